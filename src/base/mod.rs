@@ -1,0 +1,13 @@
+//! What every layer names: ids, the two kinds of time, audio units.
+//!
+//! Nothing here reads a clock or draws a random number: both are arguments.
+
+mod id;
+mod random;
+mod time;
+mod unit;
+
+pub use id::{CallId, CompanyId, LegId, NumberId, RecordingId, TrunkId, UserId};
+pub use random::{Random, Seeded};
+pub use time::{Span, Time, Wall};
+pub use unit::{Direction, Rate, Samples, Side};

@@ -1,0 +1,213 @@
+//! What a company consists of.
+
+use crate::base::{CompanyId, NumberId, TrunkId, UserId};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// A tenant. Two companies never see, reach or name each other's things.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Company {
+    pub id: CompanyId,
+    /// Short name in files and on the command line: `[a-z0-9-]`, unique.
+    pub key: String,
+    pub name: String,
+    /// SIP domains that belong to this company, lower case; each once in the service.
+    pub domains: Vec<String>,
+    /// Digest realm (RFC 7616 §3.4). Part of every stored password hash: it never changes.
+    pub realm: String,
+    pub settings: Settings,
+    /// Caller id of outbound calls of users without a number of their own.
+    pub default_number: Option<NumberId>,
+}
+
+/// What an admin sets for the whole company.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Record calls that come in through a trunk.
+    pub record_inbound: bool,
+    /// Record calls that leave through a trunk.
+    pub record_outbound: bool,
+    /// Record calls between users of the company.
+    pub record_internal: bool,
+    /// Agents, supervisors and admins may pause and start recordings by command.
+    pub agent_pause: bool,
+    pub call_visibility: CallVisibility,
+    pub play: Play,
+    pub download: bool,
+    pub on_recording_failure: OnRecordingFailure,
+    /// Write the microphone of a held party instead of silence.
+    pub record_while_held: bool,
+    pub commands: Commands,
+    /// A run of digits that can still become a command is held back this long after its last key, in ms.
+    pub max_hold_ms: u32,
+    /// Digest algorithms that phones are challenged with, one header each, in this order.
+    pub auth: Vec<AuthAlgorithm>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            record_inbound: false,
+            record_outbound: false,
+            record_internal: false,
+            agent_pause: false,
+            call_visibility: CallVisibility::OwnAndMissed,
+            play: Play::Own,
+            download: false,
+            on_recording_failure: OnRecordingFailure::Continue,
+            record_while_held: false,
+            commands: Commands::default(),
+            max_hold_ms: 3000,
+            auth: vec![AuthAlgorithm::Md5],
+        }
+    }
+}
+
+/// What a user dials to pause and to start: `0-9A-D*#`, one to eight keys each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Commands {
+    pub pause: String,
+    pub start: String,
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        Commands { pause: "#11#".to_owned(), start: "#12#".to_owned() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthAlgorithm {
+    #[serde(rename = "md5")]
+    Md5,
+    #[serde(rename = "sha-256")]
+    Sha256,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallVisibility {
+    OwnAndMissed,
+    GroupCalls,
+    GroupAndNumberCalls,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Play {
+    All,
+    Own,
+    None,
+}
+
+/// What happens to a call whose recording cannot be made or goes on failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRecordingFailure {
+    /// The call goes on; the failure is recorded and shown.
+    Continue,
+    /// The call goes on; both parties hear a tone.
+    Announce,
+    /// The call is ended with 500 or BYE.
+    Hangup,
+    /// New calls are refused with 503; calls that are up go on.
+    Refuse,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Admin,
+    Supervisor,
+    Analyst,
+    Agent,
+}
+
+/// A person with an extension and SIP credentials.
+#[derive(Clone, Debug, PartialEq)]
+pub struct User {
+    pub id: UserId,
+    pub company: CompanyId,
+    /// Digits that others in the company dial; unique in the company.
+    pub extension: String,
+    pub name: String,
+    /// User name of SIP digest; the extension unless said otherwise; unique in the company.
+    pub auth_name: String,
+    /// MD5(auth_name:realm:password) in lower-case hex (RFC 7616 §3.4.2).
+    pub ha1_md5: String,
+    /// SHA-256 of the same, in lower-case hex (RFC 8760).
+    pub ha1_sha256: String,
+    pub role: Role,
+    pub overrides: UserOverrides,
+    /// The user's own number, where one is assigned.
+    pub number: Option<NumberId>,
+    /// Digest algorithms for this user's phones instead of the company's.
+    pub auth: Option<Vec<AuthAlgorithm>>,
+}
+
+/// A user's own setting; `None` follows the company.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserOverrides {
+    pub agent_pause: Option<bool>,
+    pub call_visibility: Option<CallVisibility>,
+    pub play: Option<Play>,
+    pub download: Option<bool>,
+}
+
+/// An E.164 number, once in the whole service: the called number picks the company.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Number {
+    pub id: NumberId,
+    pub company: CompanyId,
+    /// `+` and 2 to 15 digits.
+    pub e164: String,
+    pub route: Route,
+    pub recording: NumberRecording,
+}
+
+/// Where a call to a number goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Nowhere yet: callers hear "not found".
+    Unrouted,
+    User(UserId),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumberRecording {
+    /// The company's toggle speaks.
+    #[default]
+    Inherit,
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    #[default]
+    Udp,
+    Tcp,
+}
+
+/// A SIP peer that carries calls to and from the outside, recognised by its address.
+/// One carrier address may serve several companies: each has a trunk row, and the
+/// called number decides whose call it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trunk {
+    pub id: TrunkId,
+    pub company: CompanyId,
+    /// Unique in the company.
+    pub name: String,
+    /// Addresses that requests of this trunk come from.
+    pub addresses: Vec<IpAddr>,
+    /// Where outbound calls go: an address or a name, and a port.
+    pub host: String,
+    pub port: u16,
+    pub transport: Transport,
+}

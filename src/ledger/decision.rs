@@ -1,0 +1,89 @@
+//! Whether a call is recorded, and why.
+
+use crate::base::{Direction, Side, UserId, Wall};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The answer of the policy: the value, and the source that spoke.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    pub record: bool,
+    pub because: Because,
+}
+
+/// The source that decided, first of these that speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case")]
+pub enum Because {
+    /// The path that the call took passed a recording step of the call flow.
+    FlowStep,
+    /// A permitted user commanded it.
+    AgentCommand,
+    /// The number's own setting is `on` or `off`.
+    Number,
+    /// The company's toggle for the direction of the call.
+    Company { direction: Direction },
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Because::FlowStep => f.write_str("a recording step of the call flow"),
+            Because::AgentCommand => f.write_str("a command of the agent"),
+            Because::Number => f.write_str("the number's setting"),
+            Because::Company { direction } => write!(f, "the company records {direction} calls or not"),
+        }
+    }
+}
+
+/// How a command reached the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// Telephone events in RTP (RFC 4733).
+    Rfc4733,
+    /// SIP INFO (`application/dtmf-relay`, `application/dtmf`).
+    Info,
+    /// The admin's command line.
+    Cli,
+}
+
+/// Who commanded it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "who", rename_all = "snake_case")]
+pub enum By {
+    /// A user on the call.
+    User { id: UserId, name: String, side: Side },
+    /// The operator, over the local control socket.
+    Operator,
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The user's effective `agent_pause` is off.
+    AgentPauseOff,
+    /// Analysts may not command.
+    Role,
+    /// A call-flow step holds the decision.
+    FlowStep,
+    /// The recording cannot be made (disk full, failed file).
+    RecordingFailed,
+}
+
+/// One command during a call: kept with the call and shown wherever the recording is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub at: Wall,
+    /// ms after the answer.
+    pub offset_ms: u64,
+    pub by: By,
+    pub how: How,
+    /// What was asked for: record (`true`) or pause (`false`).
+    pub wanted: bool,
+    /// Set when the command changed nothing.
+    pub refused: Option<Refusal>,
+    /// What holds after the command.
+    pub decision: Decision,
+}

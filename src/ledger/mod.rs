@@ -1,0 +1,11 @@
+//! The records that every layer names: calls, decisions, markers, recordings, the outbox.
+
+mod call;
+mod decision;
+mod recording;
+
+pub use call::{CallRecord, EndReason, Outcome, Party};
+pub use decision::{Because, By, Change, Decision, How, Refusal};
+pub use recording::{
+    Marker, MarkerKind, OutboxEntry, OutboxKind, RecordingRecord, RecordingState, Sidecar, SidecarParty,
+};

@@ -1,0 +1,209 @@
+//! One recording: its row, its sidecar, its markers, and the outbox that hands it over.
+
+use super::{Change, Decision, EndReason, Party};
+use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Wall};
+use serde::{Deserialize, Serialize};
+
+/// What a place in the file means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkerKind {
+    Start,
+    Pause,
+    Resume,
+    Hold,
+    Unhold,
+    /// Packets were lost: silence stands in their place.
+    Gap,
+    /// Samples were inserted or dropped to follow the sender's clock.
+    Drift,
+    /// A new segment: the sender's RTP clock or SSRC changed.
+    Segment,
+    /// A key was pressed: the stretch is silence.
+    DigitBlanked,
+    End,
+}
+
+impl MarkerKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            MarkerKind::Start => "start",
+            MarkerKind::Pause => "pause",
+            MarkerKind::Resume => "resume",
+            MarkerKind::Hold => "hold",
+            MarkerKind::Unhold => "unhold",
+            MarkerKind::Gap => "gap",
+            MarkerKind::Drift => "drift",
+            MarkerKind::Segment => "segment",
+            MarkerKind::DigitBlanked => "digit blanked",
+            MarkerKind::End => "end",
+        }
+    }
+}
+
+/// A marked place in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// Position in samples of one channel, from the start of the file.
+    pub at: u64,
+    /// Length in samples; 0 for a moment. Negative for drift that dropped samples.
+    #[serde(default)]
+    pub length: i64,
+    pub kind: MarkerKind,
+    /// The party that it concerns; `None` for both.
+    pub side: Option<crate::base::Side>,
+}
+
+/// How good the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// Everything that the gate let through is in the file.
+    Complete,
+    /// Closed before the call ended (full disk, failed file).
+    Incomplete,
+    /// The process died during the call; the file was repaired at the next start.
+    Recovered,
+    /// No file could be made; the row says why.
+    Failed,
+    /// The row is kept, the file was deleted.
+    Deleted,
+    /// The row is there, the file is not.
+    Missing,
+}
+
+impl RecordingState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RecordingState::Complete => "complete",
+            RecordingState::Incomplete => "incomplete",
+            RecordingState::Recovered => "recovered",
+            RecordingState::Failed => "failed",
+            RecordingState::Deleted => "deleted",
+            RecordingState::Missing => "missing",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            RecordingState::Complete,
+            RecordingState::Incomplete,
+            RecordingState::Recovered,
+            RecordingState::Failed,
+            RecordingState::Deleted,
+            RecordingState::Missing,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+    }
+}
+
+/// A recording as the database has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordingRecord {
+    pub id: RecordingId,
+    pub call: CallId,
+    pub company: CompanyId,
+    pub state: RecordingState,
+    /// Path of the `.wav` below the recordings folder; empty when there is no file.
+    pub path: String,
+    /// When the first sample was spoken.
+    pub started: Wall,
+    /// Length in samples of one channel.
+    pub samples: u64,
+    /// Samples per second.
+    pub rate: u32,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the `data` chunk's content, hex; empty when there is no file.
+    pub audio_sha256: String,
+    /// SHA-256 of everything before and after that content (RIFF, `fmt `, `cue `, `LIST`), hex.
+    /// Both together cover every byte of the file.
+    pub frame_sha256: String,
+    /// What went wrong, for people; empty when nothing did.
+    pub problem: String,
+    /// The sidecar's whole text (JSON).
+    pub sidecar: Sidecar,
+}
+
+/// A party and its channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SidecarParty {
+    /// `left` or `right`.
+    pub channel: String,
+    pub party: Party,
+    /// Codec name as in SDP, e.g. `PCMU`.
+    pub codec: String,
+    pub packets: u64,
+    pub lost: u64,
+    pub late: u64,
+    pub duplicates: u64,
+    /// Packets from addresses that the leg does not listen to.
+    pub strangers: u64,
+}
+
+/// Everything that is known of a recording, beside the `.wav` as `.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sidecar {
+    /// Version of this shape.
+    pub version: u32,
+    pub recording: RecordingId,
+    pub call: CallId,
+    pub company: CompanyId,
+    pub company_name: String,
+    pub direction: Direction,
+    pub number: Option<NumberId>,
+    pub parties: Vec<SidecarParty>,
+    /// When the call was answered.
+    pub answered: Wall,
+    /// When the first sample was spoken.
+    pub started: Wall,
+    /// ms from the answer to the first sample.
+    pub offset_ms: u64,
+    pub samples: u64,
+    pub rate: u32,
+    pub state: RecordingState,
+    /// The decision at the answer.
+    pub decision: Decision,
+    pub changes: Vec<Change>,
+    pub markers: Vec<Marker>,
+    /// Markers that were left out because there were too many.
+    pub markers_left_out: u64,
+    pub ended_paused: bool,
+    pub end_reason: Option<EndReason>,
+    pub problem: String,
+}
+
+/// What happened, for the subscription layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutboxKind {
+    #[serde(rename = "recording.finished")]
+    RecordingFinished,
+    #[serde(rename = "recording.failed")]
+    RecordingFailed,
+    #[serde(rename = "recording.deleted")]
+    RecordingDeleted,
+}
+
+impl OutboxKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OutboxKind::RecordingFinished => "recording.finished",
+            OutboxKind::RecordingFailed => "recording.failed",
+            OutboxKind::RecordingDeleted => "recording.deleted",
+        }
+    }
+}
+
+/// A row of the outbox: written in the same transaction as the recording's row,
+/// read only by the subscription layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// Position in the outbox; grows by at least one.
+    pub seq: i64,
+    pub at: Wall,
+    pub kind: OutboxKind,
+    pub company: CompanyId,
+    pub call: CallId,
+    pub recording: RecordingId,
+}

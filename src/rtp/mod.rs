@@ -1,0 +1,10 @@
+//! RTP and RTCP as bytes: a packet view of our own, clocks that wrap, telephone events, reports.
+
+mod clock;
+mod event;
+mod packet;
+pub mod rtcp;
+
+pub use clock::{RtpClock, Unwrap16, Unwrap32};
+pub use event::{EventPayload, KeyDetector, KeyPress, Seen, event_of_key, key_of_event};
+pub use packet::{HEADER, PacketError, View, rewrite_header};
