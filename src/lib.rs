@@ -4,5 +4,7 @@ pub mod audio;
 pub mod base;
 pub mod directory;
 pub mod ledger;
+pub mod media;
 pub mod policy;
+pub mod recording;
 pub mod rtp;

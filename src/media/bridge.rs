@@ -1,0 +1,535 @@
+//! The two legs of a call in the media path.
+
+use super::inject::{Injection, Slot};
+use super::leg::{Commander, Kind, Leg, LegMedia, LegStats};
+use super::receive::{Extended, Place};
+use super::tap::TapEvent;
+use crate::audio::{Law, Tone};
+use crate::base::{Rate, Side, Span, Time};
+use crate::ledger::{How, Refusal};
+use crate::policy::{Command, Rules, Source, Verdict};
+use crate::rtp::rtcp::{self, Sent};
+use crate::rtp::{EventPayload, HEADER, Seen, View};
+use std::net::SocketAddr;
+
+/// Where the machine's results go: sockets and the recorder's ring, or a test.
+pub trait Out {
+    fn rtp(&mut self, side: Side, to: SocketAddr, packet: &[u8]);
+    fn rtcp(&mut self, side: Side, to: SocketAddr, packet: &[u8]);
+    /// `false` when the recorder's queue is full: the place becomes marked silence.
+    fn tap(&mut self, event: &TapEvent<'_>) -> bool;
+    fn fact(&mut self, fact: Fact);
+}
+
+/// What call control learns from the media path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The first packet of this leg that was let in.
+    Heard { side: Side },
+    /// A command, with what came of it. `rules` hold from here on.
+    Commanded { side: Side, how: How, command: Command, refused: Option<Refusal>, rules: Rules, at: Time },
+    /// The other leg understands digits as SIP INFO only. Never logged, never stored.
+    SendInfo { side: Side, key: u8 },
+    /// Neither RTP nor RTCP came from this leg for the configured time.
+    Silent { side: Side },
+}
+
+/// What a bridge is made with.
+#[derive(Clone, Debug)]
+pub struct BridgeConfig {
+    /// Our SSRC, first sequence number and first timestamp per leg: random (RFC 3550 §5.1).
+    pub start: [(u32, u16, u32); 2],
+    pub rules: Rules,
+    pub commanders: [Option<Commander>; 2],
+    pub record_while_held: bool,
+    pub silence_timeout: Span,
+    pub rtcp_interval: Span,
+    /// Our CNAME (RFC 3550 §6.5.1); the same on both legs would tie them together, so one each.
+    pub cnames: [String; 2],
+}
+
+/// A packet is at most this late before our own pacing takes over, while audio comes.
+const PACE: Span = Span::from_millis(20);
+const PACE_PATIENCE: Span = Span::from_millis(15);
+/// A key without packets for this long is taken for released.
+const KEY_LOST: Span = Span::from_millis(200);
+/// Samples of a packet of our own.
+const FRAME: usize = 160;
+
+/// Two legs, the rules between them, and what is played to them.
+#[derive(Debug)]
+pub struct Bridge {
+    legs: [Leg; 2],
+    rules: Rules,
+    connected: bool,
+    record_while_held: bool,
+    silence_timeout: Span,
+    rtcp_interval: Span,
+    cnames: [String; 2],
+}
+
+impl Bridge {
+    pub fn new(config: BridgeConfig, now: Time) -> Self {
+        let BridgeConfig { start, rules, commanders, record_while_held, silence_timeout, rtcp_interval, cnames } = config;
+        let legs = start.map(|(ssrc, sequence, timestamp)| Leg::new(ssrc, sequence, timestamp, now));
+        let mut bridge = Bridge { legs, rules, connected: false, record_while_held, silence_timeout, rtcp_interval, cnames };
+        for (side, commander) in Side::BOTH.into_iter().zip(commanders) {
+            bridge.leg_mut(side).commander = commander;
+        }
+        bridge
+    }
+
+    fn leg(&self, side: Side) -> &Leg {
+        let [caller, callee] = &self.legs;
+        match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        }
+    }
+
+    fn leg_mut(&mut self, side: Side) -> &mut Leg {
+        let [caller, callee] = &mut self.legs;
+        match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        }
+    }
+
+    /// The leg and the one opposite.
+    fn pair(&mut self, side: Side) -> (&mut Leg, &mut Leg) {
+        let [caller, callee] = &mut self.legs;
+        match side {
+            Side::Caller => (caller, callee),
+            Side::Callee => (callee, caller),
+        }
+    }
+
+    /// Signalling has agreed on something new for a leg. A new address opens the latch again.
+    pub fn set_media(&mut self, side: Side, media: LegMedia, now: Time, out: &mut impl Out) {
+        let connected = self.connected;
+        let leg = self.leg_mut(side);
+        let moved = leg.media.as_ref().is_none_or(|old| old.remote != media.remote || old.signalling_ip != media.signalling_ip);
+        if moved {
+            leg.latch = Default::default();
+            leg.rtcp_latch = None;
+        }
+        let was_held = leg.media.as_ref().is_some_and(|old| old.held);
+        let held = media.held;
+        leg.media = Some(media);
+        leg.last_heard = leg.last_heard.max(now);
+        leg.silent = false;
+        if connected && was_held != held {
+            out.tap(&TapEvent::Hold { side, on: held, at: now });
+        }
+    }
+
+    /// The call is answered: from here on the gate decides.
+    pub fn connect(&mut self, now: Time, out: &mut impl Out) {
+        if self.connected {
+            return;
+        }
+        self.connected = true;
+        for leg in &mut self.legs {
+            leg.last_heard = now;
+            leg.next_report = now + self.rtcp_interval;
+        }
+        if self.rules.open() {
+            self.move_gates(true, None, now, out);
+        }
+        for side in Side::BOTH {
+            if self.leg(side).media.as_ref().is_some_and(|media| media.held) {
+                out.tap(&TapEvent::Hold { side, on: true, at: now });
+            }
+        }
+    }
+
+    /// Call control pushes new rules: an admin's command, a flow step, a failed recording.
+    pub fn set_rules(&mut self, rules: Rules, now: Time, out: &mut impl Out) {
+        let (before, after) = (self.rules.open(), rules.open());
+        self.rules = rules;
+        if self.connected && before != after {
+            self.move_gates(after, None, now, out);
+        }
+    }
+
+    pub const fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    pub fn stats(&self) -> [LegStats; 2] {
+        let [caller, callee] = &self.legs;
+        [caller.stats(), callee.stats()]
+    }
+
+    /// A tone to one party. It is in no recording.
+    pub fn play(&mut self, side: Side, tone: Tone) {
+        self.leg_mut(side).injector.push(Injection::Tone(tone));
+    }
+
+    /// The call has ended: held keys are dropped, the far sides get RTCP BYE, the recorder its end.
+    pub fn end(&mut self, now: Time, ntp: u64, out: &mut impl Out) {
+        for side in Side::BOTH {
+            self.send_report(side, now, ntp, true, out);
+        }
+        if self.connected {
+            out.tap(&TapEvent::End { at: now });
+        }
+    }
+
+    /// A datagram on the RTP port of a leg. It is rewritten in place where it is relayed, and
+    /// overwritten where the gate is shut: nothing of it stays in the buffer.
+    pub fn on_rtp(&mut self, side: Side, from: SocketAddr, packet: &mut [u8], now: Time, out: &mut impl Out) {
+        self.handle_rtp(side, from, packet, now, out);
+        if self.connected && !self.leg(side).gate.is_open() {
+            packet.fill(0);
+        }
+    }
+
+    fn handle_rtp(&mut self, side: Side, from: SocketAddr, packet: &mut [u8], now: Time, out: &mut impl Out) {
+        let leg = self.leg_mut(side);
+        let Some(media) = &leg.media else {
+            leg.receiver.counters.strangers += 1;
+            return;
+        };
+        if media.rtcp_mux && rtcp::is_rtcp(packet) {
+            return self.on_rtcp(side, from, packet, now);
+        }
+        let Ok(view) = View::parse(packet) else {
+            leg.receiver.counters.malformed += 1;
+            return;
+        };
+        let kind = media.kind(view.payload_type);
+        if !leg.latch.accepts(from, media, kind != Kind::Unknown) {
+            leg.receiver.counters.strangers += 1;
+            return;
+        }
+        let receives = media.receives || self.record_while_held;
+        let leg = self.leg_mut(side);
+        let first = leg.receiver.ssrc().is_none();
+        leg.last_heard = now;
+        leg.silent = false;
+        let extended = leg.receiver.note(&view, now);
+        if extended.place == Place::NewStream {
+            leg.gate.new_stream(view.ssrc);
+        }
+        if first {
+            out.fact(Fact::Heard { side });
+        }
+        match kind {
+            Kind::Unknown => self.leg_mut(side).receiver.counters.unknown_payload += 1,
+            Kind::Audio(_) | Kind::Events if extended.place == Place::Duplicate || !receives => {}
+            Kind::Audio(law) => self.on_audio(side, law, &view, extended, packet, now, out),
+            Kind::Events => self.on_event(side, &view, extended, packet, now, out),
+        }
+    }
+
+    fn on_audio(&mut self, side: Side, law: Law, view: &View, extended: Extended, packet: &mut [u8], now: Time, out: &mut impl Out) {
+        self.tap_audio(side, law, view, extended, packet, now, out);
+        let (leg, far) = self.pair(side);
+        if !leg.media.as_ref().is_some_and(|media| media.receives) {
+            return;
+        }
+        if far.injector.is_busy() {
+            return self.replace_with_injection(side, view, extended, now, out);
+        }
+        let Some((to, (payload_type, send_law))) = far.destination().zip(far.media.as_ref().map(|media| media.send)) else {
+            return;
+        };
+        let Some(place) = far.sender.map(view.ssrc, extended, view.timestamp, now) else {
+            return;
+        };
+        // Extensions and padding end here: the header that goes out is always plain, and moves
+        // right up to the payload.
+        let Some(start) = view.payload.start.checked_sub(HEADER) else { return };
+        let Some(outgoing) = packet.get_mut(start..view.payload.end) else { return };
+        let Some((header, payload)) = outgoing.split_first_chunk_mut::<HEADER>() else { return };
+        law.transcode(send_law, payload);
+        far.sender.stamp(header, view.marker, payload_type, place, payload.len());
+        far.receiver.counters.sent += 1;
+        out.rtp(side.other(), to, outgoing);
+    }
+
+    fn tap_audio(&mut self, side: Side, law: Law, view: &View, extended: Extended, packet: &[u8], now: Time, out: &mut impl Out) {
+        if !self.connected {
+            return;
+        }
+        let record_while_held = self.record_while_held;
+        let leg = self.leg_mut(side);
+        let muted = !record_while_held && leg.media.as_ref().is_some_and(|media| media.held);
+        let Some(payload) = packet.get(view.payload.clone()) else { return };
+        let Some(passed) = leg.gate.pass(extended.timestamp, payload.len()).filter(|_| !muted) else {
+            return;
+        };
+        let skipped = u32::try_from(passed.start).unwrap_or(0);
+        let Some(payload) = payload.get(passed) else { return };
+        let event = TapEvent::Frame {
+            side,
+            law,
+            ssrc: view.ssrc,
+            sequence: view.sequence,
+            timestamp: view.timestamp.wrapping_add(skipped),
+            arrival: now,
+            payload,
+        };
+        if !out.tap(&event) {
+            leg.receiver.counters.tap_overflow += 1;
+        }
+    }
+
+    /// The packet's slot in the stream towards the other party is used for what we play to it.
+    fn replace_with_injection(&mut self, side: Side, view: &View, extended: Extended, now: Time, out: &mut impl Out) {
+        let pressed = self.pressed(side, now);
+        let far = self.leg_mut(side.other());
+        match far.sender.map(view.ssrc, extended, view.timestamp, now) {
+            Some(place) => Self::send_injection(far, side.other(), place, pressed, out),
+            None => far.sender.swallow(view.ssrc, extended),
+        }
+    }
+
+    fn send_injection(far: &mut Leg, to_side: Side, place: (u16, u32), pressed: bool, out: &mut impl Out) {
+        let Some(media) = &far.media else { return };
+        let (payload_type, law) = media.send;
+        let events = media.send_events;
+        let mut packet = [0u8; HEADER + FRAME];
+        let Some((header, payload)) = packet.split_first_chunk_mut::<HEADER>() else { return };
+        let Some(slot) = far.injector.next(place.1, law, payload, pressed) else { return };
+        let length = match (slot, events) {
+            (Slot::Audio, _) => {
+                far.sender.stamp(header, false, payload_type, place, FRAME);
+                FRAME
+            }
+            (Slot::Event { payload: event, timestamp, marker }, Some((event_type, _))) => {
+                let bytes = event.to_bytes();
+                if let Some(body) = payload.first_chunk_mut::<4>() {
+                    *body = bytes;
+                }
+                far.sender.stamp(header, marker, event_type, (place.0, timestamp), bytes.len());
+                bytes.len()
+            }
+            (Slot::Event { .. }, None) => return,
+        };
+        let Some(to) = far.destination() else { return };
+        far.receiver.counters.sent += 1;
+        if let Some(bytes) = packet.get(..HEADER + length) {
+            out.rtp(to_side, to, bytes);
+        }
+    }
+
+    fn on_event(&mut self, side: Side, view: &View, extended: Extended, packet: &[u8], now: Time, out: &mut impl Out) {
+        let (leg, far) = self.pair(side);
+        far.sender.swallow(view.ssrc, extended);
+        let Some(payload) = packet.get(view.payload.clone()).and_then(EventPayload::parse) else {
+            leg.receiver.counters.malformed += 1;
+            return;
+        };
+        leg.last_event_at = now;
+        let seen = leg.detector.handle(view.marker, view.timestamp, payload);
+        let length = match seen {
+            Seen::Press(_) => u32::from(payload.duration),
+            Seen::Going { length } | Seen::Ended { length } => length,
+            Seen::Old => return,
+        };
+        if leg.gate.is_open() {
+            let first = matches!(seen, Seen::Press(_));
+            out.tap(&TapEvent::Key { side, ssrc: view.ssrc, timestamp: view.timestamp, length, first });
+        }
+        if let Seen::Press(press) = seen {
+            let edge = self.edge_of(side, view, press.timestamp);
+            self.on_key(side, press.key, How::Rfc4733, edge, now, out);
+        }
+    }
+
+    /// Where in the leg's audio stream a key went down; only when both share a clock.
+    fn edge_of(&self, side: Side, view: &View, timestamp: u32) -> Option<(u32, u32)> {
+        let leg = self.leg(side);
+        let same_clock = leg.media.as_ref().and_then(|media| media.receive_events).is_some_and(|(_, clock)| clock == Rate::NARROW.0);
+        (same_clock && leg.receiver.ssrc() == Some(view.ssrc)).then_some((view.ssrc, timestamp))
+    }
+
+    /// A digit came as SIP INFO on this leg.
+    pub fn on_info_key(&mut self, side: Side, key: u8, now: Time, out: &mut impl Out) {
+        self.on_key(side, key, How::Info, None, now, out);
+    }
+
+    fn on_key(&mut self, side: Side, key: u8, how: How, edge: Option<(u32, u32)>, now: Time, out: &mut impl Out) {
+        let source = match how {
+            How::Rfc4733 => Source::Event,
+            How::Info | How::Cli => Source::Info,
+        };
+        let leg = self.leg_mut(side);
+        if !leg.presses.is_new(key, source, now) {
+            return;
+        }
+        let Some(commander) = &mut leg.commander else {
+            leg.other_keys += 1;
+            return self.pass_on(side, &[key], how == How::Rfc4733, out);
+        };
+        let matched = commander.matcher.handle(key);
+        leg.hold_until = commander.matcher.holds().then_some(now + commander.max_hold);
+        let permitted = commander.permitted;
+        leg.other_keys += u32::try_from(matched.release.as_slice().len()).unwrap_or(0);
+        self.pass_on(side, matched.release.as_slice(), how == How::Rfc4733, out);
+        if let Some(command) = matched.command {
+            self.obey(side, command, permitted, how, edge, now, out);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call site; each is a different fact of the command")]
+    fn obey(&mut self, side: Side, command: Command, permitted: Result<(), Refusal>, how: How, edge: Option<(u32, u32)>, now: Time, out: &mut impl Out) {
+        let before = self.rules.open();
+        let verdict = self.rules.command(command, permitted);
+        let (tone, refused) = match verdict {
+            Verdict::Obeyed => (Tone::Obeyed, None),
+            Verdict::Refused(refusal) => (Tone::Refused, Some(refusal)),
+        };
+        let after = self.rules.open();
+        if self.connected && before != after {
+            self.move_gates(after, edge.map(|(ssrc, timestamp)| (side, ssrc, timestamp)), now, out);
+        }
+        self.play(side, tone);
+        out.fact(Fact::Commanded { side, how, command, refused, rules: self.rules, at: now });
+    }
+
+    /// Moves both gates: the commanding leg's at the key, the other's at the arrival of the key.
+    fn move_gates(&mut self, open: bool, edge: Option<(Side, u32, u32)>, now: Time, out: &mut impl Out) {
+        for side in Side::BOTH {
+            let leg = self.leg_mut(side);
+            let at = match edge {
+                Some((by, _, timestamp)) if by == side => Some(leg.receiver.extend(timestamp)),
+                Some(_) | None => leg.receiver.clock_at(now),
+            };
+            match open {
+                true => leg.gate.open(at),
+                false => leg.gate.shut(at),
+            }
+        }
+        out.tap(&TapEvent::Gate { open, at: now, edge });
+    }
+
+    /// Keys that are no command go to the other party, in the form that it negotiated.
+    fn pass_on(&mut self, from: Side, keys: &[u8], live: bool, out: &mut impl Out) {
+        let far = self.leg_mut(from.other());
+        let Some(media) = &far.media else { return };
+        let (events, info) = (media.send_events.is_some(), media.info);
+        for (at, key) in (1..).zip(keys) {
+            let injection = match (events, info) {
+                (true, _) => Injection::Key { key: *key, live: live && at == keys.len() },
+                (false, true) => {
+                    out.fact(Fact::SendInfo { side: from.other(), key: *key });
+                    continue;
+                }
+                (false, false) => Injection::Tone(Tone::Key(*key)),
+            };
+            far.injector.push(injection);
+        }
+    }
+
+    /// Whether the party on `side` holds down the key that it pressed last.
+    fn pressed(&self, side: Side, now: Time) -> bool {
+        let leg = self.leg(side);
+        leg.detector.length().is_some_and(|(_, ended)| !ended) && now.since(leg.last_event_at) < KEY_LOST
+    }
+
+    /// Whether [`Bridge::tick`] wants to be called every few milliseconds.
+    pub fn is_busy(&self) -> bool {
+        self.legs.iter().any(|leg| leg.injector.is_busy() || leg.hold_until.is_some())
+    }
+
+    /// Paces what we play where no packets of the other party do, and ends waiting runs of keys.
+    pub fn tick(&mut self, now: Time, out: &mut impl Out) {
+        for side in Side::BOTH {
+            self.give_up_held_keys(side, now, out);
+            let from = side.other();
+            let pressed = self.pressed(from, now);
+            let audio_comes = now.since(self.leg(from).last_heard) < PACE.times(3) && !pressed;
+            let far = self.leg_mut(side);
+            if !far.injector.is_busy() || far.media.is_none() {
+                continue;
+            }
+            let patience = if audio_comes { PACE + PACE_PATIENCE } else { PACE };
+            if far.sender.last_at().is_none_or(|last| now.since(last) >= patience) {
+                let timestamp = far.sender.timestamp_at(now);
+                let sequence = far.sender.insert(timestamp, now);
+                Self::send_injection(far, side, (sequence, timestamp), pressed, out);
+            }
+        }
+    }
+
+    fn give_up_held_keys(&mut self, side: Side, now: Time, out: &mut impl Out) {
+        let leg = self.leg_mut(side);
+        if leg.hold_until.is_none_or(|until| now < until) {
+            return;
+        }
+        leg.hold_until = None;
+        let Some(commander) = &mut leg.commander else { return };
+        let keys = commander.matcher.release();
+        leg.other_keys += u32::try_from(keys.as_slice().len()).unwrap_or(0);
+        self.pass_on(side, keys.as_slice(), false, out);
+    }
+
+    /// A datagram on the RTCP port of a leg.
+    pub fn on_rtcp(&mut self, side: Side, from: SocketAddr, packet: &[u8], now: Time) {
+        let leg = self.leg_mut(side);
+        let Some(media) = &leg.media else {
+            leg.receiver.counters.strangers += 1;
+            return;
+        };
+        let known = match media.rtcp_mux {
+            true => leg.latch.address().unwrap_or(media.remote) == from,
+            false => leg.rtcp_latch.map_or(from == media.remote_rtcp || from.ip() == media.signalling_ip, |latched| latched == from),
+        };
+        if !known {
+            leg.receiver.counters.strangers += 1;
+            return;
+        }
+        let Some(heard) = rtcp::read(packet) else {
+            leg.receiver.counters.malformed += 1;
+            return;
+        };
+        leg.rtcp_latch = Some(from);
+        leg.last_heard = now;
+        leg.silent = false;
+        if let Some(ntp) = heard.sender_report {
+            leg.receiver.note_sender_report(ntp, now);
+        }
+    }
+
+    /// To be called about once a second: reports that are due, parties that have gone silent.
+    /// `ntp` is the wall clock as NTP timestamp (RFC 3550 §4).
+    pub fn every_second(&mut self, now: Time, ntp: u64, out: &mut impl Out) {
+        for side in Side::BOTH {
+            if self.connected && now >= self.leg(side).next_report {
+                self.leg_mut(side).next_report = now + self.rtcp_interval;
+                self.send_report(side, now, ntp, false, out);
+            }
+            let timeout = self.silence_timeout;
+            let connected = self.connected;
+            let leg = self.leg_mut(side);
+            let expected = leg.media.as_ref().is_some_and(|media| media.receives && !media.held);
+            if connected && expected && !leg.silent && now.since(leg.last_heard) >= timeout {
+                leg.silent = true;
+                out.fact(Fact::Silent { side });
+            }
+        }
+    }
+
+    fn send_report(&mut self, side: Side, now: Time, ntp: u64, bye: bool, out: &mut impl Out) {
+        let [caller_name, callee_name] = &self.cnames;
+        let cname = match side {
+            Side::Caller => caller_name.clone(),
+            Side::Callee => callee_name.clone(),
+        };
+        let leg = self.leg_mut(side);
+        let Some(to) = leg.rtcp_destination() else { return };
+        let sender = &leg.sender;
+        let sent = (sender.packets > 0).then(|| Sent {
+            ntp,
+            rtp_time: sender.timestamp_at(now),
+            packets: sender.packets,
+            octets: sender.octets,
+        });
+        let received = leg.receiver.report(now);
+        let bytes = rtcp::report(leg.sender.ssrc(), &cname, sent, received, bye);
+        out.rtcp(side, to, &bytes);
+    }
+}

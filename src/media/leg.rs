@@ -1,0 +1,142 @@
+//! One leg in the media path: what was negotiated, and its two halves.
+
+use super::inject::Injector;
+use super::receive::{Counters, Latch, Receiver};
+use super::send::Sender;
+use crate::audio::Law;
+use crate::base::{Span, Time};
+use crate::ledger::Refusal;
+use crate::policy::{Gate, Matcher, Presses};
+use crate::rtp::KeyDetector;
+use std::net::{IpAddr, SocketAddr};
+
+/// What signalling has agreed for a leg. A new offer/answer replaces it as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LegMedia {
+    /// Where the far side said that it receives RTP.
+    pub remote: SocketAddr,
+    pub remote_rtcp: SocketAddr,
+    /// RTP and RTCP share a port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Where its signalling comes from: RTP from the same IP is its own too.
+    pub signalling_ip: IpAddr,
+    /// Payload type and law of what we send.
+    pub send: (u8, Law),
+    /// Payload types that we accept: both laws at most.
+    pub receive: [Option<(u8, Law)>; 2],
+    /// Payload type and clock of telephone events towards it.
+    pub send_events: Option<(u8, u32)>,
+    pub receive_events: Option<(u8, u32)>,
+    /// It understands digits as SIP INFO.
+    pub info: bool,
+    /// We may send to it.
+    pub sends: bool,
+    /// It may send to us.
+    pub receives: bool,
+    /// The other party has put it on hold.
+    pub held: bool,
+}
+
+/// What a payload type of the leg means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Audio(Law),
+    Events,
+    Unknown,
+}
+
+impl LegMedia {
+    pub fn kind(&self, payload_type: u8) -> Kind {
+        for (pt, law) in self.receive.iter().flatten() {
+            if *pt == payload_type {
+                return Kind::Audio(*law);
+            }
+        }
+        match self.receive_events {
+            Some((pt, _)) if pt == payload_type => Kind::Events,
+            Some(_) | None => Kind::Unknown,
+        }
+    }
+}
+
+/// A user of the company on a leg: the only one whose keys are matched.
+#[derive(Clone, Copy, Debug)]
+pub struct Commander {
+    pub matcher: Matcher,
+    pub permitted: Result<(), Refusal>,
+    /// Held keys are given up this long after the last one.
+    pub max_hold: Span,
+}
+
+/// Counters and codec of a leg, for the sidecar and the call list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegStats {
+    pub counters: Counters,
+    /// Interarrival jitter in ticks (RFC 3550 §6.4.1).
+    pub jitter: u32,
+    /// Keys that were pressed and are no command: how many, never which.
+    pub other_keys: u32,
+}
+
+/// The state of one leg.
+#[derive(Debug)]
+pub struct Leg {
+    pub media: Option<LegMedia>,
+    pub latch: Latch,
+    pub rtcp_latch: Option<SocketAddr>,
+    pub receiver: Receiver,
+    pub sender: Sender,
+    pub injector: Injector,
+    pub gate: Gate,
+    pub detector: KeyDetector,
+    pub presses: Presses,
+    pub commander: Option<Commander>,
+    pub hold_until: Option<Time>,
+    pub last_event_at: Time,
+    pub last_heard: Time,
+    pub next_report: Time,
+    pub silent: bool,
+    pub other_keys: u32,
+}
+
+impl Leg {
+    pub fn new(ssrc: u32, first_sequence: u16, first_timestamp: u32, now: Time) -> Self {
+        Leg {
+            media: None,
+            latch: Latch::default(),
+            rtcp_latch: None,
+            receiver: Receiver::default(),
+            sender: Sender::new(ssrc, first_sequence, first_timestamp),
+            injector: Injector::default(),
+            gate: Gate::new(false),
+            detector: KeyDetector::default(),
+            presses: Presses::default(),
+            commander: None,
+            hold_until: None,
+            last_event_at: Time::ZERO,
+            last_heard: now,
+            next_report: now,
+            silent: false,
+            other_keys: 0,
+        }
+    }
+
+    /// Where our RTP goes: where its packets come from, else what the SDP says.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        let media = self.media.as_ref()?;
+        media.sends.then(|| self.latch.address().unwrap_or(media.remote))
+    }
+
+    /// Where our RTCP goes.
+    pub fn rtcp_destination(&self) -> Option<SocketAddr> {
+        let media = self.media.as_ref()?;
+        match media.rtcp_mux {
+            true => Some(self.latch.address().unwrap_or(media.remote)),
+            false => Some(self.rtcp_latch.unwrap_or(media.remote_rtcp)),
+        }
+    }
+
+    pub fn stats(&self) -> LegStats {
+        LegStats { counters: self.receiver.counters, jitter: self.receiver.jitter(), other_keys: self.other_keys }
+    }
+}

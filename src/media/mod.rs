@@ -1,0 +1,26 @@
+//! One call's RTP, as a pure machine: packets in, packets, tap events and facts out.
+//!
+//! ```text
+//! RTP of a leg ─► Receiver (valid? from whom? seen before?)
+//!                 ├─ telephone event ─► Keys ─► command: Rules, both Gates ─► Fact
+//!                 │                       └─ released keys ─► Injector of the other leg
+//!                 └─ audio ─► Tap (Gate) ─► TapEvent ─► recorder
+//!                          └─ Sender of the other leg (our SSRC, sequence, timestamps) ─► RTP
+//! ```
+//! [`Bridge`] composes the two legs. Nothing here allocates, locks or logs per packet.
+
+mod bridge;
+mod inject;
+mod leg;
+mod receive;
+mod send;
+mod tap;
+
+pub use bridge::{Bridge, BridgeConfig, Fact, Out};
+pub use inject::Injection;
+pub use leg::{Commander, LegMedia, LegStats};
+pub use receive::Counters;
+pub use tap::{TAP_HEADER, TapEvent, decode_tap, encode_tap, payload_length};
+
+#[cfg(test)]
+mod tests;

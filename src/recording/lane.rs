@@ -1,0 +1,363 @@
+//! One party's stream on the time axis of the file.
+//!
+//! ```text
+//! (nothing) ─first frame─► Starting ─200 ms─► in a segment ─another SSRC─► Starting …
+//!                                              │  ▲ close again within 500 ms
+//!                       > 200 ms off its place ▼  │
+//!                                            Straying ─500 ms─► a new segment, placed by arrival
+//! ```
+//! Inside a segment the place of a sample follows the RTP clock alone.
+
+use super::drift::{CORRECT, Envelope, FORCE};
+use super::timeline::Axis;
+use crate::audio::Law;
+use crate::base::{Span, Time};
+use crate::rtp::{Unwrap16, Unwrap32};
+use std::collections::VecDeque;
+
+/// A start is placed by the fastest of the packets of this time.
+const SETTLE: Span = Span::from_millis(200);
+/// RTP clock and arrival may differ by this much (200 ms at 8 kHz).
+const STRAY: i64 = 1_600;
+/// So long may a stream stray before it is a new segment.
+const STRAY_FOR: Span = Span::from_millis(500);
+/// Frames that wait for their place at most: 2 s of 10 ms packets.
+const MOST_WAITING: usize = 200;
+/// Gaps that are still open to late packets.
+const MOST_GAPS: usize = 32;
+/// Below this amplitude a correction is not heard.
+const QUIET: u16 = 256;
+
+/// A frame of samples as it came.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    pub ssrc: u32,
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub arrival: Time,
+    pub samples: Vec<i16>,
+}
+
+/// What a lane wants done. Positions are samples from the start of the file and may be negative.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    Place { at: i64, samples: Vec<i16> },
+    /// Silence over `[from, to)`.
+    Silence { from: i64, to: i64 },
+    GapFound { from: i64, to: i64 },
+    Filled { from: i64, to: i64 },
+    NewSegment { at: i64 },
+    /// Samples were put in (positive) or dropped (negative).
+    Drift { at: i64, samples: i64 },
+}
+
+#[derive(Clone, Debug)]
+struct Segment {
+    ssrc: u32,
+    sequence: Unwrap16,
+    timestamp: Unwrap32,
+    /// Position = extended timestamp + anchor.
+    anchor: i64,
+    /// Before this timestamp the older anchor holds (a drift correction in between).
+    before: Option<(i64, i64)>,
+    highest: i64,
+    end: i64,
+}
+
+impl Segment {
+    fn position(&self, timestamp: i64) -> i64 {
+        match self.before {
+            Some((boundary, anchor)) if timestamp < boundary => timestamp + anchor,
+            Some(_) | None => timestamp + self.anchor,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+enum Waiting {
+    #[default]
+    Nothing,
+    /// A stream that has no place yet.
+    Starting { since: Time, frames: Vec<Frame> },
+    /// Frames of the current segment that are far off their place.
+    Straying { since: Time, frames: Vec<Frame> },
+}
+
+/// The lane of one party.
+#[derive(Clone, Debug, Default)]
+pub struct Lane {
+    segment: Option<Segment>,
+    /// The segment before, for stragglers, until a time.
+    previous: Option<(Segment, Time)>,
+    waiting: Waiting,
+    envelope: Envelope,
+    /// Positions where packets are missing and may still come.
+    gaps: VecDeque<(i64, i64)>,
+    /// End of all that was placed.
+    end: i64,
+    /// Stretches of keys, by SSRC and extended timestamp.
+    keys: VecDeque<(u32, i64, i64)>,
+    started: bool,
+}
+
+impl Lane {
+    /// Takes a frame in. The actions are in the order in which they are to be done.
+    pub fn frame(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
+        let ours = self.segment.as_ref().is_some_and(|segment| segment.ssrc == frame.ssrc);
+        if ours {
+            return self.frame_of_segment(frame, axis, actions);
+        }
+        if let Some((previous, until)) = &mut self.previous
+            && previous.ssrc == frame.ssrc
+            && frame.arrival <= *until
+        {
+            let at = previous.position(previous.timestamp.peek(frame.timestamp));
+            return actions.push(Action::Place { at, samples: frame.samples });
+        }
+        self.frame_of_new_stream(frame, axis, actions);
+    }
+
+    fn frame_of_segment(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
+        let Some(segment) = &self.segment else { return };
+        let at = segment.position(segment.timestamp.peek(frame.timestamp));
+        let lateness = axis.position(frame.arrival) - at;
+        if lateness.abs() > STRAY {
+            return self.stray(frame, axis, actions);
+        }
+        if matches!(self.waiting, Waiting::Straying { .. }) {
+            self.come_together(axis, frame.arrival, actions);
+        }
+        self.envelope.observe(lateness, frame.arrival);
+        self.place(frame, actions);
+    }
+
+    fn stray(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
+        let now = frame.arrival;
+        match &mut self.waiting {
+            Waiting::Straying { frames, .. } => frames.push(frame),
+            Waiting::Nothing | Waiting::Starting { .. } => {
+                self.waiting = Waiting::Straying { since: now, frames: vec![frame] };
+            }
+        }
+        self.settle(now, axis, actions);
+    }
+
+    /// The stream is back at its place: what strayed belongs where its timestamps say,
+    /// except what lies in the future (a packet with a wrong timestamp).
+    fn come_together(&mut self, axis: Axis, now: Time, actions: &mut Vec<Action>) {
+        let Waiting::Straying { frames, .. } = std::mem::take(&mut self.waiting) else { return };
+        let latest = axis.position(now) + STRAY;
+        for frame in frames {
+            let future = self.segment.as_ref().is_none_or(|s| s.position(s.timestamp.peek(frame.timestamp)) > latest);
+            if !future {
+                self.place(frame, actions);
+            }
+        }
+    }
+
+    fn frame_of_new_stream(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
+        let now = frame.arrival;
+        match &mut self.waiting {
+            Waiting::Starting { frames, .. } if frames.first().is_some_and(|first| first.ssrc == frame.ssrc) => {
+                frames.push(frame);
+            }
+            Waiting::Nothing | Waiting::Starting { .. } | Waiting::Straying { .. } => {
+                self.settle_now(axis, actions);
+                self.waiting = Waiting::Starting { since: now, frames: vec![frame] };
+            }
+        }
+        self.settle(now, axis, actions);
+    }
+
+    /// Gives waiting frames their place when they have waited long enough.
+    pub fn settle(&mut self, now: Time, axis: Axis, actions: &mut Vec<Action>) {
+        let due = match &self.waiting {
+            Waiting::Nothing => false,
+            Waiting::Starting { since, frames } => now.since(*since) >= SETTLE || frames.len() >= MOST_WAITING,
+            Waiting::Straying { since, frames } => now.since(*since) >= STRAY_FOR || frames.len() >= MOST_WAITING,
+        };
+        if due {
+            self.settle_now(axis, actions);
+        }
+    }
+
+    /// Makes a segment of what waits: placed by arrival, of the packet that came fastest.
+    pub fn settle_now(&mut self, axis: Axis, actions: &mut Vec<Action>) {
+        let frames = match std::mem::take(&mut self.waiting) {
+            Waiting::Nothing => return,
+            Waiting::Starting { frames, .. } | Waiting::Straying { frames, .. } => frames,
+        };
+        let Some(first) = frames.first() else { return };
+        let mut clock = Unwrap32::default();
+        let places: Vec<(i64, i64)> =
+            frames.iter().map(|frame| (clock.extend(frame.timestamp), axis.position(frame.arrival))).collect();
+        let anchor = places.iter().map(|(timestamp, arrival)| arrival - timestamp).min().unwrap_or(0);
+        let earliest = places.iter().map(|(timestamp, _)| *timestamp).min().unwrap_or(0);
+        // A start that would run into the end of what is there by jitter alone begins after it.
+        let overlap = self.end - (earliest + anchor);
+        let anchor = if (1..=STRAY).contains(&overlap) { anchor + overlap } else { anchor };
+        let mut segment = Segment {
+            ssrc: first.ssrc,
+            sequence: Unwrap16::default(),
+            timestamp: Unwrap32::default(),
+            anchor,
+            before: None,
+            highest: 0,
+            end: earliest + anchor,
+        };
+        segment.timestamp.extend(first.timestamp);
+        segment.highest = segment.sequence.extend(first.sequence) - 1;
+        if self.started {
+            actions.push(Action::NewSegment { at: earliest + anchor });
+        }
+        self.started = true;
+        let straggle_until = first.arrival + STRAY_FOR + STRAY_FOR;
+        self.previous = self.segment.replace(segment).map(|old| (old, straggle_until));
+        self.envelope = Envelope::default();
+        for frame in frames {
+            if let Some(segment) = &self.segment {
+                let at = segment.position(segment.timestamp.peek(frame.timestamp));
+                self.envelope.observe(axis.position(frame.arrival) - at, frame.arrival);
+            }
+            self.place(frame, actions);
+        }
+    }
+
+    /// Puts a frame of the current segment at its place.
+    fn place(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+        let Some(segment) = &mut self.segment else { return };
+        let length = i64::try_from(frame.samples.len()).unwrap_or(0);
+        let sequence = segment.sequence.extend(frame.sequence);
+        let in_order = sequence > segment.highest;
+        let timestamp = match in_order {
+            true => segment.timestamp.extend(frame.timestamp),
+            false => segment.timestamp.peek(frame.timestamp),
+        };
+        if in_order {
+            follow_clock(segment, &mut self.envelope, timestamp, &frame.samples, actions);
+        }
+        let at = segment.position(timestamp);
+        let mut found = None;
+        if in_order {
+            if sequence > segment.highest + 1 && at > segment.end {
+                found = Some((segment.end, at));
+            }
+            segment.highest = sequence;
+            segment.end = segment.end.max(at + length);
+        }
+        self.end = self.end.max(at + length);
+        if let Some(gap) = found {
+            self.open_gap(gap, actions);
+        }
+        if !in_order {
+            self.fill_gaps(at, at + length);
+            actions.push(Action::Filled { from: at, to: at + length });
+        }
+        actions.push(Action::Place { at, samples: frame.samples });
+        let keys = self.keys.iter().filter(|(ssrc, from, to)| *ssrc == frame.ssrc && *from < timestamp + length && timestamp < *to);
+        for (_, from, to) in keys {
+            actions.push(Action::Silence { from: at + (from - timestamp).max(0), to: at + (to - timestamp).min(length) });
+        }
+    }
+
+    fn open_gap(&mut self, gap: (i64, i64), actions: &mut Vec<Action>) {
+        if self.gaps.len() >= MOST_GAPS
+            && let Some((from, to)) = self.gaps.pop_front()
+        {
+            actions.push(Action::GapFound { from, to });
+        }
+        self.gaps.push_back(gap);
+    }
+
+    fn fill_gaps(&mut self, from: i64, to: i64) {
+        let open = std::mem::take(&mut self.gaps);
+        for (start, stop) in open {
+            if to <= start || stop <= from {
+                self.gaps.push_back((start, stop));
+                continue;
+            }
+            if start < from {
+                self.gaps.push_back((start, from));
+            }
+            if to < stop {
+                self.gaps.push_back((to, stop));
+            }
+        }
+    }
+
+    /// Gaps that end before `position` are not filled in time any more.
+    pub fn close_gaps(&mut self, position: i64, actions: &mut Vec<Action>) {
+        self.gaps.retain(|(from, to)| {
+            let closed = *to <= position;
+            if closed {
+                actions.push(Action::GapFound { from: *from, to: *to });
+            }
+            !closed
+        });
+    }
+
+    /// A key is down from `timestamp` for `length` ticks so far. Returns the key's place.
+    pub fn key(&mut self, ssrc: u32, timestamp: u32, length: u32, actions: &mut Vec<Action>) -> Option<i64> {
+        let segment = self.segment.as_ref().filter(|segment| segment.ssrc == ssrc)?;
+        let from = segment.timestamp.peek(timestamp);
+        let to = from + i64::from(length);
+        match self.keys.iter_mut().find(|key| key.0 == ssrc && key.1 == from) {
+            Some(key) => key.2 = key.2.max(to),
+            None => {
+                if self.keys.len() >= 8 {
+                    self.keys.pop_front();
+                }
+                self.keys.push_back((ssrc, from, to));
+            }
+        }
+        actions.push(Action::Silence { from: segment.position(from), to: segment.position(to) });
+        Some(segment.position(from))
+    }
+
+    /// The place of a timestamp of the current segment.
+    pub fn position_of(&self, ssrc: u32, timestamp: u32) -> Option<i64> {
+        let segment = self.segment.as_ref().filter(|segment| segment.ssrc == ssrc)?;
+        Some(segment.position(segment.timestamp.peek(timestamp)))
+    }
+
+    /// The gate was shut at `timestamp`: what waits and belongs behind it is dropped.
+    pub fn drop_waiting_from(&mut self, ssrc: u32, timestamp: u32) {
+        let frames = match &mut self.waiting {
+            Waiting::Nothing => return,
+            Waiting::Starting { frames, .. } | Waiting::Straying { frames, .. } => frames,
+        };
+        for frame in frames.iter_mut().filter(|frame| frame.ssrc == ssrc) {
+            let keep = timestamp.wrapping_sub(frame.timestamp) as i32;
+            frame.samples.truncate(usize::try_from(keep).unwrap_or(0));
+        }
+        frames.retain(|frame| !frame.samples.is_empty());
+        if frames.is_empty() {
+            self.waiting = Waiting::Nothing;
+        }
+    }
+
+    /// End of all that was placed, in samples.
+    pub const fn end(&self) -> i64 {
+        self.end
+    }
+}
+
+/// Moves the segment by at most 5 ms at `timestamp` where the sender's clock asks for it.
+fn follow_clock(segment: &mut Segment, envelope: &mut Envelope, timestamp: i64, samples: &[i16], actions: &mut Vec<Action>) {
+    let error = envelope.error();
+    let quiet = samples.iter().all(|sample| sample.unsigned_abs() < QUIET);
+    if error.abs() < CORRECT || (error.abs() < FORCE && !quiet) {
+        return;
+    }
+    let by = CORRECT * error.signum();
+    let at = segment.position(timestamp);
+    segment.before = Some((timestamp, segment.anchor));
+    segment.anchor += by;
+    envelope.corrected(by);
+    actions.push(Action::Drift { at: at.min(at + by), samples: by });
+}
+
+/// Decodes a payload into samples.
+pub fn decode(law: Law, payload: &[u8]) -> Vec<i16> {
+    payload.iter().map(|byte| law.decode(*byte)).collect()
+}

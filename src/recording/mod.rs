@@ -1,0 +1,23 @@
+//! From tap events to a `.wav`: aligned samples, markers, bytes. Pure: files are an argument.
+//!
+//! ```text
+//! TapEvent ─► Timeline (two lanes on one axis) ─► blocks and patches ─► Wav (hound) ─► PartFile
+//!                     └─► markers ─────────────────────────────────────► trailer, sidecar
+//! ```
+
+mod drift;
+mod lane;
+mod marker;
+mod repair;
+mod take;
+mod timeline;
+mod wav;
+
+pub use marker::Markers;
+pub use repair::{Draft, JournalLine, Repaired, repair};
+pub use take::{Closed, PartFile, Take, TakeState};
+pub use timeline::{Sink, Timeline, TimelineConfig};
+pub use wav::{Seal, Wav, seal};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! What a crash left: a `.part` with audio and no sizes, and a journal beside it.
+
+use super::wav::offset_of;
+use crate::audio::wav::DATA_OFFSET;
+use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Wall};
+use crate::ledger::{Change, Decision, Marker, Party};
+use serde::{Deserialize, Serialize};
+
+/// What is known of a recording when it begins: the first line of its journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Draft {
+    pub recording: RecordingId,
+    pub call: CallId,
+    pub company: CompanyId,
+    pub company_name: String,
+    pub direction: Direction,
+    pub number: Option<NumberId>,
+    /// Caller and callee, with the codec of each leg.
+    pub parties: [(Party, String); 2],
+    pub answered: Wall,
+    /// When the first sample of this part was spoken.
+    pub started: Wall,
+    pub offset_ms: u64,
+    pub part: u32,
+    pub decision: Decision,
+}
+
+/// A line of the journal (JSON).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum JournalLine {
+    Draft { draft: Box<Draft> },
+    /// A part begins at this position of the call's recording.
+    Part { part: u32, from: u64 },
+    Marker { marker: Marker },
+    Change { change: Change },
+}
+
+/// What could be saved of a `.part`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repaired {
+    pub draft: Option<Draft>,
+    pub samples: u64,
+    pub markers: Vec<Marker>,
+    pub changes: Vec<Change>,
+}
+
+/// Reads what a crash left: the length of the `.part` in bytes and the text of its journal, whose
+/// last line may be torn.
+pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
+    let mut repaired = Repaired {
+        draft: None,
+        samples: part_bytes.saturating_sub(DATA_OFFSET) / (offset_of(1) - offset_of(0)),
+        markers: Vec::new(),
+        changes: Vec::new(),
+    };
+    let mut from = 0;
+    for line in journal.lines() {
+        match serde_json::from_str::<JournalLine>(line) {
+            Ok(JournalLine::Draft { draft }) => repaired.draft = Some(*draft),
+            Ok(JournalLine::Part { from: position, .. }) => {
+                from = position;
+                repaired.markers.clear();
+            }
+            Ok(JournalLine::Marker { marker }) => repaired.markers.push(marker),
+            Ok(JournalLine::Change { change }) => repaired.changes.push(change),
+            Err(_) => {}
+        }
+    }
+    let samples = repaired.samples;
+    repaired.markers.retain(|marker| (from..=from + samples).contains(&marker.at));
+    repaired.markers.iter_mut().for_each(|marker| marker.at -= from);
+    repaired
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::MarkerKind;
+
+    #[test]
+    fn a_torn_journal_gives_what_was_whole() {
+        let marker = |at| Marker { at, length: 0, kind: MarkerKind::Pause, side: None };
+        let mut journal = String::new();
+        for line in [JournalLine::Part { part: 0, from: 0 }, JournalLine::Marker { marker: marker(5) }, JournalLine::Marker { marker: marker(900) }] {
+            journal.push_str(&serde_json::to_string(&line).unwrap());
+            journal.push('\n');
+        }
+        journal.push_str("{\"line\":\"mark");
+        let repaired = repair(44 + 4 * 100 + 3, &journal);
+        assert_eq!(repaired.samples, 100, "half a sample is no sample");
+        assert_eq!(repaired.markers, [marker(5)], "a marker behind the saved audio is dropped");
+    }
+
+    #[test]
+    fn a_file_without_a_whole_header_has_no_samples() {
+        assert_eq!(repair(17, "").samples, 0);
+    }
+}

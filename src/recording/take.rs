@@ -1,0 +1,285 @@
+//! One call's recording while it is up: dormant until the gate first opens, then a file.
+//!
+//! ```text
+//! Dormant ─gate opens─► Running ─End─► Closed
+//!    │                     └─a write fails─► Failed (closed as it stands)
+//!    └─End─► nothing was recorded
+//! ```
+
+use super::repair::JournalLine;
+use super::timeline::{Sink, Stereo, Timeline, TimelineConfig};
+use super::wav::{Wav, merge, offset_of};
+use crate::base::{Rate, Side, Time};
+use crate::ledger::Marker;
+use crate::media::TapEvent;
+use std::io;
+
+/// The recorder's disk, for one call.
+pub trait PartFile {
+    /// Creates the file of a part (from 0) and makes it the current one.
+    fn create(&mut self, part: u32) -> io::Result<()>;
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+    /// Adds a line to the journal, from which a file is repaired after a crash.
+    fn journal(&mut self, line: &JournalLine) -> io::Result<()>;
+}
+
+/// A part of the recording that is complete on disk but for its trailer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    pub part: u32,
+    /// When its first sample was spoken.
+    pub started: Time,
+    /// Samples of one channel.
+    pub samples: u64,
+    pub markers: Vec<Marker>,
+    pub markers_left_out: u64,
+    /// SHA-256 of the audio, hex; `None` when the file has to be read again.
+    pub audio_sha256: Option<String>,
+    /// Set when it was closed before the call ended.
+    pub problem: Option<String>,
+}
+
+/// Where a take stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeState {
+    Dormant,
+    Running,
+    Ended,
+    Failed,
+}
+
+/// The recording of one call.
+pub struct Take {
+    state: State,
+    config: TimelineConfig,
+    /// Samples of one channel that a part holds at most.
+    most: u64,
+}
+
+enum State {
+    Dormant,
+    Running(Box<Running>),
+    Ended,
+    Failed,
+}
+
+struct Running {
+    timeline: Timeline,
+    wav: Wav,
+    zero: Time,
+    part: u32,
+    /// Position at which the current part begins.
+    part_from: u64,
+    journaled: usize,
+}
+
+const RATE: Rate = Rate::NARROW;
+
+impl Take {
+    /// `most_bytes`: audio bytes that a part holds at most.
+    pub const fn new(config: TimelineConfig, most_bytes: u64) -> Self {
+        Take { state: State::Dormant, config, most: most_bytes / 4 }
+    }
+
+    pub const fn state(&self) -> TakeState {
+        match self.state {
+            State::Dormant => TakeState::Dormant,
+            State::Running(_) => TakeState::Running,
+            State::Ended => TakeState::Ended,
+            State::Failed => TakeState::Failed,
+        }
+    }
+
+    /// Takes an event of the tap. What is complete is returned; `Err` when no file could be made
+    /// at all (what there is of earlier parts was returned before).
+    pub fn handle(&mut self, event: &TapEvent<'_>, file: &mut impl PartFile) -> io::Result<Vec<Closed>> {
+        match (&mut self.state, event) {
+            (State::Dormant, TapEvent::Gate { open: true, at, .. }) => self.start(*at, file).map(|()| Vec::new()),
+            (State::Dormant, TapEvent::End { .. }) => {
+                self.state = State::Ended;
+                Ok(Vec::new())
+            }
+            (State::Running(_), TapEvent::End { at }) => Ok(self.end(*at, file)),
+            (State::Running(running), event) => {
+                let mut disk = Disk::new(running.part_from, file);
+                running.timeline.handle(event, &mut disk);
+                let outcome = disk.outcome;
+                Ok(self.after(outcome, None, file))
+            }
+            (State::Dormant | State::Ended | State::Failed, _) => Ok(Vec::new()),
+        }
+    }
+
+    fn start(&mut self, zero: Time, file: &mut impl PartFile) -> io::Result<()> {
+        let begun = file.create(0).and_then(|()| Wav::new(RATE.0)).and_then(|mut wav| {
+            wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
+            file.journal(&JournalLine::Part { part: 0, from: 0 })?;
+            Ok(wav)
+        });
+        match begun {
+            Ok(wav) => {
+                let timeline = Timeline::new(zero, self.config);
+                self.state = State::Running(Box::new(Running { timeline, wav, zero, part: 0, part_from: 0, journaled: 0 }));
+                Ok(())
+            }
+            Err(error) => {
+                self.state = State::Failed;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what is older than the window. To be called at least every 500 ms.
+    pub fn advance(&mut self, now: Time, file: &mut impl PartFile) -> Vec<Closed> {
+        let State::Running(running) = &mut self.state else { return Vec::new() };
+        let mut disk = Disk::new(running.part_from, file);
+        running.timeline.advance(now, &mut disk);
+        let outcome = disk.outcome;
+        self.after(outcome, Some(now), file)
+    }
+
+    /// Closes the file as it stands, e.g. because the disk is full.
+    pub fn fail(&mut self, problem: &str) -> Vec<Closed> {
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::Running(running) => vec![running.close(Some(problem.to_owned()))],
+            State::Dormant | State::Ended | State::Failed => Vec::new(),
+        }
+    }
+
+    fn end(&mut self, at: Time, file: &mut impl PartFile) -> Vec<Closed> {
+        let State::Running(running) = &mut self.state else { return Vec::new() };
+        let mut disk = Disk::new(running.part_from, file);
+        running.timeline.finish(at, &mut disk);
+        let outcome = disk.outcome;
+        let mut closed = self.after(outcome, None, file);
+        if let State::Running(running) = std::mem::replace(&mut self.state, State::Ended) {
+            closed.push(running.close(None));
+        } else {
+            self.state = State::Failed;
+        }
+        closed
+    }
+
+    /// Encodes the blocks that came out, starts new parts, keeps the journal.
+    fn after(&mut self, outcome: Outcome, now: Option<Time>, file: &mut impl PartFile) -> Vec<Closed> {
+        let State::Running(running) = &mut self.state else { return Vec::new() };
+        let mut closed = Vec::new();
+        match running.absorb(outcome, self.most, now.is_some(), file, &mut closed) {
+            Ok(()) => closed,
+            Err(error) => {
+                closed.extend(self.fail(&error.to_string()));
+                closed
+            }
+        }
+    }
+}
+
+impl Running {
+    fn absorb(&mut self, outcome: Outcome, most: u64, journal: bool, file: &mut impl PartFile, closed: &mut Vec<Closed>) -> io::Result<()> {
+        if outcome.patched {
+            self.wav.mark_patched();
+        }
+        if let Some(error) = outcome.error {
+            return Err(error);
+        }
+        let mut frames = outcome.frames.as_slice();
+        while !frames.is_empty() {
+            let room = usize::try_from(most.saturating_sub(self.wav.frames())).unwrap_or(usize::MAX);
+            if room == 0 {
+                self.next_part(file, closed)?;
+                continue;
+            }
+            let (now, later) = frames.split_at(room.min(frames.len()));
+            self.wav.append(now)?;
+            self.wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
+            frames = later;
+        }
+        if journal {
+            self.journal_markers(file)?;
+        }
+        Ok(())
+    }
+
+    fn next_part(&mut self, file: &mut impl PartFile, closed: &mut Vec<Closed>) -> io::Result<()> {
+        closed.push(self.summary(None));
+        self.part_from += self.wav.frames();
+        self.part += 1;
+        file.create(self.part)?;
+        self.wav = Wav::new(RATE.0)?;
+        self.wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
+        file.journal(&JournalLine::Part { part: self.part, from: self.part_from })
+    }
+
+    fn journal_markers(&mut self, file: &mut impl PartFile) -> io::Result<()> {
+        let markers = self.timeline.markers();
+        for marker in markers.since(self.journaled) {
+            file.journal(&JournalLine::Marker { marker: marker.clone() })?;
+        }
+        self.journaled = markers.count();
+        Ok(())
+    }
+
+    fn summary(&self, problem: Option<String>) -> Closed {
+        let frames = self.wav.saved();
+        let markers = self.timeline.markers();
+        Closed {
+            part: self.part,
+            started: self.zero + RATE.span(crate::base::Samples(self.part_from)),
+            samples: frames,
+            markers: markers.within(self.part_from, self.part_from + frames),
+            markers_left_out: markers.left_out(),
+            audio_sha256: self.wav.audio_sha256(),
+            problem,
+        }
+    }
+
+    fn close(self, problem: Option<String>) -> Closed {
+        self.summary(problem)
+    }
+}
+
+/// What a step of the timeline led to.
+#[derive(Default)]
+struct Outcome {
+    frames: Vec<Stereo>,
+    patched: bool,
+    error: Option<io::Error>,
+}
+
+/// Collects blocks and carries out patches of what is on disk already.
+struct Disk<'a, F> {
+    part_from: u64,
+    file: &'a mut F,
+    outcome: Outcome,
+}
+
+impl<'a, F: PartFile> Disk<'a, F> {
+    fn new(part_from: u64, file: &'a mut F) -> Self {
+        Disk { part_from, file, outcome: Outcome::default() }
+    }
+
+    fn patch_file(&mut self, at: u64, side: Side, samples: &[i16]) -> io::Result<()> {
+        let mut bytes = vec![0; samples.len() * 4];
+        self.file.read_at(offset_of(at), &mut bytes)?;
+        merge(&mut bytes, side, samples);
+        self.file.write_at(offset_of(at), &bytes)
+    }
+}
+
+impl<F: PartFile> Sink for Disk<'_, F> {
+    fn block(&mut self, frames: &[Stereo]) {
+        self.outcome.frames.extend_from_slice(frames);
+    }
+
+    /// A patch that reaches into a closed part loses what lies there: that part is final.
+    fn patch(&mut self, at: u64, side: Side, samples: &[i16]) {
+        let gone = usize::try_from(self.part_from.saturating_sub(at)).unwrap_or(usize::MAX).min(samples.len());
+        let Some(samples) = samples.get(gone..).filter(|samples| !samples.is_empty()) else { return };
+        let at = at.max(self.part_from) - self.part_from;
+        self.outcome.patched = true;
+        if let Err(error) = self.patch_file(at, side, samples) {
+            self.outcome.error = Some(error);
+        }
+    }
+}

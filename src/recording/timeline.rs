@@ -1,0 +1,256 @@
+//! Two lanes on one axis: tap events in, aligned stereo blocks and late patches out.
+
+use super::lane::{Action, Frame, Lane, decode};
+use super::marker::Markers;
+use crate::base::{Rate, Side, Span, Time};
+use crate::ledger::MarkerKind;
+use crate::media::TapEvent;
+
+/// A stereo sample: left the caller, right the callee.
+pub type Stereo = [i16; 2];
+
+/// Where samples go.
+pub trait Sink {
+    /// The next samples of the file. Blocks follow each other without a hole.
+    fn block(&mut self, frames: &[Stereo]);
+    /// Samples of one party that came after their place was written. `at` is from the file's start.
+    fn patch(&mut self, at: u64, side: Side, samples: &[i16]);
+}
+
+/// How the timeline is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct TimelineConfig {
+    /// How long samples wait for late ones before they are written.
+    pub window: Span,
+}
+
+/// The axis of the file: position 0 is the moment at which it began.
+#[derive(Clone, Copy, Debug)]
+pub struct Axis {
+    zero: Time,
+}
+
+const RATE: Rate = Rate::NARROW;
+
+impl Axis {
+    /// The position of a moment; negative before the file began.
+    pub fn position(self, at: Time) -> i64 {
+        let samples = |span| i64::try_from(RATE.samples(span).0).unwrap_or(i64::MAX);
+        match at >= self.zero {
+            true => samples(at.since(self.zero)),
+            false => -samples(self.zero.since(at)),
+        }
+    }
+}
+
+/// The time axis of one recording.
+#[derive(Debug)]
+pub struct Timeline {
+    axis: Axis,
+    config: TimelineConfig,
+    lanes: [Lane; 2],
+    /// Samples that are not written yet; the first has position `written`.
+    ahead: Vec<Stereo>,
+    written: i64,
+    markers: Markers,
+    paused: bool,
+    /// Reused between events.
+    actions: Vec<Action>,
+}
+
+/// Samples may lie this far after the newest arrival (200 ms and a packet); further is a fault.
+const FURTHEST: i64 = 4_000;
+
+impl Timeline {
+    /// A file that begins at `zero`.
+    pub fn new(zero: Time, config: TimelineConfig) -> Self {
+        let mut markers = Markers::default();
+        markers.add(MarkerKind::Start, 0, 0, None);
+        Timeline {
+            axis: Axis { zero },
+            config,
+            lanes: Default::default(),
+            ahead: Vec::new(),
+            written: 0,
+            markers,
+            paused: false,
+            actions: Vec::new(),
+        }
+    }
+
+    fn lane(&mut self, side: Side) -> &mut Lane {
+        let [caller, callee] = &mut self.lanes;
+        match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        }
+    }
+
+    pub fn handle(&mut self, event: &TapEvent<'_>, sink: &mut impl Sink) {
+        match *event {
+            TapEvent::Frame { side, law, ssrc, sequence, timestamp, arrival, payload } => {
+                let frame = Frame { ssrc, sequence, timestamp, arrival, samples: decode(law, payload) };
+                let (axis, mut actions) = (self.axis, std::mem::take(&mut self.actions));
+                self.lane(side).frame(frame, axis, &mut actions);
+                self.act(side, actions, arrival, sink);
+            }
+            TapEvent::Gate { open, at, edge } => self.gate(open, at, edge, sink),
+            TapEvent::Key { side, ssrc, timestamp, length, first } => {
+                let mut actions = std::mem::take(&mut self.actions);
+                let place = self.lane(side).key(ssrc, timestamp, length, &mut actions);
+                match (place, first) {
+                    (Some(at), true) => self.markers.add(MarkerKind::DigitBlanked, at, i64::from(length), Some(side)),
+                    (Some(_), false) => self.markers.lengthen_key(side, i64::from(length)),
+                    (None, _) => {}
+                }
+                self.act(side, actions, Time::ZERO, sink);
+            }
+            TapEvent::Hold { side, on, at } => {
+                let kind = if on { MarkerKind::Hold } else { MarkerKind::Unhold };
+                self.markers.add(kind, self.axis.position(at), 0, Some(side));
+            }
+            TapEvent::End { .. } => {}
+        }
+    }
+
+    fn gate(&mut self, open: bool, at: Time, edge: Option<(Side, u32, u32)>, sink: &mut impl Sink) {
+        let kind = if open { MarkerKind::Resume } else { MarkerKind::Pause };
+        self.paused = !open;
+        let arrival = self.axis.position(at);
+        let place = edge.and_then(|(side, ssrc, timestamp)| self.lane(side).position_of(ssrc, timestamp));
+        self.markers.add(kind, place.unwrap_or(arrival), 0, edge.map(|(side, _, _)| side));
+        let (Some((side, ssrc, timestamp)), false) = (edge, open) else { return };
+        self.lane(side).drop_waiting_from(ssrc, timestamp);
+        if let Some(from) = place {
+            let to = self.lane(side).end();
+            self.act(side, vec![Action::Silence { from, to }], at, sink);
+        }
+    }
+
+    fn act(&mut self, side: Side, mut actions: Vec<Action>, now: Time, sink: &mut impl Sink) {
+        for action in actions.drain(..) {
+            match action {
+                Action::Place { at, samples } => self.put(side, at, &samples, now, sink),
+                Action::Silence { from, to } => self.silence(side, from, to, sink),
+                Action::GapFound { from, to } => self.markers.gap(from.max(0), to.max(0), side),
+                Action::Filled { from, to } => self.markers.fill(from, to, side),
+                Action::NewSegment { at } => self.markers.add(MarkerKind::Segment, at, 0, Some(side)),
+                Action::Drift { at, samples } => self.markers.add(MarkerKind::Drift, at, samples, Some(side)),
+            }
+        }
+        self.actions = actions;
+    }
+
+    /// Puts samples at a position: ahead of what is written, or as a patch behind it.
+    fn put(&mut self, side: Side, at: i64, samples: &[i16], now: Time, sink: &mut impl Sink) {
+        let before_start = usize::try_from(-at).unwrap_or(0).min(samples.len());
+        let (Some(samples), at) = (samples.get(before_start..), at.max(0)) else { return };
+        if samples.is_empty() || at > self.axis.position(now).max(self.written) + FURTHEST {
+            return;
+        }
+        let behind = usize::try_from(self.written - at).unwrap_or(0).min(samples.len());
+        let (late, rest) = samples.split_at(behind);
+        if !late.is_empty() {
+            sink.patch(u64::try_from(at).unwrap_or(0), side, late);
+        }
+        let start = usize::try_from((at - self.written).max(0)).unwrap_or(0);
+        if self.ahead.len() < start + rest.len() {
+            self.ahead.resize(start + rest.len(), [0; 2]);
+        }
+        for (place, sample) in self.ahead.iter_mut().skip(start).zip(rest) {
+            set(place, side, *sample);
+        }
+    }
+
+    fn silence(&mut self, side: Side, from: i64, to: i64, sink: &mut impl Sink) {
+        let from = from.max(0);
+        if to <= from {
+            return;
+        }
+        let behind_end = to.min(self.written);
+        if from < behind_end {
+            let zeros = vec![0; usize::try_from(behind_end - from).unwrap_or(0)];
+            sink.patch(u64::try_from(from).unwrap_or(0), side, &zeros);
+        }
+        let start = usize::try_from(from - self.written).unwrap_or(0);
+        let stop = usize::try_from(to - self.written).unwrap_or(0).min(self.ahead.len());
+        for place in self.ahead.iter_mut().take(stop).skip(start) {
+            set(place, side, 0);
+        }
+    }
+
+    /// Writes what is older than the window.
+    pub fn advance(&mut self, now: Time, sink: &mut impl Sink) {
+        self.settle(now, sink);
+        let until = self.axis.position(now - self.config.window);
+        self.close_gaps(until, sink);
+        self.write_until(until, sink);
+    }
+
+    fn settle(&mut self, now: Time, sink: &mut impl Sink) {
+        let axis = self.axis;
+        for side in Side::BOTH {
+            let mut actions = std::mem::take(&mut self.actions);
+            self.lane(side).settle(now, axis, &mut actions);
+            self.act(side, actions, now, sink);
+        }
+    }
+
+    fn close_gaps(&mut self, until: i64, sink: &mut impl Sink) {
+        for side in Side::BOTH {
+            let mut actions = std::mem::take(&mut self.actions);
+            self.lane(side).close_gaps(until, &mut actions);
+            self.act(side, actions, Time::ZERO, sink);
+        }
+    }
+
+    fn write_until(&mut self, until: i64, sink: &mut impl Sink) {
+        let Some(count) = usize::try_from(until - self.written).ok().filter(|count| *count > 0) else {
+            return;
+        };
+        if self.ahead.len() < count {
+            self.ahead.resize(count, [0; 2]);
+        }
+        if let Some(frames) = self.ahead.get(..count) {
+            sink.block(frames);
+        }
+        self.ahead.drain(..count);
+        self.written = until;
+    }
+
+    /// Ends the file at `end`: everything that waits is written, everything after `end` is cut.
+    pub fn finish(&mut self, end: Time, sink: &mut impl Sink) {
+        let axis = self.axis;
+        for side in Side::BOTH {
+            let mut actions = std::mem::take(&mut self.actions);
+            self.lane(side).settle_now(axis, &mut actions);
+            self.act(side, actions, end, sink);
+        }
+        let until = axis.position(end).max(self.written);
+        self.close_gaps(until, sink);
+        self.write_until(until, sink);
+        self.ahead = Vec::new();
+        self.markers.add(MarkerKind::End, until, 0, None);
+    }
+
+    /// Samples of one channel that were written so far.
+    pub fn written(&self) -> u64 {
+        u64::try_from(self.written).unwrap_or(0)
+    }
+
+    pub const fn markers(&self) -> &Markers {
+        &self.markers
+    }
+
+    pub const fn is_paused(&self) -> bool {
+        self.paused
+    }
+}
+
+fn set(place: &mut Stereo, side: Side, sample: i16) {
+    let [left, right] = place;
+    match side {
+        Side::Caller => *left = sample,
+        Side::Callee => *right = sample,
+    }
+}
