@@ -3,6 +3,7 @@
 //! Nothing here reads a clock or draws a random number: both are arguments.
 
 mod id;
+pub mod leaves;
 mod random;
 mod time;
 mod unit;

@@ -87,6 +87,12 @@ impl Direction {
             Direction::Internal => "internal",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Direction::Inbound, Direction::Outbound, Direction::Internal]
+            .into_iter()
+            .find(|direction| direction.as_str() == text)
+    }
 }
 
 impl fmt::Display for Direction {

@@ -43,6 +43,12 @@ pub struct Settings {
     pub max_hold_ms: u32,
     /// Digest algorithms that phones are challenged with, one header each, in this order.
     pub auth: Vec<AuthAlgorithm>,
+    /// Country calling code without `+`, e.g. `49`: national numbers can be dialled. Empty:
+    /// only international ones can.
+    pub country_code: String,
+    /// What stands before a number dialled inside the country and is not part of it.
+    /// `None`: `1` in country 1, `0` elsewhere. Italy, which has none, says `""`.
+    pub national_prefix: Option<String>,
 }
 
 impl Default for Settings {
@@ -60,6 +66,8 @@ impl Default for Settings {
             commands: Commands::default(),
             max_hold_ms: 3000,
             auth: vec![AuthAlgorithm::Md5],
+            country_code: String::new(),
+            national_prefix: None,
         }
     }
 }
@@ -126,6 +134,21 @@ pub enum Role {
     Agent,
 }
 
+impl Role {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Admin => "admin",
+            Role::Supervisor => "supervisor",
+            Role::Analyst => "analyst",
+            Role::Agent => "agent",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Role::Admin, Role::Supervisor, Role::Analyst, Role::Agent].into_iter().find(|role| role.as_str() == text)
+    }
+}
+
 /// A person with an extension and SIP credentials.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
@@ -187,12 +210,41 @@ pub enum NumberRecording {
     Off,
 }
 
+impl NumberRecording {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            NumberRecording::Inherit => "inherit",
+            NumberRecording::On => "on",
+            NumberRecording::Off => "off",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [NumberRecording::Inherit, NumberRecording::On, NumberRecording::Off]
+            .into_iter()
+            .find(|recording| recording.as_str() == text)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     #[default]
     Udp,
     Tcp,
+}
+
+impl Transport {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Transport::Udp, Transport::Tcp].into_iter().find(|transport| transport.as_str() == text)
+    }
 }
 
 /// A SIP peer that carries calls to and from the outside, recognised by its address.

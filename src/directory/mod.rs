@@ -1,11 +1,18 @@
 //! The entities of a company and the rules between them, as one snapshot in memory.
 //!
 //! The store fills a [`Directory`]; calls read it. A call that is up keeps the
-//! values that it started with.
+//! values that it started with. [`file`] is the company file that people write,
+//! [`plan`] what applying it would change.
 
+mod dialled;
 mod entity;
+pub mod file;
+pub mod plan;
+mod snapshot;
 
+pub use dialled::normalise_number;
 pub use entity::{
-    AuthAlgorithm, CallVisibility, Commands, Company, Number, NumberRecording, OnRecordingFailure, Play, Role,
-    Route, Settings, Transport, Trunk, User, UserOverrides,
+    AuthAlgorithm, CallVisibility, Commands, Company, Number, NumberRecording, OnRecordingFailure, Play, Role, Route,
+    Settings, Transport, Trunk, User, UserOverrides,
 };
+pub use snapshot::{Directory, may_command, normal_domain};

@@ -44,6 +44,34 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    const ALL: [Outcome; 7] = [
+        Outcome::Ringing,
+        Outcome::Answered,
+        Outcome::Completed,
+        Outcome::NoAnswer,
+        Outcome::Busy,
+        Outcome::Cancelled,
+        Outcome::Failed,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Ringing => "ringing",
+            Outcome::Answered => "answered",
+            Outcome::Completed => "completed",
+            Outcome::NoAnswer => "no_answer",
+            Outcome::Busy => "busy",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Failed => "failed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
 /// Why a call ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]

@@ -25,6 +25,18 @@ pub enum Because {
     Company { direction: Direction },
 }
 
+impl Because {
+    /// The source's name, as in JSON.
+    pub const fn source(&self) -> &'static str {
+        match self {
+            Because::FlowStep => "flow_step",
+            Because::AgentCommand => "agent_command",
+            Because::Number => "number",
+            Because::Company { .. } => "company",
+        }
+    }
+}
+
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -193,6 +193,12 @@ impl OutboxKind {
             OutboxKind::RecordingDeleted => "recording.deleted",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [OutboxKind::RecordingFinished, OutboxKind::RecordingFailed, OutboxKind::RecordingDeleted]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
 }
 
 /// A row of the outbox: written in the same transaction as the recording's row,

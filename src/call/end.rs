@@ -1,0 +1,95 @@
+//! How calls end, and what is written down then.
+
+use super::fork::hop;
+use super::session::{Phase, Session};
+use super::switch::{Cx, Purpose, Switch};
+use super::MediaOrder;
+use crate::base::Side;
+use crate::ledger::{Because, EndReason, Outcome};
+use crate::policy::decide;
+use crate::sip::endpoint::ServerTx;
+use crate::sip::message::{Method, Request};
+
+impl Switch {
+    pub(super) fn on_bye(&mut self, session: Session, side: Side, tx: ServerTx, request: &Request, cx: &mut Cx<'_>) -> Option<Session> {
+        self.endpoint.respond(tx, request.response(200), cx.now);
+        let reason = match (side, &session.phase) {
+            (Side::Caller, Phase::Ringing(_)) => EndReason::CallerCancelled,
+            (Side::Caller, Phase::Talking) => EndReason::CallerHungUp,
+            (Side::Callee, Phase::Ringing(_) | Phase::Talking) => EndReason::CalleeHungUp,
+        };
+        self.end(session, reason, Some(side), cx)
+    }
+
+    /// Ends a call: BYE to each leg but that of `by`, who said it first.
+    pub(super) fn end(&mut self, mut session: Session, reason: EndReason, by: Option<Side>, cx: &mut Cx<'_>) -> Option<Session> {
+        if matches!(session.phase, Phase::Ringing(_)) {
+            let status = match &reason {
+                EndReason::CallerCancelled => 487,
+                EndReason::Rejected { status } => *status,
+                EndReason::RingTimeout => 480,
+                EndReason::CallerHungUp
+                | EndReason::CalleeHungUp
+                | EndReason::MediaSilence { .. }
+                | EndReason::SessionExpired
+                | EndReason::PeerGone
+                | EndReason::Operator
+                | EndReason::RecordingFailed
+                | EndReason::Shutdown
+                | EndReason::Crashed => 480,
+            };
+            return self.refuse(session, status, reason, cx);
+        }
+        self.answer_what_waits(&mut session, cx);
+        for side in Side::BOTH {
+            if by != Some(side) {
+                self.say_bye(&mut session, side, cx);
+            }
+        }
+        self.close(session, reason, cx);
+        None
+    }
+
+    /// A change that waits for the other leg will not happen any more.
+    fn answer_what_waits(&mut self, session: &mut Session, cx: &mut Cx<'_>) {
+        for side in Side::BOTH {
+            let waiting = session.leg_mut(side).ours.take().and_then(|change| change.for_other);
+            if let Some((tx, request)) = waiting {
+                self.endpoint.respond(tx, request.response(487), cx.now);
+            }
+        }
+    }
+
+    pub(super) fn say_bye(&mut self, session: &mut Session, side: Side, cx: &mut Cx<'_>) {
+        let call = session.id();
+        let leg = session.leg_mut(side);
+        let Some(dialog) = &mut leg.dialog else { return };
+        let bye = dialog.request(Method::Bye, &leg.contact);
+        let (peer, contact) = (hop(&leg.peer, dialog, leg.trunk), leg.contact.clone());
+        self.send(bye, peer, contact, Purpose::Inform { call }, cx);
+    }
+
+    pub(super) fn forget_dialog(&mut self, session: &mut Session, side: Side) {
+        if let Some(dialog) = session.leg_mut(side).dialog.take() {
+            self.dialogs.remove(&dialog.id());
+        }
+    }
+
+    /// Nothing of the call is left here; its record and its media end.
+    pub(super) fn close(&mut self, mut session: Session, reason: EndReason, cx: &mut Cx<'_>) {
+        let call = session.id();
+        for side in Side::BOTH {
+            self.forget_dialog(&mut session, side);
+        }
+        self.incoming.retain(|_, of| *of != call);
+        if session.answered.is_some() {
+            session.record.outcome = Outcome::Completed;
+        }
+        let last = decide(&session.facts);
+        session.record.ended_paused = session.answered.is_some() && !last.record && last.because == Because::AgentCommand;
+        session.record.ended = Some(cx.wall);
+        session.record.end_reason = Some(reason);
+        cx.shell.save(&session.record);
+        cx.shell.media(call, MediaOrder::End);
+    }
+}

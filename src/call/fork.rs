@@ -1,0 +1,248 @@
+//! Answers of the devices that ring: early media, the first 2xx wins, refusals are weighed.
+
+use super::session::{Phase, Session, Timer};
+use super::status;
+use super::switch::{Cx, Dice, Purpose, Sent, Switch};
+use crate::base::{CallId, Side};
+use crate::ledger::EndReason;
+use crate::sdp::OfferAnswer;
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::ClientTx;
+use crate::sip::message::{Method, Request, Response};
+use crate::sip::session_timer::{self, Policy};
+use crate::sip::{Peer, uri::Host};
+use std::net::SocketAddr;
+
+/// An INVITE to one device (or trunk) of the called side.
+#[derive(Debug)]
+pub struct Branch {
+    pub tx: ClientTx,
+    pub request: Request,
+    pub peer: Peer,
+    pub contact: String,
+    pub exchange: OfferAnswer,
+    pub timer_policy: Policy,
+}
+
+impl Switch {
+    pub(super) fn on_response(&mut self, tx: ClientTx, response: Response, peer: Peer, cx: &mut Cx<'_>) {
+        let Some(sent) = self.sent.get(&tx).cloned() else { return };
+        if response.is_final() {
+            match sent.request.method == Method::Invite && response.is_success() {
+                true => self.settle_later(tx, cx.now),
+                false => drop(self.sent.remove(&tx)),
+            }
+        }
+        match sent.purpose {
+            Purpose::Ring { call } => self.on_ring_response(call, tx, &sent, response, peer, cx),
+            Purpose::Change { call, side } => {
+                self.with_session(call, cx, |this, session, cx| this.on_change_response(session, side, tx, &response, cx));
+            }
+            Purpose::Inform { call } => self.on_inform_response(call, response.status, cx),
+        }
+    }
+
+    pub(super) fn on_failed(&mut self, tx: ClientTx, status: u16, cx: &mut Cx<'_>) {
+        let Some(sent) = self.sent.remove(&tx) else { return };
+        match sent.purpose {
+            Purpose::Ring { call } => {
+                self.with_session(call, cx, |this, session, cx| this.branch_refused(session, tx, status, cx));
+            }
+            Purpose::Change { call, side } => {
+                let failure = sent.request.response(status);
+                self.with_session(call, cx, |this, session, cx| this.on_change_response(session, side, tx, &failure, cx));
+            }
+            Purpose::Inform { call } => self.on_inform_response(call, status, cx),
+        }
+    }
+
+    /// A dialog that the far side does not know any more, or that does not answer, is over.
+    fn on_inform_response(&mut self, call: CallId, status: u16, cx: &mut Cx<'_>) {
+        if matches!(status, 408 | 481) {
+            self.with_session(call, cx, |this, session, cx| this.end(session, EndReason::PeerGone, None, cx));
+        }
+    }
+
+    fn on_ring_response(&mut self, call: CallId, tx: ClientTx, sent: &Sent, response: Response, peer: Peer, cx: &mut Cx<'_>) {
+        let rings = self.sessions.get(&call).is_some_and(|session| match &session.phase {
+            Phase::Ringing(ringing) => ringing.branches.iter().any(|branch| branch.tx == tx),
+            Phase::Talking => false,
+        });
+        if !rings {
+            if response.is_success() {
+                self.hang_up_orphan(call, tx, sent, &response, cx);
+            }
+            return;
+        }
+        self.with_session(call, cx, |this, session, cx| {
+            if response.is_provisional() {
+                return this.branch_rings(session, tx, &response, cx);
+            }
+            if response.is_success() {
+                return this.branch_answers(session, tx, &response, peer, cx);
+            }
+            if response.status == 422
+                && let Some(again) = this.try_longer_timer(&session, tx, &response, cx)
+            {
+                return Some(with_branch_replaced(session, tx, again));
+            }
+            this.branch_refused(session, tx, response.status, cx)
+        });
+    }
+
+    /// A 2xx that nobody waits for (forked, or too late for the CANCEL): acknowledged and ended.
+    fn hang_up_orphan(&mut self, call: CallId, tx: ClientTx, sent: &Sent, response: &Response, cx: &mut Cx<'_>) {
+        let Ok(mut dialog) = Dialog::uac(&sent.request, response) else { return };
+        let peer = hop(&sent.peer, &dialog, true);
+        let cseq = sent.request.cseq().map_or(1, |cseq| cseq.seq);
+        self.endpoint.ack(tx, dialog.ack(cseq, &sent.contact), peer, cx.now, &mut Dice(cx.shell));
+        let bye = dialog.request(Method::Bye, &sent.contact);
+        self.send(bye, peer, sent.contact.clone(), Purpose::Inform { call }, cx);
+    }
+
+    /// A provisional answer: ringing, or early media, is passed on.
+    fn branch_rings(&mut self, mut session: Session, tx: ClientTx, response: &Response, cx: &mut Cx<'_>) -> Option<Session> {
+        if response.status == 100 {
+            return Some(session);
+        }
+        session.callee.learn_methods(&response.headers);
+        let early = match &session.phase {
+            Phase::Ringing(ringing) if !response.body.is_empty() => {
+                ringing.branches.iter().find(|branch| branch.tx == tx).and_then(|branch| branch.exchange.preview_answer(&response.body).ok())
+            }
+            Phase::Ringing(_) | Phase::Talking => None,
+        };
+        if let Some(negotiated) = early {
+            let spoken = negotiated.send.codec.clone();
+            session.callee.media = Some(negotiated);
+            if self.answer_caller(&mut session, &spoken).is_ok() {
+                for side in Side::BOTH {
+                    self.push_media(&session, side, cx);
+                }
+                if let Phase::Ringing(ringing) = &mut session.phase {
+                    ringing.answered_early = true;
+                }
+            }
+        }
+        self.tell_caller_ringing(&session, response.status, cx);
+        Some(session)
+    }
+
+    fn tell_caller_ringing(&mut self, session: &Session, status: u16, cx: &mut Cx<'_>) {
+        let Phase::Ringing(ringing) = &session.phase else { return };
+        let status = if matches!(status, 180..=183) { status } else { 183 };
+        let mut response = ringing.request.response(status).with_to_tag(&ringing.local_tag).with_header("Contact", session.caller.contact.clone());
+        if let Some(body) = session.caller.exchange.said().filter(|_| ringing.answered_early) {
+            response = response.with_body("application/sdp", body.clone());
+        }
+        self.endpoint.respond(ringing.tx, response, cx.now);
+    }
+
+    /// A device has answered. It is the first one: the others are cancelled.
+    fn branch_answers(&mut self, mut session: Session, tx: ClientTx, response: &Response, peer: Peer, cx: &mut Cx<'_>) -> Option<Session> {
+        let Phase::Ringing(mut ringing) = std::mem::replace(&mut session.phase, Phase::Talking) else { return Some(session) };
+        let Some(at) = ringing.branches.iter().position(|branch| branch.tx == tx) else { return Some(session) };
+        let mut branch = ringing.branches.remove(at);
+        let Ok(dialog) = Dialog::uac(&branch.request, response) else {
+            session.phase = Phase::Ringing(ringing);
+            return self.branch_refused(session, tx, 502, cx);
+        };
+        let call = session.id();
+        let leg = &mut session.callee;
+        leg.peer = Peer { connection: peer.connection, ..branch.peer };
+        leg.contact.clone_from(&branch.contact);
+        leg.learn_methods(&response.headers);
+        leg.timer = Some(Timer::start(session_timer::negotiate_uac(response, &branch.timer_policy), cx.now));
+        let cseq = branch.request.cseq().map_or(1, |cseq| cseq.seq);
+        let to = hop(&leg.peer, &dialog, leg.trunk);
+        self.endpoint.ack(tx, dialog.ack(cseq, &leg.contact), to, cx.now, &mut Dice(cx.shell));
+        let answered = branch.exchange.receive_answer(&response.body);
+        leg.exchange = branch.exchange;
+        self.dialogs.insert(dialog.id(), (call, Side::Callee));
+        leg.dialog = Some(dialog);
+        match answered {
+            Ok(negotiated) => {
+                leg.media = Some(negotiated);
+                self.incoming.insert(ringing.tx, session.id());
+                self.connect(session, *ringing, cx)
+            }
+            Err(error) => {
+                // It answered without a usable description: the dialog stands and must be ended.
+                self.say_bye(&mut session, Side::Callee, cx);
+                self.forget_dialog(&mut session, Side::Callee);
+                session.phase = Phase::Ringing(ringing);
+                let status = error.status();
+                self.refuse(session, status, EndReason::Rejected { status }, cx)
+            }
+        }
+    }
+
+    /// A device refused or cannot be reached. When it was the last one, the caller is told.
+    fn branch_refused(&mut self, mut session: Session, tx: ClientTx, refused: u16, cx: &mut Cx<'_>) -> Option<Session> {
+        let Phase::Ringing(ringing) = &mut session.phase else { return Some(session) };
+        ringing.branches.retain(|branch| branch.tx != tx);
+        let best = ringing.refused.map_or(refused, |before| status::better(before, refused));
+        ringing.refused = Some(best);
+        // A 6xx speaks for the user, not for the device (RFC 3261 §21.6).
+        match ringing.branches.is_empty() || refused >= 600 {
+            true => self.refuse(session, best, EndReason::Rejected { status: best }, cx),
+            false => Some(session),
+        }
+    }
+
+    /// 422: the same INVITE again with the interval that the far side asks for (RFC 4028 §7.4).
+    fn try_longer_timer(&mut self, session: &Session, tx: ClientTx, response: &Response, cx: &mut Cx<'_>) -> Option<Branch> {
+        let Phase::Ringing(ringing) = &session.phase else { return None };
+        let branch = ringing.branches.iter().find(|branch| branch.tx == tx)?;
+        let policy = session_timer::after_422(response, &branch.timer_policy)?;
+        let mut invite = branch.request.clone();
+        let cseq = invite.cseq().ok()?.seq + 1;
+        invite.headers.set("CSeq", format!("{cseq} INVITE"));
+        session_timer::offer(&mut invite.headers, &policy);
+        let mut again = self.send_branch(session.id(), invite, branch.peer, branch.contact.clone(), branch.exchange.clone(), cx);
+        again.timer_policy = policy;
+        Some(again)
+    }
+
+    pub(super) fn cancel_branches(&mut self, branches: &[Branch], cx: &mut Cx<'_>) {
+        for branch in branches {
+            self.endpoint.cancel(branch.tx, cx.now, &mut Dice(cx.shell));
+        }
+    }
+
+    /// Sends a request of ours and remembers what it was for.
+    pub(super) fn send(&mut self, request: Request, peer: Peer, contact: String, purpose: Purpose, cx: &mut Cx<'_>) -> ClientTx {
+        let tx = self.endpoint.request(request.clone(), peer, cx.now, &mut Dice(cx.shell));
+        self.sent.insert(tx, Sent { purpose, request, peer, contact });
+        tx
+    }
+
+    pub(super) fn on_cancelled(&mut self, tx: crate::sip::endpoint::ServerTx, cx: &mut Cx<'_>) {
+        let Some(call) = self.incoming.get(&tx).copied() else { return };
+        self.with_session(call, cx, |this, session, cx| match session.phase {
+            Phase::Ringing(_) => this.refuse(session, 487, EndReason::CallerCancelled, cx),
+            Phase::Talking => Some(session),
+        });
+    }
+}
+
+/// Where in-dialog requests go: users over the flow that they came by (they are behind NAT more
+/// often than not), trunks to the first route or the contact where that is an address.
+pub(super) fn hop(peer: &Peer, dialog: &Dialog, trunk: bool) -> Peer {
+    let next = dialog.next_hop();
+    match (trunk, next.host) {
+        (true, Host::Ip(ip)) if !peer.transport.is_reliable() => {
+            Peer { remote: SocketAddr::new(ip, next.port.unwrap_or(5060)), ..*peer }
+        }
+        (true | false, Host::Ip(_) | Host::Name(_)) => *peer,
+    }
+}
+
+fn with_branch_replaced(mut session: Session, tx: ClientTx, again: Branch) -> Session {
+    if let Phase::Ringing(ringing) = &mut session.phase
+        && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
+    {
+        *branch = again;
+    }
+    session
+}

@@ -1,0 +1,107 @@
+//! The composition of calls: every leg terminated (B2BUA), routed, offered, answered, recorded.
+//!
+//! ```text
+//! bytes ─► Endpoint ─► Event ─► Switch ─► Session (two legs) ─► Endpoint ─► bytes
+//!                                 │            └─► Shell: media orders, records, recordings
+//!                                 └─ auth, registrar, route
+//! ```
+//! [`Switch`] is pure: the clock, randomness, ports, media workers and storage are behind
+//! [`Shell`], which comes as an argument.
+
+mod auth;
+mod end;
+mod fork;
+mod info;
+mod modify;
+mod route;
+mod session;
+mod setup;
+mod status;
+mod switch;
+
+pub use info::{InfoError, key_of_info};
+pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user};
+pub use session::{CallView, LegView};
+pub use switch::{Listener, Switch, SwitchConfig};
+
+use crate::audio::Tone;
+use crate::base::{CallId, CompanyId, Random, Side};
+use crate::ledger::{CallRecord, Change, Party};
+use crate::media::{BridgeConfig, LegMedia};
+use crate::policy::Rules;
+use std::net::{IpAddr, SocketAddr};
+
+/// What a call tells its media worker.
+#[derive(Debug)]
+pub enum MediaOrder {
+    Open(Box<BridgeConfig>),
+    SetMedia { side: Side, media: Box<LegMedia> },
+    Connect,
+    SetRules(Rules),
+    /// A digit that came as SIP INFO.
+    InfoKey { side: Side, key: u8 },
+    Play { side: Side, tone: Tone },
+    /// The call is over: ports are given back, the recording ends.
+    End,
+}
+
+/// What the recorder has to know before the gate may open.
+#[derive(Clone, Debug)]
+pub struct Preparation {
+    pub call: CallId,
+    pub company: CompanyId,
+    pub company_key: String,
+    pub company_name: String,
+    /// Caller and callee, with the codec of each leg.
+    pub parties: [(Party, String); 2],
+    pub record: CallRecord,
+}
+
+/// Where media of a leg can be received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegPort {
+    /// As the SDP is to call it.
+    pub address: IpAddr,
+    /// RTP; RTCP is on the next one.
+    pub port: u16,
+}
+
+/// Why a new call cannot be taken: 503 with Retry-After.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Shortage {
+    #[error("no free RTP port")]
+    Ports,
+    #[error("the open-file limit is reached")]
+    Files,
+    #[error("the memory limit is reached")]
+    Memory,
+    #[error("the CPU limit is reached")]
+    Cpu,
+    #[error("the limit of {0} calls is reached")]
+    Calls(usize),
+    #[error("the service is stopping")]
+    Stopping,
+}
+
+/// Everything outside: what the shell does for calls.
+pub trait Shell: Random {
+    /// Whether a new call may be taken at all.
+    fn admit(&mut self) -> Result<(), Shortage>;
+    /// A pair of RTP and RTCP ports for a leg whose signalling arrives at `local`.
+    fn open_leg(&mut self, call: CallId, side: Side, local: IpAddr) -> Result<LegPort, Shortage>;
+    /// In order, per call. Orders after [`MediaOrder::End`] are not given.
+    fn media(&mut self, call: CallId, order: MediaOrder);
+    /// The call is answered: a recording can begin at any moment from now on.
+    fn prepare(&mut self, preparation: Preparation);
+    /// A command changed (or failed to change) whether the call is recorded.
+    fn changed(&mut self, call: CallId, change: &Change);
+    /// The call was answered or has ended: the record as it stands.
+    fn save(&mut self, record: &CallRecord);
+    /// Policy said to record, and no recording can be made.
+    fn not_recorded(&mut self, record: &CallRecord, problem: &str);
+    /// The address that a trunk's host name stands for, if it is known by now.
+    fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! One call while it is up: two legs and a phase.
+
+use super::LegPort;
+use super::setup::Ringing;
+use crate::audio::Law;
+use crate::base::{CallId, CompanyId, Side, Time, UserId};
+use crate::directory::Settings;
+use crate::ledger::CallRecord;
+use crate::media::LegMedia;
+use crate::policy::{Facts, Rules, decide};
+use crate::sdp::{Codec, Events, Format, Local, Negotiated, OfferAnswer};
+use crate::sip::Peer;
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::{ClientTx, ServerTx};
+use crate::sip::message::Request;
+use crate::sip::session_timer::Agreed;
+use serde::{Deserialize, Serialize};
+
+/// Two legs, from the INVITE to the last BYE.
+///
+/// ```text
+/// Ringing ─2xx of a device─► Talking ─BYE, silence, expiry, order─► (gone)
+///    └─refused, cancelled, timed out─► (gone)
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    pub record: CallRecord,
+    pub company_key: String,
+    pub company_name: String,
+    /// As they were when the call started.
+    pub settings: Settings,
+    pub facts: Facts,
+    pub recording_failed: bool,
+    pub phase: Phase,
+    pub caller: Leg,
+    pub callee: Leg,
+    /// The moment of the answer.
+    pub answered: Option<Time>,
+}
+
+#[derive(Debug)]
+pub enum Phase {
+    Ringing(Box<Ringing>),
+    Talking,
+}
+
+/// One leg of a call.
+#[derive(Debug)]
+pub struct Leg {
+    /// Where its signalling goes, hop by hop.
+    pub peer: Peer,
+    pub dialog: Option<Dialog>,
+    /// Our Contact value on this leg.
+    pub contact: String,
+    pub exchange: OfferAnswer,
+    pub port: LegPort,
+    pub user: Option<UserId>,
+    pub trunk: bool,
+    pub timer: Option<Timer>,
+    /// What the far side says that it understands (Allow).
+    pub allows_info: bool,
+    pub allows_update: bool,
+    /// A re-INVITE or UPDATE of ours that has no final response yet.
+    pub ours: Option<Change>,
+    /// A re-INVITE of theirs that we have not answered, or answered with an offer of ours.
+    pub theirs: Option<Theirs>,
+    /// Media as the worker has it.
+    pub media: Option<Negotiated>,
+}
+
+/// A running session timer (RFC 4028).
+#[derive(Clone, Copy, Debug)]
+pub struct Timer {
+    pub agreed: Agreed,
+    pub refresh_at: Option<Time>,
+    pub ends_at: Time,
+}
+
+impl Timer {
+    pub fn start(agreed: Agreed, now: Time) -> Self {
+        Timer { agreed, refresh_at: agreed.refresh_at(now), ends_at: agreed.ends_at(now) }
+    }
+}
+
+/// A change of the session that we asked a leg for.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub tx: ClientTx,
+    pub request: Request,
+    /// The request of the other leg that waits for the outcome.
+    pub for_other: Option<(ServerTx, Request)>,
+}
+
+/// A re-INVITE of the far side.
+#[derive(Clone, Debug)]
+pub enum Theirs {
+    /// It waits for what the other leg says.
+    Waiting,
+    /// It had no offer: ours went out in the 2xx, the answer comes in the ACK.
+    OfferedInAnswer,
+}
+
+impl Session {
+    pub fn id(&self) -> CallId {
+        self.record.id
+    }
+
+    pub fn leg(&self, side: Side) -> &Leg {
+        match side {
+            Side::Caller => &self.caller,
+            Side::Callee => &self.callee,
+        }
+    }
+
+    pub fn leg_mut(&mut self, side: Side) -> &mut Leg {
+        match side {
+            Side::Caller => &mut self.caller,
+            Side::Callee => &mut self.callee,
+        }
+    }
+
+    pub fn rules(&self) -> Rules {
+        Rules { facts: self.facts, failed: self.recording_failed }
+    }
+
+    /// When the session next wants to be called.
+    pub fn next_timeout(&self) -> Option<Time> {
+        let ringing = match &self.phase {
+            Phase::Ringing(ringing) => Some(ringing.deadline),
+            Phase::Talking => None,
+        };
+        let timers = [&self.caller, &self.callee].into_iter().filter_map(|leg| leg.timer);
+        let timers = timers.flat_map(|timer| [timer.refresh_at, Some(timer.ends_at)]).flatten();
+        ringing.into_iter().chain(timers).min()
+    }
+
+    pub fn view(&self) -> CallView {
+        let decision = decide(&self.facts);
+        let leg = |leg: &Leg| LegView {
+            peer: leg.peer.remote.to_string(),
+            transport: leg.peer.transport.to_string(),
+            codec: leg.media.as_ref().map_or_else(String::new, |media| media.send.codec.name().to_owned()),
+            held: leg.media.as_ref().is_some_and(|media| media.held),
+        };
+        CallView {
+            record: self.record.clone(),
+            recording: self.answered.is_some() && decision.record && !self.recording_failed,
+            recording_failed: self.recording_failed,
+            caller: leg(&self.caller),
+            callee: leg(&self.callee),
+        }
+    }
+}
+
+/// A call that is up, for people.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallView {
+    pub record: CallRecord,
+    pub recording: bool,
+    pub recording_failed: bool,
+    pub caller: LegView,
+    pub callee: LegView,
+}
+
+impl CallView {
+    pub fn company(&self) -> CompanyId {
+        self.record.company
+    }
+}
+
+/// One leg, for people.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LegView {
+    /// Where its signalling comes from.
+    pub peer: String,
+    pub transport: String,
+    /// As in SDP; empty before the answer.
+    pub codec: String,
+    /// This party has put the other on hold.
+    pub held: bool,
+}
+
+impl Leg {
+    /// What we say on this leg, with `formats` in order of preference.
+    pub fn local(&self, formats: Vec<Format>, events: Option<Events>, flow: crate::sdp::Flow, ptime: Option<u16>) -> Local {
+        Local {
+            session_id: 0,
+            version: 0,
+            address: self.port.address,
+            port: self.port.port,
+            formats,
+            events,
+            flow,
+            ptime,
+            rtcp_mux: true,
+        }
+    }
+
+    /// The media of this leg for its worker. `held`: the other party holds this one.
+    pub fn media_for_worker(&self, strict_source: bool, held: bool) -> Option<LegMedia> {
+        let agreed = self.media.as_ref()?;
+        let mut receive = [None; 2];
+        let known = agreed.receive.iter().filter_map(|format| law_of(&format.codec).map(|law| (format.pt, law)));
+        for (slot, format) in receive.iter_mut().zip(known) {
+            *slot = Some(format);
+        }
+        Some(LegMedia {
+            remote: agreed.remote,
+            remote_rtcp: agreed.remote_rtcp,
+            rtcp_mux: agreed.rtcp_mux,
+            signalling_ip: if strict_source { agreed.remote.ip() } else { self.peer.remote.ip() },
+            send: (agreed.send.pt, law_of(&agreed.send.codec)?),
+            receive,
+            send_events: agreed.send_events.map(|events| (events.pt, events.clock)),
+            receive_events: agreed.receive_events.map(|events| (events.pt, events.clock)),
+            info: self.allows_info,
+            sends: agreed.flow.sends(),
+            receives: agreed.flow.receives(),
+            held,
+        })
+    }
+
+    /// Name of the codec that the leg speaks, as in SDP.
+    pub fn codec_name(&self) -> String {
+        self.media.as_ref().map_or_else(String::new, |media| media.send.codec.name().to_owned())
+    }
+
+    /// Takes from a message what the far side understands.
+    pub fn learn_methods(&mut self, headers: &crate::sip::message::Headers) {
+        if headers.has("Allow") {
+            self.allows_info = headers.names("Allow", "INFO");
+            self.allows_update = headers.names("Allow", "UPDATE");
+        }
+    }
+}
+
+pub fn law_of(codec: &Codec) -> Option<Law> {
+    match codec {
+        Codec::Pcmu => Some(Law::Mu),
+        Codec::Pcma => Some(Law::A),
+        Codec::Other { .. } => None,
+    }
+}

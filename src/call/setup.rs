@@ -1,0 +1,456 @@
+//! From the INVITE to the answer: offers, ringing devices, early media.
+
+use super::fork::Branch;
+use super::route::{Destination, NoRoute, Target, route_from_trunk, route_from_user, user_part};
+use super::session::{Leg, Phase, Session, Timer};
+use super::switch::{Cx, Dice, Purpose, Sent, Switch};
+use super::{LegPort, MediaOrder, Preparation, Shell, Shortage, status};
+use crate::base::{CallId, Side, Time};
+use crate::directory::{Company, Directory, NumberRecording, OnRecordingFailure, User, may_command};
+use crate::ledger::{CallRecord, EndReason, Outcome};
+use crate::media::{BridgeConfig, Commander};
+use crate::policy::{Facts, Matcher, decide};
+use crate::sdp::{Codec, Events, Flow, Format, OfferAnswer};
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::ServerTx;
+use crate::sip::message::{Method, Request, Response};
+use crate::sip::session_timer;
+use crate::sip::uri::{NameAddr, Uri};
+use crate::sip::{Peer, Transport, token};
+use std::sync::Arc;
+
+/// What a call is before its answer.
+#[derive(Debug)]
+pub struct Ringing {
+    pub tx: ServerTx,
+    /// The caller's INVITE.
+    pub request: Request,
+    pub local_tag: String,
+    pub branches: Vec<Branch>,
+    /// The most telling refusal so far.
+    pub refused: Option<u16>,
+    pub deadline: Time,
+    /// The caller has our answer already (in a 183), not yet binding.
+    pub answered_early: bool,
+}
+
+/// Retry-After of our 503, in seconds.
+const RETRY_AFTER: &str = "5";
+/// Codec preference where the caller left the offer to us.
+const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
+
+impl Switch {
+    pub(super) fn on_invite(&mut self, tx: ServerTx, request: Request, peer: Peer, cx: &mut Cx<'_>) {
+        let directory = Arc::clone(&self.directory);
+        let routed = match self.admit_invite(&request, &peer, &directory, cx) {
+            Ok(destination) => destination,
+            Err(response) => return self.endpoint.respond(tx, *response, cx.now),
+        };
+        if let Err(shortage) = self.room_for_a_call(cx.shell) {
+            return self.endpoint.respond(tx, unavailable(&request, &shortage), cx.now);
+        }
+        if let Err(response) = self.begin(tx, &request, peer, routed, &directory, cx) {
+            self.endpoint.respond(tx, *response, cx.now);
+        }
+    }
+
+    /// Max-Forwards, trunk or domain, authentication, route: in this order.
+    fn admit_invite(&mut self, request: &Request, peer: &Peer, directory: &Directory, cx: &mut Cx<'_>) -> Result<Destination, Box<Response>> {
+        if request.max_forwards() == Some(0) {
+            return Err(Box::new(request.response(483)));
+        }
+        let refusal = |error: &NoRoute| Box::new(request.response(error.status()).with_reason(&error.to_string()));
+        let from_trunk = route_from_trunk(directory, peer.remote.ip(), request);
+        if let Some(Ok(destination)) = from_trunk {
+            return Ok(destination);
+        }
+        // A phone may share its address with a carrier (one router): then its domain says so.
+        let domain = request.uri.host.to_string();
+        let company = directory.company_of_domain(&domain);
+        if let (Some(Err(error)), None) = (&from_trunk, company) {
+            return Err(refusal(error));
+        }
+        let Some(company) = company else {
+            return Err(Box::new(request.response(404).with_reason("This domain is not served here")));
+        };
+        let user = self.auth.verify(request, company, directory, cx.now, &mut Dice(cx.shell)).map_err(Box::new)?;
+        route_from_user(directory, user, &user_part(&request.uri)).map_err(|error| refusal(&error))
+    }
+
+    fn room_for_a_call(&self, shell: &mut dyn Shell) -> Result<(), Shortage> {
+        if self.stopping {
+            return Err(Shortage::Stopping);
+        }
+        if self.sessions.len() >= self.config.max_calls {
+            return Err(Shortage::Calls(self.config.max_calls));
+        }
+        shell.admit()
+    }
+
+    fn begin(&mut self, tx: ServerTx, request: &Request, peer: Peer, to: Destination, directory: &Directory, cx: &mut Cx<'_>) -> Result<(), Box<Response>> {
+        let refuse = |status: u16, reason: &str| Box::new(request.response(status).with_reason(reason));
+        let company = directory.company(to.origin.company).ok_or_else(|| refuse(404, "No such company"))?;
+        let recording = to.number.and_then(|id| directory.number(id)).map_or(NumberRecording::Inherit, |number| number.recording);
+        let facts = Facts::at_start(to.direction, &company.settings, recording, None);
+        self.refuse_unrecordable(request, company, &facts)?;
+        let ways = self.ways_to(&to, directory, request, cx)?;
+        let mut caller_exchange = OfferAnswer::new(session_id(cx.shell));
+        if !request.body.is_empty() {
+            caller_exchange.receive_offer(&request.body).map_err(|error| refuse(error.status(), &error.to_string()))?;
+        }
+        let timer = session_timer::negotiate_uas(request, &self.config.session_timer).map_err(Box::new)?;
+        let local_tag = token(&mut Dice(cx.shell), 8);
+        let dialog = Dialog::uas(request, &local_tag).map_err(|error| refuse(error.status(), &error.to_string()))?;
+        let call = CallId::new(cx.wall, cx.shell.ten_bytes());
+        let first_peer = ways.first().map_or(peer, |way| way.peer);
+        let (caller_port, callee_port) = self.open_media(call, &peer, &first_peer, cx).map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
+        let mut caller = self.leg(peer, caller_exchange, caller_port, to.origin.caller.user, to.origin.trunk.is_some());
+        caller.learn_methods(&request.headers);
+        caller.timer = Some(Timer::start(timer, cx.now));
+        self.dialogs.insert(dialog.id(), (call, Side::Caller));
+        caller.dialog = Some(dialog);
+        let callee_user = match &to.target {
+            Target::User(user) => Some(*user),
+            Target::Trunk { .. } => None,
+        };
+        let callee_exchange = OfferAnswer::new(session_id(cx.shell));
+        let callee = self.leg(first_peer, callee_exchange, callee_port, callee_user, callee_user.is_none());
+        let session = Session {
+            record: CallRecord {
+                id: call,
+                company: company.id,
+                direction: to.direction,
+                caller: to.origin.caller.clone(),
+                callee: to.callee.clone(),
+                number: to.number,
+                started: cx.wall,
+                answered: None,
+                ended: None,
+                outcome: Outcome::Ringing,
+                end_reason: None,
+                decision: decide(&facts),
+                changes: Vec::new(),
+                ended_paused: false,
+            },
+            company_key: company.key.clone(),
+            company_name: company.name.clone(),
+            settings: company.settings.clone(),
+            facts,
+            recording_failed: false,
+            phase: Phase::Talking,
+            caller,
+            callee,
+            answered: None,
+        };
+        let bridge = self.bridge_config(&session, company, directory, cx);
+        cx.shell.media(call, MediaOrder::Open(Box::new(bridge)));
+        self.incoming.insert(tx, call);
+        self.ring(session, tx, request, local_tag, ways, cx);
+        Ok(())
+    }
+
+    /// `on_recording_failure` of calls that begin while no recording can be made.
+    fn refuse_unrecordable(&self, request: &Request, company: &Company, facts: &Facts) -> Result<(), Box<Response>> {
+        let Some(problem) = &self.no_recording else { return Ok(()) };
+        match (decide(facts).record, company.settings.on_recording_failure) {
+            (true, OnRecordingFailure::Refuse | OnRecordingFailure::Hangup) => Err(Box::new(
+                request.response(503).with_reason(&format!("Recording is impossible: {problem}")).with_header("Retry-After", RETRY_AFTER),
+            )),
+            (true, OnRecordingFailure::Continue | OnRecordingFailure::Announce) | (false, _) => Ok(()),
+        }
+    }
+
+    fn open_media(&mut self, call: CallId, caller: &Peer, callee: &Peer, cx: &mut Cx<'_>) -> Result<(LegPort, LegPort), Shortage> {
+        let one = cx.shell.open_leg(call, Side::Caller, caller.local.ip())?;
+        match cx.shell.open_leg(call, Side::Callee, callee.local.ip()) {
+            Ok(other) => Ok((one, other)),
+            Err(shortage) => {
+                cx.shell.media(call, MediaOrder::End);
+                Err(shortage)
+            }
+        }
+    }
+
+    fn leg(&self, peer: Peer, exchange: OfferAnswer, port: LegPort, user: Option<crate::base::UserId>, trunk: bool) -> Leg {
+        Leg {
+            peer,
+            dialog: None,
+            contact: self.contact_on(&peer),
+            exchange,
+            port,
+            user,
+            trunk,
+            timer: None,
+            allows_info: false,
+            allows_update: false,
+            ours: None,
+            theirs: None,
+            media: None,
+        }
+    }
+
+    fn contact_on(&self, peer: &Peer) -> String {
+        let host = self.endpoint.advertised(peer.local);
+        match peer.transport {
+            Transport::Udp => format!("<sip:telegraphone@{host}>"),
+            Transport::Tcp => format!("<sip:telegraphone@{host};transport=tcp>"),
+            Transport::Tls => format!("<sips:telegraphone@{host};transport=tcp>"),
+        }
+    }
+
+    fn bridge_config(&self, session: &Session, company: &Company, directory: &Directory, cx: &mut Cx<'_>) -> BridgeConfig {
+        let settings = &session.settings;
+        let commander = |user: &User| Commander {
+            matcher: Matcher::new(&settings.commands.pause, &settings.commands.start),
+            permitted: may_command(company, user),
+            max_hold: crate::base::Span::from_millis(u64::from(settings.max_hold_ms)),
+        };
+        let user = |side| session.leg(side).user.and_then(|id| directory.user(id)).map(&commander);
+        let mut start = || (cx.shell.u32(), cx.shell.u16(), cx.shell.u32());
+        let start = [start(), start()];
+        BridgeConfig {
+            start,
+            rules: session.rules(),
+            commanders: [user(Side::Caller), user(Side::Callee)],
+            record_while_held: settings.record_while_held,
+            silence_timeout: self.config.silence_timeout.unwrap_or(crate::base::Span(u64::MAX)),
+            rtcp_interval: self.config.rtcp_interval,
+            cnames: [token(&mut Dice(cx.shell), 8), token(&mut Dice(cx.shell), 8)],
+        }
+    }
+
+    /// The ways to reach the called side: each device of a user, or the trunk.
+    fn ways_to(&self, to: &Destination, directory: &Directory, request: &Request, cx: &mut Cx<'_>) -> Result<Vec<Way>, Box<Response>> {
+        let refuse = |status: u16, reason: &str| Box::new(request.response(status).with_reason(reason));
+        match &to.target {
+            Target::User(user) => {
+                let domain = directory.company(to.origin.company).and_then(|company| company.domains.first());
+                let host = domain.cloned().unwrap_or_default();
+                let from = NameAddr::new(Uri::sip(&to.origin.caller.address, &host)).with_display(&to.origin.caller.name);
+                let called = NameAddr::new(Uri::sip(&to.callee.address, &host)).with_display(&to.callee.name);
+                let devices = self.registrar.devices(*user, cx.now);
+                let ways: Vec<Way> = devices
+                    .into_iter()
+                    .map(|device| Way { uri: device.contact, peer: device.flow, from: from.clone(), to: called.clone() })
+                    .collect();
+                match ways.is_empty() {
+                    true => Err(refuse(480, "No device of the user is registered")),
+                    false => Ok(ways),
+                }
+            }
+            Target::Trunk { trunk, called, caller_id } => {
+                let trunk = directory.trunk(*trunk).ok_or_else(|| refuse(503, "The trunk is gone"))?;
+                let remote = cx.shell.resolve(&trunk.host, trunk.port).ok_or_else(|| {
+                    Box::new(request.response(503).with_reason("The trunk's host is not known yet").with_header("Retry-After", RETRY_AFTER))
+                })?;
+                let transport = match trunk.transport {
+                    crate::directory::Transport::Udp => Transport::Udp,
+                    crate::directory::Transport::Tcp => Transport::Tcp,
+                };
+                let listener = self.listener(transport, remote).ok_or_else(|| refuse(503, "No listener reaches the trunk"))?;
+                let peer = Peer { transport, local: listener.local, remote, connection: None };
+                let ours = self.endpoint.advertised(listener.local);
+                let uri = Uri::sip(called, &remote.to_string());
+                let from = NameAddr::new(Uri::sip(caller_id, &ours));
+                Ok(vec![Way { to: NameAddr::new(uri.clone()), uri, peer, from }])
+            }
+        }
+    }
+
+    /// Sends an INVITE each way.
+    fn ring(&mut self, mut session: Session, tx: ServerTx, request: &Request, local_tag: String, ways: Vec<Way>, cx: &mut Cx<'_>) {
+        let (formats, events, ptime) = match session.caller.exchange.open_offer().and_then(|offer| offer.audio.as_ref()) {
+            Some(audio) => {
+                let (formats, events) = crate::sdp::offer_formats_from(audio);
+                (formats, events, audio.ptime)
+            }
+            None => (vec![Format::PCMU, Format::PCMA], Some(OUR_EVENTS), None),
+        };
+        let forwards = request.max_forwards().unwrap_or(70).saturating_sub(1);
+        let mut branches = Vec::new();
+        for way in ways {
+            let mut exchange = OfferAnswer::new(session_id(cx.shell));
+            let local = session.callee.local(formats.clone(), events, Flow::SendRecv, ptime);
+            let Ok(offer) = exchange.offer(local) else { continue };
+            let contact = self.contact_on(&way.peer);
+            let mut invite = Request::new(Method::Invite, way.uri);
+            let from = way.from.with_tag(&token(&mut Dice(cx.shell), 8));
+            invite.headers.push("From", from.to_string());
+            invite.headers.push("To", way.to.to_string());
+            invite.headers.push("Call-ID", token(&mut Dice(cx.shell), 16));
+            invite.headers.push("CSeq", "1 INVITE");
+            invite.headers.push("Max-Forwards", forwards.to_string());
+            invite.headers.push("Contact", contact.clone());
+            invite.headers.push("Allow", self.endpoint.capabilities().allow());
+            session_timer::offer(&mut invite.headers, &self.config.session_timer);
+            let invite = invite.with_body("application/sdp", offer);
+            branches.push(self.send_branch(session.id(), invite, way.peer, contact, exchange, cx));
+        }
+        self.endpoint.respond(tx, request.response(100), cx.now);
+        session.phase = Phase::Ringing(Box::new(Ringing {
+            tx,
+            request: request.clone(),
+            local_tag,
+            branches,
+            refused: None,
+            deadline: cx.now + self.config.ring_timeout,
+            answered_early: false,
+        }));
+        self.keep(session);
+    }
+
+    pub(super) fn send_branch(&mut self, call: CallId, invite: Request, peer: Peer, contact: String, exchange: OfferAnswer, cx: &mut Cx<'_>) -> Branch {
+        let tx = self.endpoint.request(invite.clone(), peer, cx.now, &mut Dice(cx.shell));
+        let sent = Sent { purpose: Purpose::Ring { call }, request: invite.clone(), peer, contact: contact.clone() };
+        self.sent.insert(tx, sent);
+        Branch { tx, request: invite, peer, contact, exchange, timer_policy: self.config.session_timer }
+    }
+
+    /// Our answer to the caller's offer, made once. `spoken`: what the called side speaks.
+    pub(super) fn answer_caller(&mut self, session: &mut Session, spoken: &Codec) -> Result<(), u16> {
+        let leg = &mut session.caller;
+        if leg.exchange.open_offer().is_none() {
+            return Ok(());
+        }
+        let ptime = None;
+        let local = leg.local(vec![Format::PCMU, Format::PCMA], Some(OUR_EVENTS), Flow::SendRecv, ptime);
+        match leg.exchange.answer(local, Some(spoken)) {
+            Ok((_, negotiated)) => {
+                leg.media = Some(negotiated);
+                Ok(())
+            }
+            Err(error) => Err(error.status()),
+        }
+    }
+
+    /// Tells the worker what holds on a leg.
+    pub(super) fn push_media(&self, session: &Session, side: Side, cx: &mut Cx<'_>) {
+        let held = session.leg(side.other()).media.as_ref().is_some_and(|media| media.held);
+        if let Some(media) = session.leg(side).media_for_worker(self.config.strict_source, held) {
+            cx.shell.media(session.id(), MediaOrder::SetMedia { side, media: Box::new(media) });
+        }
+    }
+
+    /// The called side has answered: the caller is told, media is joined, the gate decides.
+    pub(super) fn connect(&mut self, mut session: Session, ringing: Ringing, cx: &mut Cx<'_>) -> Option<Session> {
+        let spoken = session.callee.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
+        if let Err(status) = self.answer_caller(&mut session, &spoken) {
+            session.phase = Phase::Ringing(Box::new(ringing));
+            return self.refuse(session, status, EndReason::Rejected { status }, cx);
+        }
+        let late_offer = ringing.request.body.is_empty();
+        let body = match late_offer {
+            true => {
+                let local = session.caller.local(preferring(&spoken), Some(OUR_EVENTS), Flow::SendRecv, None);
+                session.caller.theirs = Some(super::session::Theirs::OfferedInAnswer);
+                session.caller.exchange.offer(local).ok()
+            }
+            false => session.caller.exchange.said().cloned(),
+        };
+        let mut response = ringing
+            .request
+            .response(200)
+            .with_to_tag(&ringing.local_tag)
+            .with_header("Contact", session.caller.contact.clone())
+            .with_header("Allow", self.endpoint.capabilities().allow())
+            .with_header("Supported", self.endpoint.capabilities().supported());
+        if let Some(timer) = session.caller.timer {
+            response = response.with_header("Session-Expires", timer.agreed.answer_value());
+            if timer.agreed.requires_timer() {
+                response = response.with_header("Require", "timer");
+            }
+        }
+        if let Some(body) = body {
+            response = response.with_body("application/sdp", body);
+        }
+        self.endpoint.respond(ringing.tx, response, cx.now);
+        self.cancel_branches(&ringing.branches, cx);
+        session.phase = Phase::Talking;
+        session.answered = Some(cx.now);
+        session.record.answered = Some(cx.wall);
+        session.record.outcome = Outcome::Answered;
+        session.record.decision = decide(&session.facts);
+        for side in Side::BOTH {
+            self.push_media(&session, side, cx);
+        }
+        self.prepare_recording(&mut session, cx);
+        cx.shell.media(session.id(), MediaOrder::Connect);
+        cx.shell.save(&session.record);
+        Some(session)
+    }
+
+    fn prepare_recording(&self, session: &mut Session, cx: &mut Cx<'_>) {
+        let codecs = [session.caller.codec_name(), session.callee.codec_name()];
+        let [caller_codec, callee_codec] = codecs;
+        cx.shell.prepare(Preparation {
+            call: session.id(),
+            company: session.record.company,
+            company_key: session.company_key.clone(),
+            company_name: session.company_name.clone(),
+            parties: [(session.record.caller.clone(), caller_codec), (session.record.callee.clone(), callee_codec)],
+            record: session.record.clone(),
+        });
+        let Some(problem) = self.no_recording.clone().filter(|_| decide(&session.facts).record) else { return };
+        session.recording_failed = true;
+        cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
+        cx.shell.not_recorded(&session.record, &problem);
+        if session.settings.on_recording_failure == OnRecordingFailure::Announce {
+            for side in Side::BOTH {
+                cx.shell.media(session.id(), MediaOrder::Play { side, tone: crate::audio::Tone::RecordingFailed });
+            }
+        }
+    }
+
+    /// Ends a call that was not answered: `status` to the caller, CANCEL to those who ring.
+    pub(super) fn refuse(&mut self, mut session: Session, status: u16, reason: EndReason, cx: &mut Cx<'_>) -> Option<Session> {
+        if let Phase::Ringing(ringing) = std::mem::replace(&mut session.phase, Phase::Talking) {
+            let told = status::for_caller(status);
+            let mut response = ringing.request.response(told).with_to_tag(&ringing.local_tag);
+            if told == 503 || told == 480 {
+                response = response.with_header("Retry-After", RETRY_AFTER);
+            }
+            self.endpoint.respond(ringing.tx, response, cx.now);
+            self.incoming.remove(&ringing.tx);
+            self.cancel_branches(&ringing.branches, cx);
+        }
+        session.record.outcome = match &reason {
+            EndReason::CallerCancelled => Outcome::Cancelled,
+            EndReason::RingTimeout => Outcome::NoAnswer,
+            EndReason::Rejected { status } => status::outcome(*status),
+            EndReason::CallerHungUp
+            | EndReason::CalleeHungUp
+            | EndReason::MediaSilence { .. }
+            | EndReason::SessionExpired
+            | EndReason::PeerGone
+            | EndReason::Operator
+            | EndReason::RecordingFailed
+            | EndReason::Shutdown
+            | EndReason::Crashed => Outcome::Failed,
+        };
+        self.close(session, reason, cx);
+        None
+    }
+}
+
+/// A way to the called side.
+pub(super) struct Way {
+    pub uri: Uri,
+    pub peer: Peer,
+    pub from: NameAddr,
+    pub to: NameAddr,
+}
+
+pub(super) fn session_id(shell: &mut dyn Shell) -> u64 {
+    u64::from(shell.u32())
+}
+
+pub(super) fn unavailable(request: &Request, shortage: &Shortage) -> Response {
+    request.response(503).with_reason(&shortage.to_string()).with_header("Retry-After", RETRY_AFTER)
+}
+
+/// Both laws, the one that the other leg speaks first.
+pub(super) fn preferring(codec: &Codec) -> Vec<Format> {
+    let mut formats = vec![Format::PCMU, Format::PCMA];
+    formats.sort_by_key(|format| format.codec != *codec);
+    formats
+}

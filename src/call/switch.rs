@@ -1,0 +1,436 @@
+//! All calls of the service: what comes from the network, the clock, the media plane and the
+//! operator goes to the session that it concerns.
+
+use super::auth::Authenticator;
+use super::session::{CallView, Phase, Session};
+use super::{MediaOrder, Shell};
+use crate::audio::Tone;
+use crate::base::{CallId, Side, Span, Time, Wall};
+use crate::directory::{Directory, OnRecordingFailure};
+use crate::ledger::{By, Change, EndReason, How, Refusal};
+use crate::media::Fact;
+use crate::policy::{Command, Verdict, decide};
+use crate::registrar::{Lifetimes, Registrar};
+use crate::sip::dialog::DialogId;
+use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
+use crate::sip::message::{Message, Method, Request};
+use crate::sip::parse::ParseError;
+use crate::sip::session_timer::Policy;
+use crate::sip::{ConnectionId, Peer, Transport};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A SIP listener of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub transport: Transport,
+    pub local: SocketAddr,
+}
+
+/// What the switch is told once.
+#[derive(Clone, Debug)]
+pub struct SwitchConfig {
+    pub endpoint: EndpointConfig,
+    pub listeners: Vec<Listener>,
+    pub lifetimes: Lifetimes,
+    pub nonce_lifetime: Span,
+    pub session_timer: Policy,
+    pub ring_timeout: Span,
+    pub max_calls: usize,
+    /// Silence of RTP and RTCP that ends a call; `None`: never.
+    pub silence_timeout: Option<Span>,
+    pub rtcp_interval: Span,
+    /// Media only from the address that the SDP names.
+    pub strict_source: bool,
+}
+
+/// What a request of ours was for.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// The INVITE to a device or trunk.
+    Ring { call: CallId },
+    /// A re-INVITE or UPDATE on a leg.
+    Change { call: CallId, side: Side },
+    /// BYE, INFO: only its failure may matter.
+    Inform { call: CallId },
+}
+
+/// An INVITE of ours that may still bring a 2xx nobody waits for.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub purpose: Purpose,
+    pub request: Request,
+    pub peer: Peer,
+    pub contact: String,
+}
+
+/// Everything that is up.
+pub struct Switch {
+    pub(super) config: SwitchConfig,
+    pub(super) endpoint: Endpoint,
+    pub(super) directory: Arc<Directory>,
+    pub(super) registrar: Registrar,
+    pub(super) auth: Authenticator,
+    pub(super) sessions: HashMap<CallId, Session>,
+    /// INVITEs that are being answered.
+    pub(super) incoming: HashMap<ServerTx, CallId>,
+    pub(super) dialogs: HashMap<DialogId, (CallId, Side)>,
+    pub(super) sent: HashMap<ClientTx, Sent>,
+    /// INVITEs of ours with a final response: forked 2xx may follow until then.
+    pub(super) settled: VecDeque<(Time, ClientTx)>,
+    wakes: BTreeSet<(Time, CallId)>,
+    wake_of: HashMap<CallId, Time>,
+    /// Why no recording can be made now.
+    pub(super) no_recording: Option<String>,
+    pub(super) stopping: bool,
+}
+
+/// Where and when a step happens.
+pub(super) struct Cx<'a> {
+    pub now: Time,
+    pub wall: Wall,
+    pub shell: &'a mut dyn Shell,
+}
+
+/// Forked 2xx are expected for 64 × T1 of the default T1 (RFC 3261 §13.2.2.4).
+const FORKS: Span = Span::from_secs(33);
+
+impl Switch {
+    /// `secret`: 32 random bytes for nonces, drawn at each start.
+    pub fn new(config: SwitchConfig, directory: Arc<Directory>, secret: [u8; 32]) -> Self {
+        Switch {
+            endpoint: Endpoint::new(config.endpoint.clone()),
+            registrar: Registrar::new(config.lifetimes),
+            auth: Authenticator::new(secret, config.nonce_lifetime),
+            config,
+            directory,
+            sessions: HashMap::new(),
+            incoming: HashMap::new(),
+            dialogs: HashMap::new(),
+            sent: HashMap::new(),
+            settled: VecDeque::new(),
+            wakes: BTreeSet::new(),
+            wake_of: HashMap::new(),
+            no_recording: None,
+            stopping: false,
+        }
+    }
+
+    /// The directory has changed. Calls that are up keep what they began with.
+    pub fn set_directory(&mut self, directory: Arc<Directory>) {
+        self.registrar.keep_users(|user| directory.user(user).is_some());
+        self.directory = directory;
+    }
+
+    /// Recordings can be made again, or cannot and why.
+    pub fn set_recording_problem(&mut self, problem: Option<String>) {
+        self.no_recording = problem;
+    }
+
+    /// A datagram.
+    pub fn datagram(&mut self, bytes: &[u8], peer: Peer, now: Time, wall: Wall, shell: &mut dyn Shell) {
+        let mut cx = Cx { now, wall, shell };
+        self.endpoint.receive(bytes, peer, now, &mut Dice(cx.shell));
+        self.drain(&mut cx);
+    }
+
+    /// What a framer found on a stream.
+    pub fn message(&mut self, message: Result<Message, ParseError>, peer: Peer, now: Time, wall: Wall, shell: &mut dyn Shell) {
+        let mut cx = Cx { now, wall, shell };
+        self.endpoint.receive_message(message, peer, now, &mut Dice(cx.shell));
+        self.drain(&mut cx);
+    }
+
+    pub fn connection_closed(&mut self, connection: ConnectionId, now: Time, wall: Wall, shell: &mut dyn Shell) {
+        self.registrar.connection_closed(connection);
+        self.endpoint.connection_closed(connection, now);
+        self.drain(&mut Cx { now, wall, shell });
+    }
+
+    pub fn transport_failed(&mut self, peer: Peer, now: Time, wall: Wall, shell: &mut dyn Shell) {
+        self.endpoint.transport_failed(peer, now);
+        self.drain(&mut Cx { now, wall, shell });
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    pub fn next_timeout(&self) -> Option<Time> {
+        let session = self.wakes.first().map(|(at, _)| *at);
+        [self.endpoint.next_timeout(), session].into_iter().flatten().min()
+    }
+
+    pub fn handle_timeout(&mut self, now: Time, wall: Wall, shell: &mut dyn Shell) {
+        let mut cx = Cx { now, wall, shell };
+        self.endpoint.handle_timeout(now);
+        while let Some((at, call)) = self.wakes.first().copied().filter(|(at, _)| *at <= now) {
+            self.wakes.remove(&(at, call));
+            self.wake_of.remove(&call);
+            self.with_session(call, &mut cx, Self::session_timeout);
+        }
+        while let Some((at, tx)) = self.settled.front().copied().filter(|(at, _)| *at <= now) {
+            debug_assert!(at <= now);
+            self.settled.pop_front();
+            self.sent.remove(&tx);
+        }
+        self.registrar.expire(now);
+        self.drain(&mut cx);
+    }
+
+    /// Something happened in the media path of a call.
+    pub fn fact(&mut self, call: CallId, fact: Fact, now: Time, wall: Wall, shell: &mut dyn Shell) {
+        let mut cx = Cx { now, wall, shell };
+        self.with_session(call, &mut cx, |this, session, cx| this.on_fact(session, fact, cx));
+        self.drain(&mut cx);
+    }
+
+    fn on_fact(&mut self, mut session: Session, fact: Fact, cx: &mut Cx<'_>) -> Option<Session> {
+        match fact {
+            Fact::Heard { .. } => Some(session),
+            Fact::Commanded { side, how, command, refused, rules, at: _ } => {
+                session.facts = rules.facts;
+                let by = self.commander(&session, side);
+                self.note_change(&mut session, by, how, command, refused, cx);
+                Some(session)
+            }
+            Fact::SendInfo { side, key } => {
+                self.send_info(&mut session, side, key, cx);
+                Some(session)
+            }
+            Fact::Silent { side } => self.end(session, EndReason::MediaSilence { side }, None, cx),
+        }
+    }
+
+    fn commander(&self, session: &Session, side: Side) -> By {
+        let party = match side {
+            Side::Caller => &session.record.caller,
+            Side::Callee => &session.record.callee,
+        };
+        match party.user {
+            Some(id) => By::User { id, name: party.name.clone(), side },
+            None => By::Operator,
+        }
+    }
+
+    fn note_change(&mut self, session: &mut Session, by: By, how: How, command: Command, refused: Option<Refusal>, cx: &mut Cx<'_>) {
+        let offset_ms = session.answered.map_or(0, |answered| cx.now.since(answered).as_millis());
+        let change = Change {
+            at: cx.wall,
+            offset_ms,
+            by,
+            how,
+            wanted: command == Command::Start,
+            refused,
+            decision: decide(&session.facts),
+        };
+        cx.shell.changed(session.id(), &change);
+        session.record.changes.push(change);
+    }
+
+    /// A command of the operator. The gate moves at its arrival for both legs.
+    pub fn command(&mut self, call: CallId, command: Command, now: Time, wall: Wall, shell: &mut dyn Shell) -> Option<Result<(), Refusal>> {
+        let mut cx = Cx { now, wall, shell };
+        let mut session = self.sessions.remove(&call)?;
+        let mut rules = session.rules();
+        let refused = match rules.command(command, Ok(())) {
+            Verdict::Obeyed => None,
+            Verdict::Refused(refusal) => Some(refusal),
+        };
+        session.facts = rules.facts;
+        cx.shell.media(call, MediaOrder::SetRules(rules));
+        self.note_change(&mut session, By::Operator, How::Cli, command, refused, &mut cx);
+        self.sessions.insert(call, session);
+        Some(refused.map_or(Ok(()), Err))
+    }
+
+    /// Ends a call; `false` when there is none with that id.
+    pub fn hang_up(&mut self, call: CallId, reason: EndReason, now: Time, wall: Wall, shell: &mut dyn Shell) -> bool {
+        let mut cx = Cx { now, wall, shell };
+        let known = self.sessions.contains_key(&call);
+        self.with_session(call, &mut cx, |this, session, cx| this.end(session, reason, None, cx));
+        self.drain(&mut cx);
+        known
+    }
+
+    /// A recording could not be begun or went on failing.
+    pub fn recording_failed(&mut self, call: CallId, now: Time, wall: Wall, shell: &mut dyn Shell) {
+        let mut cx = Cx { now, wall, shell };
+        self.with_session(call, &mut cx, |this, mut session, cx| {
+            session.recording_failed = true;
+            cx.shell.media(call, MediaOrder::SetRules(session.rules()));
+            match session.settings.on_recording_failure {
+                OnRecordingFailure::Continue | OnRecordingFailure::Refuse => Some(session),
+                OnRecordingFailure::Announce => {
+                    for side in Side::BOTH {
+                        cx.shell.media(call, MediaOrder::Play { side, tone: Tone::RecordingFailed });
+                    }
+                    Some(session)
+                }
+                OnRecordingFailure::Hangup => this.end(session, EndReason::RecordingFailed, None, cx),
+            }
+        });
+        self.drain(&mut cx);
+    }
+
+    /// From now on new calls get 503.
+    pub fn stop_taking_calls(&mut self) {
+        self.stopping = true;
+    }
+
+    pub fn calls(&self) -> Vec<CallView> {
+        let mut views: Vec<CallView> = self.sessions.values().map(Session::view).collect();
+        views.sort_by_key(|view| view.record.id);
+        views
+    }
+
+    pub fn call(&self, id: CallId) -> Option<CallView> {
+        self.sessions.get(&id).map(Session::view)
+    }
+
+    pub fn call_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Everything that could leak: calls, transactions, requests, dialogs, timers.
+    pub fn leftovers(&self) -> [usize; 5] {
+        [self.sessions.len(), self.endpoint.transactions(), self.sent.len(), self.dialogs.len(), self.wakes.len()]
+    }
+
+    pub const fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                Event::Request { tx, request, peer } => self.on_request(tx, request, peer, cx),
+                Event::Ack { request, .. } => self.on_ack(&request, cx),
+                Event::Cancelled { tx, .. } => self.on_cancelled(tx, cx),
+                Event::Response { tx, response, peer } => self.on_response(tx, response, peer, cx),
+                Event::Failed { tx, cause } => self.on_failed(tx, cause.status(), cx),
+                Event::AckMissing { tx } => self.on_ack_missing(tx, cx),
+            }
+        }
+    }
+
+    fn on_request(&mut self, tx: ServerTx, request: Request, peer: Peer, cx: &mut Cx<'_>) {
+        if let Some(id) = DialogId::of_request(&request) {
+            return self.on_request_in_dialog(tx, request, &id, cx);
+        }
+        match request.method {
+            Method::Invite => self.on_invite(tx, request, peer, cx),
+            Method::Register => self.on_register(tx, &request, peer, cx),
+            Method::Options => {
+                let capabilities = self.endpoint.capabilities();
+                let response = request
+                    .response(200)
+                    .with_header("Allow", capabilities.allow())
+                    .with_header("Accept", capabilities.accept())
+                    .with_header("Supported", capabilities.supported());
+                self.endpoint.respond(tx, response, cx.now);
+            }
+            Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Info
+            | Method::Update
+            | Method::Prack
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => self.endpoint.respond(tx, request.response(481), cx.now),
+        }
+    }
+
+    fn on_register(&mut self, tx: ServerTx, request: &Request, peer: Peer, cx: &mut Cx<'_>) {
+        let directory = Arc::clone(&self.directory);
+        let domain = request.uri.host.to_string();
+        let Ok(to) = request.to() else {
+            return self.endpoint.respond(tx, request.response(400).with_reason("Unreadable To"), cx.now);
+        };
+        if !matches!(to.uri.scheme, crate::sip::uri::Scheme::Sip | crate::sip::uri::Scheme::Sips) {
+            let response = request.response(400).with_reason("To is not a SIP address of record");
+            return self.endpoint.respond(tx, response, cx.now);
+        }
+        let company = directory.company_of_domain(&domain).or_else(|| directory.company_of_domain(&to.uri.host.to_string()));
+        let Some(company) = company else {
+            let response = request.response(404).with_reason("This domain is not served here");
+            return self.endpoint.respond(tx, response, cx.now);
+        };
+        let user = match self.auth.verify(request, company, &directory, cx.now, &mut Dice(cx.shell)) {
+            Ok(user) => user,
+            Err(challenge) => return self.endpoint.respond(tx, challenge, cx.now),
+        };
+        let address = to.uri.user_unescaped().unwrap_or_default();
+        let response = match address == user.extension || address == user.auth_name {
+            true => self.registrar.register(user.id, request, peer, cx.now),
+            false => request.response(403).with_reason("This address belongs to somebody else"),
+        };
+        self.endpoint.respond(tx, response, cx.now);
+    }
+
+    /// Takes a session out, lets `step` work on it, and puts it back unless it is over.
+    pub(super) fn with_session(&mut self, call: CallId, cx: &mut Cx<'_>, step: impl FnOnce(&mut Self, Session, &mut Cx<'_>) -> Option<Session>) {
+        let Some(session) = self.sessions.remove(&call) else { return };
+        if let Some(session) = step(self, session, cx) {
+            self.keep(session);
+        } else {
+            self.forget_wake(call);
+        }
+    }
+
+    /// Puts a session (back) and sets its timer.
+    pub(super) fn keep(&mut self, session: Session) {
+        let call = session.id();
+        self.forget_wake(call);
+        if let Some(at) = session.next_timeout() {
+            self.wakes.insert((at, call));
+            self.wake_of.insert(call, at);
+        }
+        self.sessions.insert(call, session);
+    }
+
+    fn forget_wake(&mut self, call: CallId) {
+        if let Some(at) = self.wake_of.remove(&call) {
+            self.wakes.remove(&(at, call));
+        }
+    }
+
+    fn session_timeout(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
+        match &session.phase {
+            Phase::Ringing(ringing) if cx.now >= ringing.deadline => {
+                self.refuse(session, 480, EndReason::RingTimeout, cx)
+            }
+            Phase::Ringing(_) | Phase::Talking => self.check_session_timers(session, cx),
+        }
+    }
+
+    pub(super) fn settle_later(&mut self, tx: ClientTx, now: Time) {
+        self.settled.push_back((now + FORKS, tx));
+    }
+
+    pub(super) fn listener(&self, transport: Transport, towards: SocketAddr) -> Option<Listener> {
+        let fits = |listener: &&Listener| listener.transport == transport && listener.local.is_ipv4() == towards.is_ipv4();
+        // A listener on loopback cannot reach the world, nor the other way round.
+        let reaches = |listener: &&Listener| listener.local.ip().is_unspecified() || listener.local.ip().is_loopback() == towards.ip().is_loopback();
+        let listeners = || self.config.listeners.iter().filter(fits);
+        listeners().find(reaches).or_else(|| listeners().next()).copied()
+    }
+}
+
+/// [`Shell`]'s randomness for those who ask for randomness only.
+pub(super) struct Dice<'a>(pub &'a mut dyn Shell);
+
+impl crate::base::Random for Dice<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+}

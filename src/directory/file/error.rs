@@ -1,0 +1,102 @@
+//! What is wrong with a company file: where, what, and the way out.
+
+use std::fmt;
+
+/// Where in the file, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The file as a whole.
+    File,
+    /// A table that does not say what it is: its kind, and which one, from 1.
+    Item {
+        kind: &'static str,
+        position: usize,
+    },
+    Company {
+        key: String,
+    },
+    User {
+        company: String,
+        extension: String,
+    },
+    Number {
+        company: String,
+        e164: String,
+    },
+    Trunk {
+        company: String,
+        name: String,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File => f.write_str("file"),
+            Place::Item { kind, position } => write!(f, "{kind} {position} of the file"),
+            Place::Company { key } => write!(f, "company {key}"),
+            Place::User { company, extension } => write!(f, "user {extension} of {company}"),
+            Place::Number { company, e164 } => write!(f, "number {e164} of {company}"),
+            Place::Trunk { company, name } => write!(f, "trunk {name} of {company}"),
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct FileError {
+    pub place: Place,
+    pub problem: Problem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("not TOML: {0}")]
+    Syntax(String),
+    /// What the reader of the key says; it names the value.
+    #[error("{key}: {message}")]
+    Value { key: String, message: String },
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    #[error("`company` is missing: the file has not exactly one [[company]], so say which")]
+    WhichCompany,
+    #[error("company `{0}` is neither in this file nor in the service: add a [[company]] with this key")]
+    UnknownCompany(String),
+    #[error("stands twice in this file: leave one out")]
+    Twice,
+    #[error("`domains` is empty: name a SIP domain, else no phone can register")]
+    NoDomain,
+    #[error("domain `{domain}` belongs to company {owner}: take it from there first, or choose another")]
+    DomainOwned { domain: String, owner: String },
+    #[error("domain `{0}` stands twice: leave one out")]
+    DomainTwice(String),
+    #[error("number {e164} belongs to company {owner}: take it from there first, or choose another")]
+    NumberOwned { e164: String, owner: String },
+    #[error("auth_name `{auth_name}` is that of user {other} too: choose another")]
+    AuthNameTaken { auth_name: String, other: String },
+    #[error("route `user:{0}`: the company has no such user: add one, or route elsewhere")]
+    UnknownRoute(String),
+    #[error("{key} {e164} is not a number of this company: add a [[number]], or choose another")]
+    UnknownNumber { key: &'static str, e164: String },
+    #[error(
+        "realm `{new}`: the realm is `{old}` and never changes, since every stored password depends on it: take the key out"
+    )]
+    RealmChange { old: String, new: String },
+    #[error(
+        "commands: pause `{pause}` and start `{start}`: one contains the other, so one of them could never be dialled"
+    )]
+    Commands { pause: String, start: String },
+    #[error("auth names no algorithm: write [\"md5\"], [\"sha-256\"] or both")]
+    NoAlgorithm,
+    #[error("auth names an algorithm twice: leave one out")]
+    AlgorithmTwice,
+    #[error("has no password: give `password`, or `generate_password = true`")]
+    NoPassword,
+    #[error("both `password` and `generate_password`: leave one out")]
+    TwoPasswords,
+    #[error("auth_name becomes `{0}`: give `password` too, since the stored hash contains the name")]
+    AuthNameWithoutPassword(String),
+    #[error("`host` is missing: where do outbound calls go?")]
+    NoHost,
+}

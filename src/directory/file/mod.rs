@@ -1,0 +1,219 @@
+//! The company file: companies, domains, users, numbers, trunks and settings as people
+//! write them (TOML).
+//!
+//! An absent key leaves the value as it is, an absent user stays: the file says what must
+//! hold, not all that there is. [`super::plan`] compares it with the directory.
+
+mod error;
+mod raw;
+mod value;
+
+pub use error::{FileError, Place, Problem};
+pub use raw::{CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TrunkKeys, UserKeys};
+pub use value::{BadValue, NumberOrNone, Own, RouteTo, Secret};
+
+use crate::base::leaves::{self, Dotted, LeafError, Step};
+use raw::RawFile;
+use std::collections::BTreeSet;
+use toml::Table;
+
+/// A company file whose every value is well formed and which says nothing twice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompanyFile {
+    pub companies: Vec<Entry<CompanyKeys>>,
+    pub users: Vec<Entry<UserKeys>>,
+    pub numbers: Vec<Entry<NumberKeys>>,
+    pub trunks: Vec<Entry<TrunkKeys>>,
+}
+
+/// One table of the file: what it is about, and what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry<K> {
+    /// Key of the company.
+    pub company: String,
+    /// The company's key, the extension, the number, the trunk's name.
+    pub name: String,
+    pub keys: K,
+}
+
+impl CompanyFile {
+    /// Reads `text`, or says everything that is wrong with it by itself. What depends on
+    /// the directory is checked by [`super::plan::plan`].
+    pub fn parse(text: &str) -> Result<Self, Vec<FileError>> {
+        let table: Table = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| text.get(..span.start).unwrap_or("").lines().count().max(1));
+            let message = format!("line {line}: {}", error.message());
+            vec![FileError { place: Place::File, problem: Problem::Syntax(message) }]
+        })?;
+        let (raw, bad) = leaves::read::<RawFile>(&table);
+        let mut reader = Reader { table: &table, sole: sole_company(&raw), errors: Vec::new() };
+        bad.into_iter().for_each(|error| reader.bad_leaf(error));
+        let file = reader.entries(raw);
+        file.say_twice(&mut reader.errors);
+        match reader.errors.is_empty() {
+            true => Ok(file),
+            false => Err(reader.errors),
+        }
+    }
+
+    fn say_twice(&self, errors: &mut Vec<FileError>) {
+        twice(self.companies.iter().map(Entry::place_of_company), errors);
+        twice(self.users.iter().map(Entry::place_of_user), errors);
+        twice(self.trunks.iter().map(Entry::place_of_trunk), errors);
+        // A number is one in the whole service, whatever company it stands under.
+        let mut seen = BTreeSet::new();
+        for number in &self.numbers {
+            if !seen.insert(&number.name) {
+                errors.push(FileError { place: number.place_of_number(), problem: Problem::Twice });
+            }
+        }
+    }
+}
+
+fn twice(places: impl Iterator<Item = Place>, errors: &mut Vec<FileError>) {
+    let mut seen = BTreeSet::new();
+    for place in places {
+        if !seen.insert(place.clone()) {
+            errors.push(FileError { place, problem: Problem::Twice });
+        }
+    }
+}
+
+impl Entry<CompanyKeys> {
+    fn place_of_company(&self) -> Place {
+        Place::Company { key: self.name.clone() }
+    }
+}
+
+impl Entry<UserKeys> {
+    fn place_of_user(&self) -> Place {
+        Place::User { company: self.company.clone(), extension: self.name.clone() }
+    }
+}
+
+impl Entry<NumberKeys> {
+    fn place_of_number(&self) -> Place {
+        Place::Number { company: self.company.clone(), e164: self.name.clone() }
+    }
+}
+
+impl Entry<TrunkKeys> {
+    fn place_of_trunk(&self) -> Place {
+        Place::Trunk { company: self.company.clone(), name: self.name.clone() }
+    }
+}
+
+/// The only company of the file, which tables without `company` belong to.
+fn sole_company(raw: &RawFile) -> Option<String> {
+    match raw.company.as_slice() {
+        [only] => only.key.as_ref().map(|key| key.as_str().to_owned()),
+        [] | [_, _, ..] => None,
+    }
+}
+
+/// Turns raw tables into entries and gathers what is wrong.
+struct Reader<'a> {
+    table: &'a Table,
+    sole: Option<String>,
+    errors: Vec<FileError>,
+}
+
+impl Reader<'_> {
+    fn entries(&mut self, raw: RawFile) -> CompanyFile {
+        let RawFile { company, user, number, trunk } = raw;
+        let mut file = CompanyFile { companies: vec![], users: vec![], numbers: vec![], trunks: vec![] };
+        for (index, keys) in company.into_iter().enumerate() {
+            let name = keys.key.as_ref().map(|key| key.as_str().to_owned());
+            if let Some(name) = self.name(name, "company", "key", index) {
+                file.companies.push(Entry { company: name.clone(), name, keys });
+            }
+        }
+        for (index, keys) in user.into_iter().enumerate() {
+            let name = keys.extension.as_ref().map(|extension| extension.as_str().to_owned());
+            let company = keys.company.as_ref().map(|key| key.as_str().to_owned());
+            file.users.extend(self.entry((company, name), keys, ("user", "extension"), index));
+        }
+        for (index, keys) in number.into_iter().enumerate() {
+            let name = keys.number.as_ref().map(|number| number.as_str().to_owned());
+            let company = keys.company.as_ref().map(|key| key.as_str().to_owned());
+            file.numbers.extend(self.entry((company, name), keys, ("number", "number"), index));
+        }
+        for (index, keys) in trunk.into_iter().enumerate() {
+            let name = keys.name.as_ref().map(|name| name.as_str().to_owned());
+            let company = keys.company.as_ref().map(|key| key.as_str().to_owned());
+            file.trunks.extend(self.entry((company, name), keys, ("trunk", "name"), index));
+        }
+        file
+    }
+
+    fn entry<K>(
+        &mut self,
+        (company, name): (Option<String>, Option<String>),
+        keys: K,
+        (kind, key): (&'static str, &'static str),
+        index: usize,
+    ) -> Option<Entry<K>> {
+        let name = self.name(name, kind, key, index);
+        let company = company.or_else(|| self.sole.clone());
+        if company.is_none() && self.item(kind, index).is_none_or(|item| !item.contains_key("company")) {
+            self.complain(kind, index, Problem::WhichCompany);
+        }
+        Some(Entry { company: company?, name: name?, keys })
+    }
+
+    /// `name`, or the complaint that it is missing; a name that could not be read has been
+    /// complained of already.
+    fn name(&mut self, name: Option<String>, kind: &'static str, key: &'static str, index: usize) -> Option<String> {
+        if name.is_none() && self.item(kind, index).is_none_or(|item| !item.contains_key(key)) {
+            self.complain(kind, index, Problem::Missing(key));
+        }
+        name
+    }
+
+    fn complain(&mut self, kind: &'static str, index: usize, problem: Problem) {
+        let place = self.place(kind, index);
+        self.errors.push(FileError { place, problem });
+    }
+
+    fn bad_leaf(&mut self, error: LeafError) {
+        let LeafError { path, value: _, message } = error;
+        let kinds = ["company", "user", "number", "trunk"];
+        let (place, inner) = match path.as_slice() {
+            [Step::Key(key), Step::Index(index), inner @ ..] => match kinds.into_iter().find(|kind| kind == key) {
+                Some(kind) => (self.place(kind, *index), inner),
+                None => (Place::File, path.as_slice()),
+            },
+            whole => (Place::File, whole),
+        };
+        let problem = match inner.last() {
+            // Serde's message would show a password of the wrong type.
+            Some(Step::Key(key)) if key == "password" && !message.starts_with("the password is") => {
+                Problem::Value { key: key.clone(), message: "not a string".to_owned() }
+            }
+            Some(_) => Problem::Value { key: Dotted(inner).to_string(), message },
+            None => Problem::Syntax(message),
+        };
+        self.errors.push(FileError { place, problem });
+    }
+
+    fn item(&self, kind: &str, index: usize) -> Option<&Table> {
+        self.table.get(kind)?.get(index)?.as_table()
+    }
+
+    /// What a table calls itself, as far as it can be read.
+    fn place(&self, kind: &'static str, index: usize) -> Place {
+        let said = |key: &str| Some(self.item(kind, index)?.get(key)?.as_str()?.to_owned());
+        let company = said("company").or_else(|| self.sole.clone());
+        let place = match kind {
+            "company" => said("key").map(|key| Place::Company { key }),
+            "user" => said("extension").zip(company).map(|(extension, company)| Place::User { company, extension }),
+            "number" => said("number").zip(company).map(|(e164, company)| Place::Number { company, e164 }),
+            "trunk" => said("name").zip(company).map(|(name, company)| Place::Trunk { company, name }),
+            _ => None,
+        };
+        place.unwrap_or(Place::Item { kind, position: index + 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests;

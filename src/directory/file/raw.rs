@@ -1,0 +1,120 @@
+//! The tables of the company file, key by key. `None` is an absent key: the value stays.
+
+use super::super::{AuthAlgorithm, CallVisibility, NumberRecording, OnRecordingFailure, Play, Role, Transport};
+use super::value::{
+    AuthName, Command, CountryCode, Domain, E164, Extension, Host, Key, MaxHold, Name, NationalPrefix, NumberOrNone,
+    Own, PeerAddress, Port, Realm, RouteTo, Secret,
+};
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawFile {
+    pub company: Vec<CompanyKeys>,
+    pub user: Vec<UserKeys>,
+    pub number: Vec<NumberKeys>,
+    pub trunk: Vec<TrunkKeys>,
+}
+
+/// `[[company]]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompanyKeys {
+    /// Short name; required.
+    pub key: Option<Key>,
+    /// For people; a new company's is its key.
+    pub name: Option<Name>,
+    /// All SIP domains of the company: what is not listed any more goes.
+    pub domains: Option<Vec<Domain>>,
+    /// Digest realm; a new company's is its first domain. Never changes.
+    pub realm: Option<Realm>,
+    /// Caller id of users without a number of their own; `""` for none.
+    pub default_number: Option<NumberOrNone>,
+    pub settings: SettingKeys,
+}
+
+/// `[company.settings]`: the keys of [`crate::directory::Settings`].
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SettingKeys {
+    pub record_inbound: Option<bool>,
+    pub record_outbound: Option<bool>,
+    pub record_internal: Option<bool>,
+    pub agent_pause: Option<bool>,
+    pub call_visibility: Option<CallVisibility>,
+    pub play: Option<Play>,
+    pub download: Option<bool>,
+    pub on_recording_failure: Option<OnRecordingFailure>,
+    pub record_while_held: Option<bool>,
+    pub commands: CommandKeys,
+    pub max_hold_ms: Option<MaxHold>,
+    pub auth: Option<Vec<AuthAlgorithm>>,
+    pub country_code: Option<CountryCode>,
+    /// `"inherit"` for what the country code implies.
+    pub national_prefix: Option<Own<NationalPrefix>>,
+}
+
+/// `[company.settings.commands]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommandKeys {
+    pub pause: Option<Command>,
+    pub start: Option<Command>,
+}
+
+/// `[[user]]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserKeys {
+    /// Key of the company; may be left out where the file has one company.
+    pub company: Option<Key>,
+    /// Required.
+    pub extension: Option<Extension>,
+    /// A new user's is the extension.
+    pub name: Option<Name>,
+    /// A new user's is the extension.
+    pub auth_name: Option<AuthName>,
+    /// In clear; only hashes are stored.
+    pub password: Option<Secret>,
+    /// Make a password where the user has none, and show it once.
+    pub generate_password: Option<bool>,
+    /// A new user is an agent.
+    pub role: Option<Role>,
+    pub agent_pause: Option<Own<bool>>,
+    pub call_visibility: Option<Own<CallVisibility>>,
+    pub play: Option<Own<Play>>,
+    pub download: Option<Own<bool>>,
+    /// The user's own number; `""` for none.
+    pub number: Option<NumberOrNone>,
+    /// Digest algorithms for this user's phones; `[]` for the company's.
+    pub auth: Option<Vec<AuthAlgorithm>>,
+}
+
+/// `[[number]]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NumberKeys {
+    pub company: Option<Key>,
+    /// E.164; required.
+    pub number: Option<E164>,
+    /// `user:EXTENSION` or `unrouted`, which a new number is.
+    pub route: Option<RouteTo>,
+    pub recording: Option<NumberRecording>,
+}
+
+/// `[[trunk]]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrunkKeys {
+    pub company: Option<Key>,
+    /// Required.
+    pub name: Option<Key>,
+    /// Addresses that its requests come from; a new trunk's is `host`, where that is an address.
+    pub addresses: Option<Vec<PeerAddress>>,
+    /// Where outbound calls go; required for a new trunk.
+    pub host: Option<Host>,
+    /// A new trunk's is 5060.
+    pub port: Option<Port>,
+    /// A new trunk's is `udp`.
+    pub transport: Option<Transport>,
+}

@@ -1,0 +1,349 @@
+//! Values of the company file: each is checked where it is read, so that what stands in a
+//! [`super::CompanyFile`] is well formed.
+
+use super::super::dialled;
+use super::super::normal_domain;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::net::IpAddr;
+
+/// Longest key of a company, name of a trunk and extension.
+const KEY_MAX: usize = 32;
+/// Longest name of a company or a person, in characters.
+const NAME_MAX: usize = 100;
+/// Keys of a command at most.
+const COMMAND_MAX: usize = 8;
+
+/// A value that cannot stand where it stands, and what can.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadValue {
+    #[error("`{0}` is not a key: write 1 to 32 of a-z, 0-9 and `-`")]
+    Key(String),
+    #[error("`{0}` is not a name: write 1 to 100 characters without line breaks, quotes or angle brackets")]
+    Name(String),
+    #[error("`{0}` is not a domain: write a host name or an IP address, without scheme and port")]
+    Domain(String),
+    #[error("`{0}` is not a realm: write 1 to 100 printable ASCII characters without quotes, colons and backslashes")]
+    Realm(String),
+    #[error("`{0}` is not an E.164 number: write `+` and 2 to 15 digits, the country code first, no separators")]
+    Number(String),
+    #[error("`{0}` is not an extension: write 1 to 32 digits")]
+    Extension(String),
+    #[error("`{0}` is not a digest user name: write 1 to 32 of A-Z, a-z, 0-9 and `-_.~`")]
+    AuthName(String),
+    #[error("`{0}` is not a command: write 1 to 8 of 0-9, A-D, `*` and `#`")]
+    Command(String),
+    #[error("`{0}` is not an address of a peer: write one IPv4 or IPv6 address, without port and prefix length")]
+    Address(String),
+    #[error("`{0}` is not a host: write a host name or an IP address, and the port in `port`")]
+    Host(String),
+    #[error("port 0 cannot be called: write 1 to 65535")]
+    Port,
+    #[error("`{0}` is not a route: write \"user:EXTENSION\" or \"unrouted\"")]
+    Route(String),
+    #[error("`{0}` is not a country code: write 1 to 3 digits without `+`, or nothing")]
+    CountryCode(String),
+    #[error("`{0}` is not a national prefix: write up to 4 digits")]
+    NationalPrefix(String),
+    #[error("{0} ms is too long to hold a digit back: write 10000 at most")]
+    MaxHold(u32),
+    #[error("the password is {0} characters long: write 8 to 128, without line breaks")]
+    Password(usize),
+}
+
+macro_rules! text_value {
+    ($(#[$doc:meta])* $name:ident, $read:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadValue;
+            fn try_from(text: String) -> Result<Self, BadValue> {
+                let read: fn(String) -> Result<String, BadValue> = $read;
+                read(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_value!(
+    /// Short name of a company or a trunk: `[a-z0-9-]{1,32}`.
+    Key,
+    |text| keep(text, is_key, BadValue::Key)
+);
+text_value!(
+    /// Name for people.
+    Name,
+    |text| keep(text, is_name, BadValue::Name)
+);
+text_value!(
+    /// A SIP domain in its one spelling.
+    Domain,
+    |text| match is_domain(&text) {
+        true => Ok(normal_domain(&text)),
+        false => Err(BadValue::Domain(text)),
+    }
+);
+text_value!(
+    /// Digest realm (RFC 7616 §3.4).
+    Realm,
+    |text| keep(text, is_realm, BadValue::Realm)
+);
+text_value!(
+    /// `+` and 2 to 15 digits.
+    E164,
+    |text| keep(text, is_e164, BadValue::Number)
+);
+text_value!(
+    /// Digits that colleagues dial.
+    Extension,
+    |text| keep(text, |text| is_digits(text, 1..=KEY_MAX), BadValue::Extension)
+);
+text_value!(
+    /// User name of digest; no colon, which separates the parts of HA1.
+    AuthName,
+    |text| keep(text, is_auth_name, BadValue::AuthName)
+);
+text_value!(
+    /// Keys that a user dials to command.
+    Command,
+    |text| keep(text, is_command, BadValue::Command)
+);
+text_value!(
+    /// A host that can be called, without a port.
+    Host,
+    |text| keep(text, |text| is_domain(text) && !is_nowhere(text), BadValue::Host)
+);
+text_value!(
+    /// Country calling code; empty for none.
+    CountryCode,
+    |text| keep(text, |text| text.is_empty() || is_country_code(text), BadValue::CountryCode)
+);
+text_value!(
+    /// Digits before a national number; may be empty.
+    NationalPrefix,
+    |text| keep(text, |text| text.is_empty() || is_digits(text, 1..=4), BadValue::NationalPrefix)
+);
+
+/// An address that requests of a trunk come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PeerAddress(pub IpAddr);
+
+impl TryFrom<String> for PeerAddress {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.parse::<IpAddr>() {
+            Ok(ip) if !ip.is_unspecified() && !ip.is_multicast() => Ok(Self(ip.to_canonical())),
+            Ok(_) | Err(_) => Err(BadValue::Address(text)),
+        }
+    }
+}
+
+/// A port that can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct Port(pub u16);
+
+impl TryFrom<u16> for Port {
+    type Error = BadValue;
+    fn try_from(port: u16) -> Result<Self, BadValue> {
+        (port != 0).then_some(Self(port)).ok_or(BadValue::Port)
+    }
+}
+
+/// How long digits are held back, in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct MaxHold(pub u32);
+
+impl TryFrom<u32> for MaxHold {
+    type Error = BadValue;
+    fn try_from(ms: u32) -> Result<Self, BadValue> {
+        (ms <= 10_000).then_some(Self(ms)).ok_or(BadValue::MaxHold(ms))
+    }
+}
+
+/// Where calls to a number go, by extension: `user:201`, `unrouted`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum RouteTo {
+    Unrouted,
+    User(String),
+}
+
+impl TryFrom<String> for RouteTo {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.strip_prefix("user:") {
+            Some(extension) if is_digits(extension, 1..=KEY_MAX) => Ok(RouteTo::User(extension.to_owned())),
+            None if text == "unrouted" => Ok(RouteTo::Unrouted),
+            Some(_) | None => Err(BadValue::Route(text)),
+        }
+    }
+}
+
+impl fmt::Display for RouteTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RouteTo::Unrouted => f.write_str("unrouted"),
+            RouteTo::User(extension) => write!(f, "user:{extension}"),
+        }
+    }
+}
+
+/// A password in clear. It is never shown, not even by `{:?}`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Secret(String);
+
+impl Secret {
+    /// A password that the service made itself.
+    pub(in crate::directory) fn generated(text: String) -> Self {
+        Secret(text)
+    }
+
+    /// The password. For hashing, and for the one time that a generated one is shown.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Secret {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        let length = text.chars().count();
+        match (8..=128).contains(&length) && !text.chars().any(char::is_control) {
+            true => Ok(Self(text)),
+            false => Err(BadValue::Password(length)),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A user's own setting, or `"inherit"`: the company's again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own<T> {
+    Inherit,
+    Set(T),
+}
+
+impl<T> Own<T> {
+    pub fn value(self) -> Option<T> {
+        match self {
+            Own::Inherit => None,
+            Own::Set(value) => Some(value),
+        }
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Own<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = toml::Value::deserialize(deserializer)?;
+        if value.as_str() == Some("inherit") {
+            return Ok(Own::Inherit);
+        }
+        let error = |error: toml::de::Error| D::Error::custom(format!("{}, or \"inherit\"", error.message().trim()));
+        value.try_into().map(Own::Set).map_err(error)
+    }
+}
+
+/// A reference to a number, or `""`: none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct NumberOrNone(pub Option<String>);
+
+impl TryFrom<String> for NumberOrNone {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.is_empty() {
+            true => Ok(Self(None)),
+            false => E164::try_from(text).map(|number| Self(Some(number.0))),
+        }
+    }
+}
+
+fn keep(text: String, good: fn(&str) -> bool, bad: fn(String) -> BadValue) -> Result<String, BadValue> {
+    match good(&text) {
+        true => Ok(text),
+        false => Err(bad(text)),
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// Names are printed in SIP display names and in tables.
+fn is_name(text: &str) -> bool {
+    let allowed = |c: char| !c.is_control() && !matches!(c, '"' | '<' | '>' | '\\');
+    !text.trim().is_empty() && text.chars().count() <= NAME_MAX && text.chars().all(allowed)
+}
+
+fn is_realm(text: &str) -> bool {
+    let allowed = |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b':' | b'\\');
+    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn is_e164(text: &str) -> bool {
+    text.strip_prefix('+').is_some_and(|digits| dialled::e164(digits).is_some())
+}
+
+fn is_digits(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
+    length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_country_code(text: &str) -> bool {
+    is_digits(text, 1..=3) && !text.starts_with('0')
+}
+
+fn is_auth_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+fn is_command(text: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'0'..=b'9' | b'A'..=b'D' | b'*' | b'#');
+    (1..=COMMAND_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// A host name (RFC 1123 §2.1) or an IP literal, an IPv6 one with or without brackets.
+fn is_domain(text: &str) -> bool {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse::<IpAddr>().is_ok() || is_host_name(text.strip_suffix('.').unwrap_or(text))
+}
+
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(inside) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    // A name of digits and dots only is an address with a mistake in it.
+    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.len() <= 253 && !numeric && text.split('.').all(label)
+}
+
+fn is_nowhere(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified() || ip.is_multicast())
+}

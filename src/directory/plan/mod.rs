@@ -1,0 +1,185 @@
+//! What applying a company file changes: a list that can be shown, and then carried out.
+//!
+//! Worlds as they are ─file laid over─► worlds as they shall be ─checked─► difference
+
+mod check;
+mod password;
+mod show;
+mod state;
+mod target;
+
+pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, ha1};
+pub use state::{CompanyState, NumberState, TrunkState, UserState};
+
+use super::file::{CompanyFile, Entry, FileError, Problem, UserKeys};
+use super::{Company, Directory, User};
+use state::World;
+use std::collections::BTreeMap;
+
+/// What applying a file changes, in the order in which it can be carried out: what goes,
+/// then companies, users, numbers, trunks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The directory's version that the plan was made for: it fits no other.
+    pub version: i64,
+    pub changes: Vec<Change>,
+}
+
+/// One change. `from` and `to` are whole values: what differs is shown, all of `to` is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    RemoveUser { company: String, extension: String, name: String },
+    RemoveNumber { company: String, e164: String },
+    RemoveTrunk { company: String, name: String },
+    AddCompany { to: CompanyState },
+    ChangeCompany { from: CompanyState, to: CompanyState },
+    AddUser { to: UserState, password: NewPassword },
+    ChangeUser { from: UserState, to: UserState, password: Option<NewPassword> },
+    AddNumber { to: NumberState },
+    ChangeNumber { from: NumberState, to: NumberState },
+    AddTrunk { to: TrunkState },
+    ChangeTrunk { from: TrunkState, to: TrunkState },
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
+
+/// Compares `current` with what `file` says, or says everything that stands in the way.
+/// With `prune`, what the file does not name is removed from the companies that it has a
+/// `[[company]]` for; companies are never removed.
+pub fn plan(current: &Directory, file: &CompanyFile, prune: bool) -> Result<Plan, Vec<FileError>> {
+    let before = state::worlds(current);
+    let mut after = before.clone();
+    let mut errors = Vec::new();
+    target::lay_over(&mut after, file, prune, &mut errors);
+    check::check(&before, &after, &mut errors);
+    let passwords = Passwords::of(current, file, &after, &mut errors);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut changes = Vec::new();
+    after.iter().for_each(|(key, world)| removals(before.get(key), world, &mut changes));
+    after.iter().for_each(|(key, world)| company(before.get(key), world, &mut changes));
+    after.iter().for_each(|(key, world)| users(before.get(key), world, &passwords, &mut changes));
+    after.iter().for_each(|(key, world)| numbers(before.get(key), world, &mut changes));
+    after.iter().for_each(|(key, world)| trunks(before.get(key), world, &mut changes));
+    Ok(Plan { version: current.version(), changes })
+}
+
+fn removals(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
+    let Some(before) = before else { return };
+    let company = &before.company.key;
+    for user in before.users.values().filter(|user| !after.users.contains_key(&user.extension)) {
+        let (extension, name) = (user.extension.clone(), user.name.clone());
+        changes.push(Change::RemoveUser { company: company.clone(), extension, name });
+    }
+    for e164 in before.numbers.keys().filter(|e164| !after.numbers.contains_key(*e164)) {
+        changes.push(Change::RemoveNumber { company: company.clone(), e164: e164.clone() });
+    }
+    for name in before.trunks.keys().filter(|name| !after.trunks.contains_key(*name)) {
+        changes.push(Change::RemoveTrunk { company: company.clone(), name: name.clone() });
+    }
+}
+
+fn company(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
+    let to = after.company.clone();
+    match before.map(|world| &world.company) {
+        None => changes.push(Change::AddCompany { to }),
+        Some(from) if *from != to => changes.push(Change::ChangeCompany { from: from.clone(), to }),
+        Some(_) => {}
+    }
+}
+
+fn users(before: Option<&World>, after: &World, passwords: &Passwords, changes: &mut Vec<Change>) {
+    for to in after.users.values().cloned() {
+        let password = passwords.new.get(&(to.company.clone(), to.extension.clone())).cloned();
+        match (before.and_then(|world| world.users.get(&to.extension)).cloned(), password) {
+            (None, Some(password)) => changes.push(Change::AddUser { to, password }),
+            (Some(from), password) if from != to || password.is_some() => {
+                changes.push(Change::ChangeUser { from, to, password });
+            }
+            // A new user without a password has been refused.
+            (None, None) | (Some(_), _) => {}
+        }
+    }
+}
+
+fn numbers(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
+    for to in after.numbers.values().cloned() {
+        match before.and_then(|world| world.numbers.get(&to.e164)).cloned() {
+            None => changes.push(Change::AddNumber { to }),
+            Some(from) if from != to => changes.push(Change::ChangeNumber { from, to }),
+            Some(_) => {}
+        }
+    }
+}
+
+fn trunks(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
+    for to in after.trunks.values().cloned() {
+        match before.and_then(|world| world.trunks.get(&to.name)).cloned() {
+            None => changes.push(Change::AddTrunk { to }),
+            Some(from) if from != to => changes.push(Change::ChangeTrunk { from, to }),
+            Some(_) => {}
+        }
+    }
+}
+
+/// The passwords that are to change, by company key and extension.
+struct Passwords {
+    new: BTreeMap<(String, String), NewPassword>,
+}
+
+impl Passwords {
+    fn of(
+        current: &Directory,
+        file: &CompanyFile,
+        after: &BTreeMap<String, World>,
+        errors: &mut Vec<FileError>,
+    ) -> Self {
+        let mut new = BTreeMap::new();
+        for entry in &file.users {
+            let Some(world) = after.get(&entry.company) else { continue };
+            let Some(to) = world.users.get(&entry.name) else { continue };
+            let company = current.company_by_key(&entry.company);
+            let user = company.and_then(|company| Some((company, current.user_by_extension(company.id, &entry.name)?)));
+            match wanted(user, to, entry) {
+                Ok(Some(what)) => {
+                    let (realm, auth_name) = (world.company.realm.clone(), to.auth_name.clone());
+                    new.insert((entry.company.clone(), entry.name.clone()), NewPassword { realm, auth_name, what });
+                }
+                Ok(None) => {}
+                Err(problem) => errors.push(FileError { place: check::place_of_user(to), problem }),
+            }
+        }
+        Passwords { new }
+    }
+}
+
+/// The password that the user gets, `None` when it stays.
+fn wanted(
+    current: Option<(&Company, &User)>,
+    to: &UserState,
+    entry: &Entry<UserKeys>,
+) -> Result<Option<PasswordWanted>, Problem> {
+    let given = entry.keys.password.as_ref();
+    let generate = entry.keys.generate_password == Some(true);
+    let renamed = current.is_some_and(|(_, user)| user.auth_name != to.auth_name);
+    let has_one = current.is_some_and(|(_, user)| !user.ha1_md5.is_empty());
+    match given {
+        Some(_) if generate => Err(Problem::TwoPasswords),
+        Some(secret) => {
+            let same = current.is_some_and(|(company, user)| !renamed && password::is_current(company, user, secret));
+            Ok((!same).then(|| PasswordWanted::Given(secret.clone())))
+        }
+        None if has_one && renamed => Err(Problem::AuthNameWithoutPassword(to.auth_name.clone())),
+        None if has_one => Ok(None),
+        None if generate => Ok(Some(PasswordWanted::Generate)),
+        None => Err(Problem::NoPassword),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,294 @@
+//! The directory by its natural keys, as the company file speaks of it: what was there,
+//! and what shall be.
+
+use super::super::file::RouteTo;
+use super::super::{
+    AuthAlgorithm, CallVisibility, Commands, Company, Directory, Number, NumberRecording, OnRecordingFailure, Play,
+    Role, Route, Settings, Transport, Trunk, User, UserOverrides,
+};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// One company and all that is in it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct World {
+    pub company: CompanyState,
+    /// By extension.
+    pub users: BTreeMap<String, UserState>,
+    /// By E.164.
+    pub numbers: BTreeMap<String, NumberState>,
+    /// By name.
+    pub trunks: BTreeMap<String, TrunkState>,
+}
+
+/// A company's own values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompanyState {
+    pub key: String,
+    pub name: String,
+    pub domains: Vec<String>,
+    pub realm: String,
+    /// E.164.
+    pub default_number: Option<String>,
+    pub settings: Settings,
+}
+
+/// A user's values, except passwords.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserState {
+    pub company: String,
+    pub extension: String,
+    pub name: String,
+    pub auth_name: String,
+    pub role: Role,
+    pub overrides: UserOverrides,
+    /// E.164.
+    pub number: Option<String>,
+    pub auth: Option<Vec<AuthAlgorithm>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberState {
+    pub company: String,
+    pub e164: String,
+    pub route: RouteTo,
+    pub recording: NumberRecording,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkState {
+    pub company: String,
+    pub name: String,
+    pub addresses: Vec<IpAddr>,
+    pub host: String,
+    pub port: u16,
+    pub transport: Transport,
+}
+
+/// A key of the company file and its value, for people.
+pub(super) type Field = (&'static str, String);
+
+/// Everything in `directory`, by key of the company.
+pub(super) fn worlds(directory: &Directory) -> BTreeMap<String, World> {
+    directory.companies().map(|company| (company.key.clone(), world(directory, company))).collect()
+}
+
+fn world(directory: &Directory, company: &Company) -> World {
+    let key = &company.key;
+    World {
+        company: CompanyState::of(directory, company),
+        users: directory
+            .users_of(company.id)
+            .map(|u| (u.extension.clone(), UserState::of(directory, key, u)))
+            .collect(),
+        numbers: directory
+            .numbers_of(company.id)
+            .map(|n| (n.e164.clone(), NumberState::of(directory, key, n)))
+            .collect(),
+        trunks: directory.trunks_of(company.id).map(|t| (t.name.clone(), TrunkState::of(key, t))).collect(),
+    }
+}
+
+impl CompanyState {
+    fn of(directory: &Directory, company: &Company) -> Self {
+        let Company { id: _, key, name, domains, realm, settings, default_number } = company;
+        let e164 = |id| directory.number(id).map(|number| number.e164.clone());
+        CompanyState {
+            key: key.clone(),
+            name: name.clone(),
+            domains: domains.clone(),
+            realm: realm.clone(),
+            default_number: default_number.and_then(e164),
+            settings: settings.clone(),
+        }
+    }
+
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let CompanyState { key: _, name, domains, realm, default_number, settings } = self;
+        let mut fields = vec![
+            ("name", name.clone()),
+            ("domains", list(domains)),
+            ("realm", realm.clone()),
+            ("default_number", or_none(default_number)),
+        ];
+        fields.extend(setting_fields(settings));
+        fields
+    }
+}
+
+fn setting_fields(settings: &Settings) -> Vec<Field> {
+    let Settings {
+        record_inbound,
+        record_outbound,
+        record_internal,
+        agent_pause,
+        call_visibility,
+        play,
+        download,
+        on_recording_failure,
+        record_while_held,
+        commands: Commands { pause, start },
+        max_hold_ms,
+        auth,
+        country_code,
+        national_prefix,
+    } = settings;
+    vec![
+        ("record_inbound", on_off(*record_inbound)),
+        ("record_outbound", on_off(*record_outbound)),
+        ("record_internal", on_off(*record_internal)),
+        ("agent_pause", on_off(*agent_pause)),
+        ("call_visibility", visibility(*call_visibility).to_owned()),
+        ("play", play_text(*play).to_owned()),
+        ("download", on_off(*download)),
+        ("on_recording_failure", failure(*on_recording_failure).to_owned()),
+        ("record_while_held", on_off(*record_while_held)),
+        ("commands.pause", pause.clone()),
+        ("commands.start", start.clone()),
+        ("max_hold_ms", max_hold_ms.to_string()),
+        ("auth", algorithms(auth)),
+        ("country_code", if country_code.is_empty() { "none".to_owned() } else { country_code.clone() }),
+        ("national_prefix", national_prefix.as_ref().map_or("inherit".to_owned(), |prefix| format!("\"{prefix}\""))),
+    ]
+}
+
+impl UserState {
+    fn of(directory: &Directory, company: &str, user: &User) -> Self {
+        let User {
+            id: _,
+            company: _,
+            extension,
+            name,
+            auth_name,
+            ha1_md5: _,
+            ha1_sha256: _,
+            role,
+            overrides,
+            number,
+            auth,
+        } = user;
+        let e164 = |id| directory.number(id).map(|number| number.e164.clone());
+        UserState {
+            company: company.to_owned(),
+            extension: extension.clone(),
+            name: name.clone(),
+            auth_name: auth_name.clone(),
+            role: *role,
+            overrides: *overrides,
+            number: number.and_then(e164),
+            auth: auth.clone(),
+        }
+    }
+
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let UserState { company: _, extension: _, name, auth_name, role, overrides, number, auth } = self;
+        let UserOverrides { agent_pause, call_visibility, play, download } = overrides;
+        vec![
+            ("name", name.clone()),
+            ("auth_name", auth_name.clone()),
+            ("role", role.as_str().to_owned()),
+            ("number", or_none(number)),
+            ("agent_pause", own(agent_pause.map(on_off))),
+            ("call_visibility", own(call_visibility.map(|value| visibility(value).to_owned()))),
+            ("play", own(play.map(|value| play_text(value).to_owned()))),
+            ("download", own(download.map(on_off))),
+            ("auth", own(auth.as_deref().map(algorithms))),
+        ]
+    }
+}
+
+impl NumberState {
+    fn of(directory: &Directory, company: &str, number: &Number) -> Self {
+        let Number { id: _, company: _, e164, route, recording } = number;
+        let route = match route {
+            Route::Unrouted => RouteTo::Unrouted,
+            Route::User(id) => match directory.user(*id) {
+                Some(user) => RouteTo::User(user.extension.clone()),
+                None => RouteTo::Unrouted,
+            },
+        };
+        NumberState { company: company.to_owned(), e164: e164.clone(), route, recording: *recording }
+    }
+
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let NumberState { company: _, e164: _, route, recording } = self;
+        vec![("route", route.to_string()), ("recording", recording.as_str().to_owned())]
+    }
+}
+
+impl TrunkState {
+    fn of(company: &str, trunk: &Trunk) -> Self {
+        let Trunk { id: _, company: _, name, addresses, host, port, transport } = trunk;
+        TrunkState {
+            company: company.to_owned(),
+            name: name.clone(),
+            addresses: addresses.clone(),
+            host: host.clone(),
+            port: *port,
+            transport: *transport,
+        }
+    }
+
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let TrunkState { company: _, name: _, addresses, host, port, transport } = self;
+        vec![
+            ("addresses", list(addresses)),
+            ("host", host.clone()),
+            ("port", port.to_string()),
+            ("transport", transport.as_str().to_owned()),
+        ]
+    }
+}
+
+fn on_off(value: bool) -> String {
+    if value { "on" } else { "off" }.to_owned()
+}
+
+fn own(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "inherit".to_owned())
+}
+
+fn or_none(value: &Option<String>) -> String {
+    value.clone().unwrap_or_else(|| "none".to_owned())
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    match items {
+        [] => "none".to_owned(),
+        items => items.iter().map(T::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn algorithms(auth: &[AuthAlgorithm]) -> String {
+    let name = |algorithm: &AuthAlgorithm| match algorithm {
+        AuthAlgorithm::Md5 => "md5",
+        AuthAlgorithm::Sha256 => "sha-256",
+    };
+    list(&auth.iter().map(name).collect::<Vec<_>>())
+}
+
+fn visibility(value: CallVisibility) -> &'static str {
+    match value {
+        CallVisibility::OwnAndMissed => "own_and_missed",
+        CallVisibility::GroupCalls => "group_calls",
+        CallVisibility::GroupAndNumberCalls => "group_and_number_calls",
+        CallVisibility::All => "all",
+    }
+}
+
+fn play_text(value: Play) -> &'static str {
+    match value {
+        Play::All => "all",
+        Play::Own => "own",
+        Play::None => "none",
+    }
+}
+
+fn failure(value: OnRecordingFailure) -> &'static str {
+    match value {
+        OnRecordingFailure::Continue => "continue",
+        OnRecordingFailure::Announce => "announce",
+        OnRecordingFailure::Hangup => "hangup",
+        OnRecordingFailure::Refuse => "refuse",
+    }
+}

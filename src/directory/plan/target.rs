@@ -1,0 +1,227 @@
+//! What shall be: the worlds as they are, with what the company file says laid over them.
+
+use super::super::file::{
+    CommandKeys, CompanyFile, CompanyKeys, Entry, FileError, NumberKeys, NumberOrNone, Own, Place, Problem, RouteTo,
+    SettingKeys, TrunkKeys, UserKeys,
+};
+use super::super::{Commands, Role, Settings, UserOverrides};
+use super::state::{CompanyState, NumberState, TrunkState, UserState, World};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Lays `file` over `worlds`. With `prune`, what the file does not name goes, in the
+/// companies that it has a `[[company]]` for.
+pub(super) fn lay_over(
+    worlds: &mut BTreeMap<String, World>,
+    file: &CompanyFile,
+    prune: bool,
+    errors: &mut Vec<FileError>,
+) {
+    for entry in &file.companies {
+        company(worlds, entry, errors);
+        if let Some(world) = worlds.get_mut(&entry.name).filter(|_| prune) {
+            keep_named(world, file);
+        }
+    }
+    for entry in &file.users {
+        let place = Place::User { company: entry.company.clone(), extension: entry.name.clone() };
+        if let Some(world) = world_of(worlds, &entry.company, place, errors) {
+            user(world, entry);
+        }
+    }
+    for entry in &file.numbers {
+        let place = Place::Number { company: entry.company.clone(), e164: entry.name.clone() };
+        if let Some(world) = world_of(worlds, &entry.company, place, errors) {
+            number(world, entry);
+        }
+    }
+    for entry in &file.trunks {
+        let place = Place::Trunk { company: entry.company.clone(), name: entry.name.clone() };
+        if let Some(world) = world_of(worlds, &entry.company, place.clone(), errors) {
+            trunk(world, entry, place, errors);
+        }
+    }
+}
+
+fn world_of<'a>(
+    worlds: &'a mut BTreeMap<String, World>,
+    company: &str,
+    place: Place,
+    errors: &mut Vec<FileError>,
+) -> Option<&'a mut World> {
+    let world = worlds.get_mut(company);
+    if world.is_none() {
+        errors.push(FileError { place, problem: Problem::UnknownCompany(company.to_owned()) });
+    }
+    world
+}
+
+/// Takes out what `file` does not name.
+fn keep_named(world: &mut World, file: &CompanyFile) {
+    let key = &world.company.key;
+    let users: BTreeSet<_> = file.users.iter().filter(|e| &e.company == key).map(|e| &e.name).collect();
+    let numbers: BTreeSet<_> = file.numbers.iter().filter(|e| &e.company == key).map(|e| &e.name).collect();
+    let trunks: BTreeSet<_> = file.trunks.iter().filter(|e| &e.company == key).map(|e| &e.name).collect();
+    world.users.retain(|extension, _| users.contains(extension));
+    world.numbers.retain(|e164, _| numbers.contains(e164));
+    world.trunks.retain(|name, _| trunks.contains(name));
+}
+
+fn company(worlds: &mut BTreeMap<String, World>, entry: &Entry<CompanyKeys>, errors: &mut Vec<FileError>) {
+    let CompanyKeys { key: _, name, domains, realm, default_number, settings: said } = &entry.keys;
+    let domains = domains.as_ref().map(|domains| domains.iter().map(|domain| domain.as_str().to_owned()).collect());
+    let world = worlds
+        .entry(entry.name.clone())
+        .or_insert_with(|| new_world(&entry.name, realm.as_ref().map(|realm| realm.as_str()), domains.as_ref()));
+    let company = &mut world.company;
+    if let Some(realm) = realm.as_ref().filter(|realm| realm.as_str() != company.realm) {
+        let problem = Problem::RealmChange { old: company.realm.clone(), new: realm.to_string() };
+        errors.push(FileError { place: Place::Company { key: entry.name.clone() }, problem });
+    }
+    set(&mut company.name, name.as_ref().map(ToString::to_string));
+    set(&mut company.domains, domains);
+    set(&mut company.default_number, reference(default_number));
+    settings(&mut company.settings, said);
+}
+
+fn new_world(key: &str, realm: Option<&str>, domains: Option<&Vec<String>>) -> World {
+    let first = domains.and_then(|domains| domains.first()).map(String::as_str);
+    let company = CompanyState {
+        key: key.to_owned(),
+        name: key.to_owned(),
+        domains: Vec::new(),
+        realm: realm.or(first).unwrap_or(key).to_owned(),
+        default_number: None,
+        settings: Settings::default(),
+    };
+    World { company, users: BTreeMap::new(), numbers: BTreeMap::new(), trunks: BTreeMap::new() }
+}
+
+fn settings(settings: &mut Settings, said: &SettingKeys) {
+    let SettingKeys {
+        record_inbound,
+        record_outbound,
+        record_internal,
+        agent_pause,
+        call_visibility,
+        play,
+        download,
+        on_recording_failure,
+        record_while_held,
+        commands: CommandKeys { pause, start },
+        max_hold_ms,
+        auth,
+        country_code,
+        national_prefix,
+    } = said;
+    set(&mut settings.record_inbound, *record_inbound);
+    set(&mut settings.record_outbound, *record_outbound);
+    set(&mut settings.record_internal, *record_internal);
+    set(&mut settings.agent_pause, *agent_pause);
+    set(&mut settings.call_visibility, *call_visibility);
+    set(&mut settings.play, *play);
+    set(&mut settings.download, *download);
+    set(&mut settings.on_recording_failure, *on_recording_failure);
+    set(&mut settings.record_while_held, *record_while_held);
+    let Commands { pause: pause_now, start: start_now } = &mut settings.commands;
+    set(pause_now, pause.as_ref().map(ToString::to_string));
+    set(start_now, start.as_ref().map(ToString::to_string));
+    set(&mut settings.max_hold_ms, max_hold_ms.map(|hold| hold.0));
+    set(&mut settings.auth, auth.clone());
+    set(&mut settings.country_code, country_code.as_ref().map(ToString::to_string));
+    let prefix = national_prefix.clone().map(|own| own.value().map(|prefix| prefix.to_string()));
+    set(&mut settings.national_prefix, prefix);
+}
+
+fn user(world: &mut World, entry: &Entry<UserKeys>) {
+    let UserKeys {
+        company: _,
+        extension: _,
+        name,
+        auth_name,
+        password: _,
+        generate_password: _,
+        role,
+        agent_pause,
+        call_visibility,
+        play,
+        download,
+        number,
+        auth,
+    } = &entry.keys;
+    let user = world.users.entry(entry.name.clone()).or_insert_with(|| new_user(&entry.company, &entry.name));
+    set(&mut user.name, name.as_ref().map(ToString::to_string));
+    set(&mut user.auth_name, auth_name.as_ref().map(ToString::to_string));
+    set(&mut user.role, *role);
+    set(&mut user.overrides.agent_pause, agent_pause.map(Own::value));
+    set(&mut user.overrides.call_visibility, call_visibility.map(Own::value));
+    set(&mut user.overrides.play, play.map(Own::value));
+    set(&mut user.overrides.download, download.map(Own::value));
+    set(&mut user.number, reference(number));
+    set(&mut user.auth, auth.clone().map(|auth| Some(auth).filter(|auth| !auth.is_empty())));
+}
+
+fn new_user(company: &str, extension: &str) -> UserState {
+    UserState {
+        company: company.to_owned(),
+        extension: extension.to_owned(),
+        name: extension.to_owned(),
+        auth_name: extension.to_owned(),
+        role: Role::Agent,
+        overrides: UserOverrides::default(),
+        number: None,
+        auth: None,
+    }
+}
+
+fn number(world: &mut World, entry: &Entry<NumberKeys>) {
+    let NumberKeys { company: _, number: _, route, recording } = &entry.keys;
+    let number = world.numbers.entry(entry.name.clone()).or_insert_with(|| NumberState {
+        company: entry.company.clone(),
+        e164: entry.name.clone(),
+        route: RouteTo::Unrouted,
+        recording: Default::default(),
+    });
+    set(&mut number.route, route.clone());
+    set(&mut number.recording, *recording);
+}
+
+/// Port of SIP (RFC 3261 §19.1.2).
+const SIP_PORT: u16 = 5060;
+
+fn trunk(world: &mut World, entry: &Entry<TrunkKeys>, place: Place, errors: &mut Vec<FileError>) {
+    let TrunkKeys { company: _, name: _, addresses, host, port, transport } = &entry.keys;
+    let known = world.trunks.contains_key(&entry.name);
+    if !known && host.is_none() {
+        errors.push(FileError { place, problem: Problem::NoHost });
+    }
+    let host_text = host.as_ref().map(ToString::to_string);
+    let trunk = world.trunks.entry(entry.name.clone()).or_insert_with(|| TrunkState {
+        company: entry.company.clone(),
+        name: entry.name.clone(),
+        addresses: host_text.as_deref().and_then(address_of).into_iter().collect(),
+        host: String::new(),
+        port: SIP_PORT,
+        transport: Default::default(),
+    });
+    set(&mut trunk.host, host_text);
+    set(&mut trunk.addresses, addresses.as_ref().map(|addresses| addresses.iter().map(|address| address.0).collect()));
+    set(&mut trunk.port, port.map(|port| port.0));
+    set(&mut trunk.transport, *transport);
+}
+
+fn address_of(host: &str) -> Option<std::net::IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    bare.parse().ok()
+}
+
+/// The number that a key names: absent, none any more, or this one.
+fn reference(key: &Option<NumberOrNone>) -> Option<Option<String>> {
+    key.as_ref().map(|number| number.0.clone())
+}
+
+/// An absent key leaves the value as it is.
+fn set<T>(value: &mut T, said: Option<T>) {
+    if let Some(said) = said {
+        *value = said;
+    }
+}

@@ -1,0 +1,315 @@
+use super::*;
+use crate::base::{CompanyId, NumberId, Seeded, TrunkId, UserId};
+use crate::directory::{Company, Number, NumberRecording, Role, Route, Settings, Transport, Trunk, UserOverrides};
+
+const EXAMPLE: &str = include_str!("../../../fixtures/company.example.toml");
+
+fn file(text: &str) -> CompanyFile {
+    CompanyFile::parse(text).unwrap_or_else(|errors| panic!("{errors:#?}"))
+}
+
+fn planned(current: &Directory, text: &str, prune: bool) -> Vec<String> {
+    let plan = plan(current, &file(text), prune).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    plan.changes.iter().map(ToString::to_string).collect()
+}
+
+fn refused(current: &Directory, text: &str, prune: bool) -> Vec<String> {
+    let errors = plan(current, &file(text), prune).expect_err("accepted");
+    errors.iter().map(ToString::to_string).collect()
+}
+
+fn company(id: i64, key: &str, domain: &str) -> Company {
+    Company {
+        id: CompanyId(id),
+        key: key.to_owned(),
+        name: key.to_owned(),
+        domains: vec![domain.to_owned()],
+        realm: domain.to_owned(),
+        settings: Settings::default(),
+        default_number: None,
+    }
+}
+
+/// Password `password-NAME`.
+fn user(id: i64, company: i64, realm: &str, extension: &str) -> User {
+    let (ha1_md5, ha1_sha256) = ha1(extension, realm, &format!("password-{extension}"));
+    User {
+        id: UserId(id),
+        company: CompanyId(company),
+        extension: extension.to_owned(),
+        name: extension.to_owned(),
+        auth_name: extension.to_owned(),
+        ha1_md5,
+        ha1_sha256,
+        role: Role::Agent,
+        overrides: UserOverrides::default(),
+        number: None,
+        auth: None,
+    }
+}
+
+/// Companies `a` (users 201 and 202, number +100 to 201, trunk t) and `b` (user 201, +200).
+fn current() -> Directory {
+    let number = |id, company, e164: &str, route| Number {
+        id: NumberId(id),
+        company: CompanyId(company),
+        e164: e164.to_owned(),
+        route,
+        recording: NumberRecording::Inherit,
+    };
+    let trunk = Trunk {
+        id: TrunkId(1),
+        company: CompanyId(1),
+        name: "t".to_owned(),
+        addresses: vec!["192.0.2.1".parse().unwrap()],
+        host: "192.0.2.1".to_owned(),
+        port: 5060,
+        transport: Transport::Udp,
+    };
+    Directory::new(
+        [company(1, "a", "a.example"), company(2, "b", "b.example")],
+        [user(1, 1, "a.example", "201"), user(2, 1, "a.example", "202"), user(3, 2, "b.example", "201")],
+        [number(1, 1, "+100", Route::User(UserId(1))), number(2, 2, "+200", Route::Unrouted)],
+        [trunk],
+    )
+    .with_version(7)
+}
+
+#[test]
+fn a_first_file_adds_everything() {
+    let lines = planned(&Directory::default(), EXAMPLE, false);
+    let heads: Vec<_> = lines.iter().map(|line| line.split(": ").next().unwrap()).collect();
+    let expected = [
+        "+ company acme",
+        "+ user 201 of acme",
+        "+ user 202 of acme",
+        "+ number +15550100 of acme",
+        "+ trunk carrier of acme",
+    ];
+    assert_eq!(heads, expected);
+    assert!(lines[1].contains("name Alice, auth_name 201, role supervisor, number +15550100, password as given"));
+}
+
+#[test]
+fn what_the_file_does_not_mention_is_left_alone() {
+    let current = current();
+    assert_eq!(planned(&current, "[[company]]\nkey = 'a'", false), [""; 0]);
+    assert_eq!(planned(&current, "[[user]]\ncompany = 'a'\nextension = '201'", false), [""; 0]);
+    assert_eq!(
+        planned(&current, "[[company]]\nkey = 'a'\n[company.settings]\nrecord_inbound = true\nplay = 'all'", false),
+        ["~ company a: record_inbound off → on, play own → all"]
+    );
+}
+
+#[test]
+fn each_kind_of_change_is_one_line() {
+    let text = "
+        [[company]]
+        key = 'a'
+        default_number = '+101'
+        domains = ['a.example', 'x.example']
+        [company.settings]
+        auth = ['sha-256', 'md5']
+        country_code = '49'
+        [[user]]
+        extension = '201'
+        name = 'Alice'
+        number = '+100'
+        agent_pause = true
+        [[user]]
+        extension = '202'
+        password = 'another-one'
+        [[user]]
+        extension = '203'
+        generate_password = true
+        [[number]]
+        number = '+100'
+        route = 'user:203'
+        recording = 'off'
+        [[number]]
+        number = '+101'
+        [[trunk]]
+        name = 't'
+        transport = 'tcp'
+        [[trunk]]
+        name = 'u'
+        host = '198.51.100.7'
+    ";
+    let expected = [
+        "~ company a: domains a.example → a.example, x.example, default_number none → +101, \
+         auth md5 → sha-256, md5, country_code none → 49",
+        "~ user 201 of a: name 201 → Alice, number none → +100, agent_pause inherit → on",
+        "~ user 202 of a: password as given",
+        "+ user 203 of a: name 203, auth_name 203, role agent, password generated",
+        "~ number +100 of a: route user:201 → user:203, recording inherit → off",
+        "+ number +101 of a: route unrouted",
+        "~ trunk t of a: transport udp → tcp",
+        "+ trunk u of a: addresses 198.51.100.7, host 198.51.100.7, port 5060, transport udp",
+    ];
+    assert_eq!(planned(&current(), text, false), expected);
+}
+
+#[test]
+fn a_password_that_is_the_stored_one_is_no_change() {
+    let text = |password: &str| format!("[[user]]\ncompany = 'a'\nextension = '201'\npassword = '{password}'");
+    assert_eq!(planned(&current(), &text("password-201"), false), [""; 0]);
+    assert_eq!(planned(&current(), &text("password-202"), false), ["~ user 201 of a: password as given"]);
+    let generate = "[[user]]\ncompany = 'a'\nextension = '201'\ngenerate_password = true";
+    assert_eq!(planned(&current(), generate, false), [""; 0], "one is made only where there is none");
+}
+
+#[test]
+fn prune_removes_what_a_named_company_does_not_name() {
+    let text = "
+        [[company]]
+        key = 'a'
+        [[user]]
+        extension = '202'
+    ";
+    let expected = ["- user 201 of a (201)", "- number +100 of a", "- trunk t of a"];
+    assert_eq!(planned(&current(), text, true), expected);
+    assert_eq!(planned(&current(), text, false), [""; 0]);
+    let unnamed = "[[user]]\ncompany = 'a'\nextension = '202'";
+    assert_eq!(planned(&current(), unnamed, true), [""; 0], "a company without [[company]] is not pruned");
+}
+
+#[test]
+fn a_number_can_move_to_another_company_only_when_it_leaves_the_first() {
+    let text = "
+        [[company]]
+        key = 'a'
+        [[company]]
+        key = 'b'
+        [[number]]
+        company = 'b'
+        number = '+100'
+    ";
+    let expected = [
+        "- user 201 of a (201)",
+        "- user 202 of a (202)",
+        "- number +100 of a",
+        "- trunk t of a",
+        "- user 201 of b (201)",
+        "- number +200 of b",
+        "+ number +100 of b: route unrouted",
+    ];
+    assert_eq!(planned(&current(), text, true), expected);
+    let owned = "number +100 of b: number +100 belongs to company a: take it from there first, or choose another";
+    assert_eq!(refused(&current(), text, false), [owned]);
+}
+
+#[test]
+fn what_would_not_hold_is_refused_with_the_way_out() {
+    let table = [
+        ("[[company]]\nkey = 'a'\nrealm = 'new'", "company a: realm `new`: the realm is `a.example` and never changes"),
+        ("[[company]]\nkey = 'a'\ndomains = []", "company a: `domains` is empty"),
+        ("[[company]]\nkey = 'c'", "company c: `domains` is empty"),
+        (
+            "[[company]]\nkey = 'b'\ndomains = ['b.example', 'A.Example']",
+            "company b: domain `a.example` belongs to company a",
+        ),
+        ("[[company]]\nkey = 'a'\ndomains = ['b.example']", "company a: domain `b.example` belongs to company b"),
+        ("[[number]]\ncompany = 'a'\nnumber = '+200'", "number +200 of a: number +200 belongs to company b"),
+        (
+            "[[user]]\ncompany = 'a'\nextension = '199'\nauth_name = '202'\npassword = 'long-enough'",
+            "user 199 of a: auth_name `202` is that of user 202 too",
+        ),
+        ("[[company]]\nkey = 'b'\ndomains = ['b.example', 'B.example']", "company b: domain `b.example` stands twice"),
+        (
+            "[[company]]\nkey = 'a'\ndefault_number = '+200'",
+            "company a: default_number +200 is not a number of this company",
+        ),
+        (
+            "[[company]]\nkey = 'a'\n[company.settings.commands]\npause = '#12#'",
+            "company a: commands: pause `#12#` and start `#12#`: one contains the other",
+        ),
+        (
+            "[[company]]\nkey = 'a'\n[company.settings.commands]\npause = '12'",
+            "company a: commands: pause `12` and start `#12#`: one contains the other",
+        ),
+        ("[[company]]\nkey = 'a'\n[company.settings]\nauth = []", "company a: auth names no algorithm"),
+        (
+            "[[company]]\nkey = 'a'\n[company.settings]\nauth = ['md5', 'md5']",
+            "company a: auth names an algorithm twice",
+        ),
+        (
+            "[[user]]\ncompany = 'z'\nextension = '201'",
+            "user 201 of z: company `z` is neither in this file nor in the service",
+        ),
+        (
+            "[[trunk]]\ncompany = 'z'\nname = 't'",
+            "trunk t of z: company `z` is neither in this file nor in the service",
+        ),
+        ("[[number]]\ncompany = 'z'\nnumber = '+33'", "number +33 of z: company `z` is neither in this file"),
+        ("[[user]]\ncompany = 'a'\nextension = '203'", "user 203 of a: has no password"),
+        (
+            "[[user]]\ncompany = 'a'\nextension = '203'\npassword = 'long-enough'\ngenerate_password = true",
+            "user 203 of a: both `password` and `generate_password`",
+        ),
+        (
+            "[[user]]\ncompany = 'a'\nextension = '201'\nauth_name = 'alice'",
+            "user 201 of a: auth_name becomes `alice`: give `password` too",
+        ),
+        (
+            "[[user]]\ncompany = 'a'\nextension = '202'\nauth_name = '201'\npassword = 'long-enough'",
+            "user 202 of a: auth_name `201` is that of user 201 too",
+        ),
+        (
+            "[[user]]\ncompany = 'a'\nextension = '201'\nnumber = '+200'",
+            "user 201 of a: number +200 is not a number of this company",
+        ),
+        ("[[number]]\ncompany = 'a'\nnumber = '+100'\nroute = 'user:999'", "number +100 of a: route `user:999`"),
+        ("[[number]]\ncompany = 'b'\nnumber = '+200'\nroute = 'user:202'", "number +200 of b: route `user:202`"),
+        ("[[trunk]]\ncompany = 'a'\nname = 'new'", "trunk new of a: `host` is missing"),
+    ];
+    for (text, expected) in table {
+        let errors = refused(&current(), text, false);
+        assert_eq!(errors.len(), 1, "{text}\n{errors:#?}");
+        assert!(errors[0].starts_with(expected), "{text}\n got {}\nwant {expected}", errors[0]);
+    }
+}
+
+#[test]
+fn pruning_a_user_whom_a_number_still_routes_to_is_refused() {
+    let text = "[[company]]\nkey = 'a'\n[[number]]\nnumber = '+100'";
+    let errors = refused(&current(), text, true);
+    assert_eq!(
+        errors,
+        ["number +100 of a: route `user:201`: the company has no such user: add one, or route elsewhere"]
+    );
+}
+
+#[test]
+fn problems_of_several_things_are_said_together() {
+    let text = "[[company]]\nkey = 'a'\nrealm = 'x'\n[[user]]\nextension = '300'\n[[trunk]]\nname = 'q'";
+    assert_eq!(refused(&current(), text, false).len(), 3);
+}
+
+#[test]
+fn a_plan_carries_the_version_it_was_made_for() {
+    let plan = plan(&current(), &file("[[company]]\nkey = 'a'\nname = 'A'"), false).unwrap();
+    assert_eq!((plan.version, plan.changes.len()), (7, 1));
+}
+
+#[test]
+fn hashes_are_those_of_the_rfcs() {
+    // RFC 7616 §3.9.1.
+    let (md5, sha256) = ha1("Mufasa", "http-auth@example.org", "Circle of Life");
+    assert_eq!(md5, "3d78807defe7de2157e2b0b6573a855f");
+    assert_eq!(sha256, "7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232");
+}
+
+#[test]
+fn a_generated_password_can_be_typed_and_is_never_shown_by_the_plan() {
+    let wanted =
+        NewPassword { realm: "a.example".to_owned(), auth_name: "201".to_owned(), what: PasswordWanted::Generate };
+    let drawn = wanted.draw(&mut Seeded(1));
+    let secret = drawn.generated().unwrap().reveal().to_owned();
+    assert_eq!(secret.len(), 20);
+    assert!(secret.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "{secret}");
+    assert!(!format!("{drawn:?}").contains(&secret));
+    let hashes = drawn.hash().unwrap();
+    assert_eq!(hashes.ha1_md5, ha1("201", "a.example", &secret).0);
+    assert!(hashes.argon2.starts_with("$argon2id$v=19$"), "{}", hashes.argon2);
+    assert_ne!(wanted.draw(&mut Seeded(2)).generated().unwrap().reveal(), secret);
+}

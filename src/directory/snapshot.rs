@@ -1,0 +1,210 @@
+//! The directory as calls see it: one immutable snapshot, looked up by what a request names.
+//!
+//! A change of the directory is a new snapshot; a call that is up keeps the one that it began with.
+
+use super::{Company, Number, Role, Trunk, User};
+use crate::base::{CompanyId, NumberId, TrunkId, UserId};
+use crate::ledger::Refusal;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Every company with its users, numbers and trunks.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// Grows with every change of the stored directory; 0 before the first.
+    version: i64,
+    companies: BTreeMap<CompanyId, Company>,
+    users: BTreeMap<UserId, User>,
+    numbers: BTreeMap<NumberId, Number>,
+    trunks: BTreeMap<TrunkId, Trunk>,
+    by_key: HashMap<String, CompanyId>,
+    by_domain: HashMap<String, CompanyId>,
+    by_extension: HashMap<CompanyId, BTreeMap<String, UserId>>,
+    by_auth: HashMap<CompanyId, HashMap<String, UserId>>,
+    by_e164: HashMap<String, NumberId>,
+    /// Numbers of a company, ordered by E.164.
+    company_numbers: HashMap<CompanyId, BTreeMap<String, NumberId>>,
+    /// Trunks of a company, ordered by name.
+    company_trunks: HashMap<CompanyId, BTreeMap<String, TrunkId>>,
+    by_address: HashMap<IpAddr, Vec<TrunkId>>,
+}
+
+impl Directory {
+    pub fn new(
+        companies: impl IntoIterator<Item = Company>,
+        users: impl IntoIterator<Item = User>,
+        numbers: impl IntoIterator<Item = Number>,
+        trunks: impl IntoIterator<Item = Trunk>,
+    ) -> Self {
+        let mut directory = Directory::default();
+        companies.into_iter().for_each(|company| directory.add_company(company));
+        users.into_iter().for_each(|user| directory.add_user(user));
+        numbers.into_iter().for_each(|number| directory.add_number(number));
+        trunks.into_iter().for_each(|trunk| directory.add_trunk(trunk));
+        directory.order_addresses();
+        directory
+    }
+
+    /// The same, as the version of the stored directory that it was read from.
+    pub fn with_version(self, version: i64) -> Self {
+        Directory { version, ..self }
+    }
+
+    /// The stored directory's version that this is.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn add_company(&mut self, company: Company) {
+        self.by_key.insert(company.key.clone(), company.id);
+        for domain in &company.domains {
+            self.by_domain.insert(normal_domain(domain), company.id);
+        }
+        self.companies.insert(company.id, company);
+    }
+
+    fn add_user(&mut self, user: User) {
+        self.by_extension.entry(user.company).or_default().insert(user.extension.clone(), user.id);
+        self.by_auth.entry(user.company).or_default().insert(user.auth_name.clone(), user.id);
+        self.users.insert(user.id, user);
+    }
+
+    fn add_number(&mut self, number: Number) {
+        self.by_e164.insert(number.e164.clone(), number.id);
+        self.company_numbers.entry(number.company).or_default().insert(number.e164.clone(), number.id);
+        self.numbers.insert(number.id, number);
+    }
+
+    fn add_trunk(&mut self, trunk: Trunk) {
+        for address in &trunk.addresses {
+            let trunks = self.by_address.entry(address.to_canonical()).or_default();
+            if !trunks.contains(&trunk.id) {
+                trunks.push(trunk.id);
+            }
+        }
+        self.company_trunks.entry(trunk.company).or_default().insert(trunk.name.clone(), trunk.id);
+        self.trunks.insert(trunk.id, trunk);
+    }
+
+    /// Trunks of one address by company, then name: the same order at every start.
+    fn order_addresses(&mut self) {
+        let trunks = &self.trunks;
+        for ids in self.by_address.values_mut() {
+            ids.sort_by_key(|id| trunks.get(id).map(|trunk| (trunk.company, trunk.name.clone())));
+        }
+    }
+
+    pub fn company(&self, id: CompanyId) -> Option<&Company> {
+        self.companies.get(&id)
+    }
+
+    /// The company whose short name is `key`.
+    pub fn company_by_key(&self, key: &str) -> Option<&Company> {
+        self.company(*self.by_key.get(key)?)
+    }
+
+    /// The company that owns `domain`: a host name in any case, with or without its last
+    /// dot, or an IP literal, an IPv6 one with or without brackets.
+    pub fn company_of_domain(&self, domain: &str) -> Option<&Company> {
+        self.company(*self.by_domain.get(&normal_domain(domain))?)
+    }
+
+    pub fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(&id)
+    }
+
+    pub fn user_by_extension(&self, company: CompanyId, extension: &str) -> Option<&User> {
+        self.user(*self.by_extension.get(&company)?.get(extension)?)
+    }
+
+    /// The user whose digest user name is `auth_name`.
+    pub fn user_by_auth(&self, company: CompanyId, auth_name: &str) -> Option<&User> {
+        self.user(*self.by_auth.get(&company)?.get(auth_name)?)
+    }
+
+    pub fn number(&self, id: NumberId) -> Option<&Number> {
+        self.numbers.get(&id)
+    }
+
+    /// `e164` with its leading `+`.
+    pub fn number_by_e164(&self, e164: &str) -> Option<&Number> {
+        self.number(*self.by_e164.get(e164)?)
+    }
+
+    pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
+        self.trunks.get(&id)
+    }
+
+    /// The trunks whose requests come from `ip`, by company, then name. An address may serve
+    /// several companies: the called number decides between them.
+    pub fn trunks_from(&self, ip: IpAddr) -> &[TrunkId] {
+        self.by_address.get(&ip.to_canonical()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The company's trunk that requests from `ip` came through; the first by name.
+    pub fn trunk_from(&self, ip: IpAddr, company: CompanyId) -> Option<&Trunk> {
+        self.trunks_from(ip).iter().filter_map(|id| self.trunk(*id)).find(|trunk| trunk.company == company)
+    }
+
+    /// By name: outbound calls take the first.
+    pub fn trunks_of(&self, company: CompanyId) -> impl Iterator<Item = &Trunk> {
+        self.company_trunks.get(&company).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.trunk(*id))
+    }
+
+    /// By id.
+    pub fn companies(&self) -> impl Iterator<Item = &Company> {
+        self.companies.values()
+    }
+
+    /// By extension, as text.
+    pub fn users_of(&self, company: CompanyId) -> impl Iterator<Item = &User> {
+        self.by_extension.get(&company).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.user(*id))
+    }
+
+    /// By E.164.
+    pub fn numbers_of(&self, company: CompanyId) -> impl Iterator<Item = &Number> {
+        self.company_numbers.get(&company).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.number(*id))
+    }
+
+    /// What an outbound call of `user` is sent with: the user's own number, else the
+    /// company's default; `None` refuses the call.
+    pub fn caller_id_of(&self, user: &User) -> Option<NumberId> {
+        user.number.or_else(|| self.company(user.company).and_then(|company| company.default_number))
+    }
+}
+
+impl Company {
+    /// Whether `user` may pause and start recordings as far as settings go: the user's own
+    /// setting, else the company's.
+    pub fn effective_agent_pause(&self, user: &User) -> bool {
+        user.overrides.agent_pause.unwrap_or(self.settings.agent_pause)
+    }
+}
+
+/// Whether `user` may command recordings: the effective `agent_pause` is on, and the role
+/// is admin, supervisor or agent.
+pub fn may_command(company: &Company, user: &User) -> Result<(), Refusal> {
+    if !company.effective_agent_pause(user) {
+        return Err(Refusal::AgentPauseOff);
+    }
+    match user.role {
+        Role::Admin | Role::Supervisor | Role::Agent => Ok(()),
+        Role::Analyst => Err(Refusal::Role),
+    }
+}
+
+/// One spelling for one domain: lower case, no last dot, IP literals as Rust prints them,
+/// IPv4-mapped IPv6 as IPv4.
+pub fn normal_domain(domain: &str) -> String {
+    let bare = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Some(address) = bare.and_then(|text| text.parse::<Ipv6Addr>().ok()) {
+        return IpAddr::V6(address).to_canonical().to_string();
+    }
+    match domain.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().to_string(),
+        Err(_) => domain.strip_suffix('.').unwrap_or(domain).to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

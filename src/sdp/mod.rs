@@ -1,0 +1,27 @@
+//! Session descriptions (RFC 8866) and the offer/answer model (RFC 3264) for a
+//! service that terminates every leg.
+//!
+//! ```text
+//! bytes ─parse─► Description ─answer(Local)──► our answer + Negotiated
+//!                     └────────conclude(Local)────────────► Negotiated
+//! Local ─offer─► bytes
+//! ```
+//!
+//! `OfferAnswer` keeps one leg's exchange in order: who offered, what was said last,
+//! what was agreed. Reading is liberal, writing strict. Keys (`a=crypto`, `k=`) are
+//! never kept, so that they can reach no log.
+
+mod description;
+mod error;
+mod exchange;
+mod negotiate;
+mod parse;
+mod print;
+#[cfg(test)]
+mod tests;
+
+pub use description::{Audio, Codec, Description, Events, Flow, Format, MediaLine, Profile};
+pub use error::SdpError;
+pub use exchange::{OfferAnswer, Pending};
+pub use negotiate::{Local, Negotiated, answer, conclude, offer, offer_formats_from};
+pub use parse::parse;

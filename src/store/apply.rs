@@ -1,0 +1,291 @@
+//! Carrying out a plan: all of it in one transaction, or nothing.
+
+use super::{Store, StoreError};
+use crate::base::Random;
+use crate::directory::file::{RouteTo, Secret};
+use crate::directory::plan::{
+    Change, CompanyState, Drawn, Hashes, NewPassword, NumberState, Plan, TrunkState, UserState,
+};
+use sqlx::SqliteConnection;
+
+/// What carrying out a plan left.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The directory's version afterwards.
+    pub version: i64,
+    /// To be shown once: nothing that is stored gives them back.
+    pub generated: Vec<GeneratedPassword>,
+}
+
+/// A password that the service made.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GeneratedPassword {
+    pub company: String,
+    pub extension: String,
+    pub auth_name: String,
+    pub password: Secret,
+}
+
+impl Store {
+    /// Carries out `plan`, or changes nothing: a plan that was made for another version of
+    /// the directory is refused.
+    pub async fn apply(&self, plan: &Plan, random: &mut (dyn Random + Send)) -> Result<Applied, StoreError> {
+        if plan.is_empty() {
+            return Ok(Applied { version: plan.version, generated: Vec::new() });
+        }
+        let drawn: Vec<Option<Drawn>> = plan
+            .changes
+            .iter()
+            .map(|change| new_password(change).map(|password| password.draw(&mut *random)))
+            .collect();
+        let generated = plan.changes.iter().zip(&drawn).filter_map(|(change, drawn)| generated(change, drawn.as_ref()));
+        let generated = generated.collect();
+        let hashes = hash(drawn).await?;
+        let mut transaction = self.write().await?;
+        take_version(&mut transaction, plan.version).await?;
+        for change in &plan.changes {
+            free_names(&mut transaction, change).await?;
+        }
+        for (change, hashes) in plan.changes.iter().zip(&hashes) {
+            rows(&mut transaction, change, hashes.as_ref()).await?;
+        }
+        for change in &plan.changes {
+            references(&mut transaction, change).await?;
+        }
+        transaction.commit().await?;
+        Ok(Applied { version: plan.version + 1, generated })
+    }
+}
+
+fn new_password(change: &Change) -> Option<&NewPassword> {
+    match change {
+        Change::AddUser { to: _, password } => Some(password),
+        Change::ChangeUser { from: _, to: _, password } => password.as_ref(),
+        Change::RemoveUser { .. }
+        | Change::RemoveNumber { .. }
+        | Change::RemoveTrunk { .. }
+        | Change::AddCompany { .. }
+        | Change::ChangeCompany { .. }
+        | Change::AddNumber { .. }
+        | Change::ChangeNumber { .. }
+        | Change::AddTrunk { .. }
+        | Change::ChangeTrunk { .. } => None,
+    }
+}
+
+fn generated(change: &Change, drawn: Option<&Drawn>) -> Option<GeneratedPassword> {
+    let user = match change {
+        Change::AddUser { to, .. } | Change::ChangeUser { to, .. } => to,
+        Change::RemoveUser { .. }
+        | Change::RemoveNumber { .. }
+        | Change::RemoveTrunk { .. }
+        | Change::AddCompany { .. }
+        | Change::ChangeCompany { .. }
+        | Change::AddNumber { .. }
+        | Change::ChangeNumber { .. }
+        | Change::AddTrunk { .. }
+        | Change::ChangeTrunk { .. } => return None,
+    };
+    Some(GeneratedPassword {
+        company: user.company.clone(),
+        extension: user.extension.clone(),
+        auth_name: user.auth_name.clone(),
+        password: drawn?.generated()?.clone(),
+    })
+}
+
+/// Argon2 takes tens of ms for each on purpose: not on a thread that answers others, and not
+/// while the database is locked.
+async fn hash(drawn: Vec<Option<Drawn>>) -> Result<Vec<Option<Hashes>>, StoreError> {
+    let hashing = move || drawn.iter().map(|drawn| drawn.as_ref().map(Drawn::hash).transpose()).collect();
+    let hashes: Result<Vec<Option<Hashes>>, _> =
+        tokio::task::spawn_blocking(hashing).await.map_err(|error| StoreError::Task(error.to_string()))?;
+    Ok(hashes?)
+}
+
+/// Two plans for the same version cannot both be carried out.
+async fn take_version(connection: &mut SqliteConnection, version: i64) -> Result<(), StoreError> {
+    let query = sqlx::query("UPDATE directory_version SET version = version + 1 WHERE version = $1").bind(version);
+    match query.execute(connection).await?.rows_affected() {
+        0 => Err(StoreError::Stale(version)),
+        _ => Ok(()),
+    }
+}
+
+/// Gives up the unique names that a later change of the same plan may take over.
+async fn free_names(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
+    match change {
+        Change::ChangeUser { from, to, .. } if from.auth_name != to.auth_name => {
+            // No digest user name contains a `#`.
+            let query = sqlx::query(
+                "UPDATE users SET auth_name = '#' || id
+                 WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)",
+            );
+            query.bind(&to.company).bind(&to.extension).execute(connection).await?;
+        }
+        Change::ChangeCompany { to, .. } => {
+            let query = sqlx::query("DELETE FROM domains WHERE company_id = (SELECT id FROM companies WHERE key = $1)");
+            query.bind(&to.key).execute(connection).await?;
+        }
+        Change::RemoveUser { company, extension, .. } => {
+            let sql = "DELETE FROM users
+                       WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)";
+            remove(connection, sql, company, extension).await?;
+        }
+        Change::RemoveNumber { company, e164 } => {
+            let sql = "DELETE FROM numbers
+                       WHERE e164 = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)";
+            remove(connection, sql, company, e164).await?;
+        }
+        Change::RemoveTrunk { company, name } => {
+            let sql = "DELETE FROM trunks
+                       WHERE name = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)";
+            remove(connection, sql, company, name).await?;
+        }
+        Change::ChangeUser { .. }
+        | Change::AddCompany { .. }
+        | Change::AddUser { .. }
+        | Change::AddNumber { .. }
+        | Change::ChangeNumber { .. }
+        | Change::AddTrunk { .. }
+        | Change::ChangeTrunk { .. } => {}
+    }
+    Ok(())
+}
+
+async fn remove(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    company: &str,
+    name: &str,
+) -> Result<(), StoreError> {
+    let done = sqlx::query(sql).bind(company).bind(name).execute(connection).await?;
+    one(done.rows_affected(), || format!("{name} of {company}"))
+}
+
+fn one(rows: u64, what: impl FnOnce() -> String) -> Result<(), StoreError> {
+    match rows {
+        0 => Err(StoreError::Gone(what())),
+        _ => Ok(()),
+    }
+}
+
+/// The rows themselves, without what refers to rows that may come later.
+async fn rows(connection: &mut SqliteConnection, change: &Change, hashes: Option<&Hashes>) -> Result<(), StoreError> {
+    match change {
+        // Gone already: see `free_names`.
+        Change::RemoveUser { .. } | Change::RemoveNumber { .. } | Change::RemoveTrunk { .. } => Ok(()),
+        Change::AddCompany { to } | Change::ChangeCompany { from: _, to } => company(connection, to).await,
+        Change::AddUser { to, password: _ } | Change::ChangeUser { from: _, to, password: _ } => {
+            user(connection, to).await?;
+            match hashes {
+                Some(hashes) => password(connection, to, hashes).await,
+                None => Ok(()),
+            }
+        }
+        Change::AddNumber { to } | Change::ChangeNumber { from: _, to } => number(connection, to).await,
+        Change::AddTrunk { to } | Change::ChangeTrunk { from: _, to } => trunk(connection, to).await,
+    }
+}
+
+async fn company(connection: &mut SqliteConnection, to: &CompanyState) -> Result<(), StoreError> {
+    let CompanyState { key, name, domains, realm, default_number: _, settings } = to;
+    // The realm of a company that is there stays: the passwords depend on it.
+    let query = sqlx::query(
+        "INSERT INTO companies (key, name, realm, settings) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (key) DO UPDATE SET name = excluded.name, settings = excluded.settings",
+    );
+    let settings = serde_json::to_string(settings)?;
+    query.bind(key).bind(name).bind(realm).bind(settings).execute(&mut *connection).await?;
+    for (position, domain) in (0_i64..).zip(domains) {
+        let query = sqlx::query(
+            "INSERT INTO domains (domain, company_id, position)
+             VALUES ($1, (SELECT id FROM companies WHERE key = $2), $3)",
+        );
+        query.bind(domain).bind(key).bind(position).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn user(connection: &mut SqliteConnection, to: &UserState) -> Result<(), StoreError> {
+    let UserState { company, extension, name, auth_name, role, overrides, number: _, auth } = to;
+    let auth = auth.as_ref().map(serde_json::to_string).transpose()?;
+    let query = sqlx::query(
+        "INSERT INTO users (company_id, extension, name, auth_name, role, overrides, auth,
+                            ha1_md5, ha1_sha256, password_hash)
+         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6, $7, '', '', '')
+         ON CONFLICT (company_id, extension) DO UPDATE SET name = excluded.name, auth_name = excluded.auth_name,
+             role = excluded.role, overrides = excluded.overrides, auth = excluded.auth",
+    );
+    let query = query.bind(company).bind(extension).bind(name).bind(auth_name).bind(role.as_str());
+    query.bind(serde_json::to_string(overrides)?).bind(auth).execute(connection).await?;
+    Ok(())
+}
+
+async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Hashes) -> Result<(), StoreError> {
+    let Hashes { ha1_md5, ha1_sha256, argon2 } = hashes;
+    let query = sqlx::query(
+        "UPDATE users SET ha1_md5 = $3, ha1_sha256 = $4, password_hash = $5
+         WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)",
+    );
+    let query = query.bind(&to.company).bind(&to.extension).bind(ha1_md5).bind(ha1_sha256).bind(argon2);
+    let done = query.execute(connection).await?;
+    one(done.rows_affected(), || format!("user {} of {}", to.extension, to.company))
+}
+
+async fn number(connection: &mut SqliteConnection, to: &NumberState) -> Result<(), StoreError> {
+    let NumberState { company, e164, route, recording } = to;
+    let extension = match route {
+        RouteTo::Unrouted => None,
+        RouteTo::User(extension) => Some(extension),
+    };
+    let query = sqlx::query(
+        "INSERT INTO numbers (company_id, e164, recording, route_user_id)
+         SELECT id, $2, $3, (SELECT users.id FROM users WHERE users.company_id = companies.id AND extension = $4)
+         FROM companies WHERE key = $1
+         ON CONFLICT (e164) DO UPDATE SET recording = excluded.recording, route_user_id = excluded.route_user_id",
+    );
+    let query = query.bind(company).bind(e164).bind(recording.as_str()).bind(extension);
+    let done = query.execute(connection).await?;
+    one(done.rows_affected(), || format!("company {company}"))
+}
+
+async fn trunk(connection: &mut SqliteConnection, to: &TrunkState) -> Result<(), StoreError> {
+    let TrunkState { company, name, addresses, host, port, transport } = to;
+    let query = sqlx::query(
+        "INSERT INTO trunks (company_id, name, addresses, host, port, transport)
+         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6)
+         ON CONFLICT (company_id, name) DO UPDATE SET addresses = excluded.addresses, host = excluded.host,
+             port = excluded.port, transport = excluded.transport",
+    );
+    let query = query.bind(company).bind(name).bind(serde_json::to_string(addresses)?).bind(host);
+    query.bind(i64::from(*port)).bind(transport.as_str()).execute(connection).await?;
+    Ok(())
+}
+
+/// What refers from companies and users to numbers, once the numbers are there.
+async fn references(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
+    match change {
+        Change::AddCompany { to } | Change::ChangeCompany { from: _, to } => {
+            let query = sqlx::query(
+                "UPDATE companies SET default_number_id = (SELECT id FROM numbers WHERE e164 = $2) WHERE key = $1",
+            );
+            query.bind(&to.key).bind(&to.default_number).execute(connection).await?;
+        }
+        Change::AddUser { to, .. } | Change::ChangeUser { from: _, to, .. } => {
+            let query = sqlx::query(
+                "UPDATE users SET number_id = (SELECT id FROM numbers WHERE e164 = $3)
+                 WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)",
+            );
+            query.bind(&to.company).bind(&to.extension).bind(&to.number).execute(connection).await?;
+        }
+        Change::RemoveUser { .. }
+        | Change::RemoveNumber { .. }
+        | Change::RemoveTrunk { .. }
+        | Change::AddNumber { .. }
+        | Change::ChangeNumber { .. }
+        | Change::AddTrunk { .. }
+        | Change::ChangeTrunk { .. } => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Calls.
+
+use super::row::Reading;
+use super::{Store, StoreError};
+use crate::base::{CallId, CompanyId, Direction, NumberId, UserId};
+use crate::ledger::{CallRecord, Change, Decision, EndReason, Outcome, Party};
+use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+/// What nobody searches by, as JSON.
+#[derive(Serialize, Deserialize)]
+struct Detail {
+    decision: Decision,
+    changes: Vec<Change>,
+    end_reason: Option<EndReason>,
+}
+
+impl Store {
+    /// Writes the call as it now is, over what was there.
+    pub async fn save_call(&self, call: &CallRecord) -> Result<(), StoreError> {
+        self.save_calls(std::slice::from_ref(call)).await
+    }
+
+    /// All of them in one transaction.
+    pub async fn save_calls(&self, calls: &[CallRecord]) -> Result<(), StoreError> {
+        if calls.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.write().await?;
+        for call in calls {
+            save(&mut transaction, call).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    pub async fn call(&self, id: CallId) -> Result<Option<CallRecord>, StoreError> {
+        let query = sqlx::query("SELECT * FROM calls WHERE id = $1").bind(id.to_string());
+        query.fetch_optional(&self.readers).await?.as_ref().map(call).transpose()
+    }
+
+    /// The newest first; those before `before`, where it is given.
+    pub async fn calls(&self, limit: u32, before: Option<CallId>) -> Result<Vec<CallRecord>, StoreError> {
+        let rows = match before {
+            Some(before) => {
+                sqlx::query("SELECT * FROM calls WHERE id < $2 ORDER BY id DESC LIMIT $1")
+                    .bind(limit)
+                    .bind(before.to_string())
+                    .fetch_all(&self.readers)
+                    .await?
+            }
+            None => {
+                let query = sqlx::query("SELECT * FROM calls ORDER BY id DESC LIMIT $1");
+                query.bind(limit).fetch_all(&self.readers).await?
+            }
+        };
+        rows.iter().map(call).collect()
+    }
+
+    /// Calls without an end, the oldest first: at a start, those that a crash cut off.
+    pub async fn open_calls(&self) -> Result<Vec<CallRecord>, StoreError> {
+        let query = sqlx::query("SELECT * FROM calls WHERE ended IS NULL ORDER BY id");
+        query.fetch_all(&self.readers).await?.iter().map(call).collect()
+    }
+}
+
+async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {
+    let CallRecord {
+        id,
+        company,
+        direction,
+        caller,
+        callee,
+        number,
+        started,
+        answered,
+        ended,
+        outcome,
+        end_reason,
+        decision,
+        changes,
+        ended_paused,
+    } = call;
+    let detail = Detail { decision: decision.clone(), changes: changes.clone(), end_reason: end_reason.clone() };
+    let query = sqlx::query(
+        "INSERT INTO calls (id, company_id, direction, started, answered, ended, outcome, number_id,
+                            caller_user_id, caller_address, caller_name, callee_user_id, callee_address, callee_name,
+                            record, because, ended_paused, detail)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+         ON CONFLICT (id) DO UPDATE SET company_id = excluded.company_id, direction = excluded.direction,
+             started = excluded.started, answered = excluded.answered, ended = excluded.ended,
+             outcome = excluded.outcome, number_id = excluded.number_id,
+             caller_user_id = excluded.caller_user_id, caller_address = excluded.caller_address,
+             caller_name = excluded.caller_name, callee_user_id = excluded.callee_user_id,
+             callee_address = excluded.callee_address, callee_name = excluded.callee_name,
+             record = excluded.record, because = excluded.because, ended_paused = excluded.ended_paused,
+             detail = excluded.detail",
+    );
+    let query = query
+        .bind(id.to_string())
+        .bind(company.0)
+        .bind(direction.as_str())
+        .bind(started.unix_micros())
+        .bind(answered.map(|at| at.unix_micros()))
+        .bind(ended.map(|at| at.unix_micros()))
+        .bind(outcome.as_str())
+        .bind(number.map(|number| number.0))
+        .bind(caller.user.map(|user| user.0))
+        .bind(&caller.address)
+        .bind(&caller.name)
+        .bind(callee.user.map(|user| user.0))
+        .bind(&callee.address)
+        .bind(&callee.name)
+        .bind(decision.record)
+        .bind(decision.because.source())
+        .bind(*ended_paused)
+        .bind(serde_json::to_string(&detail)?);
+    query.execute(connection).await?;
+    Ok(())
+}
+
+fn call(row: &SqliteRow) -> Result<CallRecord, StoreError> {
+    let row = Reading::new("calls", row);
+    let Detail { decision, changes, end_reason } = row.json("detail")?;
+    Ok(CallRecord {
+        id: row.word("id", CallId::parse)?,
+        company: CompanyId(row.get("company_id")?),
+        direction: row.word("direction", Direction::parse)?,
+        caller: Party {
+            user: row.get::<Option<i64>>("caller_user_id")?.map(UserId),
+            address: row.text("caller_address")?,
+            name: row.text("caller_name")?,
+        },
+        callee: Party {
+            user: row.get::<Option<i64>>("callee_user_id")?.map(UserId),
+            address: row.text("callee_address")?,
+            name: row.text("callee_name")?,
+        },
+        number: row.get::<Option<i64>>("number_id")?.map(NumberId),
+        started: row.wall("started")?,
+        answered: row.wall_or_none("answered")?,
+        ended: row.wall_or_none("ended")?,
+        outcome: row.word("outcome", Outcome::parse)?,
+        end_reason,
+        decision,
+        changes,
+        ended_paused: row.get("ended_paused")?,
+    })
+}

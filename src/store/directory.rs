@@ -1,0 +1,124 @@
+//! The directory, read whole.
+
+use super::row::Reading;
+use super::{Store, StoreError};
+use crate::base::{CompanyId, NumberId, TrunkId, UserId};
+use crate::directory::{Company, Directory, Number, NumberRecording, Role, Route, Transport, Trunk, User};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use std::collections::HashMap;
+
+impl Store {
+    /// The directory of one moment.
+    pub async fn load_directory(&self) -> Result<Directory, StoreError> {
+        let mut transaction = self.read().await?;
+        let version = version(&mut transaction).await?;
+        let mut domains = domains(&mut transaction).await?;
+        let companies =
+            sqlx::query("SELECT id, key, name, realm, settings, default_number_id FROM companies ORDER BY id")
+                .fetch_all(&mut *transaction)
+                .await?;
+        let users = sqlx::query(
+            "SELECT id, company_id, extension, name, auth_name, ha1_md5, ha1_sha256, role, overrides, number_id, auth
+             FROM users ORDER BY id",
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let numbers = sqlx::query("SELECT id, company_id, e164, route_user_id, recording FROM numbers ORDER BY id")
+            .fetch_all(&mut *transaction)
+            .await?;
+        let trunks =
+            sqlx::query("SELECT id, company_id, name, addresses, host, port, transport FROM trunks ORDER BY id")
+                .fetch_all(&mut *transaction)
+                .await?;
+        let companies: Vec<_> = companies.iter().map(|row| company(row, &mut domains)).collect::<Result<_, _>>()?;
+        let users: Vec<_> = users.iter().map(user).collect::<Result<_, _>>()?;
+        let numbers: Vec<_> = numbers.iter().map(number).collect::<Result<_, _>>()?;
+        let trunks: Vec<_> = trunks.iter().map(trunk).collect::<Result<_, _>>()?;
+        Ok(Directory::new(companies, users, numbers, trunks).with_version(version))
+    }
+
+    /// The version that [`Store::load_directory`] would read: a cheap question whether a
+    /// snapshot is still true.
+    pub async fn directory_version(&self) -> Result<i64, StoreError> {
+        let mut transaction = self.read().await?;
+        version(&mut transaction).await
+    }
+}
+
+async fn version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT version FROM directory_version").fetch_one(connection).await?;
+    Reading::new("directory_version", &row).get("version")
+}
+
+async fn domains(connection: &mut SqliteConnection) -> Result<HashMap<i64, Vec<String>>, StoreError> {
+    let mut domains: HashMap<i64, Vec<String>> = HashMap::new();
+    let rows = sqlx::query("SELECT domain, company_id FROM domains ORDER BY company_id, position")
+        .fetch_all(connection)
+        .await?;
+    for row in &rows {
+        let row = Reading::new("domains", row);
+        domains.entry(row.get("company_id")?).or_default().push(row.text("domain")?);
+    }
+    Ok(domains)
+}
+
+fn company(row: &SqliteRow, domains: &mut HashMap<i64, Vec<String>>) -> Result<Company, StoreError> {
+    let row = Reading::new("companies", row);
+    let id: i64 = row.get("id")?;
+    Ok(Company {
+        id: CompanyId(id),
+        key: row.text("key")?,
+        name: row.text("name")?,
+        domains: domains.remove(&id).unwrap_or_default(),
+        realm: row.text("realm")?,
+        settings: row.json("settings")?,
+        default_number: row.get::<Option<i64>>("default_number_id")?.map(NumberId),
+    })
+}
+
+fn user(row: &SqliteRow) -> Result<User, StoreError> {
+    let row = Reading::new("users", row);
+    let auth = match row.get::<Option<String>>("auth")? {
+        Some(_) => Some(row.json("auth")?),
+        None => None,
+    };
+    Ok(User {
+        id: UserId(row.get("id")?),
+        company: CompanyId(row.get("company_id")?),
+        extension: row.text("extension")?,
+        name: row.text("name")?,
+        auth_name: row.text("auth_name")?,
+        ha1_md5: row.text("ha1_md5")?,
+        ha1_sha256: row.text("ha1_sha256")?,
+        role: row.word("role", Role::parse)?,
+        overrides: row.json("overrides")?,
+        number: row.get::<Option<i64>>("number_id")?.map(NumberId),
+        auth,
+    })
+}
+
+fn number(row: &SqliteRow) -> Result<Number, StoreError> {
+    let row = Reading::new("numbers", row);
+    let route = row.get::<Option<i64>>("route_user_id")?;
+    Ok(Number {
+        id: NumberId(row.get("id")?),
+        company: CompanyId(row.get("company_id")?),
+        e164: row.text("e164")?,
+        route: route.map_or(Route::Unrouted, |user| Route::User(UserId(user))),
+        recording: row.word("recording", NumberRecording::parse)?,
+    })
+}
+
+fn trunk(row: &SqliteRow) -> Result<Trunk, StoreError> {
+    let row = Reading::new("trunks", row);
+    Ok(Trunk {
+        id: TrunkId(row.get("id")?),
+        company: CompanyId(row.get("company_id")?),
+        name: row.text("name")?,
+        addresses: row.json("addresses")?,
+        host: row.text("host")?,
+        port: row.count("port")?,
+        transport: row.word("transport", Transport::parse)?,
+    })
+}

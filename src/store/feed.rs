@@ -1,0 +1,114 @@
+//! The feed: what the reader of the outbox has made of its entries.
+
+use super::row::Reading;
+use super::{Store, StoreError, outbox, recordings};
+use crate::base::{CallId, CompanyId, RecordingId, Wall};
+use crate::ledger::{OutboxEntry, OutboxKind};
+use crate::subscription::{FeedEntry, fold};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+/// The reader's name in `outbox_readers`.
+const READER: &str = "feed";
+
+impl Store {
+    /// Takes up to `batch` entries from the outbox into the feed, and returns them: events
+    /// and the reader's new position in one transaction, so that each entry becomes one
+    /// event, whenever the process dies. Empty when there is nothing new.
+    pub async fn pump_feed(&self, now: Wall, batch: u32) -> Result<Vec<FeedEntry>, StoreError> {
+        if !self.feed_is_behind().await? {
+            return Ok(Vec::new());
+        }
+        let mut transaction = self.write().await?;
+        let query = sqlx::query(
+            "SELECT * FROM outbox WHERE seq > (SELECT position FROM outbox_readers WHERE name = $1)
+             ORDER BY seq LIMIT $2",
+        );
+        let rows = query.bind(READER).bind(batch).fetch_all(&mut *transaction).await?;
+        let mut fed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            fed.push(event_of(&mut transaction, &outbox::entry(row)?).await?);
+        }
+        append(&mut transaction, &fed, now).await?;
+        transaction.commit().await?;
+        Ok(fed)
+    }
+
+    /// Events after position `seq`, in order; of one company, or of all.
+    pub async fn feed_after(
+        &self,
+        company: Option<CompanyId>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        let rows = match company {
+            Some(company) => {
+                sqlx::query("SELECT * FROM feed WHERE company_id = $3 AND seq > $1 ORDER BY seq LIMIT $2")
+                    .bind(seq)
+                    .bind(limit)
+                    .bind(company.0)
+                    .fetch_all(&self.readers)
+                    .await?
+            }
+            None => {
+                let query = sqlx::query("SELECT * FROM feed WHERE seq > $1 ORDER BY seq LIMIT $2");
+                query.bind(seq).bind(limit).fetch_all(&self.readers).await?
+            }
+        };
+        rows.iter().map(feed_entry).collect()
+    }
+
+    /// Asked without the write lock, since mostly the answer is no.
+    async fn feed_is_behind(&self) -> Result<bool, StoreError> {
+        let query = sqlx::query(
+            "SELECT seq FROM outbox WHERE seq > (SELECT position FROM outbox_readers WHERE name = $1) LIMIT 1",
+        );
+        Ok(query.bind(READER).fetch_optional(&self.readers).await?.is_some())
+    }
+}
+
+async fn event_of(connection: &mut SqliteConnection, entry: &OutboxEntry) -> Result<FeedEntry, StoreError> {
+    let query = sqlx::query("SELECT * FROM recordings WHERE id = $1").bind(entry.recording.to_string());
+    let row = query.fetch_optional(connection).await?;
+    let recording = row.as_ref().map(recordings::recording).transpose()?;
+    Ok(fold(entry, recording.as_ref()))
+}
+
+/// Writes `entries` and moves the reader's position to the last of them.
+async fn append(connection: &mut SqliteConnection, entries: &[FeedEntry], now: Wall) -> Result<(), StoreError> {
+    for entry in entries {
+        let FeedEntry { seq, at, kind, company, call, recording, event } = entry;
+        let query = sqlx::query(
+            "INSERT INTO feed (seq, at, fed, kind, company_id, call_id, recording_id, event)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        );
+        let query = query
+            .bind(seq)
+            .bind(at.unix_micros())
+            .bind(now.unix_micros())
+            .bind(kind.as_str())
+            .bind(company.0)
+            .bind(call.to_string())
+            .bind(recording.to_string())
+            .bind(serde_json::to_string(event)?);
+        query.execute(&mut *connection).await?;
+    }
+    if let Some(last) = entries.last() {
+        let query = sqlx::query("UPDATE outbox_readers SET position = $2 WHERE name = $1").bind(READER).bind(last.seq);
+        query.execute(connection).await?;
+    }
+    Ok(())
+}
+
+fn feed_entry(row: &SqliteRow) -> Result<FeedEntry, StoreError> {
+    let row = Reading::new("feed", row);
+    Ok(FeedEntry {
+        seq: row.get("seq")?,
+        at: row.wall("at")?,
+        kind: row.word("kind", OutboxKind::parse)?,
+        company: CompanyId(row.get("company_id")?),
+        call: row.word("call_id", CallId::parse)?,
+        recording: row.word("recording_id", RecordingId::parse)?,
+        event: row.json("event")?,
+    })
+}

@@ -1,0 +1,174 @@
+//! Recordings, and their hand-over to the outbox.
+
+use super::row::{Reading, int};
+use super::{Store, StoreError, outbox};
+use crate::base::{CallId, CompanyId, RecordingId, Wall};
+use crate::ledger::{OutboxKind, RecordingRecord, RecordingState};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+/// Which recordings; `None` does not restrict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordingFilter {
+    pub company: Option<CompanyId>,
+    pub call: Option<CallId>,
+    pub state: Option<RecordingState>,
+    /// Older than this one: for the next page.
+    pub before: Option<RecordingId>,
+}
+
+impl Store {
+    /// Writes the recording's row and its outbox entry in one transaction, and says the
+    /// entry's position. A recording that was handed over before stays as it is, and the
+    /// position is that of the first time.
+    pub async fn hand_over(&self, recording: &RecordingRecord, kind: OutboxKind, now: Wall) -> Result<i64, StoreError> {
+        let mut transaction = self.write().await?;
+        let seq = hand_over(&mut transaction, recording, kind, now).await?;
+        transaction.commit().await?;
+        Ok(seq)
+    }
+
+    /// All of them in one transaction; positions in the order of `recordings`.
+    pub async fn hand_over_all(
+        &self,
+        recordings: &[(RecordingRecord, OutboxKind)],
+        now: Wall,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut positions = Vec::with_capacity(recordings.len());
+        if recordings.is_empty() {
+            return Ok(positions);
+        }
+        let mut transaction = self.write().await?;
+        for (recording, kind) in recordings {
+            positions.push(hand_over(&mut transaction, recording, *kind, now).await?);
+        }
+        transaction.commit().await?;
+        Ok(positions)
+    }
+
+    pub async fn recording(&self, id: RecordingId) -> Result<Option<RecordingRecord>, StoreError> {
+        let query = sqlx::query("SELECT * FROM recordings WHERE id = $1").bind(id.to_string());
+        query.fetch_optional(&self.readers).await?.as_ref().map(recording).transpose()
+    }
+
+    /// In the order in which they were begun.
+    pub async fn recordings_of(&self, call: CallId) -> Result<Vec<RecordingRecord>, StoreError> {
+        let query = sqlx::query("SELECT * FROM recordings WHERE call_id = $1 ORDER BY id").bind(call.to_string());
+        query.fetch_all(&self.readers).await?.iter().map(recording).collect()
+    }
+
+    /// The newest first.
+    pub async fn recordings(&self, filter: &RecordingFilter, limit: u32) -> Result<Vec<RecordingRecord>, StoreError> {
+        let RecordingFilter { company, call, state, before } = filter;
+        let query = sqlx::query(
+            "SELECT * FROM recordings
+             WHERE ($1 IS NULL OR company_id = $1) AND ($2 IS NULL OR call_id = $2)
+               AND ($3 IS NULL OR state = $3) AND ($4 IS NULL OR id < $4)
+             ORDER BY id DESC LIMIT $5",
+        );
+        let query = query
+            .bind(company.map(|company| company.0))
+            .bind(call.map(|call| call.to_string()))
+            .bind(state.map(RecordingState::as_str))
+            .bind(before.map(|before| before.to_string()))
+            .bind(limit);
+        query.fetch_all(&self.readers).await?.iter().map(recording).collect()
+    }
+
+    /// Notes that the recording's file is not there. One that was deleted stays deleted.
+    pub async fn mark_missing(&self, id: RecordingId) -> Result<(), StoreError> {
+        let query = sqlx::query("UPDATE recordings SET state = $2, problem = $3 WHERE id = $1 AND state <> $4")
+            .bind(id.to_string())
+            .bind(RecordingState::Missing.as_str())
+            .bind("the file is not there")
+            .bind(RecordingState::Deleted.as_str());
+        query.execute(&self.writer).await?;
+        Ok(())
+    }
+
+    /// Marks the recording as deleted, with an outbox entry in the same transaction, and
+    /// returns it as it then is; `None` when there is none. The row keeps the path: the
+    /// file goes after the row, and a start that finds both removes the file. Deleting
+    /// twice is deleting once.
+    pub async fn delete_recording(&self, id: RecordingId, now: Wall) -> Result<Option<RecordingRecord>, StoreError> {
+        let mut transaction = self.write().await?;
+        let query = sqlx::query("UPDATE recordings SET state = $2 WHERE id = $1 RETURNING *");
+        let query = query.bind(id.to_string()).bind(RecordingState::Deleted.as_str());
+        let Some(row) = query.fetch_optional(&mut *transaction).await? else { return Ok(None) };
+        let record = recording(&row)?;
+        outbox::append(&mut transaction, &record, OutboxKind::RecordingDeleted, now).await?;
+        transaction.commit().await?;
+        Ok(Some(record))
+    }
+}
+
+async fn hand_over(
+    connection: &mut SqliteConnection,
+    recording: &RecordingRecord,
+    kind: OutboxKind,
+    now: Wall,
+) -> Result<i64, StoreError> {
+    match insert(connection, recording).await? {
+        true => outbox::append(connection, recording, kind, now).await,
+        false => outbox::first_of(connection, recording.id).await,
+    }
+}
+
+/// Whether the row is new.
+async fn insert(connection: &mut SqliteConnection, recording: &RecordingRecord) -> Result<bool, StoreError> {
+    let RecordingRecord {
+        id,
+        call,
+        company,
+        state,
+        path,
+        started,
+        samples,
+        rate,
+        bytes,
+        audio_sha256,
+        frame_sha256,
+        problem,
+        sidecar,
+    } = recording;
+    let query = sqlx::query(
+        "INSERT INTO recordings (id, call_id, company_id, state, path, started, samples, rate, bytes,
+                                 audio_sha256, frame_sha256, problem, sidecar)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (id) DO NOTHING",
+    );
+    let query = query
+        .bind(id.to_string())
+        .bind(call.to_string())
+        .bind(company.0)
+        .bind(state.as_str())
+        .bind(path)
+        .bind(started.unix_micros())
+        .bind(int(*samples))
+        .bind(i64::from(*rate))
+        .bind(int(*bytes))
+        .bind(audio_sha256)
+        .bind(frame_sha256)
+        .bind(problem)
+        .bind(serde_json::to_string(sidecar)?);
+    Ok(query.execute(connection).await?.rows_affected() != 0)
+}
+
+pub(super) fn recording(row: &SqliteRow) -> Result<RecordingRecord, StoreError> {
+    let row = Reading::new("recordings", row);
+    Ok(RecordingRecord {
+        id: row.word("id", RecordingId::parse)?,
+        call: row.word("call_id", CallId::parse)?,
+        company: CompanyId(row.get("company_id")?),
+        state: row.word("state", RecordingState::parse)?,
+        path: row.text("path")?,
+        started: row.wall("started")?,
+        samples: row.count("samples")?,
+        rate: row.count("rate")?,
+        bytes: row.count("bytes")?,
+        audio_sha256: row.text("audio_sha256")?,
+        frame_sha256: row.text("frame_sha256")?,
+        problem: row.text("problem")?,
+        sidecar: row.json("sidecar")?,
+    })
+}

@@ -1,0 +1,84 @@
+"""sipp 3.6, headless."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from typing import Optional, Sequence
+
+from client import Client, Identity, Place
+
+
+class Sipp(Client):
+    """sipp 3.6 with a scenario file: one run, one or more calls.
+
+    `target` is the other side ("HOST:PORT") of a scenario that calls.
+    `keys` are replaced in the scenario: [NAME] by its value.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        folder: Path,
+        scenario: Path,
+        target: str = "",
+        calls: int = 1,
+        keys: Optional[dict[str, str]] = None,
+        options: Sequence[str] = (),
+        place: Optional[Place] = None,
+    ):
+        super().__init__(identity, folder, place)
+        self.scenario = Path(scenario)
+        self.target = target
+        self.calls = calls
+        self.keys = dict(keys or {})
+        self.options = tuple(options)
+
+    def start(self) -> None:
+        me = self.identity
+        text = self.scenario.read_text()
+        for name, value in {"user": me.user, "domain": me.domain, **self.keys}.items():
+            text = text.replace(f"[{name}]", str(value))
+        (self.folder / "scenario.xml").write_text(text)
+        self._spawn(["sipp", *self._arguments()], {"TERM": "dumb"})
+        if not self.target:
+            self._wait_listening(5)
+
+    def _arguments(self) -> list[str]:
+        me = self.identity
+        mode = {"udp": "u1", "tcp": "t1"}[me.transport]
+        login = ["-au", me.user, "-ap", me.password] if me.password else []
+        return [
+            *([self.target] if self.target else []),
+            "-sf", "scenario.xml", "-t", mode, "-i", me.address, "-p", str(me.sip_port),
+            "-mi", me.address, "-mp", str(me.media_ports[0]),
+            "-m", str(self.calls), "-nostdin", "-s", me.user, *login,
+            "-trace_err", "-error_file", "errors.log", "-trace_msg", "-message_file", "messages.log",
+            *self.options,
+        ]  # fmt: skip
+
+    def run(self, seconds: float) -> None:
+        """Wait until all calls are done; an error unless all succeeded."""
+        status = self.wait_end(seconds)
+        if status != 0:
+            errors = self.folder / "errors.log"
+            detail = errors.read_text(errors="replace")[-2000:] if errors.exists() else ""
+            raise self._error(f"ended with status {status}\n{detail}")
+
+    def _wait_listening(self, seconds: float) -> None:
+        """Until its port is taken: a bind of our own must fail."""
+        kind = socket.SOCK_STREAM if self.identity.transport == "tcp" else socket.SOCK_DGRAM
+        family = socket.AF_INET6 if ":" in self.identity.address else socket.AF_INET
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self.place.entered():
+                probe = socket.socket(family, kind)
+            try:
+                probe.bind((self.identity.address, self.identity.sip_port))
+            except OSError:
+                return
+            finally:
+                probe.close()
+            time.sleep(0.05)
+        raise self._error("does not listen")
