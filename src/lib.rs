@@ -1,8 +1,10 @@
 //! Telegraphone: a SIP-aware call-recording media service.
 
+pub mod api;
 pub mod audio;
 pub mod base;
 pub mod call;
+pub mod cli;
 pub mod directory;
 pub mod ledger;
 pub mod media;

@@ -112,10 +112,7 @@ mod tests {
 
     #[test]
     fn a_trailer_is_a_row_of_padded_chunks() {
-        let cues = [
-            Cue { at: 0, length: 0, text: "start".into() },
-            Cue { at: 800, length: 160, text: "pause".into() },
-        ];
+        let cues = [Cue { at: 0, length: 0, text: "start".into() }, Cue { at: 800, length: 160, text: "pause".into() }];
         let bytes = trailer(&cues, &[(*b"INAM", "call".into())]);
         let names: Vec<String> = walk(&bytes).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["cue ", "LIST", "LIST"]);

@@ -2,7 +2,9 @@
 
 use crate::base::{Random, Span, Time};
 use crate::directory::{AuthAlgorithm, Company, Directory, User};
-use crate::sip::digest::{Algorithm, Challenge, Credentials, NonceCounter, NonceState, Nonces, Replay, dummy_ha1, verify};
+use crate::sip::digest::{
+    Algorithm, Challenge, Credentials, NonceCounter, NonceState, Nonces, Replay, dummy_ha1, verify,
+};
 use crate::sip::message::{Request, Response};
 
 /// Nonces that are remembered with their counts.
@@ -60,7 +62,13 @@ impl Authenticator {
         Err(response)
     }
 
-    fn check<'a>(&mut self, request: &Request, company: &Company, directory: &'a Directory, now: Time) -> Result<&'a User, Denied> {
+    fn check<'a>(
+        &mut self,
+        request: &Request,
+        company: &Company,
+        directory: &'a Directory,
+        now: Time,
+    ) -> Result<&'a User, Denied> {
         let credentials = credentials_of(request, company).ok_or(Denied::NoCredentials)?;
         let user = directory.user_by_auth(company.id, &credentials.username);
         let (md5, sha256) = match user {

@@ -1,9 +1,9 @@
 //! How calls end, and what is written down then.
 
+use super::MediaOrder;
 use super::fork::hop;
 use super::session::{Phase, Session};
 use super::switch::{Cx, Purpose, Switch};
-use super::MediaOrder;
 use crate::base::Side;
 use crate::ledger::{Because, EndReason, Outcome};
 use crate::policy::decide;
@@ -11,7 +11,14 @@ use crate::sip::endpoint::ServerTx;
 use crate::sip::message::{Method, Request};
 
 impl Switch {
-    pub(super) fn on_bye(&mut self, session: Session, side: Side, tx: ServerTx, request: &Request, cx: &mut Cx<'_>) -> Option<Session> {
+    pub(super) fn on_bye(
+        &mut self,
+        session: Session,
+        side: Side,
+        tx: ServerTx,
+        request: &Request,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         self.endpoint.respond(tx, request.response(200), cx.now);
         let reason = match (side, &session.phase) {
             (Side::Caller, Phase::Ringing(_)) => EndReason::CallerCancelled,
@@ -22,7 +29,13 @@ impl Switch {
     }
 
     /// Ends a call: BYE to each leg but that of `by`, who said it first.
-    pub(super) fn end(&mut self, mut session: Session, reason: EndReason, by: Option<Side>, cx: &mut Cx<'_>) -> Option<Session> {
+    pub(super) fn end(
+        &mut self,
+        mut session: Session,
+        reason: EndReason,
+        by: Option<Side>,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         if matches!(session.phase, Phase::Ringing(_)) {
             let status = match &reason {
                 EndReason::CallerCancelled => 487,
@@ -86,7 +99,8 @@ impl Switch {
             session.record.outcome = Outcome::Completed;
         }
         let last = decide(&session.facts);
-        session.record.ended_paused = session.answered.is_some() && !last.record && last.because == Because::AgentCommand;
+        session.record.ended_paused =
+            session.answered.is_some() && !last.record && last.because == Because::AgentCommand;
         session.record.ended = Some(cx.wall);
         session.record.end_reason = Some(reason);
         cx.shell.save(&session.record);

@@ -36,7 +36,9 @@ impl Switch {
         match sent.purpose {
             Purpose::Ring { call } => self.on_ring_response(call, tx, &sent, response, peer, cx),
             Purpose::Change { call, side } => {
-                self.with_session(call, cx, |this, session, cx| this.on_change_response(session, side, tx, &response, cx));
+                self.with_session(call, cx, |this, session, cx| {
+                    this.on_change_response(session, side, tx, &response, cx)
+                });
             }
             Purpose::Inform { call } => self.on_inform_response(call, response.status, cx),
         }
@@ -50,7 +52,9 @@ impl Switch {
             }
             Purpose::Change { call, side } => {
                 let failure = sent.request.response(status);
-                self.with_session(call, cx, |this, session, cx| this.on_change_response(session, side, tx, &failure, cx));
+                self.with_session(call, cx, |this, session, cx| {
+                    this.on_change_response(session, side, tx, &failure, cx)
+                });
             }
             Purpose::Inform { call } => self.on_inform_response(call, status, cx),
         }
@@ -63,7 +67,15 @@ impl Switch {
         }
     }
 
-    fn on_ring_response(&mut self, call: CallId, tx: ClientTx, sent: &Sent, response: Response, peer: Peer, cx: &mut Cx<'_>) {
+    fn on_ring_response(
+        &mut self,
+        call: CallId,
+        tx: ClientTx,
+        sent: &Sent,
+        response: Response,
+        peer: Peer,
+        cx: &mut Cx<'_>,
+    ) {
         let rings = self.sessions.get(&call).is_some_and(|session| match &session.phase {
             Phase::Ringing(ringing) => ringing.branches.iter().any(|branch| branch.tx == tx),
             Phase::Talking => false,
@@ -101,15 +113,23 @@ impl Switch {
     }
 
     /// A provisional answer: ringing, or early media, is passed on.
-    fn branch_rings(&mut self, mut session: Session, tx: ClientTx, response: &Response, cx: &mut Cx<'_>) -> Option<Session> {
+    fn branch_rings(
+        &mut self,
+        mut session: Session,
+        tx: ClientTx,
+        response: &Response,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         if response.status == 100 {
             return Some(session);
         }
         session.callee.learn_methods(&response.headers);
         let early = match &session.phase {
-            Phase::Ringing(ringing) if !response.body.is_empty() => {
-                ringing.branches.iter().find(|branch| branch.tx == tx).and_then(|branch| branch.exchange.preview_answer(&response.body).ok())
-            }
+            Phase::Ringing(ringing) if !response.body.is_empty() => ringing
+                .branches
+                .iter()
+                .find(|branch| branch.tx == tx)
+                .and_then(|branch| branch.exchange.preview_answer(&response.body).ok()),
             Phase::Ringing(_) | Phase::Talking => None,
         };
         if let Some(negotiated) = early {
@@ -131,7 +151,11 @@ impl Switch {
     fn tell_caller_ringing(&mut self, session: &Session, status: u16, cx: &mut Cx<'_>) {
         let Phase::Ringing(ringing) = &session.phase else { return };
         let status = if matches!(status, 180..=183) { status } else { 183 };
-        let mut response = ringing.request.response(status).with_to_tag(&ringing.local_tag).with_header("Contact", session.caller.contact.clone());
+        let mut response = ringing
+            .request
+            .response(status)
+            .with_to_tag(&ringing.local_tag)
+            .with_header("Contact", session.caller.contact.clone());
         if let Some(body) = session.caller.exchange.said().filter(|_| ringing.answered_early) {
             response = response.with_body("application/sdp", body.clone());
         }
@@ -139,8 +163,17 @@ impl Switch {
     }
 
     /// A device has answered. It is the first one: the others are cancelled.
-    fn branch_answers(&mut self, mut session: Session, tx: ClientTx, response: &Response, peer: Peer, cx: &mut Cx<'_>) -> Option<Session> {
-        let Phase::Ringing(mut ringing) = std::mem::replace(&mut session.phase, Phase::Talking) else { return Some(session) };
+    fn branch_answers(
+        &mut self,
+        mut session: Session,
+        tx: ClientTx,
+        response: &Response,
+        peer: Peer,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
+        let Phase::Ringing(mut ringing) = std::mem::replace(&mut session.phase, Phase::Talking) else {
+            return Some(session);
+        };
         let Some(at) = ringing.branches.iter().position(|branch| branch.tx == tx) else { return Some(session) };
         let mut branch = ringing.branches.remove(at);
         let Ok(dialog) = Dialog::uac(&branch.request, response) else {
@@ -191,7 +224,13 @@ impl Switch {
     }
 
     /// 422: the same INVITE again with the interval that the far side asks for (RFC 4028 §7.4).
-    fn try_longer_timer(&mut self, session: &Session, tx: ClientTx, response: &Response, cx: &mut Cx<'_>) -> Option<Branch> {
+    fn try_longer_timer(
+        &mut self,
+        session: &Session,
+        tx: ClientTx,
+        response: &Response,
+        cx: &mut Cx<'_>,
+    ) -> Option<Branch> {
         let Phase::Ringing(ringing) = &session.phase else { return None };
         let branch = ringing.branches.iter().find(|branch| branch.tx == tx)?;
         let policy = session_timer::after_422(response, &branch.timer_policy)?;
@@ -199,7 +238,8 @@ impl Switch {
         let cseq = invite.cseq().ok()?.seq + 1;
         invite.headers.set("CSeq", format!("{cseq} INVITE"));
         session_timer::offer(&mut invite.headers, &policy);
-        let mut again = self.send_branch(session.id(), invite, branch.peer, branch.contact.clone(), branch.exchange.clone(), cx);
+        let mut again =
+            self.send_branch(session.id(), invite, branch.peer, branch.contact.clone(), branch.exchange.clone(), cx);
         again.timer_policy = policy;
         Some(again)
     }
@@ -211,7 +251,14 @@ impl Switch {
     }
 
     /// Sends a request of ours and remembers what it was for.
-    pub(super) fn send(&mut self, request: Request, peer: Peer, contact: String, purpose: Purpose, cx: &mut Cx<'_>) -> ClientTx {
+    pub(super) fn send(
+        &mut self,
+        request: Request,
+        peer: Peer,
+        contact: String,
+        purpose: Purpose,
+        cx: &mut Cx<'_>,
+    ) -> ClientTx {
         let tx = self.endpoint.request(request.clone(), peer, cx.now, &mut Dice(cx.shell));
         self.sent.insert(tx, Sent { purpose, request, peer, contact });
         tx

@@ -35,12 +35,21 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Debug)]
 pub enum MediaOrder {
     Open(Box<BridgeConfig>),
-    SetMedia { side: Side, media: Box<LegMedia> },
+    SetMedia {
+        side: Side,
+        media: Box<LegMedia>,
+    },
     Connect,
     SetRules(Rules),
     /// A digit that came as SIP INFO.
-    InfoKey { side: Side, key: u8 },
-    Play { side: Side, tone: Tone },
+    InfoKey {
+        side: Side,
+        key: u8,
+    },
+    Play {
+        side: Side,
+        tone: Tone,
+    },
     /// The call is over: ports are given back, the recording ends.
     End,
 }

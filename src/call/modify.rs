@@ -7,12 +7,12 @@
 //!                     ◄─ 200 (recvonly) ─ both legs change    or  ─ 4xx ─ both roll back
 //! ```
 
+use super::MediaOrder;
 use super::fork::hop;
 use super::info::{key_of_info, relay_body};
 use super::session::{Change, Phase, Session, Theirs, Timer};
 use super::setup::preferring;
 use super::switch::{Cx, Purpose, Switch};
-use super::MediaOrder;
 use crate::base::{Side, Time};
 use crate::ledger::EndReason;
 use crate::sdp::{Codec, Events, Flow, Pending};
@@ -41,7 +41,11 @@ impl Switch {
                 Method::Invite | Method::Update => this.on_change(session, side, tx, request, cx),
                 Method::Info => this.on_info(session, side, tx, &request, cx),
                 Method::Options => {
-                    this.endpoint.respond(tx, request.response(200).with_header("Allow", this.endpoint.capabilities().allow()), cx.now);
+                    this.endpoint.respond(
+                        tx,
+                        request.response(200).with_header("Allow", this.endpoint.capabilities().allow()),
+                        cx.now,
+                    );
                     Some(session)
                 }
                 Method::Ack
@@ -62,7 +66,14 @@ impl Switch {
         });
     }
 
-    fn on_info(&mut self, session: Session, side: Side, tx: ServerTx, request: &Request, cx: &mut Cx<'_>) -> Option<Session> {
+    fn on_info(
+        &mut self,
+        session: Session,
+        side: Side,
+        tx: ServerTx,
+        request: &Request,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         let response = match key_of_info(request) {
             Ok(key) => {
                 if let Some(key) = key {
@@ -70,14 +81,24 @@ impl Switch {
                 }
                 request.response(200)
             }
-            Err(error) => request.response(error.status()).with_reason(&error.to_string()).with_header("Accept", "application/dtmf-relay, application/dtmf"),
+            Err(error) => request
+                .response(error.status())
+                .with_reason(&error.to_string())
+                .with_header("Accept", "application/dtmf-relay, application/dtmf"),
         };
         self.endpoint.respond(tx, response, cx.now);
         Some(session)
     }
 
     /// A re-INVITE or UPDATE.
-    fn on_change(&mut self, mut session: Session, side: Side, tx: ServerTx, request: Request, cx: &mut Cx<'_>) -> Option<Session> {
+    fn on_change(
+        &mut self,
+        mut session: Session,
+        side: Side,
+        tx: ServerTx,
+        request: Request,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         if let Err(response) = self.may_change(&mut session, side, &request, cx.now) {
             self.endpoint.respond(tx, *response, cx.now);
             return Some(session);
@@ -116,7 +137,14 @@ impl Switch {
     }
 
     /// A re-INVITE without an offer: ours goes out in the 200, the answer comes in the ACK.
-    fn offer_in_answer(&mut self, mut session: Session, side: Side, tx: ServerTx, request: &Request, cx: &mut Cx<'_>) -> Option<Session> {
+    fn offer_in_answer(
+        &mut self,
+        mut session: Session,
+        side: Side,
+        tx: ServerTx,
+        request: &Request,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         let other = session.leg(side.other());
         let flow = other.media.as_ref().map_or(Flow::SendRecv, |media| media.flow.reversed());
         let codec = other.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
@@ -132,7 +160,14 @@ impl Switch {
         Some(session)
     }
 
-    fn on_new_offer(&mut self, mut session: Session, side: Side, tx: ServerTx, request: Request, cx: &mut Cx<'_>) -> Option<Session> {
+    fn on_new_offer(
+        &mut self,
+        mut session: Session,
+        side: Side,
+        tx: ServerTx,
+        request: Request,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         let leg = session.leg_mut(side);
         let offered = match leg.exchange.receive_offer(&request.body) {
             Ok(offer) => offer.audio.as_ref().map(|audio| audio.flow),
@@ -152,7 +187,15 @@ impl Switch {
     }
 
     /// Tells the other leg of the new direction. The request waits for what it says.
-    fn pass_on(&mut self, mut session: Session, side: Side, tx: ServerTx, request: Request, flow: Flow, cx: &mut Cx<'_>) -> Option<Session> {
+    fn pass_on(
+        &mut self,
+        mut session: Session,
+        side: Side,
+        tx: ServerTx,
+        request: Request,
+        flow: Flow,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         let other = session.leg_mut(side.other());
         let busy = other.ours.is_some() || other.theirs.is_some();
         let codec = other.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
@@ -169,7 +212,15 @@ impl Switch {
     }
 
     /// Sends a re-INVITE or UPDATE on a leg.
-    fn send_change(&mut self, session: &mut Session, side: Side, method: Method, body: Option<Bytes>, for_other: Option<(ServerTx, Request)>, cx: &mut Cx<'_>) {
+    fn send_change(
+        &mut self,
+        session: &mut Session,
+        side: Side,
+        method: Method,
+        body: Option<Bytes>,
+        for_other: Option<(ServerTx, Request)>,
+        cx: &mut Cx<'_>,
+    ) {
         let (call, policy) = (session.id(), self.config.session_timer);
         let allow = self.endpoint.capabilities().allow();
         let leg = session.leg_mut(side);
@@ -190,7 +241,14 @@ impl Switch {
     }
 
     /// The final answer to a change of ours.
-    pub(super) fn on_change_response(&mut self, mut session: Session, side: Side, tx: ClientTx, response: &Response, cx: &mut Cx<'_>) -> Option<Session> {
+    pub(super) fn on_change_response(
+        &mut self,
+        mut session: Session,
+        side: Side,
+        tx: ClientTx,
+        response: &Response,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         if response.is_provisional() {
             return Some(session);
         }
@@ -229,7 +287,14 @@ impl Switch {
     }
 
     /// The other leg did not agree: both keep what they had. One that is gone ends the call.
-    fn change_refused(&mut self, mut session: Session, side: Side, change: Change, status: u16, cx: &mut Cx<'_>) -> Option<Session> {
+    fn change_refused(
+        &mut self,
+        mut session: Session,
+        side: Side,
+        change: Change,
+        status: u16,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         session.leg_mut(side).exchange.roll_back();
         if let Some((tx, request)) = &change.for_other {
             let waiting = session.leg_mut(side.other());
@@ -245,7 +310,15 @@ impl Switch {
     }
 
     /// Answers the open offer of a leg with `flow` from our point of view.
-    fn answer_change(&mut self, mut session: Session, side: Side, tx: ServerTx, request: &Request, flow: Flow, cx: &mut Cx<'_>) -> Option<Session> {
+    fn answer_change(
+        &mut self,
+        mut session: Session,
+        side: Side,
+        tx: ServerTx,
+        request: &Request,
+        flow: Flow,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         let codec = session.leg(side.other()).media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
         let leg = session.leg_mut(side);
         let local = leg.local(preferring(&codec), Some(EVENTS), flow, None);
@@ -265,9 +338,20 @@ impl Switch {
         Some(session)
     }
 
-    fn accept_change(&mut self, session: &Session, side: Side, tx: ServerTx, request: &Request, body: Option<Bytes>, cx: &mut Cx<'_>) {
+    fn accept_change(
+        &mut self,
+        session: &Session,
+        side: Side,
+        tx: ServerTx,
+        request: &Request,
+        body: Option<Bytes>,
+        cx: &mut Cx<'_>,
+    ) {
         let leg = session.leg(side);
-        let mut response = request.response(200).with_header("Contact", leg.contact.clone()).with_header("Allow", self.endpoint.capabilities().allow());
+        let mut response = request
+            .response(200)
+            .with_header("Contact", leg.contact.clone())
+            .with_header("Allow", self.endpoint.capabilities().allow());
         if let Some(timer) = leg.timer {
             response = response.with_header("Session-Expires", timer.agreed.answer_value());
             if timer.agreed.requires_timer() {
@@ -282,7 +366,9 @@ impl Switch {
 
     /// The ACK of a 2xx of ours; it brings the answer where the offer was ours.
     pub(super) fn on_ack(&mut self, request: &Request, cx: &mut Cx<'_>) {
-        let Some((call, side)) = DialogId::of_request(request).and_then(|id| self.dialogs.get(&id).copied()) else { return };
+        let Some((call, side)) = DialogId::of_request(request).and_then(|id| self.dialogs.get(&id).copied()) else {
+            return;
+        };
         self.with_session(call, cx, |this, mut session, cx| {
             let leg = session.leg_mut(side);
             let Some(Theirs::OfferedInAnswer) = leg.theirs else { return Some(session) };

@@ -33,7 +33,11 @@ pub struct Destination {
 pub enum Target {
     User(UserId),
     /// Out through a trunk, to an E.164 number, with the caller id of ours.
-    Trunk { trunk: TrunkId, called: String, caller_id: String },
+    Trunk {
+        trunk: TrunkId,
+        called: String,
+        caller_id: String,
+    },
 }
 
 /// Why a call goes nowhere.
@@ -92,12 +96,22 @@ pub fn route_from_user(directory: &Directory, user: &User, dialled: &str) -> Res
 }
 
 fn internal(origin: Origin, callee: &User, number: Option<NumberId>) -> Destination {
-    Destination { direction: Direction::Internal, origin, callee: party_of(callee), number, target: Target::User(callee.id) }
+    Destination {
+        direction: Direction::Internal,
+        origin,
+        callee: party_of(callee),
+        number,
+        target: Target::User(callee.id),
+    }
 }
 
 /// A call that comes from the address of a trunk: the called number picks the company. `None` when
 /// no trunk has that address.
-pub fn route_from_trunk(directory: &Directory, from: IpAddr, request: &Request) -> Option<Result<Destination, NoRoute>> {
+pub fn route_from_trunk(
+    directory: &Directory,
+    from: IpAddr,
+    request: &Request,
+) -> Option<Result<Destination, NoRoute>> {
     let trunks = directory.trunks_from(from);
     if trunks.is_empty() {
         return None;
@@ -106,7 +120,9 @@ pub fn route_from_trunk(directory: &Directory, from: IpAddr, request: &Request) 
     for trunk in trunks.iter().filter_map(|id| directory.trunk(*id)) {
         let Some(company) = directory.company(trunk.company) else { continue };
         let Some(called) = called_number(&dialled, company) else { continue };
-        let Some(number) = directory.number_by_e164(&called).filter(|number| number.company == company.id) else { continue };
+        let Some(number) = directory.number_by_e164(&called).filter(|number| number.company == company.id) else {
+            continue;
+        };
         let Route::User(user) = number.route else { return Some(Err(NoRoute::Unrouted(called))) };
         let Some(callee) = directory.user(user) else { return Some(Err(NoRoute::Unrouted(called))) };
         let origin = Origin { company: company.id, caller: outside_party(request, company), trunk: Some(trunk.id) };

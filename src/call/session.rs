@@ -182,7 +182,13 @@ pub struct LegView {
 
 impl Leg {
     /// What we say on this leg, with `formats` in order of preference.
-    pub fn local(&self, formats: Vec<Format>, events: Option<Events>, flow: crate::sdp::Flow, ptime: Option<u16>) -> Local {
+    pub fn local(
+        &self,
+        formats: Vec<Format>,
+        events: Option<Events>,
+        flow: crate::sdp::Flow,
+        ptime: Option<u16>,
+    ) -> Local {
         Local {
             session_id: 0,
             version: 0,

@@ -55,7 +55,13 @@ impl Switch {
     }
 
     /// Max-Forwards, trunk or domain, authentication, route: in this order.
-    fn admit_invite(&mut self, request: &Request, peer: &Peer, directory: &Directory, cx: &mut Cx<'_>) -> Result<Destination, Box<Response>> {
+    fn admit_invite(
+        &mut self,
+        request: &Request,
+        peer: &Peer,
+        directory: &Directory,
+        cx: &mut Cx<'_>,
+    ) -> Result<Destination, Box<Response>> {
         if request.max_forwards() == Some(0) {
             return Err(Box::new(request.response(483)));
         }
@@ -87,10 +93,19 @@ impl Switch {
         shell.admit()
     }
 
-    fn begin(&mut self, tx: ServerTx, request: &Request, peer: Peer, to: Destination, directory: &Directory, cx: &mut Cx<'_>) -> Result<(), Box<Response>> {
+    fn begin(
+        &mut self,
+        tx: ServerTx,
+        request: &Request,
+        peer: Peer,
+        to: Destination,
+        directory: &Directory,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Box<Response>> {
         let refuse = |status: u16, reason: &str| Box::new(request.response(status).with_reason(reason));
         let company = directory.company(to.origin.company).ok_or_else(|| refuse(404, "No such company"))?;
-        let recording = to.number.and_then(|id| directory.number(id)).map_or(NumberRecording::Inherit, |number| number.recording);
+        let recording =
+            to.number.and_then(|id| directory.number(id)).map_or(NumberRecording::Inherit, |number| number.recording);
         let facts = Facts::at_start(to.direction, &company.settings, recording, None);
         self.refuse_unrecordable(request, company, &facts)?;
         let ways = self.ways_to(&to, directory, request, cx)?;
@@ -103,7 +118,9 @@ impl Switch {
         let dialog = Dialog::uas(request, &local_tag).map_err(|error| refuse(error.status(), &error.to_string()))?;
         let call = CallId::new(cx.wall, cx.shell.ten_bytes());
         let first_peer = ways.first().map_or(peer, |way| way.peer);
-        let (caller_port, callee_port) = self.open_media(call, &peer, &first_peer, cx).map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
+        let (caller_port, callee_port) = self
+            .open_media(call, &peer, &first_peer, cx)
+            .map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
         let mut caller = self.leg(peer, caller_exchange, caller_port, to.origin.caller.user, to.origin.trunk.is_some());
         caller.learn_methods(&request.headers);
         caller.timer = Some(Timer::start(timer, cx.now));
@@ -154,13 +171,22 @@ impl Switch {
         let Some(problem) = &self.no_recording else { return Ok(()) };
         match (decide(facts).record, company.settings.on_recording_failure) {
             (true, OnRecordingFailure::Refuse | OnRecordingFailure::Hangup) => Err(Box::new(
-                request.response(503).with_reason(&format!("Recording is impossible: {problem}")).with_header("Retry-After", RETRY_AFTER),
+                request
+                    .response(503)
+                    .with_reason(&format!("Recording is impossible: {problem}"))
+                    .with_header("Retry-After", RETRY_AFTER),
             )),
             (true, OnRecordingFailure::Continue | OnRecordingFailure::Announce) | (false, _) => Ok(()),
         }
     }
 
-    fn open_media(&mut self, call: CallId, caller: &Peer, callee: &Peer, cx: &mut Cx<'_>) -> Result<(LegPort, LegPort), Shortage> {
+    fn open_media(
+        &mut self,
+        call: CallId,
+        caller: &Peer,
+        callee: &Peer,
+        cx: &mut Cx<'_>,
+    ) -> Result<(LegPort, LegPort), Shortage> {
         let one = cx.shell.open_leg(call, Side::Caller, caller.local.ip())?;
         match cx.shell.open_leg(call, Side::Callee, callee.local.ip()) {
             Ok(other) => Ok((one, other)),
@@ -171,7 +197,14 @@ impl Switch {
         }
     }
 
-    fn leg(&self, peer: Peer, exchange: OfferAnswer, port: LegPort, user: Option<crate::base::UserId>, trunk: bool) -> Leg {
+    fn leg(
+        &self,
+        peer: Peer,
+        exchange: OfferAnswer,
+        port: LegPort,
+        user: Option<crate::base::UserId>,
+        trunk: bool,
+    ) -> Leg {
         Leg {
             peer,
             dialog: None,
@@ -198,7 +231,13 @@ impl Switch {
         }
     }
 
-    fn bridge_config(&self, session: &Session, company: &Company, directory: &Directory, cx: &mut Cx<'_>) -> BridgeConfig {
+    fn bridge_config(
+        &self,
+        session: &Session,
+        company: &Company,
+        directory: &Directory,
+        cx: &mut Cx<'_>,
+    ) -> BridgeConfig {
         let settings = &session.settings;
         let commander = |user: &User| Commander {
             matcher: Matcher::new(&settings.commands.pause, &settings.commands.start),
@@ -220,18 +259,30 @@ impl Switch {
     }
 
     /// The ways to reach the called side: each device of a user, or the trunk.
-    fn ways_to(&self, to: &Destination, directory: &Directory, request: &Request, cx: &mut Cx<'_>) -> Result<Vec<Way>, Box<Response>> {
+    fn ways_to(
+        &self,
+        to: &Destination,
+        directory: &Directory,
+        request: &Request,
+        cx: &mut Cx<'_>,
+    ) -> Result<Vec<Way>, Box<Response>> {
         let refuse = |status: u16, reason: &str| Box::new(request.response(status).with_reason(reason));
         match &to.target {
             Target::User(user) => {
                 let domain = directory.company(to.origin.company).and_then(|company| company.domains.first());
                 let host = domain.cloned().unwrap_or_default();
-                let from = NameAddr::new(Uri::sip(&to.origin.caller.address, &host)).with_display(&to.origin.caller.name);
+                let from =
+                    NameAddr::new(Uri::sip(&to.origin.caller.address, &host)).with_display(&to.origin.caller.name);
                 let called = NameAddr::new(Uri::sip(&to.callee.address, &host)).with_display(&to.callee.name);
                 let devices = self.registrar.devices(*user, cx.now);
                 let ways: Vec<Way> = devices
                     .into_iter()
-                    .map(|device| Way { uri: device.contact, peer: device.flow, from: from.clone(), to: called.clone() })
+                    .map(|device| Way {
+                        uri: device.contact,
+                        peer: device.flow,
+                        from: from.clone(),
+                        to: called.clone(),
+                    })
                     .collect();
                 match ways.is_empty() {
                     true => Err(refuse(480, "No device of the user is registered")),
@@ -241,13 +292,19 @@ impl Switch {
             Target::Trunk { trunk, called, caller_id } => {
                 let trunk = directory.trunk(*trunk).ok_or_else(|| refuse(503, "The trunk is gone"))?;
                 let remote = cx.shell.resolve(&trunk.host, trunk.port).ok_or_else(|| {
-                    Box::new(request.response(503).with_reason("The trunk's host is not known yet").with_header("Retry-After", RETRY_AFTER))
+                    Box::new(
+                        request
+                            .response(503)
+                            .with_reason("The trunk's host is not known yet")
+                            .with_header("Retry-After", RETRY_AFTER),
+                    )
                 })?;
                 let transport = match trunk.transport {
                     crate::directory::Transport::Udp => Transport::Udp,
                     crate::directory::Transport::Tcp => Transport::Tcp,
                 };
-                let listener = self.listener(transport, remote).ok_or_else(|| refuse(503, "No listener reaches the trunk"))?;
+                let listener =
+                    self.listener(transport, remote).ok_or_else(|| refuse(503, "No listener reaches the trunk"))?;
                 let peer = Peer { transport, local: listener.local, remote, connection: None };
                 let ours = self.endpoint.advertised(listener.local);
                 let uri = Uri::sip(called, &remote.to_string());
@@ -258,8 +315,17 @@ impl Switch {
     }
 
     /// Sends an INVITE each way.
-    fn ring(&mut self, mut session: Session, tx: ServerTx, request: &Request, local_tag: String, ways: Vec<Way>, cx: &mut Cx<'_>) {
-        let (formats, events, ptime) = match session.caller.exchange.open_offer().and_then(|offer| offer.audio.as_ref()) {
+    fn ring(
+        &mut self,
+        mut session: Session,
+        tx: ServerTx,
+        request: &Request,
+        local_tag: String,
+        ways: Vec<Way>,
+        cx: &mut Cx<'_>,
+    ) {
+        let (formats, events, ptime) = match session.caller.exchange.open_offer().and_then(|offer| offer.audio.as_ref())
+        {
             Some(audio) => {
                 let (formats, events) = crate::sdp::offer_formats_from(audio);
                 (formats, events, audio.ptime)
@@ -299,7 +365,15 @@ impl Switch {
         self.keep(session);
     }
 
-    pub(super) fn send_branch(&mut self, call: CallId, invite: Request, peer: Peer, contact: String, exchange: OfferAnswer, cx: &mut Cx<'_>) -> Branch {
+    pub(super) fn send_branch(
+        &mut self,
+        call: CallId,
+        invite: Request,
+        peer: Peer,
+        contact: String,
+        exchange: OfferAnswer,
+        cx: &mut Cx<'_>,
+    ) -> Branch {
         let tx = self.endpoint.request(invite.clone(), peer, cx.now, &mut Dice(cx.shell));
         let sent = Sent { purpose: Purpose::Ring { call }, request: invite.clone(), peer, contact: contact.clone() };
         self.sent.insert(tx, sent);
@@ -402,7 +476,13 @@ impl Switch {
     }
 
     /// Ends a call that was not answered: `status` to the caller, CANCEL to those who ring.
-    pub(super) fn refuse(&mut self, mut session: Session, status: u16, reason: EndReason, cx: &mut Cx<'_>) -> Option<Session> {
+    pub(super) fn refuse(
+        &mut self,
+        mut session: Session,
+        status: u16,
+        reason: EndReason,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         if let Phase::Ringing(ringing) = std::mem::replace(&mut session.phase, Phase::Talking) {
             let told = status::for_caller(status);
             let mut response = ringing.request.response(told).with_to_tag(&ringing.local_tag);

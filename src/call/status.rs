@@ -48,7 +48,19 @@ mod tests {
 
     #[test]
     fn refusals_are_mapped_for_the_caller() {
-        let rows = [(302, 480), (401, 502), (404, 404), (408, 480), (415, 500), (480, 480), (486, 486), (488, 488), (500, 500), (503, 500), (603, 603)];
+        let rows = [
+            (302, 480),
+            (401, 502),
+            (404, 404),
+            (408, 480),
+            (415, 500),
+            (480, 480),
+            (486, 486),
+            (488, 488),
+            (500, 500),
+            (503, 500),
+            (603, 603),
+        ];
         for (status, expected) in rows {
             assert_eq!(for_caller(status), expected, "{status}");
         }
@@ -56,7 +68,8 @@ mod tests {
 
     #[test]
     fn the_most_telling_refusal_of_several_devices_wins() {
-        for (one, other, best) in [(408, 486, 486), (486, 603, 603), (480, 408, 480), (404, 480, 404), (486, 486, 486)] {
+        for (one, other, best) in [(408, 486, 486), (486, 603, 603), (480, 408, 480), (404, 480, 404), (486, 486, 486)]
+        {
             assert_eq!(better(one, other), best);
             assert_eq!(better(other, one), best);
         }

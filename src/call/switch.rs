@@ -136,7 +136,14 @@ impl Switch {
     }
 
     /// What a framer found on a stream.
-    pub fn message(&mut self, message: Result<Message, ParseError>, peer: Peer, now: Time, wall: Wall, shell: &mut dyn Shell) {
+    pub fn message(
+        &mut self,
+        message: Result<Message, ParseError>,
+        peer: Peer,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) {
         let mut cx = Cx { now, wall, shell };
         self.endpoint.receive_message(message, peer, now, &mut Dice(cx.shell));
         self.drain(&mut cx);
@@ -214,7 +221,15 @@ impl Switch {
         }
     }
 
-    fn note_change(&mut self, session: &mut Session, by: By, how: How, command: Command, refused: Option<Refusal>, cx: &mut Cx<'_>) {
+    fn note_change(
+        &mut self,
+        session: &mut Session,
+        by: By,
+        how: How,
+        command: Command,
+        refused: Option<Refusal>,
+        cx: &mut Cx<'_>,
+    ) {
         let offset_ms = session.answered.map_or(0, |answered| cx.now.since(answered).as_millis());
         let change = Change {
             at: cx.wall,
@@ -230,7 +245,14 @@ impl Switch {
     }
 
     /// A command of the operator. The gate moves at its arrival for both legs.
-    pub fn command(&mut self, call: CallId, command: Command, now: Time, wall: Wall, shell: &mut dyn Shell) -> Option<Result<(), Refusal>> {
+    pub fn command(
+        &mut self,
+        call: CallId,
+        command: Command,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) -> Option<Result<(), Refusal>> {
         let mut cx = Cx { now, wall, shell };
         let mut session = self.sessions.remove(&call)?;
         let mut rules = session.rules();
@@ -360,7 +382,8 @@ impl Switch {
             let response = request.response(400).with_reason("To is not a SIP address of record");
             return self.endpoint.respond(tx, response, cx.now);
         }
-        let company = directory.company_of_domain(&domain).or_else(|| directory.company_of_domain(&to.uri.host.to_string()));
+        let company =
+            directory.company_of_domain(&domain).or_else(|| directory.company_of_domain(&to.uri.host.to_string()));
         let Some(company) = company else {
             let response = request.response(404).with_reason("This domain is not served here");
             return self.endpoint.respond(tx, response, cx.now);
@@ -378,7 +401,12 @@ impl Switch {
     }
 
     /// Takes a session out, lets `step` work on it, and puts it back unless it is over.
-    pub(super) fn with_session(&mut self, call: CallId, cx: &mut Cx<'_>, step: impl FnOnce(&mut Self, Session, &mut Cx<'_>) -> Option<Session>) {
+    pub(super) fn with_session(
+        &mut self,
+        call: CallId,
+        cx: &mut Cx<'_>,
+        step: impl FnOnce(&mut Self, Session, &mut Cx<'_>) -> Option<Session>,
+    ) {
         let Some(session) = self.sessions.remove(&call) else { return };
         if let Some(session) = step(self, session, cx) {
             self.keep(session);
@@ -418,9 +446,12 @@ impl Switch {
     }
 
     pub(super) fn listener(&self, transport: Transport, towards: SocketAddr) -> Option<Listener> {
-        let fits = |listener: &&Listener| listener.transport == transport && listener.local.is_ipv4() == towards.is_ipv4();
+        let fits =
+            |listener: &&Listener| listener.transport == transport && listener.local.is_ipv4() == towards.is_ipv4();
         // A listener on loopback cannot reach the world, nor the other way round.
-        let reaches = |listener: &&Listener| listener.local.ip().is_unspecified() || listener.local.ip().is_loopback() == towards.ip().is_loopback();
+        let reaches = |listener: &&Listener| {
+            listener.local.ip().is_unspecified() || listener.local.ip().is_loopback() == towards.ip().is_loopback()
+        };
         let listeners = || self.config.listeners.iter().filter(fits);
         listeners().find(reaches).or_else(|| listeners().next()).copied()
     }

@@ -80,11 +80,15 @@ pub enum EndReason {
     CalleeHungUp,
     CallerCancelled,
     /// A final response of 300 or more before the answer.
-    Rejected { status: u16 },
+    Rejected {
+        status: u16,
+    },
     /// The callee's phone rang for too long.
     RingTimeout,
     /// Neither RTP nor RTCP came from this party for the configured time.
-    MediaSilence { side: crate::base::Side },
+    MediaSilence {
+        side: crate::base::Side,
+    },
     /// The session was not refreshed (RFC 4028 §10).
     SessionExpired,
     /// An in-dialog request got no answer, or 408 or 481.

@@ -70,9 +70,11 @@ pub struct Bridge {
 
 impl Bridge {
     pub fn new(config: BridgeConfig, now: Time) -> Self {
-        let BridgeConfig { start, rules, commanders, record_while_held, silence_timeout, rtcp_interval, cnames } = config;
+        let BridgeConfig { start, rules, commanders, record_while_held, silence_timeout, rtcp_interval, cnames } =
+            config;
         let legs = start.map(|(ssrc, sequence, timestamp)| Leg::new(ssrc, sequence, timestamp, now));
-        let mut bridge = Bridge { legs, rules, connected: false, record_while_held, silence_timeout, rtcp_interval, cnames };
+        let mut bridge =
+            Bridge { legs, rules, connected: false, record_while_held, silence_timeout, rtcp_interval, cnames };
         for (side, commander) in Side::BOTH.into_iter().zip(commanders) {
             bridge.leg_mut(side).commander = commander;
         }
@@ -108,7 +110,8 @@ impl Bridge {
     pub fn set_media(&mut self, side: Side, media: LegMedia, now: Time, out: &mut impl Out) {
         let connected = self.connected;
         let leg = self.leg_mut(side);
-        let moved = leg.media.as_ref().is_none_or(|old| old.remote != media.remote || old.signalling_ip != media.signalling_ip);
+        let moved =
+            leg.media.as_ref().is_none_or(|old| old.remote != media.remote || old.signalling_ip != media.signalling_ip);
         if moved {
             leg.latch = Default::default();
             leg.rtcp_latch = None;
@@ -223,7 +226,16 @@ impl Bridge {
         }
     }
 
-    fn on_audio(&mut self, side: Side, law: Law, view: &View, extended: Extended, packet: &mut [u8], now: Time, out: &mut impl Out) {
+    fn on_audio(
+        &mut self,
+        side: Side,
+        law: Law,
+        view: &View,
+        extended: Extended,
+        packet: &mut [u8],
+        now: Time,
+        out: &mut impl Out,
+    ) {
         self.tap_audio(side, law, view, extended, packet, now, out);
         let (leg, far) = self.pair(side);
         if !leg.media.as_ref().is_some_and(|media| media.receives) {
@@ -232,7 +244,8 @@ impl Bridge {
         if far.injector.is_busy() {
             return self.replace_with_injection(side, view, extended, now, out);
         }
-        let Some((to, (payload_type, send_law))) = far.destination().zip(far.media.as_ref().map(|media| media.send)) else {
+        let Some((to, (payload_type, send_law))) = far.destination().zip(far.media.as_ref().map(|media| media.send))
+        else {
             return;
         };
         let Some(place) = far.sender.map(view.ssrc, extended, view.timestamp, now) else {
@@ -249,7 +262,16 @@ impl Bridge {
         out.rtp(side.other(), to, outgoing);
     }
 
-    fn tap_audio(&mut self, side: Side, law: Law, view: &View, extended: Extended, packet: &[u8], now: Time, out: &mut impl Out) {
+    fn tap_audio(
+        &mut self,
+        side: Side,
+        law: Law,
+        view: &View,
+        extended: Extended,
+        packet: &[u8],
+        now: Time,
+        out: &mut impl Out,
+    ) {
         if !self.connected {
             return;
         }
@@ -342,7 +364,8 @@ impl Bridge {
     /// Where in the leg's audio stream a key went down; only when both share a clock.
     fn edge_of(&self, side: Side, view: &View, timestamp: u32) -> Option<(u32, u32)> {
         let leg = self.leg(side);
-        let same_clock = leg.media.as_ref().and_then(|media| media.receive_events).is_some_and(|(_, clock)| clock == Rate::NARROW.0);
+        let same_clock =
+            leg.media.as_ref().and_then(|media| media.receive_events).is_some_and(|(_, clock)| clock == Rate::NARROW.0);
         (same_clock && leg.receiver.ssrc() == Some(view.ssrc)).then_some((view.ssrc, timestamp))
     }
 
@@ -375,7 +398,16 @@ impl Bridge {
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call site; each is a different fact of the command")]
-    fn obey(&mut self, side: Side, command: Command, permitted: Result<(), Refusal>, how: How, edge: Option<(u32, u32)>, now: Time, out: &mut impl Out) {
+    fn obey(
+        &mut self,
+        side: Side,
+        command: Command,
+        permitted: Result<(), Refusal>,
+        how: How,
+        edge: Option<(u32, u32)>,
+        now: Time,
+        out: &mut impl Out,
+    ) {
         let before = self.rules.open();
         let verdict = self.rules.command(command, permitted);
         let (tone, refused) = match verdict {
@@ -476,7 +508,9 @@ impl Bridge {
         };
         let known = match media.rtcp_mux {
             true => leg.latch.address().unwrap_or(media.remote) == from,
-            false => leg.rtcp_latch.map_or(from == media.remote_rtcp || from.ip() == media.signalling_ip, |latched| latched == from),
+            false => leg
+                .rtcp_latch
+                .map_or(from == media.remote_rtcp || from.ip() == media.signalling_ip, |latched| latched == from),
         };
         if !known {
             leg.receiver.counters.strangers += 1;

@@ -13,7 +13,10 @@ use std::collections::VecDeque;
 pub enum Injection {
     Tone(Tone),
     /// A key as telephone event. `live` keys go on as long as the person presses them.
-    Key { key: u8, live: bool },
+    Key {
+        key: u8,
+        live: bool,
+    },
 }
 
 /// Samples in a packet of ours: 20 ms.
@@ -131,8 +134,14 @@ mod tests {
             timestamp += 160;
         }
         let expected = [
-            (true, false, 160), (false, false, 320), (false, false, 480), (false, false, 640), (false, false, 800),
-            (false, true, 800), (false, true, 800), (false, true, 800),
+            (true, false, 160),
+            (false, false, 320),
+            (false, false, 480),
+            (false, false, 640),
+            (false, false, 800),
+            (false, true, 800),
+            (false, true, 800),
+            (false, true, 800),
         ];
         assert_eq!(rows, expected);
     }

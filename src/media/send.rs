@@ -77,7 +77,12 @@ impl Sender {
         let next_out = self.highest_out + 1;
         let mapping = match &mut self.mapping {
             Some(mapping) if mapping.ssrc == ssrc => mapping,
-            _ => self.mapping.insert(Mapping::new(ssrc, incoming.sequence, next_out, timestamp_now.wrapping_sub(raw_timestamp))),
+            _ => self.mapping.insert(Mapping::new(
+                ssrc,
+                incoming.sequence,
+                next_out,
+                timestamp_now.wrapping_sub(raw_timestamp),
+            )),
         };
         let by = mapping.shift(incoming.sequence)?;
         mapping.highest_in = mapping.highest_in.max(incoming.sequence);
@@ -155,7 +160,9 @@ impl Mapping {
         }
         // What was lost inside a run of swallowed packets is taken for one of them.
         const RUN: i64 = 4;
-        let run_goes_on = newest.from != i64::MIN && newest.swallowed_from < newest.from && sequence - newest.from <= RUN
+        let run_goes_on = newest.from != i64::MIN
+            && newest.swallowed_from < newest.from
+            && sequence - newest.from <= RUN
             && self.highest_in < newest.from;
         let first = if run_goes_on { newest.from } else { sequence };
         let shift = Shift {

@@ -94,8 +94,8 @@ impl Fields {
         let [l0, l1, l2, l3] = length.to_le_bytes();
         let [a0, a1, a2, a3, a4, a5, a6, a7] = time.to_le_bytes();
         [
-            kind, bits, p0, p1, c0, c1, c2, c3, r0, r1, r2, r3, t0, t1, t2, t3, s0, s1, l0, l1, l2, l3, 0, 0, a0, a1, a2,
-            a3, a4, a5, a6, a7,
+            kind, bits, p0, p1, c0, c1, c2, c3, r0, r1, r2, r3, t0, t1, t2, t3, s0, s1, l0, l1, l2, l3, 0, 0, a0, a1,
+            a2, a3, a4, a5, a6, a7,
         ]
     }
 }
@@ -116,8 +116,38 @@ pub const fn payload_length(header: &[u8; TAP_HEADER]) -> usize {
 /// Reads what [`encode_tap`] wrote: the call's slot and the event.
 pub fn decode_tap<'a>(header: &[u8; TAP_HEADER], payload: &'a [u8]) -> Option<(u32, TapEvent<'a>)> {
     let [
-        kind, bits, _, _, c0, c1, c2, c3, r0, r1, r2, r3, t0, t1, t2, t3, s0, s1, l0, l1, l2, l3, _, _, a0, a1, a2, a3, a4,
-        a5, a6, a7,
+        kind,
+        bits,
+        _,
+        _,
+        c0,
+        c1,
+        c2,
+        c3,
+        r0,
+        r1,
+        r2,
+        r3,
+        t0,
+        t1,
+        t2,
+        t3,
+        s0,
+        s1,
+        l0,
+        l1,
+        l2,
+        l3,
+        _,
+        _,
+        a0,
+        a1,
+        a2,
+        a3,
+        a4,
+        a5,
+        a6,
+        a7,
     ] = *header;
     let slot = u32::from_le_bytes([c0, c1, c2, c3]);
     let ssrc = u32::from_le_bytes([r0, r1, r2, r3]);
@@ -152,8 +182,24 @@ mod tests {
     fn every_event_survives_the_ring() {
         let payload = [1u8, 2, 3];
         let events = [
-            TapEvent::Frame { side: Side::Callee, law: Law::A, ssrc: 7, sequence: 65_535, timestamp: u32::MAX, arrival: Time(u64::MAX), payload: &payload },
-            TapEvent::Frame { side: Side::Caller, law: Law::Mu, ssrc: 7, sequence: 1, timestamp: 2, arrival: Time(3), payload: &payload },
+            TapEvent::Frame {
+                side: Side::Callee,
+                law: Law::A,
+                ssrc: 7,
+                sequence: 65_535,
+                timestamp: u32::MAX,
+                arrival: Time(u64::MAX),
+                payload: &payload,
+            },
+            TapEvent::Frame {
+                side: Side::Caller,
+                law: Law::Mu,
+                ssrc: 7,
+                sequence: 1,
+                timestamp: 2,
+                arrival: Time(3),
+                payload: &payload,
+            },
             TapEvent::Gate { open: true, at: Time(9), edge: None },
             TapEvent::Gate { open: false, at: Time(9), edge: Some((Side::Callee, 5, 6)) },
             TapEvent::Key { side: Side::Caller, ssrc: 1, timestamp: 2, length: 70_000, first: true },

@@ -36,7 +36,9 @@ impl Out for Captured {
     }
     fn tap(&mut self, event: &TapEvent<'_>) -> bool {
         self.taps.push(match *event {
-            TapEvent::Frame { side, timestamp, payload, .. } => Tapped::Frame { side, timestamp, payload: payload.to_vec() },
+            TapEvent::Frame { side, timestamp, payload, .. } => {
+                Tapped::Frame { side, timestamp, payload: payload.to_vec() }
+            }
             TapEvent::Gate { open, edge, .. } => Tapped::Gate { open, edge: edge.map(|(side, _, ts)| (side, ts)) },
             TapEvent::Key { side, length, first, .. } => Tapped::Key { side, length, first },
             TapEvent::Hold { side, on, .. } => Tapped::Hold { side, on },
@@ -88,7 +90,8 @@ fn media(side: Side, law: Law) -> LegMedia {
 
 fn lab(toggle: bool, permitted: Result<(), Refusal>) -> Lab {
     let commander = Commander { matcher: Matcher::new("#11#", "#12#"), permitted, max_hold: Span::from_secs(3) };
-    let facts = Facts { step: None, command: None, number: NumberRecording::Inherit, direction: Direction::Internal, toggle };
+    let facts =
+        Facts { step: None, command: None, number: NumberRecording::Inherit, direction: Direction::Internal, toggle };
     let config = BridgeConfig {
         start: [(0x1111, 65_530, 0xffff_ff00), (0x2222, 10, 77)],
         rules: Rules { facts, failed: false },
@@ -98,7 +101,13 @@ fn lab(toggle: bool, permitted: Result<(), Refusal>) -> Lab {
         rtcp_interval: Span::from_secs(5),
         cnames: ["a".into(), "b".into()],
     };
-    let mut lab = Lab { bridge: Bridge::new(config, Time::ZERO), out: Captured::default(), now: Time(1_000_000), sequence: [100, 200], timestamp: [1_000, 9_000] };
+    let mut lab = Lab {
+        bridge: Bridge::new(config, Time::ZERO),
+        out: Captured::default(),
+        now: Time(1_000_000),
+        sequence: [100, 200],
+        timestamp: [1_000, 9_000],
+    };
     lab.bridge.set_media(Side::Caller, media(Side::Caller, Law::Mu), lab.now, &mut lab.out);
     lab.bridge.set_media(Side::Callee, media(Side::Callee, Law::A), lab.now, &mut lab.out);
     lab.bridge.connect(lab.now, &mut lab.out);
@@ -110,7 +119,14 @@ impl Lab {
         let sequence = self.sequence[side.channel()];
         self.sequence[side.channel()] = sequence.wrapping_add(1);
         let mut packet = vec![0; HEADER];
-        rewrite_header(packet.first_chunk_mut().unwrap(), marker, payload_type, sequence, timestamp, 0xa0 + side.channel() as u32);
+        rewrite_header(
+            packet.first_chunk_mut().unwrap(),
+            marker,
+            payload_type,
+            sequence,
+            timestamp,
+            0xa0 + side.channel() as u32,
+        );
         packet.extend(payload);
         self.bridge.on_rtp(side, address(side), &mut packet, self.now, &mut self.out);
         packet
@@ -140,7 +156,8 @@ impl Lab {
         for key in keys.bytes() {
             let started = self.timestamp[side.channel()];
             for step in 1..=5u16 {
-                let payload = EventPayload { event: event_of_key(key).unwrap(), end: false, volume: 10, duration: step * 160 };
+                let payload =
+                    EventPayload { event: event_of_key(key).unwrap(), end: false, volume: 10, duration: step * 160 };
                 self.send(side, 101, step == 1, started, &payload.to_bytes());
                 self.other_talks(side);
             }
@@ -185,7 +202,12 @@ impl Lab {
     }
 
     fn sequences_towards(&self, side: Side) -> Vec<u16> {
-        self.out.rtp.iter().filter(|(to, _, _)| *to == side).map(|(_, _, packet)| View::parse(packet).unwrap().sequence).collect()
+        self.out
+            .rtp
+            .iter()
+            .filter(|(to, _, _)| *to == side)
+            .map(|(_, _, packet)| View::parse(packet).unwrap().sequence)
+            .collect()
     }
 
     fn commands(&self) -> Vec<(Command, Option<Refusal>)> {
@@ -223,7 +245,8 @@ fn a_command_shuts_the_gate_and_is_not_heard_by_the_other_party() {
     assert_eq!((lab.frames(Side::Caller), lab.frames(Side::Callee)), before, "nothing passes");
     assert_eq!(lab.keys_towards(Side::Callee), "");
     assert_eq!(lab.commands(), [(Command::Pause, None)]);
-    let edge_is_the_last_key = lab.out.taps.iter().any(|tap| matches!(tap, Tapped::Gate { open: false, edge: Some((Side::Caller, _)) }));
+    let edge_is_the_last_key =
+        lab.out.taps.iter().any(|tap| matches!(tap, Tapped::Gate { open: false, edge: Some((Side::Caller, _)) }));
     assert!(edge_is_the_last_key);
     lab.dial(Side::Caller, "#12#");
     lab.run(5);
@@ -356,7 +379,10 @@ fn a_held_party_is_not_recorded() {
     lab.run(2);
     assert_eq!(lab.frames(Side::Callee), before + 2);
     let holds: Vec<&Tapped> = lab.out.taps.iter().filter(|tap| matches!(tap, Tapped::Hold { .. })).collect();
-    assert_eq!(holds, [&Tapped::Hold { side: Side::Callee, on: true }, &Tapped::Hold { side: Side::Callee, on: false }]);
+    assert_eq!(
+        holds,
+        [&Tapped::Hold { side: Side::Callee, on: true }, &Tapped::Hold { side: Side::Callee, on: false }]
+    );
 }
 
 #[test]
@@ -418,7 +444,13 @@ fn the_packet_around_the_last_key_passes_only_up_to_the_key() {
     // Reopened at a key 40 samples into a packet: that packet passes from the key on.
     lab.dial(Side::Caller, "#12");
     let started = lab.timestamp[0];
-    lab.send(Side::Caller, 101, true, started + 40, &EventPayload { event: 11, end: true, volume: 10, duration: 160 }.to_bytes());
+    lab.send(
+        Side::Caller,
+        101,
+        true,
+        started + 40,
+        &EventPayload { event: 11, end: true, volume: 10, duration: 160 }.to_bytes(),
+    );
     lab.talk(Side::Caller, 0x10);
     match lab.out.taps.last() {
         Some(Tapped::Frame { timestamp, payload, .. }) => assert_eq!((*timestamp, payload.len()), (started + 40, 120)),

@@ -109,14 +109,25 @@ mod tests {
                 other => panic!("direction {other}"),
             };
             let facts = Facts {
-                step: match step { "on" => Some(true), "off" => Some(false), _ => None },
+                step: match step {
+                    "on" => Some(true),
+                    "off" => Some(false),
+                    _ => None,
+                },
                 command: None,
-                number: match number { "on" => NumberRecording::On, "off" => NumberRecording::Off, _ => NumberRecording::Inherit },
+                number: match number {
+                    "on" => NumberRecording::On,
+                    "off" => NumberRecording::Off,
+                    _ => NumberRecording::Inherit,
+                },
                 direction,
                 toggle: toggle == "on",
             };
             let mut rules = Rules { facts, failed: false };
-            let permitted = match permission { "yes" => Ok(()), _ => Err(Refusal::AgentPauseOff) };
+            let permitted = match permission {
+                "yes" => Ok(()),
+                _ => Err(Refusal::AgentPauseOff),
+            };
             match command {
                 "#11#" => drop(rules.command(Command::Pause, permitted)),
                 "#12#" => drop(rules.command(Command::Start, permitted)),
@@ -137,7 +148,13 @@ mod tests {
 
     #[test]
     fn a_failed_recording_keeps_the_gate_shut_and_refuses_a_start() {
-        let facts = Facts { step: None, command: None, number: NumberRecording::On, direction: Direction::Inbound, toggle: true };
+        let facts = Facts {
+            step: None,
+            command: None,
+            number: NumberRecording::On,
+            direction: Direction::Inbound,
+            toggle: true,
+        };
         let mut rules = Rules { facts, failed: true };
         assert!(!rules.open());
         assert_eq!(rules.command(Command::Start, Ok(())), Verdict::Refused(Refusal::RecordingFailed));

@@ -15,7 +15,9 @@ const REMEMBERED: usize = 8;
 enum State {
     Open,
     /// Since this timestamp; `None` where the leg has sent nothing yet.
-    Shut { since: Option<i64> },
+    Shut {
+        since: Option<i64>,
+    },
 }
 
 /// Whether a leg's samples pass to the recording.

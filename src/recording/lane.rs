@@ -41,14 +41,31 @@ pub struct Frame {
 /// What a lane wants done. Positions are samples from the start of the file and may be negative.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    Place { at: i64, samples: Vec<i16> },
+    Place {
+        at: i64,
+        samples: Vec<i16>,
+    },
     /// Silence over `[from, to)`.
-    Silence { from: i64, to: i64 },
-    GapFound { from: i64, to: i64 },
-    Filled { from: i64, to: i64 },
-    NewSegment { at: i64 },
+    Silence {
+        from: i64,
+        to: i64,
+    },
+    GapFound {
+        from: i64,
+        to: i64,
+    },
+    Filled {
+        from: i64,
+        to: i64,
+    },
+    NewSegment {
+        at: i64,
+    },
     /// Samples were put in (positive) or dropped (negative).
-    Drift { at: i64, samples: i64 },
+    Drift {
+        at: i64,
+        samples: i64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -254,9 +271,13 @@ impl Lane {
             actions.push(Action::Filled { from: at, to: at + length });
         }
         actions.push(Action::Place { at, samples: frame.samples });
-        let keys = self.keys.iter().filter(|(ssrc, from, to)| *ssrc == frame.ssrc && *from < timestamp + length && timestamp < *to);
+        let keys = self
+            .keys
+            .iter()
+            .filter(|(ssrc, from, to)| *ssrc == frame.ssrc && *from < timestamp + length && timestamp < *to);
         for (_, from, to) in keys {
-            actions.push(Action::Silence { from: at + (from - timestamp).max(0), to: at + (to - timestamp).min(length) });
+            actions
+                .push(Action::Silence { from: at + (from - timestamp).max(0), to: at + (to - timestamp).min(length) });
         }
     }
 
@@ -343,7 +364,13 @@ impl Lane {
 }
 
 /// Moves the segment by at most 5 ms at `timestamp` where the sender's clock asks for it.
-fn follow_clock(segment: &mut Segment, envelope: &mut Envelope, timestamp: i64, samples: &[i16], actions: &mut Vec<Action>) {
+fn follow_clock(
+    segment: &mut Segment,
+    envelope: &mut Envelope,
+    timestamp: i64,
+    samples: &[i16],
+    actions: &mut Vec<Action>,
+) {
     let error = envelope.error();
     let quiet = samples.iter().all(|sample| sample.unsigned_abs() < QUIET);
     if error.abs() < CORRECT || (error.abs() < FORCE && !quiet) {

@@ -25,9 +25,12 @@ impl Markers {
 
     /// Marks a gap, or makes the last gap of that side longer where they touch.
     pub fn gap(&mut self, from: i64, to: i64, side: Side) {
-        let touching = self.list.iter_mut().rev().take(8).find(|marker| {
-            marker.kind == MarkerKind::Gap && marker.side == Some(side) && end(marker) == from
-        });
+        let touching = self
+            .list
+            .iter_mut()
+            .rev()
+            .take(8)
+            .find(|marker| marker.kind == MarkerKind::Gap && marker.side == Some(side) && end(marker) == from);
         match touching {
             Some(marker) => marker.length += to - from,
             None => self.add(MarkerKind::Gap, from, to - from, Some(side)),
@@ -58,7 +61,11 @@ impl Markers {
 
     /// The key that is still down on `side` has lasted `length` samples by now.
     pub fn lengthen_key(&mut self, side: Side, length: i64) {
-        let last = self.list.iter_mut().rev().find(|marker| marker.kind == MarkerKind::DigitBlanked && marker.side == Some(side));
+        let last = self
+            .list
+            .iter_mut()
+            .rev()
+            .find(|marker| marker.kind == MarkerKind::DigitBlanked && marker.side == Some(side));
         if let Some(marker) = last {
             marker.length = marker.length.max(length);
         }

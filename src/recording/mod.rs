@@ -5,6 +5,7 @@
 //!                     └─► markers ─────────────────────────────────────► trailer, sidecar
 //! ```
 
+mod dress;
 mod drift;
 mod lane;
 mod marker;
@@ -13,6 +14,7 @@ mod take;
 mod timeline;
 mod wav;
 
+pub use dress::{Title, cues, info};
 pub use marker::Markers;
 pub use repair::{Draft, JournalLine, Repaired, repair};
 pub use take::{Closed, PartFile, Take, TakeState};

@@ -29,11 +29,20 @@ pub struct Draft {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum JournalLine {
-    Draft { draft: Box<Draft> },
+    Draft {
+        draft: Box<Draft>,
+    },
     /// A part begins at this position of the call's recording.
-    Part { part: u32, from: u64 },
-    Marker { marker: Marker },
-    Change { change: Change },
+    Part {
+        part: u32,
+        from: u64,
+    },
+    Marker {
+        marker: Marker,
+    },
+    Change {
+        change: Change,
+    },
 }
 
 /// What could be saved of a `.part`.
@@ -82,7 +91,11 @@ mod tests {
     fn a_torn_journal_gives_what_was_whole() {
         let marker = |at| Marker { at, length: 0, kind: MarkerKind::Pause, side: None };
         let mut journal = String::new();
-        for line in [JournalLine::Part { part: 0, from: 0 }, JournalLine::Marker { marker: marker(5) }, JournalLine::Marker { marker: marker(900) }] {
+        for line in [
+            JournalLine::Part { part: 0, from: 0 },
+            JournalLine::Marker { marker: marker(5) },
+            JournalLine::Marker { marker: marker(900) },
+        ] {
             journal.push_str(&serde_json::to_string(&line).unwrap());
             journal.push('\n');
         }

@@ -120,7 +120,8 @@ impl Take {
         match begun {
             Ok(wav) => {
                 let timeline = Timeline::new(zero, self.config);
-                self.state = State::Running(Box::new(Running { timeline, wav, zero, part: 0, part_from: 0, journaled: 0 }));
+                self.state =
+                    State::Running(Box::new(Running { timeline, wav, zero, part: 0, part_from: 0, journaled: 0 }));
                 Ok(())
             }
             Err(error) => {
@@ -176,7 +177,14 @@ impl Take {
 }
 
 impl Running {
-    fn absorb(&mut self, outcome: Outcome, most: u64, journal: bool, file: &mut impl PartFile, closed: &mut Vec<Closed>) -> io::Result<()> {
+    fn absorb(
+        &mut self,
+        outcome: Outcome,
+        most: u64,
+        journal: bool,
+        file: &mut impl PartFile,
+        closed: &mut Vec<Closed>,
+    ) -> io::Result<()> {
         if outcome.patched {
             self.wav.mark_patched();
         }

@@ -58,7 +58,8 @@ struct Packet {
 
 /// The byte that stands for sample `n` of a party: a sequence in which any 16 bytes name their place.
 fn byte(side: Side, n: u64) -> u8 {
-    let x = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (side.channel() as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95);
+    let x =
+        (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (side.channel() as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95);
     let code = ((x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56) as u8;
     // Loud codes only: silence in the file is then never a sample of a party, and drift is
     // corrected where the test can see it.
@@ -107,7 +108,12 @@ impl Recorded {
     }
 
     fn markers(&self, kind: MarkerKind) -> Vec<(u64, i64)> {
-        self.closed.markers.iter().filter(|marker| marker.kind == kind).map(|marker| (marker.at, marker.length)).collect()
+        self.closed
+            .markers
+            .iter()
+            .filter(|marker| marker.kind == kind)
+            .map(|marker| (marker.at, marker.length))
+            .collect()
     }
 
     /// Packet `number` of `side` stands, every sample of it, at `at`.
@@ -227,7 +233,11 @@ fn reordered_late_and_duplicate_packets_stand_once_in_place() {
             _ => {}
         }
     }
-    let again: Vec<Packet> = packets.iter().filter(|p| p.number % 5 == 0).map(|p| Packet { arrival: p.arrival + Span::from_millis(30), ..*p }).collect();
+    let again: Vec<Packet> = packets
+        .iter()
+        .filter(|p| p.number % 5 == 0)
+        .map(|p| Packet { arrival: p.arrival + Span::from_millis(30), ..*p })
+        .collect();
     packets.extend(again);
     let recorded = record(packets, time_of(50_000));
     for side in Side::BOTH {
@@ -311,7 +321,18 @@ fn a_jump_of_the_timestamp_begins_a_new_segment_by_arrival() {
 fn a_new_ssrc_begins_a_new_segment_by_arrival() {
     let packets = both(400)
         .into_iter()
-        .map(|p| if p.number >= 200 { Packet { ssrc: p.ssrc + 50, timestamp: p.timestamp.wrapping_mul(7), sequence: 9u16.wrapping_add(p.number as u16), ..p } } else { p })
+        .map(|p| {
+            if p.number >= 200 {
+                Packet {
+                    ssrc: p.ssrc + 50,
+                    timestamp: p.timestamp.wrapping_mul(7),
+                    sequence: 9u16.wrapping_add(p.number as u16),
+                    ..p
+                }
+            } else {
+                p
+            }
+        })
         .collect::<Vec<_>>();
     let mut packets = packets;
     for packet in packets.iter_mut().filter(|p| p.number >= 200) {
@@ -340,7 +361,11 @@ fn a_single_packet_from_the_future_is_left_out() {
 fn middle_of(recorded: &Recorded, side: Side, number: u64, near: u64) -> Option<u64> {
     let wanted: Vec<i16> = (60..100).map(|n| sample(side, number * 160 + n)).collect();
     let from = near.saturating_sub(400);
-    recorded.channel(side)[from as usize..].windows(40).take(1_200).position(|window| window == wanted).map(|at| from + at as u64 - 60)
+    recorded.channel(side)[from as usize..]
+        .windows(40)
+        .take(1_200)
+        .position(|window| window == wanted)
+        .map(|at| from + at as u64 - 60)
 }
 
 #[test]
@@ -359,7 +384,8 @@ fn drift_of_either_clock_is_followed_within_10_ms_by_marked_steps_of_5_ms() {
     for side in Side::BOTH {
         for packet in arrivals.iter().filter(|p| p.side == side && p.number % 50 == 7) {
             let wanted = packet.arrival.since(ZERO).0 / 125;
-            let at = middle_of(&recorded, side, packet.number, wanted).unwrap_or_else(|| panic!("{side} packet {}", packet.number));
+            let at = middle_of(&recorded, side, packet.number, wanted)
+                .unwrap_or_else(|| panic!("{side} packet {}", packet.number));
             let apart = at.abs_diff(wanted);
             assert!(apart <= 80, "{side} packet {} stands {apart} samples off", packet.number);
         }
@@ -375,13 +401,16 @@ fn a_pause_is_silence_of_the_same_length_on_both_sides_with_two_markers() {
     let edge = |number: u64| (0xffff_0000u32).wrapping_add((number * 160) as u32);
     let shut = Time(1_005_000 + 100 * 20_000);
     let open = Time(1_005_000 + 200 * 20_000);
-    let mut steps: Vec<Step> = both(300)
-        .into_iter()
-        .filter(|p| !(100..200).contains(&p.number))
-        .map(Step::Packet)
-        .collect();
-    steps.push(Step::Event(shut, TapEvent::Gate { open: false, at: shut, edge: Some((Side::Caller, 0x100, edge(100))) }));
-    steps.push(Step::Event(open - Span(1), TapEvent::Gate { open: true, at: open, edge: Some((Side::Caller, 0x100, edge(200))) }));
+    let mut steps: Vec<Step> =
+        both(300).into_iter().filter(|p| !(100..200).contains(&p.number)).map(Step::Packet).collect();
+    steps.push(Step::Event(
+        shut,
+        TapEvent::Gate { open: false, at: shut, edge: Some((Side::Caller, 0x100, edge(100))) },
+    ));
+    steps.push(Step::Event(
+        open - Span(1),
+        TapEvent::Gate { open: true, at: open, edge: Some((Side::Caller, 0x100, edge(200))) },
+    ));
     let recorded = record_steps(steps, time_of(48_100));
     let (from, to) = (DELAY + 16_000, DELAY + 32_000);
     for side in Side::BOTH {
@@ -429,7 +458,15 @@ fn a_full_part_is_closed_and_the_next_goes_on_without_a_lost_sample() {
     let mut closed = Vec::new();
     for packet in stream(Side::Caller, 200) {
         let payload = payload(packet.side, packet.number);
-        let event = TapEvent::Frame { side: packet.side, law: Law::Mu, ssrc: packet.ssrc, sequence: packet.sequence, timestamp: packet.timestamp, arrival: packet.arrival, payload: &payload };
+        let event = TapEvent::Frame {
+            side: packet.side,
+            law: Law::Mu,
+            ssrc: packet.ssrc,
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            arrival: packet.arrival,
+            payload: &payload,
+        };
         take.handle(&event, &mut disk).unwrap();
         closed.extend(take.advance(packet.arrival, &mut disk));
     }
@@ -452,7 +489,15 @@ fn a_full_disk_closes_the_file_as_it_stands_and_says_so() {
     let mut closed = Vec::new();
     for packet in stream(Side::Caller, 200) {
         let payload = payload(packet.side, packet.number);
-        let event = TapEvent::Frame { side: packet.side, law: Law::Mu, ssrc: packet.ssrc, sequence: packet.sequence, timestamp: packet.timestamp, arrival: packet.arrival, payload: &payload };
+        let event = TapEvent::Frame {
+            side: packet.side,
+            law: Law::Mu,
+            ssrc: packet.ssrc,
+            sequence: packet.sequence,
+            timestamp: packet.timestamp,
+            arrival: packet.arrival,
+            payload: &payload,
+        };
         closed.extend(take.handle(&event, &mut disk).unwrap());
         closed.extend(take.advance(packet.arrival, &mut disk));
     }

@@ -66,7 +66,12 @@ pub struct Wav {
 impl Wav {
     /// A stereo file of 16-bit samples.
     pub fn new(rate: u32) -> io::Result<Self> {
-        let spec = hound::WavSpec { channels: 2, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: rate,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
         let block = BlockWriter::default();
         let hound = hound::WavWriter::new(block.clone(), spec).map_err(io_error)?;
         Ok(Wav { hound, block, audio: Sha256::new(), frames: 0, saved: 0, patched: false })
@@ -74,7 +79,8 @@ impl Wav {
 
     /// Appends samples.
     pub fn append(&mut self, frames: &[Stereo]) -> io::Result<()> {
-        let count = u32::try_from(frames.len() * 2).map_err(|_| io::Error::other("a block of more than 2^31 samples"))?;
+        let count =
+            u32::try_from(frames.len() * 2).map_err(|_| io::Error::other("a block of more than 2^31 samples"))?;
         let mut writer = self.hound.get_i16_writer(count);
         for [left, right] in frames {
             writer.write_sample(*left);
@@ -183,7 +189,8 @@ mod tests {
         }
         assert_eq!(file.len() as u64, offset_of(300));
         assert_eq!(wav.audio_sha256().unwrap(), hex::encode(Sha256::digest(&file[44..])));
-        let seal = seal(wav.frames(), &[Cue { at: 5, length: 7, text: "pause".into() }], &[(*b"ISFT", "Telegraphone".into())]);
+        let seal =
+            seal(wav.frames(), &[Cue { at: 5, length: 7, text: "pause".into() }], &[(*b"ISFT", "Telegraphone".into())]);
         file.extend(&seal.trailer);
         for (offset, bytes) in seal.sizes {
             file[offset as usize..offset as usize + 4].copy_from_slice(&bytes);

@@ -137,7 +137,9 @@ impl Registrar {
         let asked = own.or_else(|| request.expires()).unwrap_or(self.lifetimes.usual);
         match asked {
             0 => Ok(0),
-            asked if asked < self.lifetimes.least => Err(RegisterError::TooBrief { asked, least: self.lifetimes.least }),
+            asked if asked < self.lifetimes.least => {
+                Err(RegisterError::TooBrief { asked, least: self.lifetimes.least })
+            }
             asked => Ok(asked.min(self.lifetimes.most)),
         }
     }

@@ -187,12 +187,7 @@ impl<R: Read> Capture<R> {
         // The payload is a part of `bytes`: the difference is where it begins there.
         let offset = opened.payload.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
         let start = frame.place.start + offset;
-        Ok(Found {
-            at: frame.at,
-            src: opened.src,
-            dst: opened.dst,
-            payload: start..start + opened.payload.len(),
-        })
+        Ok(Found { at: frame.at, src: opened.src, dst: opened.dst, payload: start..start + opened.payload.len() })
     }
 }
 

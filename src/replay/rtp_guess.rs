@@ -306,11 +306,7 @@ fn pair(streams: Vec<RtpStream>) -> Vec<GuessedCall> {
 }
 
 /// The streams that have no partner yet.
-fn index_by_key(
-    streams: &[RtpStream],
-    partner: &[Option<usize>],
-    common: Common,
-) -> HashMap<Key, Vec<usize>> {
+fn index_by_key(streams: &[RtpStream], partner: &[Option<usize>], common: Common) -> HashMap<Key, Vec<usize>> {
     let mut by_key: HashMap<Key, Vec<usize>> = HashMap::new();
     let alone = streams.iter().enumerate().filter(|(index, _)| free(partner, *index));
     for (index, stream) in alone {

@@ -49,21 +49,11 @@ impl<W: Write> CaptureWriter<W> {
     /// # Errors
     /// When the addresses are of two families, the payload is too long for a
     /// datagram, or the sink cannot be written to.
-    pub fn write(
-        &mut self,
-        at: Wall,
-        src: SocketAddr,
-        dst: SocketAddr,
-        payload: &[u8],
-    ) -> Result<(), CaptureError> {
+    pub fn write(&mut self, at: Wall, src: SocketAddr, dst: SocketAddr, payload: &[u8]) -> Result<(), CaptureError> {
         let ethernet = PacketBuilder::ethernet2(SRC_MAC, DST_MAC);
         let ip = match (src, dst) {
-            (SocketAddr::V4(src), SocketAddr::V4(dst)) => {
-                ethernet.ipv4(src.ip().octets(), dst.ip().octets(), TTL)
-            }
-            (SocketAddr::V6(src), SocketAddr::V6(dst)) => {
-                ethernet.ipv6(src.ip().octets(), dst.ip().octets(), TTL)
-            }
+            (SocketAddr::V4(src), SocketAddr::V4(dst)) => ethernet.ipv4(src.ip().octets(), dst.ip().octets(), TTL),
+            (SocketAddr::V6(src), SocketAddr::V6(dst)) => ethernet.ipv6(src.ip().octets(), dst.ip().octets(), TTL),
             (SocketAddr::V4(_), SocketAddr::V6(_)) | (SocketAddr::V6(_), SocketAddr::V4(_)) => {
                 return Err(CaptureError::MixedFamilies { src, dst });
             }

@@ -175,9 +175,11 @@ mod tests {
     fn keys(rows: &[(bool, u32, u8, bool, u16)]) -> String {
         let mut detector = KeyDetector::default();
         rows.iter()
-            .filter_map(|&(marker, ts, event, end, duration)| match detector.handle(marker, ts, packet(event, end, duration)) {
-                Seen::Press(press) => Some(char::from(press.key)),
-                Seen::Going { .. } | Seen::Ended { .. } | Seen::Old => None,
+            .filter_map(|&(marker, ts, event, end, duration)| {
+                match detector.handle(marker, ts, packet(event, end, duration)) {
+                    Seen::Press(press) => Some(char::from(press.key)),
+                    Seen::Going { .. } | Seen::Ended { .. } | Seen::Old => None,
+                }
             })
             .collect()
     }
@@ -186,15 +188,36 @@ mod tests {
     fn one_press_is_one_digit() {
         let rows: &[(&str, &[(bool, u32, u8, bool, u16)], &str)] = &[
             ("plain", &[(true, 100, 1, false, 160), (false, 100, 1, false, 320), (false, 100, 1, true, 480)], "1"),
-            ("end three times", &[(true, 100, 1, false, 160), (false, 100, 1, true, 320), (false, 100, 1, true, 320), (false, 100, 1, true, 320)], "1"),
+            (
+                "end three times",
+                &[
+                    (true, 100, 1, false, 160),
+                    (false, 100, 1, true, 320),
+                    (false, 100, 1, true, 320),
+                    (false, 100, 1, true, 320),
+                ],
+                "1",
+            ),
             ("lost marker", &[(false, 100, 11, false, 320), (false, 100, 11, true, 480)], "#"),
             ("lost end", &[(true, 100, 1, false, 160), (true, 2000, 1, false, 160)], "11"),
             ("only the end came", &[(false, 100, 10, true, 800)], "*"),
-            ("late packet of the press before", &[(true, 100, 1, true, 160), (true, 900, 2, true, 160), (false, 100, 1, true, 160)], "12"),
-            ("segments of a long press", &[(true, 0, 5, false, 0xff00), (false, 0xffff, 5, false, 160), (false, 0xffff, 5, true, 320)], "5"),
+            (
+                "late packet of the press before",
+                &[(true, 100, 1, true, 160), (true, 900, 2, true, 160), (false, 100, 1, true, 160)],
+                "12",
+            ),
+            (
+                "segments of a long press",
+                &[(true, 0, 5, false, 0xff00), (false, 0xffff, 5, false, 160), (false, 0xffff, 5, true, 320)],
+                "5",
+            ),
             ("same key again after an end", &[(true, 0, 5, true, 0xffff), (true, 0xffff, 5, true, 320)], "55"),
             ("not a DTMF key", &[(true, 0, 32, true, 400)], ""),
-            ("wrap of the timestamp", &[(true, u32::MAX - 10, 3, false, 160), (false, u32::MAX - 10, 3, true, 320)], "3"),
+            (
+                "wrap of the timestamp",
+                &[(true, u32::MAX - 10, 3, false, 160), (false, u32::MAX - 10, 3, true, 320)],
+                "3",
+            ),
         ];
         for (name, packets, expected) in rows {
             assert_eq!(&keys(packets), expected, "{name}");

@@ -68,7 +68,14 @@ impl View {
 }
 
 /// Writes a plain 12-byte header into the first bytes of `header`.
-pub fn rewrite_header(header: &mut [u8; HEADER], marker: bool, payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32) {
+pub fn rewrite_header(
+    header: &mut [u8; HEADER],
+    marker: bool,
+    payload_type: u8,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+) {
     let [s0, s1] = sequence.to_be_bytes();
     let [t0, t1, t2, t3] = timestamp.to_be_bytes();
     let [r0, r1, r2, r3] = ssrc.to_be_bytes();

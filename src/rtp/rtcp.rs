@@ -8,9 +8,7 @@ use rtcp::packet::Packet;
 use rtcp::receiver_report::ReceiverReport;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
-use rtcp::source_description::{
-    SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem,
-};
+use rtcp::source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem};
 use webrtc_util::marshal::Unmarshal;
 
 const SENDER_REPORT: u8 = 200;
@@ -174,7 +172,8 @@ mod tests {
 
     #[test]
     fn a_report_of_ours_is_valid_and_read_back() {
-        let received = Received { ssrc: 5, fraction_lost: 12, lost: 3, highest_sequence: 9, jitter: 40, last_sr: 1, delay: 2 };
+        let received =
+            Received { ssrc: 5, fraction_lost: 12, lost: 3, highest_sequence: 9, jitter: 40, last_sr: 1, delay: 2 };
         let bytes = report(7, "telegraphone", Some(SENT), Some(received), true);
         let heard = read(&bytes).expect("valid");
         assert_eq!(heard.sender_report, Some(0x5678_9abc));

@@ -49,14 +49,7 @@ struct Agreed {
 impl OfferAnswer {
     /// `session_id` is random and stays in every `o=` of the leg; it wants to fit 63 bits.
     pub fn new(session_id: u64) -> Self {
-        OfferAnswer {
-            state: State::Idle,
-            session_id,
-            said: None,
-            agreed: None,
-            media: Vec::new(),
-            audio_index: 0,
-        }
+        OfferAnswer { state: State::Idle, session_id, said: None, agreed: None, media: Vec::new(), audio_index: 0 }
     }
 
     pub fn pending(&self) -> Pending {
@@ -119,11 +112,7 @@ impl OfferAnswer {
     ///
     /// # Errors
     /// When no offer is open, or it has nothing that we can accept.
-    pub fn answer(
-        &mut self,
-        local: Local,
-        preferred: Option<&Codec>,
-    ) -> Result<(Bytes, Negotiated), SdpError> {
+    pub fn answer(&mut self, local: Local, preferred: Option<&Codec>) -> Result<(Bytes, Negotiated), SdpError> {
         let theirs = self.open_offer().ok_or(SdpError::UnexpectedAnswer)?.clone();
         let (body, (local, negotiated)) = self.say(local, |local, _| answer(&theirs, local, preferred))?;
         self.media = theirs.media;

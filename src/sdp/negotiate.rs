@@ -81,11 +81,7 @@ pub fn offer_formats_from(far: &Audio) -> (Vec<Format>, Option<Events>) {
 ///
 /// # Errors
 /// When there is no audio, its transport is not plain RTP, or no codec is common.
-pub fn answer(
-    offer: &Description,
-    local: &Local,
-    preferred: Option<&Codec>,
-) -> Result<(Bytes, Negotiated), SdpError> {
+pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> Result<(Bytes, Negotiated), SdpError> {
     let far = plain_audio(offer).map_err(|error| match error {
         SdpError::Refused => SdpError::NoAudio,
         other => other,
@@ -131,9 +127,7 @@ pub fn conclude(our_offer: &Local, answer: &Description) -> Result<Negotiated, S
     let send = spoken.first().cloned().ok_or_else(|| no_common_codec(far))?;
     // Each side sends with the numbers of the other's description (RFC 3264 §6.1).
     let mut receive = our_offer.formats.clone();
-    receive.sort_by_key(|ours| {
-        spoken.iter().position(|theirs| theirs.codec == ours.codec).unwrap_or(usize::MAX)
-    });
+    receive.sort_by_key(|ours| spoken.iter().position(|theirs| theirs.codec == ours.codec).unwrap_or(usize::MAX));
     let rtcp_mux = far.rtcp_mux && our_offer.rtcp_mux;
     Ok(Negotiated {
         remote: far.rtp(),

@@ -41,10 +41,9 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn read(raw: &'a [u8]) -> Option<Self> {
         match raw.trim_ascii() {
-            [key, b'=', value @ ..] => Some(Line {
-                key: key.to_ascii_lowercase(),
-                value: String::from_utf8_lossy(value.trim_ascii()),
-            }),
+            [key, b'=', value @ ..] => {
+                Some(Line { key: key.to_ascii_lowercase(), value: String::from_utf8_lossy(value.trim_ascii()) })
+            }
             _ => None,
         }
     }

@@ -150,10 +150,7 @@ fn an_rtpmap_overrules_the_static_meaning_and_may_give_g711_another_number() {
 #[test]
 fn disorder_and_omissions_are_read_over() {
     let rows = [
-        (
-            "bare LF, no t= and s=",
-            "v=0\no=- 1 1 IN IP4 10.0.0.9\nc=IN IP4 10.0.0.9\nm=audio 5000 RTP/AVP 0\n",
-        ),
+        ("bare LF, no t= and s=", "v=0\no=- 1 1 IN IP4 10.0.0.9\nc=IN IP4 10.0.0.9\nm=audio 5000 RTP/AVP 0\n"),
         ("CR only", "v=0\rc=IN IP4 10.0.0.9\rm=audio 5000 RTP/AVP 0\r"),
         ("no v=", "o=- 1 1 IN IP4 10.0.0.9\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 0\r\n"),
         ("c= before o=", "v=0\r\nc=IN IP4 10.0.0.9\r\no=- 1 1 IN IP4 1.1.1.1\r\nm=audio 5000 RTP/AVP 0\r\n"),
@@ -185,15 +182,11 @@ fn disorder_and_omissions_are_read_over() {
 
 #[test]
 fn an_ipv6_address_is_read_and_written() {
-    let far =
-        audio("v=0\r\nc=IN IP6 2001:db8::7\r\nm=audio 5000 RTP/AVP 0\r\na=rtcp:5009 IN IP6 2001:db8::8\r\n");
+    let far = audio("v=0\r\nc=IN IP6 2001:db8::7\r\nm=audio 5000 RTP/AVP 0\r\na=rtcp:5009 IN IP6 2001:db8::8\r\n");
     assert_eq!(far.rtp(), socket("[2001:db8::7]:5000"));
     assert_eq!(far.rtcp, Some(socket("[2001:db8::8]:5009")));
     let said = text(&offer(&Local { address: ip("2001:db8::1"), ..local() }));
-    assert!(
-        said.contains("o=- 7 1 IN IP6 2001:db8::1\r\n") && said.contains("c=IN IP6 2001:db8::1\r\n"),
-        "{said}"
-    );
+    assert!(said.contains("o=- 7 1 IN IP6 2001:db8::1\r\n") && said.contains("c=IN IP6 2001:db8::1\r\n"), "{said}");
 }
 
 #[test]
@@ -244,7 +237,8 @@ fn unusable_descriptions_are_refused_with_the_value_and_its_status() {
 
 #[test]
 fn a_bad_address_of_a_stream_that_we_refuse_anyway_does_no_harm() {
-    let sdp = "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 0\r\nm=video 6000 RTP/AVP 31\r\nc=IN IP4 224.1.1.1/3\r\n";
+    let sdp =
+        "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 0\r\nm=video 6000 RTP/AVP 31\r\nc=IN IP4 224.1.1.1/3\r\n";
     assert!(answer(&read(sdp), &local(), None).is_ok());
 }
 
@@ -342,8 +336,7 @@ fn events_are_answered_only_where_offered_and_in_the_offered_clock() {
     assert_eq!((negotiated.send_events, negotiated.receive_events), (None, None));
     assert!(!text(&body).contains("telephone-event"));
 
-    let only_48k =
-        "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 0 99\r\na=rtpmap:99 telephone-event/48000\r\n";
+    let only_48k = "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 0 99\r\na=rtpmap:99 telephone-event/48000\r\n";
     let (body, negotiated) = answer(&read(only_48k), &local(), None).unwrap();
     assert_eq!(negotiated.receive_events, Some(Events { pt: 99, clock: 48_000 }));
     assert!(text(&body).contains("a=rtpmap:99 telephone-event/48000\r\n"));
@@ -397,10 +390,7 @@ fn every_media_line_is_answered_and_all_but_one_are_refused() {
     let (body, _) = answer(&read(fax_first), &local(), None).unwrap();
     let said = text(&body);
     let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("m=")).collect();
-    assert_eq!(
-        lines,
-        ["m=image 0 udptl t38", "m=audio 10000 RTP/AVP 0", "m=audio 0 RTP/AVP 8", "m=application 0 X 0"]
-    );
+    assert_eq!(lines, ["m=image 0 udptl t38", "m=audio 10000 RTP/AVP 0", "m=audio 0 RTP/AVP 8", "m=application 0 X 0"]);
 }
 
 #[test]
@@ -468,8 +458,7 @@ fn an_offer_that_we_cannot_accept_is_488_and_says_why() {
 #[test]
 fn each_side_sends_with_the_payload_types_of_the_other() {
     let ours = Local { formats: vec![Format::PCMU, Format { pt: 98, ..Format::PCMA }], ..local() };
-    let theirs =
-        "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n";
+    let theirs = "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n";
     let negotiated = conclude(&ours, &read(theirs)).unwrap();
     assert_eq!(negotiated.send, Format::PCMA);
     assert_eq!(negotiated.receive[0], Format { pt: 98, ..Format::PCMA });
@@ -655,8 +644,7 @@ fn a_later_offer_has_as_many_media_lines_as_the_session() {
 // ---- laws ----
 
 fn any_local() -> impl Strategy<Value = Local> {
-    let flows =
-        prop_oneof![Just(Flow::SendRecv), Just(Flow::SendOnly), Just(Flow::RecvOnly), Just(Flow::Inactive)];
+    let flows = prop_oneof![Just(Flow::SendRecv), Just(Flow::SendOnly), Just(Flow::RecvOnly), Just(Flow::Inactive)];
     (any::<[u8; 4]>(), 1024_u16.., flows, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |(address, port, flow, rtcp_mux, swap, events)| Local {
             address: IpAddr::from([10, address[1], address[2], address[3]]),

@@ -1,3 +1,601 @@
-//! Sockets, media workers, recorder threads, clocks, configuration, start and stop.
+//! Sockets, media workers, recorder threads, clocks, configuration, start and stop: the only place
+//! where all meet.
+//!
+//! ```text
+//! UDP, TCP ─► Arrival ─┐                       ┌─► WorkerHandle ─► worker threads ─► ring ─► recorder threads
+//! workers  ─► Report  ─┼─► Core (Switch) ──────┼─► RecorderHandle ──────────────────────────────┘   │
+//! control  ─► Order   ─┘                       └─► records, archivist ◄─────────────────────────────┘
+//! ```
 
+mod archivist;
+pub mod clock;
 pub mod config;
+pub mod control;
+mod core;
+mod monitor;
+mod net;
+mod ports;
+mod recorder;
+pub mod recover;
+mod shell;
+mod worker;
+
+pub use archivist::{audio_digest, frame_digest};
+
+use self::core::{Core, Inbox, Order};
+use crate::api::{Answer, Request, Verified};
+use crate::base::{CallId, Random};
+use crate::call::{CallView, Listener, Switch, SwitchConfig};
+use crate::directory::Directory;
+use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
+use crate::registrar::Lifetimes;
+use crate::sip::Transport;
+use crate::sip::endpoint::EndpointConfig;
+use crate::sip::session_timer::Policy;
+use crate::sip::transaction::Timers;
+use crate::store::{RecordingFilter, Store, StoreError};
+use archivist::ArchivistHandle;
+use clock::{Clock, OsRandom};
+use config::{Config, Listen};
+use net::{Bound, Connections, Outlets};
+use recorder::{RecorderConfig, RecorderHandle};
+use shell::{Limits, ServiceShell};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use worker::WorkerHandle;
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("SIP over {transport} on {address}: {error}")]
+    Listen { transport: Transport, address: SocketAddr, error: io::Error },
+    #[error("folder {}: {error}", path.display())]
+    Folder { path: PathBuf, error: io::Error },
+    #[error("control socket {}: {error}", path.display())]
+    Control { path: PathBuf, error: io::Error },
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Recover(#[from] recover::RecoverError),
+}
+
+/// What others hold of the running service: clones share it.
+#[derive(Clone)]
+pub struct Handle {
+    orders: mpsc::Sender<Order>,
+    store: Store,
+    recordings: PathBuf,
+    clock: Clock,
+    handed_over: Arc<tokio::sync::Notify>,
+}
+
+/// A running service.
+pub struct Service {
+    handle: Handle,
+    addresses: Vec<(Transport, SocketAddr)>,
+    core: JoinHandle<ServiceShell>,
+    tasks: Vec<JoinHandle<()>>,
+    records: JoinHandle<()>,
+    archivist: ArchivistHandle,
+    control: PathBuf,
+    grace: Duration,
+}
+
+/// Bytes of the ring between a worker and its recorder: a second of 500 calls.
+const RING: usize = 16 << 20;
+const QUEUE: usize = 8_192;
+
+impl Service {
+    /// Starts everything: what a crash left is put right before the first call is taken.
+    pub async fn start(config: Config) -> Result<Service, StartError> {
+        let clock = Clock::start();
+        let files = monitor::raise_file_limit();
+        for path in [&config.data_dir, &config.recording.dir] {
+            make_folder(path)?;
+        }
+        // Two services on one data directory would repair each other's open files.
+        let control_listener = control::bind(&config.control.socket)
+            .await
+            .map_err(|error| StartError::Control { path: config.control.socket.clone(), error })?;
+        let store = Store::open(&config.data_dir.join("telegraphone.db")).await?;
+        let recovered = recover::recover(&config.recording.dir, &store, clock.wall(), &mut OsRandom).await?;
+        tracing::info!(files, ?recovered, "storage is ready");
+        let directory = Arc::new(store.load_directory().await?);
+
+        let (arrivals, arrival_queue) = mpsc::channel(QUEUE);
+        let connections = Connections::default();
+        let listening = listen(&config, &arrivals, &connections)?;
+        let (reports, report_queue) = mpsc::channel(QUEUE);
+        let (recorder_reports, recorder_queue) = mpsc::channel(QUEUE);
+        let (orders, order_queue) = mpsc::channel(QUEUE);
+        let (records, record_queue) = mpsc::channel(QUEUE);
+        let handed_over = Arc::new(tokio::sync::Notify::new());
+
+        let reserve = monitor::reserve_path(&config.data_dir);
+        let runtime = tokio::runtime::Handle::current();
+        let archivist = ArchivistHandle::start(clock, store.clone(), runtime, Arc::clone(&handed_over), reserve)?;
+        let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports)?;
+        let limits = Arc::new(Limits::default());
+        let shell =
+            ServiceShell::new(workers, recorders, archivist.sender(), records, &config.rtp, Arc::clone(&limits));
+        let mut secret = [0; 32];
+        OsRandom.fill(&mut secret);
+        let switch = Switch::new(switch_config(&config, &listening), Arc::clone(&directory), secret);
+        let listeners =
+            listening.addresses.iter().map(|(transport, address)| format!("{transport} {address}")).collect();
+        let core = Core::new(
+            clock,
+            switch,
+            shell,
+            listening.outlets,
+            connections,
+            arrivals,
+            config.sip.tcp_idle.into(),
+            listeners,
+            config.recording.dir.display().to_string(),
+        );
+        let inbox =
+            Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
+        let handle =
+            Handle { orders, store: store.clone(), recordings: config.recording.dir.clone(), clock, handed_over };
+        let mut tasks = listening.tasks;
+        tasks.push(tokio::spawn(control::serve(control_listener, handle.clone())));
+        tasks.push(tokio::spawn(watch(config.clone(), handle.clone(), limits)));
+        tasks.push(tokio::spawn(feed(handle.clone())));
+        tasks.push(tokio::spawn(names(handle.clone(), directory)));
+        let service = Service {
+            addresses: listening.addresses,
+            core: tokio::spawn(core.run(inbox)),
+            records: tokio::spawn(save_records(store, record_queue)),
+            tasks,
+            archivist,
+            control: config.control.socket.clone(),
+            grace: config.shutdown.grace.into(),
+            handle,
+        };
+        Ok(service)
+    }
+
+    /// As bound: where port 0 was asked for, the one that was given.
+    pub fn sip_addresses(&self) -> &[(Transport, SocketAddr)] {
+        &self.addresses
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.handle.store
+    }
+
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The directory has changed in the database.
+    pub async fn reload(&self) {
+        let _ = self.handle.reload().await;
+    }
+
+    pub async fn calls(&self) -> Vec<CallView> {
+        match self.handle.answer(Request::CallList).await {
+            Answer::Calls { calls } => calls,
+            _ => Vec::new(),
+        }
+    }
+
+    /// No new calls, the grace period, BYE to those that are left; every recording is finished.
+    pub async fn stop(self) {
+        let Service { handle, addresses: _, core, tasks, records, mut archivist, control, grace } = self;
+        let (done, over) = oneshot::channel();
+        let _ = handle.orders.send(Order::Stop { grace, done }).await;
+        let _ = over.await;
+        if let Ok(mut shell) = core.await {
+            // Workers first, then the recorders that read from them, then who finishes their files.
+            let joined = tokio::task::spawn_blocking(move || {
+                shell.workers.iter_mut().for_each(WorkerHandle::stop);
+                shell.recorders.iter_mut().for_each(RecorderHandle::stop);
+                drop(shell);
+                archivist.stop();
+            });
+            let _ = joined.await;
+        }
+        let _ = records.await;
+        for task in tasks {
+            task.abort();
+        }
+        let _ = handle.store.pump_feed(handle.clock.wall(), FEED_BATCH).await;
+        handle.store.close().await;
+        let _ = std::fs::remove_file(control);
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), StartError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| StartError::Folder { path: path.to_owned(), error })
+}
+
+/// The bound listeners.
+struct Listening {
+    addresses: Vec<(Transport, SocketAddr)>,
+    advertise: Vec<(SocketAddr, String)>,
+    outlets: Outlets,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+fn listen(
+    config: &Config,
+    arrivals: &mpsc::Sender<net::Arrival>,
+    connections: &Connections,
+) -> Result<Listening, StartError> {
+    let mut listening =
+        Listening { addresses: Vec::new(), advertise: Vec::new(), outlets: Outlets::default(), tasks: Vec::new() };
+    for Listen { transport, address, advertise } in &config.sip.listen {
+        let transport = match transport {
+            crate::directory::Transport::Udp => Transport::Udp,
+            crate::directory::Transport::Tcp => Transport::Tcp,
+        };
+        // Where any port was asked for, TCP takes the one that UDP got.
+        let sibling =
+            listening.addresses.iter().find(|(_, other)| other.ip() == address.ip()).map(|(_, other)| other.port());
+        let wanted = match (address.port(), sibling) {
+            (0, Some(port)) => SocketAddr::new(address.ip(), port),
+            (0, None) | (_, _) => *address,
+        };
+        let (bound, local) =
+            net::bind(transport, wanted).map_err(|error| StartError::Listen { transport, address: wanted, error })?;
+        if let Some(advertise) = advertise {
+            let host_port = match advertise.host.parse::<std::net::Ipv6Addr>() {
+                Ok(ip) => format!("[{ip}]:{}", advertise.port.unwrap_or(local.port())),
+                Err(_) => format!("{}:{}", advertise.host, advertise.port.unwrap_or(local.port())),
+            };
+            listening.advertise.push((local, host_port));
+        }
+        listening.addresses.push((transport, local));
+        match bound {
+            Bound::Udp(socket) => {
+                listening.outlets.datagrams.insert(local, Arc::clone(&socket));
+                listening.tasks.push(tokio::spawn(net::read_datagrams(socket, local, arrivals.clone())));
+            }
+            Bound::Tcp(listener) => {
+                let idle = config.sip.tcp_idle.into();
+                listening.tasks.push(tokio::spawn(net::accept(
+                    listener,
+                    local,
+                    connections.clone(),
+                    idle,
+                    arrivals.clone(),
+                )));
+            }
+        }
+    }
+    Ok(listening)
+}
+
+fn start_threads(
+    config: &Config,
+    clock: Clock,
+    archivist: &ArchivistHandle,
+    reports: &mpsc::Sender<worker::Report>,
+    recorder_reports: &mpsc::Sender<recorder::RecorderReport>,
+) -> io::Result<(Vec<WorkerHandle>, Vec<RecorderHandle>)> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let recorder_count = config.recording.recorders.max(1);
+    let mut rings: Vec<Vec<rtrb::Consumer<u8>>> = (0..recorder_count).map(|_| Vec::new()).collect();
+    let mut workers = Vec::new();
+    for at in 0..config.media.worker_count(cores) {
+        let (producer, consumer) = rtrb::RingBuffer::new(RING);
+        let core = config.media.pin.then_some(at % cores);
+        workers.push(WorkerHandle::start(format!("media-{at}"), core, clock, producer, reports.clone())?);
+        if let Some(ring) = rings.get_mut(at % recorder_count) {
+            ring.push(consumer);
+        }
+    }
+    let settings = RecorderConfig {
+        dir: config.recording.dir.clone(),
+        window: config.recording.window,
+        write_interval: config.recording.write_interval,
+        max_part_bytes: config.recording.max_part_bytes,
+    };
+    let mut recorders = Vec::new();
+    for (at, rings) in rings.into_iter().enumerate() {
+        let name = format!("recorder-{at}");
+        recorders.push(RecorderHandle::start(
+            name,
+            clock,
+            settings.clone(),
+            rings,
+            archivist.sender(),
+            recorder_reports.clone(),
+        )?);
+    }
+    Ok((workers, recorders))
+}
+
+fn switch_config(config: &Config, listening: &Listening) -> SwitchConfig {
+    let sip = &config.sip;
+    SwitchConfig {
+        endpoint: EndpointConfig {
+            timers: Timers { t1: sip.timer_t1, ..Timers::default() },
+            server_name: format!("Telegraphone/{}", env!("CARGO_PKG_VERSION")),
+            advertise: listening.advertise.clone(),
+            ..EndpointConfig::default()
+        },
+        listeners: listening
+            .addresses
+            .iter()
+            .map(|(transport, local)| Listener { transport: *transport, local: *local })
+            .collect(),
+        lifetimes: Lifetimes {
+            least: sip.registration_min_s,
+            usual: sip.registration_default_s,
+            most: sip.registration_max_s,
+        },
+        nonce_lifetime: sip.nonce_ttl,
+        session_timer: Policy { interval_s: sip.session_expires_s, min_s: sip.min_se_s },
+        ring_timeout: sip.ring_timeout,
+        max_calls: sip.max_calls,
+        silence_timeout: config.rtp.silence_timeout,
+        rtcp_interval: config.rtp.rtcp_interval,
+        strict_source: config.rtp.strict_source,
+    }
+}
+
+/// Writes records in the order in which they came, as many at a time as are there.
+async fn save_records(store: Store, mut queue: mpsc::Receiver<CallRecord>) {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, 256).await > 0 {
+        while let Err(error) = store.save_calls(&batch).await {
+            tracing::error!(%error, calls = batch.len(), "call records could not be written; it is tried again");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        batch.clear();
+    }
+}
+
+/// The disk, the memory and the CPU, once a second.
+async fn watch(config: Config, handle: Handle, limits: Arc<Limits>) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let reserve = monitor::reserve_path(&config.data_dir);
+    let mut usage = monitor::Usage::default();
+    let mut before = None;
+    let mut interval = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        interval.tick().await;
+        usage.look(config.limits, &limits, cores);
+        let Some(free) = monitor::free_bytes(&config.recording.dir) else { continue };
+        let disk = monitor::judge(free, &config.recording);
+        monitor::keep_reserve(&reserve, free, &config.recording);
+        let kind = std::mem::discriminant(&disk);
+        if before.replace(kind) == Some(kind) {
+            continue;
+        }
+        let problem = match disk {
+            monitor::Disk::Enough => None,
+            monitor::Disk::Low(free) => {
+                tracing::warn!(free_mib = free >> 20, "the disk of the recordings is nearly full");
+                None
+            }
+            monitor::Disk::Full(free) => {
+                tracing::error!(free_mib = free >> 20, "the disk of the recordings is full: no new recordings");
+                Some(format!("only {} MiB are free in {}", free >> 20, config.recording.dir.display()))
+            }
+        };
+        let _ = handle.orders.send(Order::Recording(problem)).await;
+    }
+}
+
+const FEED_BATCH: u32 = 500;
+
+/// The subscription layer's reader: outbox entries become events of the feed, exactly once.
+async fn feed(handle: Handle) {
+    loop {
+        match handle.store.pump_feed(handle.clock.wall(), FEED_BATCH).await {
+            Ok(entries) if entries.is_empty() => {
+                // Woken by each hand-over; now and then also for those of other processes.
+                let _ = tokio::time::timeout(Duration::from_secs(5), handle.handed_over.notified()).await;
+            }
+            Ok(entries) => {
+                for entry in entries {
+                    tracing::info!(company = %entry.company, call = %entry.call, recording = %entry.recording, event = entry.kind.as_str(), seq = entry.seq, "event");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the outbox could not be read");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Looks the trunks' host names up, now and then.
+async fn names(handle: Handle, mut directory: Arc<Directory>) {
+    loop {
+        let mut found = HashMap::new();
+        let trunks = directory.companies().flat_map(|company| directory.trunks_of(company.id));
+        for trunk in trunks.filter(|trunk| trunk.host.parse::<std::net::IpAddr>().is_err()) {
+            match tokio::net::lookup_host((trunk.host.as_str(), trunk.port)).await {
+                Ok(mut addresses) => {
+                    found.extend(addresses.next().map(|address| ((trunk.host.clone(), trunk.port), address)))
+                }
+                Err(error) => tracing::warn!(host = trunk.host, %error, "the host of a trunk is not known"),
+            }
+        }
+        if !found.is_empty() && handle.orders.send(Order::Names(found)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        if let Ok(now) = handle.store.load_directory().await {
+            directory = Arc::new(now);
+        }
+    }
+}
+
+impl Handle {
+    /// Answers a request of an operator.
+    pub async fn answer(&self, request: Request) -> Answer {
+        match request {
+            Request::Status
+            | Request::CallList
+            | Request::CallHangUp { .. }
+            | Request::CallPause { .. }
+            | Request::CallResume { .. } => self.ask_core(request).await,
+            Request::CallShow { call } => self.call(call).await,
+            Request::Reload => self.reload().await,
+            Request::RecordingList { limit } => match self.store.recordings(&RecordingFilter::default(), limit).await {
+                Ok(recordings) => Answer::Recordings { recordings },
+                Err(error) => failed(&error),
+            },
+            Request::RecordingShow { recording } => match self.store.recording(recording).await {
+                Ok(Some(record)) => Answer::Recording { recording: Box::new(record) },
+                Ok(None) => Answer::NotFound { what: format!("recording {recording}") },
+                Err(error) => failed(&error),
+            },
+            Request::RecordingVerify { recording } => self.verify(recording).await,
+            Request::RecordingDelete { recording } => self.delete(recording).await,
+            Request::Events { after, limit } => match self.store.feed_after(None, after, limit).await {
+                Ok(events) => Answer::Events { events },
+                Err(error) => failed(&error),
+            },
+        }
+    }
+
+    async fn ask_core(&self, request: Request) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        if self.orders.send(Order::Api { request, answer }).await.is_err() {
+            return Answer::Failed { problem: "the service is stopping".to_owned() };
+        }
+        answered.await.unwrap_or_else(|_| Answer::Failed { problem: "the service is stopping".to_owned() })
+    }
+
+    async fn call(&self, call: CallId) -> Answer {
+        let up = match self.ask_core(Request::CallShow { call }).await {
+            Answer::Call { up, .. } => up,
+            _ => None,
+        };
+        let recordings = self.store.recordings_of(call).await.unwrap_or_default();
+        if let Some(view) = &up {
+            return Answer::Call { record: Box::new(view.record.clone()), up, recordings };
+        }
+        match self.store.call(call).await {
+            Ok(Some(record)) => Answer::Call { up: None, record: Box::new(record), recordings },
+            Ok(None) => Answer::NotFound { what: format!("call {call}") },
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn reload(&self) -> Answer {
+        match self.store.load_directory().await {
+            Ok(directory) => {
+                let _ = self.orders.send(Order::Directory(Arc::new(directory))).await;
+                Answer::Done
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn verify(&self, recording: Option<crate::base::RecordingId>) -> Answer {
+        verify(&self.store, &self.recordings, recording).await
+    }
+
+    async fn delete(&self, recording: crate::base::RecordingId) -> Answer {
+        delete(&self.store, &self.recordings, recording, self.clock).await
+    }
+}
+
+fn failed(error: &StoreError) -> Answer {
+    Answer::Failed { problem: error.to_string() }
+}
+
+/// Compares files with their rows: one recording, or all.
+pub async fn verify(store: &Store, dir: &Path, recording: Option<crate::base::RecordingId>) -> Answer {
+    let rows = match recording {
+        Some(id) => match store.recording(id).await {
+            Ok(Some(row)) => vec![row],
+            Ok(None) => return Answer::NotFound { what: format!("recording {id}") },
+            Err(error) => return failed(&error),
+        },
+        None => match all_recordings(store).await {
+            Ok(rows) => rows,
+            Err(error) => return failed(&error),
+        },
+    };
+    let dir = dir.to_owned();
+    let checked = tokio::task::spawn_blocking(move || {
+        rows.iter().filter(|row| !row.path.is_empty()).filter_map(|row| check(&dir, row)).collect()
+    });
+    match checked.await {
+        Ok(results) => Answer::Verified { results },
+        Err(error) => Answer::Failed { problem: error.to_string() },
+    }
+}
+
+async fn all_recordings(store: &Store) -> Result<Vec<RecordingRecord>, StoreError> {
+    let mut all = Vec::new();
+    let mut filter = RecordingFilter::default();
+    loop {
+        let page = store.recordings(&filter, 1_000).await?;
+        filter.before = page.last().map(|row| row.id);
+        let more = page.len() == 1_000;
+        all.extend(page);
+        if !more {
+            return Ok(all);
+        }
+    }
+}
+
+fn check(dir: &Path, row: &RecordingRecord) -> Option<Verified> {
+    if row.state == RecordingState::Deleted {
+        return None;
+    }
+    let problem = match compare(dir, row) {
+        Ok(problem) => problem,
+        Err(error) => error.to_string(),
+    };
+    Some(Verified { recording: row.id, path: row.path.clone(), problem })
+}
+
+fn compare(dir: &Path, row: &RecordingRecord) -> io::Result<String> {
+    let file = std::fs::File::open(dir.join(&row.path))?;
+    let data_end = crate::audio::wav::DATA_OFFSET + 4 * row.samples;
+    let bytes = file.metadata()?.len();
+    if bytes != row.bytes {
+        return Ok(format!("the file has {bytes} bytes, the row says {}", row.bytes));
+    }
+    if audio_digest(&file, data_end)? != row.audio_sha256 {
+        return Ok("the audio is not what was recorded".to_owned());
+    }
+    match frame_digest(&file, data_end)? == row.frame_sha256 {
+        true => Ok(String::new()),
+        false => Ok("header or markers are not what was written".to_owned()),
+    }
+}
+
+/// Deletes a recording: the row says so first, then the files go.
+pub async fn delete(store: &Store, dir: &Path, recording: crate::base::RecordingId, clock: Clock) -> Answer {
+    match store.delete_recording(recording, clock.wall()).await {
+        Ok(Some(row)) => {
+            if !row.path.is_empty() {
+                let wav = dir.join(&row.path);
+                for path in [wav.clone(), wav.with_extension("json")] {
+                    if let Err(error) = std::fs::remove_file(&path)
+                        && error.kind() != io::ErrorKind::NotFound
+                    {
+                        return Answer::Failed {
+                            problem: format!("the row is marked, but {} stays: {error}", path.display()),
+                        };
+                    }
+                }
+            }
+            Answer::Done
+        }
+        Ok(None) => Answer::NotFound { what: format!("recording {recording}") },
+        Err(error) => failed(&error),
+    }
+}

@@ -86,12 +86,12 @@ pub fn unquote(value: &str) -> String {
 pub enum Number {
     Value(u32),
     Overflow,
-    NotANumber,
+    Malformed,
 }
 
 pub fn number(text: &str) -> Number {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Number::NotANumber;
+        return Number::Malformed;
     }
     match text.parse() {
         Ok(value) => Number::Value(value),

@@ -54,10 +54,7 @@ fn hello() -> Kept {
 
 fn ipv4(payload: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
-    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
-        .udp(5060, 5062)
-        .write(&mut packet, payload)
-        .unwrap();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64).udp(5060, 5062).write(&mut packet, payload).unwrap();
     packet
 }
 
@@ -97,9 +94,7 @@ impl Pcap {
     }
 
     fn packet(mut self, fraction: u32, original: usize, frame: &[u8]) -> Self {
-        [1_700_000_000, fraction, frame.len() as u32, original as u32]
-            .into_iter()
-            .for_each(|word| self.u32(word));
+        [1_700_000_000, fraction, frame.len() as u32, original as u32].into_iter().for_each(|word| self.u32(word));
         self.bytes.extend(frame);
         self
     }
@@ -235,21 +230,15 @@ fn a_new_section_forgets_the_interfaces_and_may_change_the_byte_order() {
 fn a_simple_packet_takes_the_time_of_the_packet_before_it() {
     let frame = ethernet(0x0800, &ipv4(b"hello"));
     let simple = [&(frame.len() as u32).to_le_bytes()[..], &frame].concat();
-    let file = PcapNg::default()
-        .section(false)
-        .interface(1, &[])
-        .packet(0, AT as u64, &frame)
-        .block(3, &simple)
-        .bytes;
+    let file = PcapNg::default().section(false).interface(1, &[]).packet(0, AT as u64, &frame).block(3, &simple).bytes;
     assert_eq!(read(&file).0, [hello(), hello()]);
 }
 
 #[test]
 fn every_link_type_leads_to_the_same_datagram() {
     let ip = ipv4(b"hello");
-    let tagged = |kind: u16, inner: u16, rest: &[u8]| {
-        ethernet(kind, &[&[0, 7][..], &inner.to_be_bytes(), rest].concat())
-    };
+    let tagged =
+        |kind: u16, inner: u16, rest: &[u8]| ethernet(kind, &[&[0, 7][..], &inner.to_be_bytes(), rest].concat());
     let stacked = [&[0, 8, 0x08, 0x00][..], &ip].concat();
     let cooked1 = [&[0; 14][..], &[0x08, 0x00], &ip].concat();
     let cooked2 = [&[0x08, 0x00][..], &[0; 18], &ip].concat();
@@ -267,20 +256,14 @@ fn every_link_type_leads_to_the_same_datagram() {
         ("cooked 2", 276, cooked2),
     ];
     for (name, link, frame) in rows {
-        assert_eq!(
-            read(&Pcap::micros(link).whole(&frame).bytes),
-            (vec![hello()], Skipped::default()),
-            "{name}"
-        );
+        assert_eq!(read(&Pcap::micros(link).whole(&frame).bytes), (vec![hello()], Skipped::default()), "{name}");
     }
 }
 
 #[test]
 fn ipv6_is_read_also_behind_extension_headers() {
-    let (src, dst) = (
-        [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-        [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
-    );
+    let (src, dst) =
+        ([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
     let mut plain = Vec::new();
     PacketBuilder::ipv6(src, dst, 64).udp(5060, 5062).write(&mut plain, b"hello").unwrap();
     let options = Ipv6RawExtHeader::new_raw(IpNumber::UDP, &[0; 6]).unwrap().to_bytes();
@@ -327,17 +310,14 @@ fn what_is_no_whole_datagram_is_counted_by_its_reason() {
         ("last fragment", with(7, 0x10), 142, |skipped| &mut skipped.fragments),
         ("cut by snaplen", ethernet(0x0800, &ip)[..60].to_vec(), 142, |skipped| &mut skipped.truncated),
         ("cut inside Ethernet", ethernet(0x0800, &ip)[..9].to_vec(), 142, |skipped| &mut skipped.truncated),
-        ("shorter than its IP header says", ethernet(0x0800, &ip[..60]), 74, |skipped| {
-            &mut skipped.malformed
-        }),
+        ("shorter than its IP header says", ethernet(0x0800, &ip[..60]), 74, |skipped| &mut skipped.malformed),
         ("shorter than its UDP header says", with(24, 9), 142, |skipped| &mut skipped.malformed),
         ("IP header length of 8", with(0, 0x42), 142, |skipped| &mut skipped.malformed),
         ("IP version 9", with(0, 0x95), 142, |skipped| &mut skipped.malformed),
         ("empty", vec![], 0, |skipped| &mut skipped.malformed),
     ];
     for (name, frame, original, counter) in rows {
-        let file =
-            Pcap::micros(1).packet(0, original, &frame).whole(&ethernet(0x0800, &ipv4(b"hello"))).bytes;
+        let file = Pcap::micros(1).packet(0, original, &frame).whole(&ethernet(0x0800, &ipv4(b"hello"))).bytes;
         let expected = skipped(|skipped| *counter(skipped) = 1);
         assert_eq!(read(&file), (vec![hello()], expected), "{name}");
         assert_eq!(expected.total(), 1);
@@ -409,9 +389,7 @@ fn a_block_larger_than_the_window_is_stepped_over() {
 #[test]
 fn what_is_no_capture_or_cannot_be_followed_is_an_error_that_names_the_place() {
     assert!(matches!(all(b"").2, Some(CaptureError::NotACapture(bytes)) if bytes.is_empty()));
-    assert!(
-        matches!(all(b"RIFF....WAVEfmt and so on.").2, Some(CaptureError::NotACapture(bytes)) if bytes == b"RIFF")
-    );
+    assert!(matches!(all(b"RIFF....WAVEfmt and so on.").2, Some(CaptureError::NotACapture(bytes)) if bytes == b"RIFF"));
     let mut file = Pcap::micros(1).whole(&ethernet(0x0800, &ipv4(b"hello"))).bytes;
     let at = file.len() as u64;
     file.extend([0xff; 40]);

@@ -38,12 +38,7 @@ impl Scene {
     /// A stream of `count` packets, one every 20 ms.
     fn stream(mut self, from_ms: i64, src: &str, dst: &str, ssrc: u32, count: u16) -> Self {
         for index in 0..count {
-            self.see(
-                from_ms + i64::from(index) * 20,
-                src,
-                dst,
-                &packet(0, 65_530_u16.wrapping_add(index), ssrc),
-            );
+            self.see(from_ms + i64::from(index) * 20, src, dst, &packet(0, 65_530_u16.wrapping_add(index), ssrc));
         }
         self
     }
@@ -131,12 +126,8 @@ fn the_same_ports_after_a_pause_with_another_ssrc_are_another_call() {
 
 #[test]
 fn a_new_ssrc_without_a_pause_or_a_pause_without_a_new_ssrc_is_the_same_call() {
-    let guess = Scene::new()
-        .stream(0, A, B, 1, 50)
-        .stream(1_000, A, B, 7, 50)
-        .stream(60_000, A, B, 7, 50)
-        .guess
-        .finish();
+    let guess =
+        Scene::new().stream(0, A, B, 1, 50).stream(1_000, A, B, 7, 50).stream(60_000, A, B, 7, 50).guess.finish();
     assert_eq!(guess.calls.len(), 1);
     assert_eq!(guess.calls[0].one.packets, 150);
 }

@@ -88,14 +88,7 @@ fn each_objection_has_its_status() {
 
 #[test]
 fn the_first_objection_in_the_order_of_the_rfc_wins() {
-    let all = [
-        "-CSeq",
-        "CSeq: x",
-        "=urn:x",
-        "Require: foo",
-        "Content-Type: text/plain",
-        "Accept: text/plain",
-    ];
+    let all = ["-CSeq", "CSeq: x", "=urn:x", "Require: foo", "Content-Type: text/plain", "Accept: text/plain"];
     assert_eq!(status("SUBSCRIBE", &all, "hi"), 400);
     assert_eq!(status("SUBSCRIBE", &all[2..], "hi"), 405);
     assert_eq!(status("INVITE", &all[2..], "hi"), 416);

@@ -106,11 +106,18 @@ fn another_dialogs_request_is_481_and_a_late_one_500() {
 #[test]
 fn the_2xx_replaces_target_and_routes_of_the_provisional_answer() {
     let request = invite(&[]);
-    let early = request.response(180).with_to_tag("b1").with_header("Contact", "<sip:early@x>").with_header("Record-Route", "<sip:p9;lr>");
+    let early = request
+        .response(180)
+        .with_to_tag("b1")
+        .with_header("Contact", "<sip:early@x>")
+        .with_header("Record-Route", "<sip:p9;lr>");
     let mut dialog = Dialog::uac(&request, &early).unwrap();
     assert_eq!((dialog.remote_target.to_string().as_str(), dialog.route_set.len()), ("sip:early@x", 1));
     dialog.confirm(&ok(&request)).unwrap();
-    assert_eq!((dialog.remote_target.to_string().as_str(), dialog.route_set.len()), ("sip:bob@10.0.0.2;transport=tcp", 0));
+    assert_eq!(
+        (dialog.remote_target.to_string().as_str(), dialog.route_set.len()),
+        ("sip:bob@10.0.0.2;transport=tcp", 0)
+    );
     assert_eq!(Dialog::uac(&request, &request.response(180)), Err(DialogError::NoTag));
 }
 

@@ -53,8 +53,14 @@ impl Challenge {
 pub(super) enum Qop {
     /// RFC 2069: no qop at all.
     None,
-    Auth { cnonce: String, nc: String },
-    AuthInt { cnonce: String, nc: String },
+    Auth {
+        cnonce: String,
+        nc: String,
+    },
+    AuthInt {
+        cnonce: String,
+        nc: String,
+    },
 }
 
 /// An Authorization or Proxy-Authorization value.
@@ -73,7 +79,10 @@ pub struct Credentials {
 /// Without the response: it is no secret of ours to print.
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).field("realm", &self.realm).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("username", &self.username)
+            .field("realm", &self.realm)
+            .finish_non_exhaustive()
     }
 }
 

@@ -35,7 +35,9 @@ fn the_examples_of_the_rfcs_come_out() {
         ),
     ];
     for (realm, nonce, algorithm, password, cnonce, expected) in rows {
-        let challenge = format!("Digest realm=\"{realm}\", qop=\"auth, auth-int\", algorithm={algorithm}, nonce=\"{nonce}\", opaque=\"o\"");
+        let challenge = format!(
+            "Digest realm=\"{realm}\", qop=\"auth, auth-int\", algorithm={algorithm}, nonce=\"{nonce}\", opaque=\"o\""
+        );
         let value = respond(&[&challenge], "Mufasa", password, "GET", "/dir/index.html", cnonce, 1).unwrap();
         assert_eq!(field(&value, "response"), Some(expected), "{value}");
         assert!(value.contains("opaque=\"o\"") && value.contains("nc=00000001"), "{value}");
@@ -101,7 +103,8 @@ fn credentials_that_lack_something_are_refused_without_repeating_them() {
         let error = Credentials::parse(&whole.replace(needle, "")).unwrap_err();
         assert_eq!(error.to_string(), format!("{name} is missing"));
     }
-    for bad in ["Basic abc", "Digest", "Digest a", "", &format!("{whole}, qop=auth"), &format!("{whole}, algorithm=X")] {
+    for bad in ["Basic abc", "Digest", "Digest a", "", &format!("{whole}, qop=auth"), &format!("{whole}, algorithm=X")]
+    {
         assert!(Credentials::parse(bad).is_err(), "{bad}");
     }
     let counted = format!("{whole}, qop=auth, cnonce=\"c\", nc=xyz");
@@ -141,7 +144,19 @@ fn a_nonce_is_ours_fresh_for_its_lifetime_and_stale_after() {
 #[test]
 fn a_nonce_count_is_taken_once_within_a_window_of_64() {
     let mut counter = NonceCounter::new(10);
-    let rows = [(1, true), (1, false), (3, true), (2, true), (2, false), (0, false), (100, true), (37, true), (36, false), (99, true), (99, false)];
+    let rows = [
+        (1, true),
+        (1, false),
+        (3, true),
+        (2, true),
+        (2, false),
+        (0, false),
+        (100, true),
+        (37, true),
+        (36, false),
+        (99, true),
+        (99, false),
+    ];
     for (count, new) in rows {
         assert_eq!(counter.take("1.n", count) == Replay::New, new, "{count}");
     }
@@ -172,7 +187,9 @@ fn our_answers_are_those_of_another_implementation() {
     for (algorithm, qop) in [("MD5", ", qop=\"auth\""), ("SHA-256", ", qop=\"auth\""), ("MD5", "")] {
         let challenge = format!("Digest realm=\"r\", nonce=\"n\", algorithm={algorithm}{qop}");
         let value = respond(&[&challenge], "u", "secret", "REGISTER", "sip:example.com", "cn", 7).unwrap();
-        let theirs = rsip::headers::Authorization::new(value.clone()).typed().unwrap();
+        // It spells the algorithm in a way of its own.
+        let spelled = value.replace("SHA-256", "SHA256");
+        let theirs = rsip::headers::Authorization::new(spelled).typed().unwrap();
         let method = rsip::Method::Register;
         let generator = rsip::services::DigestGenerator::from(&theirs, "secret", &method);
         assert_eq!(Some(generator.compute().as_str()), field(&value, "response"), "{value}");

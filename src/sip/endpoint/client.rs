@@ -223,8 +223,7 @@ impl Endpoint {
         invite.machine.cancelled(now);
         let bytes = hop_request(&invite.request, Method::Cancel, None).to_bytes();
         let (key, peer) = (client_key(&invite.branch, &Method::Cancel), *peer);
-        let machine =
-            NonInviteClient::new(self.config.timers, peer.transport.is_reliable(), bytes.clone(), now);
+        let machine = NonInviteClient::new(self.config.timers, peer.transport.is_reliable(), bytes.clone(), now);
         self.begin_client(Kind::Cancel(machine), key, peer, bytes);
         self.settle_client(id);
     }

@@ -23,7 +23,6 @@ pub struct ClientTx(pub(super) u64);
 
 /// What the user is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "handed over once and matched at once, never stored in bulk")]
 pub enum Event {
     /// A new request that passed every check of the endpoint; never ACK or CANCEL.
     Request { tx: ServerTx, request: Request, peer: Peer },

@@ -47,7 +47,11 @@ pub(super) struct Server {
 #[derive(Debug)]
 enum Machine {
     /// `ack_key` from the 2xx on; `cancelled` once the user was told.
-    Invite { machine: InviteServer, ack_key: Option<AckKey>, cancelled: bool },
+    Invite {
+        machine: InviteServer,
+        ack_key: Option<AckKey>,
+        cancelled: bool,
+    },
     NonInvite(NonInviteServer),
 }
 

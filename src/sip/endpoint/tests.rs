@@ -119,7 +119,7 @@ struct Lab {
 
 #[derive(Debug)]
 enum Todo {
-    Answer(ServerTx, Request, u16),
+    Answer(ServerTx, Box<Request>, u16),
     Cancel,
 }
 
@@ -286,7 +286,7 @@ impl Lab {
             Event::Request { tx, request, .. } if request.method == Method::Invite => {
                 self.story.invites += 1;
                 self.answer(tx, &request, 180);
-                self.plan(self.answer_after, Todo::Answer(tx, request, 200));
+                self.plan(self.answer_after, Todo::Answer(tx, Box::new(request), 200));
             }
             Event::Request { tx, request, .. } => {
                 assert_eq!(request.method, Method::Bye);
@@ -299,7 +299,7 @@ impl Lab {
                 self.story.cancelled += 1;
                 assert_eq!(request.method, Method::Cancel);
                 let invite = self.todo.values().find_map(|todo| match todo {
-                    Todo::Answer(_, request, _) => Some(request.clone()),
+                    Todo::Answer(_, request, _) => Some((**request).clone()),
                     Todo::Cancel => None,
                 });
                 self.answer(tx, &invite.expect("a pending INVITE has its answer to come"), 487);

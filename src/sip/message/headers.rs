@@ -95,9 +95,9 @@ const KNOWN: [(&str, &str); 73] = [
 
 /// The full name; an unknown one as it stands.
 fn canonical(name: &str) -> Cow<'static, str> {
-    let known = KNOWN
-        .iter()
-        .find(|(full, compact)| full.eq_ignore_ascii_case(name) || (name.len() == 1 && compact.eq_ignore_ascii_case(name)));
+    let known = KNOWN.iter().find(|(full, compact)| {
+        full.eq_ignore_ascii_case(name) || (name.len() == 1 && compact.eq_ignore_ascii_case(name))
+    });
     match known {
         Some((full, _)) => Cow::Borrowed(full),
         None => Cow::Owned(name.to_owned()),
@@ -250,7 +250,7 @@ impl Headers {
         match lex::number(digits) {
             lex::Number::Value(number) => Some(number),
             lex::Number::Overflow => Some(u32::MAX),
-            lex::Number::NotANumber => None,
+            lex::Number::Malformed => None,
         }
     }
 

@@ -93,7 +93,7 @@ impl CSeq {
         let (seq, method) = text.trim().split_once(|c: char| c.is_ascii_whitespace())?;
         match lex::number(seq) {
             lex::Number::Value(seq) => Some(CSeq { seq, method: Method::parse(method.trim())? }),
-            lex::Number::Overflow | lex::Number::NotANumber => None,
+            lex::Number::Overflow | lex::Number::Malformed => None,
         }
     }
 }

@@ -82,7 +82,8 @@ fn a_via_gives_its_parts() {
     assert_eq!((vias[0].port, vias[0].wants_rport(), vias[0].rport()), (Some(5070), true, None));
     assert_eq!(vias[2].received(), Some("::2".parse().unwrap()));
     assert_eq!(Via::parse("SIP / 2.0 / UDP host : 5070 ; rport=99").unwrap().rport(), Some(99));
-    for bad in ["", "SIP/2.0/UDP", "SIP/3.0/UDP x", "SIP/2.0/UDP x;;", "HTTP/2.0/UDP x", "SIP/2.0/UDP 192.0.2.15;;,;,,"] {
+    for bad in ["", "SIP/2.0/UDP", "SIP/3.0/UDP x", "SIP/2.0/UDP x;;", "HTTP/2.0/UDP x", "SIP/2.0/UDP 192.0.2.15;;,;,,"]
+    {
         assert!(Via::parse(bad).is_err(), "{bad}");
     }
 }

@@ -45,7 +45,8 @@ fn status_lines_take_three_digits_from_100_to_699() {
     assert_eq!(status("SIP/2.0 200 OK"), Some((200, "OK".to_owned())));
     assert_eq!(status("SIP/2.0 100 "), Some((100, String::new())));
     assert_eq!(status("SIP/2.0 180"), Some((180, String::new())));
-    for line in ["SIP/2.0 99 x", "SIP/2.0 700 x", "SIP/2.0 4294967301 x", "SIP/2.0 0200 x", "SIP/3.0 200 OK", "SIP/2.0"] {
+    for line in ["SIP/2.0 99 x", "SIP/2.0 700 x", "SIP/2.0 4294967301 x", "SIP/2.0 0200 x", "SIP/3.0 200 OK", "SIP/2.0"]
+    {
         assert_eq!(status(line), None, "{line}");
     }
 }
@@ -78,7 +79,9 @@ fn an_unknown_version_is_505_even_where_more_is_wrong() {
 
 #[test]
 fn malformed_responses_and_acks_have_nobody_to_answer() {
-    for text in ["SIP/2.0 abc\r\nVia: SIP/2.0/UDP x\r\n\r\n", "ACK sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x\r\nbad\r\n\r\n", "x"] {
+    for text in
+        ["SIP/2.0 abc\r\nVia: SIP/2.0/UDP x\r\n\r\n", "ACK sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x\r\nbad\r\n\r\n", "x"]
+    {
         assert_eq!(parse_datagram(text.as_bytes()).unwrap_err().reply_to, None, "{text}");
     }
 }

@@ -147,7 +147,6 @@ impl Agreed {
 
 /// What comes of the Session-Expires of a request that we answer, INVITE or UPDATE (RFC 4028 §9).
 /// A peer without timers gets one that we refresh alone. The error is the 422 to send.
-#[expect(clippy::result_large_err, reason = "the error is the answer that goes out")]
 pub fn negotiate_uas(request: &Request, ours: &Policy) -> Result<Agreed, Response> {
     let supports = request.headers.names("Supported", "timer") || request.headers.names("Require", "timer");
     let asked = SessionExpires::of(&request.headers);

@@ -14,19 +14,20 @@ const OURS: Policy = Policy { interval_s: 1_800, min_s: 120 };
 
 #[test]
 fn what_a_request_asks_becomes_an_agreement() {
-    let supported = ("Supported", "timer");
-    let rows: &[(&[(&str, &str)], u32, Refresher)] = &[
+    const TIMER: (&str, &str) = ("Supported", "timer");
+    type Row = (&'static [(&'static str, &'static str)], u32, Refresher);
+    let rows: &[Row] = &[
         (&[], 1_800, Refresher::Us),
-        (&[supported], 1_800, Refresher::Them),
-        (&[supported, ("Session-Expires", "600")], 600, Refresher::Them),
-        (&[supported, ("x", "600;refresher=uas")], 600, Refresher::Us),
-        (&[supported, ("Session-Expires", "600 ; Refresher=UAC")], 600, Refresher::Them),
-        (&[supported, ("Session-Expires", "7200")], 1_800, Refresher::Them),
-        (&[supported, ("Session-Expires", "7200"), ("Min-SE", "3600")], 3_600, Refresher::Them),
+        (&[TIMER], 1_800, Refresher::Them),
+        (&[TIMER, ("Session-Expires", "600")], 600, Refresher::Them),
+        (&[TIMER, ("x", "600;refresher=uas")], 600, Refresher::Us),
+        (&[TIMER, ("Session-Expires", "600 ; Refresher=UAC")], 600, Refresher::Them),
+        (&[TIMER, ("Session-Expires", "7200")], 1_800, Refresher::Them),
+        (&[TIMER, ("Session-Expires", "7200"), ("Min-SE", "3600")], 3_600, Refresher::Them),
         (&[("Session-Expires", "600;refresher=uac")], 600, Refresher::Us),
         // Without support a 422 would not be understood.
         (&[("Session-Expires", "60")], 120, Refresher::Us),
-        (&[supported, ("Session-Expires", "soon")], 1_800, Refresher::Them),
+        (&[TIMER, ("Session-Expires", "soon")], 1_800, Refresher::Them),
     ];
     for (lines, interval_s, refresher) in rows {
         let agreed = negotiate_uas(&request(lines), &OURS).unwrap();

@@ -30,11 +30,22 @@ pub struct InviteClient {
 
 #[derive(Debug)]
 enum InviteState {
-    Calling { request: Wire, resend: Option<Resend>, gives_up_at: Time },
+    Calling {
+        request: Wire,
+        resend: Option<Resend>,
+        gives_up_at: Time,
+    },
     /// Waits as long as the user does; `gives_up_at` is set by a CANCEL (RFC 3261 §9.1).
-    Proceeding { gives_up_at: Option<Time> },
-    Accepted { ends_at: Time },
-    Completed { ack: Wire, ends_at: Time },
+    Proceeding {
+        gives_up_at: Option<Time>,
+    },
+    Accepted {
+        ends_at: Time,
+    },
+    Completed {
+        ack: Wire,
+        ends_at: Time,
+    },
     Terminated,
 }
 

@@ -28,12 +28,27 @@ pub struct InviteServer {
 #[derive(Debug)]
 enum InviteState {
     /// The user has said nothing yet; 100 is sent for it when the time comes.
-    Trying { trying: Wire, at: Time },
-    Proceeding { last: Wire },
+    Trying {
+        trying: Wire,
+        at: Time,
+    },
+    Proceeding {
+        last: Wire,
+    },
     /// `resend` is gone once the ACK is there.
-    Accepted { response: Wire, resend: Option<Resend>, ends_at: Time },
-    Completed { response: Wire, resend: Option<Resend>, ends_at: Time },
-    Confirmed { ends_at: Time },
+    Accepted {
+        response: Wire,
+        resend: Option<Resend>,
+        ends_at: Time,
+    },
+    Completed {
+        response: Wire,
+        resend: Option<Resend>,
+        ends_at: Time,
+    },
+    Confirmed {
+        ends_at: Time,
+    },
     Terminated,
 }
 

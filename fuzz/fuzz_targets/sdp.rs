@@ -1,0 +1,43 @@
+//! Any bytes as a description: read, answered, taken as an answer, and what we say back is read again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::net::{IpAddr, Ipv4Addr};
+use telegraphone::sdp::{
+    Events, Flow, Format, Local, OfferAnswer, answer, conclude, offer_formats_from, parse,
+};
+
+fn local() -> Local {
+    Local {
+        session_id: 1,
+        version: 1,
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 10_000,
+        formats: vec![Format::PCMU, Format::PCMA],
+        events: Some(Events { pt: 101, clock: 8_000 }),
+        flow: Flow::SendRecv,
+        ptime: None,
+        rtcp_mux: true,
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(description) = parse(data) else { return };
+    if let Some(audio) = &description.audio {
+        let (formats, events) = offer_formats_from(audio);
+        assert!(formats.len() == 2 && events.is_some());
+    }
+    let _ = conclude(&local(), &description);
+    if let Ok((body, negotiated)) = answer(&description, &local(), None) {
+        let ours = parse(&body).expect("what we say can be read");
+        assert_eq!(ours.media.len(), description.media.len());
+        assert!(!negotiated.receive.is_empty());
+    }
+    let mut leg = OfferAnswer::new(1);
+    if leg.receive_offer(data).is_ok() {
+        let _ = leg.answer(local(), None);
+        leg.roll_back();
+        assert!(leg.offer(local()).is_ok());
+        let _ = leg.receive_answer(data);
+    }
+});

@@ -1,0 +1,144 @@
+//! What can be said on the command line.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A SIP-aware call-recording media service.
+#[derive(Debug, Parser)]
+#[command(name = "telegraphone", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// Configuration file (TOML); TELEGRAPHONE_CONFIG names one too
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data directory, instead of the configured one (./telegraphone-data)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service
+    Serve,
+    /// The configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Apply a company file: companies, users, numbers, trunks, settings
+    Apply {
+        file: PathBuf,
+        /// Print the difference, change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Remove what the file does not name, in the companies that it names
+        #[arg(long)]
+        prune: bool,
+    },
+    /// How the running service is
+    Status {
+        /// JSON for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Calls that are up
+    Call {
+        #[command(subcommand)]
+        command: CallCommand,
+    },
+    /// Recordings
+    Recording {
+        #[command(subcommand)]
+        command: RecordingCommand,
+    },
+    /// Events of the feed
+    Event {
+        #[command(subcommand)]
+        command: EventCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Name everything that is wrong, at once
+    Check,
+    /// Every key with its default, unit and meaning
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CallCommand {
+    /// Calls that are up
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// One call, up or over
+    Show {
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a call
+    Hangup {
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pause its recording
+    Pause {
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start or resume its recording
+    Resume {
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RecordingCommand {
+    /// The newest recordings
+    List {
+        /// How many at most
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// One recording with its markers and why it exists
+    Show {
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare files with their digests: one recording, or all
+    Verify {
+        id: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a recording's files; its row stays and says so
+    Delete {
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EventCommand {
+    /// Events after a position, oldest first
+    List {
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,235 @@
+//! The command line: subcommand → request → table or JSON.
+
+mod args;
+mod show;
+
+pub use args::{Cli, Command};
+
+use crate::api::{Answer, Request};
+use crate::base::{CallId, RecordingId};
+use crate::directory::file::CompanyFile;
+use crate::directory::plan::plan;
+use crate::service::clock::OsRandom;
+use crate::service::config::{Config, ConfigError, Sources, describe};
+use crate::service::{Service, control};
+use crate::store::Store;
+use anyhow::{Context, anyhow, bail};
+use args::{CallCommand, ConfigCommand, EventCommand, RecordingCommand};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Runs a subcommand. `Err` is told on standard error; the process then ends with status 1.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    let sources = Sources::gather(cli.config.as_deref(), cli.data.as_ref().map(|path| path.display().to_string()))
+        .map_err(|errors| wrong_config(&errors))?;
+    match cli.command {
+        Command::Serve => serve(&sources).await,
+        Command::Config { command: ConfigCommand::Check } => check_config(&sources),
+        Command::Config { command: ConfigCommand::Show } => {
+            println!("{}", show::config_keys(&describe()));
+            Ok(())
+        }
+        Command::Apply { file, dry_run, prune } => apply(&read_config(&sources)?, &file, dry_run, prune).await,
+        Command::Status { json } => answer(&sources, Request::Status, json).await,
+        Command::Call { command } => call(&sources, command).await,
+        Command::Recording { command } => recording(&sources, command).await,
+        Command::Event { command: EventCommand::List { after, limit, json } } => {
+            answer(&sources, Request::Events { after, limit }, json).await
+        }
+    }
+}
+
+fn read_config(sources: &Sources) -> anyhow::Result<Config> {
+    Config::read(sources).map_err(|errors| wrong_config(&errors))
+}
+
+fn wrong_config(errors: &[ConfigError]) -> anyhow::Error {
+    let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
+    anyhow!("the configuration is wrong in {} place(s):\n{}", errors.len(), lines.join("\n"))
+}
+
+fn check_config(sources: &Sources) -> anyhow::Result<()> {
+    let config = read_config(sources)?;
+    println!("The configuration is right. Data in {}.", config.data_dir.display());
+    Ok(())
+}
+
+async fn serve(sources: &Sources) -> anyhow::Result<()> {
+    let config = read_config(sources)?;
+    start_log(&config);
+    let data_dir = config.data_dir.clone();
+    let service = Service::start(config).await?;
+    for (transport, address) in service.sip_addresses() {
+        tracing::info!(%transport, %address, "listening");
+    }
+    // For scripts that wait for it; the log may be JSON or filtered.
+    println!("Telegraphone serves on {}. Data in {}.", addresses(&service), data_dir.display());
+    wait_for_signals(&service).await?;
+    tracing::info!("stopping: no new calls");
+    service.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn addresses(service: &Service) -> String {
+    let listed: Vec<String> =
+        service.sip_addresses().iter().map(|(transport, address)| format!("{transport} {address}")).collect();
+    listed.join(", ")
+}
+
+/// SIGTERM and SIGINT stop; SIGHUP reads the directory again.
+async fn wait_for_signals(service: &Service) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => service.reload().await,
+        }
+    }
+}
+
+/// Sends the log to standard error, in the configured form.
+pub fn start_log(config: &Config) {
+    use crate::service::config::LogFormat;
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let started = match config.log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    if let Err(error) = started {
+        eprintln!("the log is already open: {error}");
+    }
+}
+
+async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("company file {}", file.display()))?;
+    let wrong = |errors: Vec<crate::directory::file::FileError>| {
+        let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
+        anyhow!("{} is wrong in {} place(s):\n{}", file.display(), errors.len(), lines.join("\n"))
+    };
+    let company_file = CompanyFile::parse(&text).map_err(wrong)?;
+    make_folder(&config.data_dir)?;
+    let store = Store::open(&config.data_dir.join("telegraphone.db")).await?;
+    let current = store.load_directory().await?;
+    let plan = plan(&current, &company_file, prune).map_err(wrong)?;
+    if plan.is_empty() {
+        println!("Nothing to change.");
+        return Ok(());
+    }
+    println!("{plan}");
+    if dry_run {
+        println!("Dry run: nothing was changed.");
+        return Ok(());
+    }
+    let applied = store.apply(&plan, &mut OsRandom).await?;
+    for generated in &applied.generated {
+        println!(
+            "password of {}: {}  (shown this once)",
+            show::generated_owner(generated),
+            generated.password.reveal()
+        );
+    }
+    store.close().await;
+    match control::ask(&config.control.socket, &Request::Reload).await {
+        Ok(Answer::Done) => println!("Applied; the running service has taken it over."),
+        Ok(Answer::Failed { problem }) => bail!("applied, but the running service could not read it: {problem}"),
+        Ok(_) => bail!("applied, but the running service gave an unexpected answer"),
+        Err(_) => println!("Applied; the service takes it over when it starts."),
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("folder {}", path.display()))
+}
+
+async fn call(sources: &Sources, command: CallCommand) -> anyhow::Result<()> {
+    let (request, json) = match command {
+        CallCommand::List { json } => (Request::CallList, json),
+        CallCommand::Show { id, json } => (Request::CallShow { call: call_id(&id)? }, json),
+        CallCommand::Hangup { id, json } => (Request::CallHangUp { call: call_id(&id)? }, json),
+        CallCommand::Pause { id, json } => (Request::CallPause { call: call_id(&id)? }, json),
+        CallCommand::Resume { id, json } => (Request::CallResume { call: call_id(&id)? }, json),
+    };
+    answer(sources, request, json).await
+}
+
+async fn recording(sources: &Sources, command: RecordingCommand) -> anyhow::Result<()> {
+    let (request, json) = match command {
+        RecordingCommand::List { limit, json } => (Request::RecordingList { limit }, json),
+        RecordingCommand::Show { id, json } => (Request::RecordingShow { recording: recording_id(&id)? }, json),
+        RecordingCommand::Verify { id, json } => {
+            let recording = id.as_deref().map(recording_id).transpose()?;
+            (Request::RecordingVerify { recording }, json)
+        }
+        RecordingCommand::Delete { id, json } => (Request::RecordingDelete { recording: recording_id(&id)? }, json),
+    };
+    answer(sources, request, json).await
+}
+
+fn call_id(text: &str) -> anyhow::Result<CallId> {
+    CallId::parse(text).ok_or_else(|| anyhow!("{text:?} is not the id of a call; `telegraphone call list` shows them"))
+}
+
+fn recording_id(text: &str) -> anyhow::Result<RecordingId> {
+    RecordingId::parse(text)
+        .ok_or_else(|| anyhow!("{text:?} is not the id of a recording; `telegraphone recording list` shows them"))
+}
+
+/// Asks the running service and prints what it says.
+async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Result<()> {
+    let config = read_config(sources)?;
+    let socket: PathBuf = config.control.socket;
+    let answer = match control::ask(&socket, &request).await {
+        Ok(answer) => answer,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => bail!(
+            "the service is not running: nothing answers on {}. Start it with `telegraphone serve`, or name its data directory with --data",
+            socket.display()
+        ),
+        Err(error) => bail!("{}: {error}", socket.display()),
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+    }
+    match answer {
+        Answer::NotFound { what } => bail!("not found: {what}"),
+        Answer::Failed { problem } => bail!("{problem}"),
+        Answer::Refused { refusal } => bail!("refused: {}", show::refusal(refusal)),
+        Answer::Verified { results } => {
+            let bad = results.iter().filter(|result| !result.problem.is_empty()).count();
+            if !json {
+                println!("{}", show::verified(&results));
+            }
+            if bad > 0 {
+                bail!("{bad} of {} recordings are not what was recorded", results.len());
+            }
+            Ok(())
+        }
+        Answer::Status { .. }
+        | Answer::Done
+        | Answer::Calls { .. }
+        | Answer::Call { .. }
+        | Answer::Recordings { .. }
+        | Answer::Recording { .. }
+        | Answer::Events { .. }
+            if json =>
+        {
+            Ok(())
+        }
+        answer => {
+            println!("{}", show::answer(&answer));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Answers as tables for people.
+
+use crate::api::{Answer, Status, Verified};
+use crate::base::{Rate, Samples};
+use crate::call::CallView;
+use crate::ledger::{CallRecord, RecordingRecord, Refusal};
+use crate::service::config::KeyDoc;
+use crate::store::GeneratedPassword;
+use crate::subscription::FeedEntry;
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(head.to_vec());
+    table
+}
+
+pub fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Status { status } => status_text(status),
+        Answer::Done => "Done.".to_owned(),
+        Answer::Calls { calls } if calls.is_empty() => "No call is up.".to_owned(),
+        Answer::Calls { calls } => call_table(calls),
+        Answer::Call { up, record, recordings } => call_text(up.as_deref(), record, recordings),
+        Answer::Recordings { recordings } if recordings.is_empty() => "No recordings yet.".to_owned(),
+        Answer::Recordings { recordings } => recording_table(recordings),
+        Answer::Recording { recording } => recording_text(recording),
+        Answer::Verified { results } => verified(results),
+        Answer::Events { events } if events.is_empty() => "No events.".to_owned(),
+        Answer::Events { events } => event_table(events),
+        Answer::Refused { refusal: why } => refusal(*why).to_owned(),
+        Answer::NotFound { what } => format!("Not found: {what}"),
+        Answer::Failed { problem } => problem.clone(),
+    }
+}
+
+pub const fn refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::AgentPauseOff => "agent_pause is off for this user",
+        Refusal::Role => "this role may not command recordings",
+        Refusal::FlowStep => "a recording step of the call flow decides",
+        Refusal::RecordingFailed => "the recording cannot be made",
+    }
+}
+
+fn status_text(status: &Status) -> String {
+    let Status {
+        version,
+        started,
+        listeners,
+        calls,
+        devices,
+        transactions,
+        free_ports,
+        leftovers: _,
+        no_recording,
+        recordings_folder,
+    } = status;
+    let recording =
+        no_recording.as_ref().map_or_else(|| "possible".to_owned(), |problem| format!("impossible: {problem}"));
+    format!(
+        "Telegraphone {version}, up since {started}\nlistening    {}\ncalls        {calls}\ndevices      {devices}\ntransactions {transactions}\nfree ports   {free_ports} pairs\nrecording    {recording}\nrecordings   {recordings_folder}",
+        listeners.join(", ")
+    )
+}
+
+fn call_table(calls: &[CallView]) -> String {
+    let mut table = table(&["call", "direction", "caller", "callee", "since", "recording", "why"]);
+    for view in calls {
+        let record = &view.record;
+        let since = record.answered.map_or_else(|| "ringing".to_owned(), |at| at.to_string());
+        table.add_row(vec![
+            record.id.to_string(),
+            record.direction.to_string(),
+            record.caller.to_string(),
+            record.callee.to_string(),
+            since,
+            if view.recording { "on" } else { "off" }.to_owned(),
+            record
+                .changes
+                .last()
+                .map_or_else(|| record.decision.because.to_string(), |change| change.decision.because.to_string()),
+        ]);
+    }
+    table.to_string()
+}
+
+fn call_text(up: Option<&CallView>, record: &CallRecord, recordings: &[RecordingRecord]) -> String {
+    let mut lines = vec![
+        format!("call       {}", record.id),
+        format!("direction  {}", record.direction),
+        format!("caller     {}", record.caller),
+        format!("callee     {}", record.callee),
+        format!("started    {}", record.started),
+    ];
+    lines.extend(record.answered.map(|at| format!("answered   {at}")));
+    lines.extend(record.ended.map(|at| format!("ended      {at}")));
+    lines.push(format!("outcome    {:?}", record.outcome));
+    lines.extend(record.end_reason.as_ref().map(|reason| format!("ended by   {reason:?}")));
+    lines.push(format!(
+        "recorded   {}: {}",
+        if record.decision.record { "yes" } else { "no" },
+        record.decision.because
+    ));
+    for change in &record.changes {
+        let wanted = if change.wanted { "start" } else { "pause" };
+        let outcome = change.refused.map_or_else(|| "obeyed".to_owned(), |why| format!("refused: {}", refusal(why)));
+        lines.push(format!("command    {wanted} at {} ms, {outcome}", change.offset_ms));
+    }
+    if let Some(view) = up {
+        lines.push(format!("recording  {} now", if view.recording { "on" } else { "off" }));
+    }
+    lines.extend(recordings.iter().map(|recording| format!("file       {}", recording.path)));
+    lines.join("\n")
+}
+
+fn length(recording: &RecordingRecord) -> String {
+    let ms = Rate(recording.rate).span(Samples(recording.samples)).as_millis();
+    format!("{}.{:03} s", ms / 1_000, ms % 1_000)
+}
+
+fn recording_table(recordings: &[RecordingRecord]) -> String {
+    let mut table = table(&["recording", "started", "direction", "parties", "length", "state", "file"]);
+    for recording in recordings {
+        let parties: Vec<String> = recording.sidecar.parties.iter().map(|party| party.party.to_string()).collect();
+        table.add_row(vec![
+            recording.id.to_string(),
+            recording.started.to_string(),
+            recording.sidecar.direction.to_string(),
+            parties.join(" → "),
+            length(recording),
+            recording.state.as_str().to_owned(),
+            recording.path.clone(),
+        ]);
+    }
+    table.to_string()
+}
+
+fn recording_text(recording: &RecordingRecord) -> String {
+    let sidecar = &recording.sidecar;
+    let mut lines = vec![
+        format!("recording  {}", recording.id),
+        format!("call       {}", recording.call),
+        format!("state      {}", recording.state.as_str()),
+        format!("file       {}", recording.path),
+        format!("started    {}", recording.started),
+        format!("length     {}", length(recording)),
+        format!("recorded   {}", sidecar.decision.because),
+        format!("sha-256    audio {}", recording.audio_sha256),
+        format!("           rest  {}", recording.frame_sha256),
+    ];
+    if !recording.problem.is_empty() {
+        lines.push(format!("problem    {}", recording.problem));
+    }
+    if sidecar.ended_paused {
+        lines.push("note       the call ended while the recording was paused".to_owned());
+    }
+    for party in &sidecar.parties {
+        lines.push(format!(
+            "{:<10} {} ({}, {} packets, {} lost)",
+            party.channel, party.party, party.codec, party.packets, party.lost
+        ));
+    }
+    for marker in &sidecar.markers {
+        let at = Rate(recording.rate).span(Samples(marker.at)).as_millis();
+        let side = marker.side.map_or_else(String::new, |side| format!(" ({side})"));
+        lines.push(format!("marker     {:>9} ms  {}{side}", at, marker.kind.as_str()));
+    }
+    lines.join("\n")
+}
+
+pub fn verified(results: &[Verified]) -> String {
+    let good = results.iter().filter(|result| result.problem.is_empty()).count();
+    let mut lines = vec![format!("{good} of {} recordings are what was recorded.", results.len())];
+    let bad = results.iter().filter(|result| !result.problem.is_empty());
+    lines.extend(bad.map(|result| format!("{} {}: {}", result.recording, result.path, result.problem)));
+    lines.join("\n")
+}
+
+fn event_table(events: &[FeedEntry]) -> String {
+    let mut table = table(&["seq", "at", "event", "company", "call", "recording"]);
+    for event in events {
+        table.add_row(vec![
+            event.seq.to_string(),
+            event.at.to_string(),
+            event.kind.as_str().to_owned(),
+            event.company.to_string(),
+            event.call.to_string(),
+            event.recording.to_string(),
+        ]);
+    }
+    table.to_string()
+}
+
+pub fn config_keys(keys: &[KeyDoc]) -> String {
+    let mut table = table(&["key", "default", "unit", "meaning"]);
+    for key in keys {
+        table.add_row(vec![key.key.to_string(), key.default.to_string(), key.unit.to_string(), key.doc.to_string()]);
+    }
+    table.to_string()
+}
+
+pub fn generated_owner(generated: &GeneratedPassword) -> String {
+    format!("user {} of {}", generated.extension, generated.company)
+}

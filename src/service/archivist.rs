@@ -1,0 +1,459 @@
+//! Finishes recordings: trailer and sizes, sync, sidecar, rename, then row and outbox entry in one
+//! transaction, in that order. A crash between any two of them is repaired at the next start.
+
+use super::clock::Clock;
+use super::recorder::Paths;
+use crate::base::{CallId, Random, RecordingId, Side, Wall};
+use crate::call::Preparation;
+use crate::ledger::{CallRecord, OutboxKind, RecordingRecord, RecordingState, Sidecar, SidecarParty};
+use crate::media::LegStats;
+use crate::recording::{Closed, Title, cues, info, seal};
+use crate::store::{Store, StoreError};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// A part that the recorder has closed.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    pub recording: RecordingId,
+    pub started: Wall,
+    pub preparation: Preparation,
+    pub paths: Paths,
+    pub closed: Closed,
+}
+
+/// What the archivist is told.
+#[derive(Debug)]
+pub enum ArchiveOrder {
+    /// A part is closed.
+    Closed(Box<Finish>),
+    /// A recording was wanted and no file could be made.
+    NoFile {
+        call: CallId,
+        problem: String,
+    },
+    /// The recorder has nothing more of this call.
+    Over {
+        call: CallId,
+    },
+    /// The call has ended: what its sidecars say.
+    Ended {
+        record: Box<CallRecord>,
+        stats: Box<[LegStats; 2]>,
+        company_name: String,
+    },
+    /// Policy said to record and no recording was begun.
+    NotRecorded {
+        record: Box<CallRecord>,
+        company_name: String,
+        problem: String,
+    },
+    Stop,
+}
+
+/// What is known of a call whose recording is not finished.
+#[derive(Default)]
+struct Waiting {
+    closed: Vec<Finish>,
+    no_file: Option<String>,
+    over: bool,
+    ended: Option<Ended>,
+}
+
+struct Ended {
+    record: CallRecord,
+    stats: [LegStats; 2],
+    company_name: String,
+}
+
+/// The archivist's end.
+#[derive(Debug)]
+pub struct ArchivistHandle {
+    orders: SyncSender<ArchiveOrder>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Orders that may wait: three for each call that ends.
+const ORDERS: usize = 65_536;
+/// How long to wait before a hand-over that failed is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Version of the sidecar's shape.
+pub const SIDECAR_VERSION: u32 = 1;
+
+impl ArchivistHandle {
+    /// Starts the thread. `handed_over` is woken after each transaction. `reserve` is a file that
+    /// may be given up when the disk is full, so that what is open can be finished.
+    pub fn start(
+        clock: Clock,
+        store: Store,
+        runtime: tokio::runtime::Handle,
+        handed_over: Arc<tokio::sync::Notify>,
+        reserve: PathBuf,
+    ) -> io::Result<Self> {
+        let (orders, inbox) = sync_channel(ORDERS);
+        let thread = thread::Builder::new().name("archivist".to_owned()).spawn(move || {
+            let archivist =
+                Archivist { clock, store, runtime, handed_over, reserve, waiting: HashMap::new(), ready: Vec::new() };
+            archivist.run(&inbox);
+        })?;
+        Ok(ArchivistHandle { orders, thread: Some(thread) })
+    }
+
+    pub fn sender(&self) -> SyncSender<ArchiveOrder> {
+        self.orders.clone()
+    }
+
+    /// Finishes everything, then ends the thread.
+    pub fn stop(&mut self) {
+        let _ = self.orders.send(ArchiveOrder::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A recording that is final on disk and has no row yet.
+struct Ready {
+    record: RecordingRecord,
+    kind: OutboxKind,
+    journal: Option<PathBuf>,
+}
+
+struct Archivist {
+    clock: Clock,
+    store: Store,
+    runtime: tokio::runtime::Handle,
+    handed_over: Arc<tokio::sync::Notify>,
+    reserve: PathBuf,
+    waiting: HashMap<CallId, Waiting>,
+    ready: Vec<Ready>,
+}
+
+impl Archivist {
+    fn run(mut self, inbox: &Receiver<ArchiveOrder>) {
+        loop {
+            let first = match self.ready.is_empty() {
+                true => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => inbox.recv_timeout(RETRY),
+            };
+            let mut going = !matches!(first, Err(RecvTimeoutError::Disconnected));
+            // What came meanwhile shares one transaction.
+            for order in first.into_iter().chain(inbox.try_iter()) {
+                going &= !matches!(order, ArchiveOrder::Stop);
+                self.take(order);
+            }
+            self.hand_over();
+            if !going {
+                return self.finish_all();
+            }
+        }
+    }
+
+    fn take(&mut self, order: ArchiveOrder) {
+        let call = match order {
+            ArchiveOrder::Closed(finish) => {
+                let call = finish.preparation.call;
+                self.of(call).closed.push(*finish);
+                call
+            }
+            ArchiveOrder::NoFile { call, problem } => {
+                self.of(call).no_file = Some(problem);
+                call
+            }
+            ArchiveOrder::Over { call } => {
+                self.of(call).over = true;
+                call
+            }
+            ArchiveOrder::Ended { record, stats, company_name } => {
+                let call = record.id;
+                self.of(call).ended = Some(Ended { record: *record, stats: *stats, company_name });
+                call
+            }
+            ArchiveOrder::NotRecorded { record, company_name, problem } => {
+                let ended = Ended { record: *record, stats: Default::default(), company_name };
+                let failed = self.failed(&ended, problem);
+                return self.ready.push(failed);
+            }
+            ArchiveOrder::Stop => return,
+        };
+        let complete = self.waiting.get(&call).is_some_and(|waiting| waiting.over && waiting.ended.is_some());
+        if complete && let Some(waiting) = self.waiting.remove(&call) {
+            self.finish_call(waiting);
+        }
+    }
+
+    fn of(&mut self, call: CallId) -> &mut Waiting {
+        self.waiting.entry(call).or_default()
+    }
+
+    fn finish_call(&mut self, waiting: Waiting) {
+        let Waiting { closed, no_file, over: _, ended } = waiting;
+        let Some(ended) = ended else { return };
+        if let Some(problem) = no_file {
+            let failed = self.failed(&ended, problem);
+            self.ready.push(failed);
+        }
+        for finish in closed {
+            let ready = self.finish_part(&finish, &ended);
+            self.ready.push(ready);
+        }
+    }
+
+    fn finish_part(&self, finish: &Finish, ended: &Ended) -> Ready {
+        let sidecar = sidecar_of(finish, ended);
+        let finished = finish_file(&finish.paths, &sidecar, finish.closed.audio_sha256.clone()).or_else(|error| {
+            // A full disk: the reserve makes room for trailer and sidecar.
+            let _ = fs::remove_file(&self.reserve);
+            tracing::warn!(call = %sidecar.call, %error, "a recording is finished with the reserve");
+            finish_file(&finish.paths, &sidecar, None)
+        });
+        match finished {
+            Ok(record) => {
+                let kind = OutboxKind::RecordingFinished;
+                Ready { record, kind, journal: Some(finish.paths.journal()) }
+            }
+            Err(error) => {
+                tracing::error!(call = %sidecar.call, %error, "a recording could not be finished; it is repaired at the next start");
+                let problem = format!("the file could not be finished: {error}");
+                self.failed(ended, problem)
+            }
+        }
+    }
+
+    /// The visible failure of a recording that policy wanted.
+    fn failed(&self, ended: &Ended, problem: String) -> Ready {
+        let id = RecordingId::new(self.clock.wall(), super::clock::OsRandom.ten_bytes());
+        let record = &ended.record;
+        let started = record.answered.unwrap_or(record.started);
+        let sidecar = Sidecar {
+            version: SIDECAR_VERSION,
+            recording: id,
+            call: record.id,
+            company: record.company,
+            company_name: ended.company_name.clone(),
+            direction: record.direction,
+            number: record.number,
+            parties: parties(record, &["".to_owned(), "".to_owned()], &ended.stats),
+            answered: started,
+            started,
+            offset_ms: 0,
+            samples: 0,
+            rate: 8_000,
+            state: RecordingState::Failed,
+            decision: record.decision.clone(),
+            changes: record.changes.clone(),
+            markers: Vec::new(),
+            markers_left_out: 0,
+            ended_paused: record.ended_paused,
+            end_reason: record.end_reason.clone(),
+            problem: problem.clone(),
+        };
+        let record = RecordingRecord {
+            id,
+            call: record.id,
+            company: record.company,
+            state: RecordingState::Failed,
+            path: String::new(),
+            started,
+            samples: 0,
+            rate: 8_000,
+            bytes: 0,
+            audio_sha256: String::new(),
+            frame_sha256: String::new(),
+            problem,
+            sidecar,
+        };
+        Ready { record, kind: OutboxKind::RecordingFailed, journal: None }
+    }
+
+    /// Row and outbox entry of everything that is ready, in one transaction; tried again later
+    /// when the database cannot take it.
+    fn hand_over(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
+        let rows: Vec<(RecordingRecord, OutboxKind)> =
+            self.ready.iter().map(|ready| (ready.record.clone(), ready.kind)).collect();
+        let result: Result<Vec<i64>, StoreError> =
+            self.runtime.block_on(self.store.hand_over_all(&rows, self.clock.wall()));
+        match result {
+            Ok(_) => {
+                for ready in self.ready.drain(..) {
+                    if let Some(journal) = ready.journal {
+                        let _ = fs::remove_file(journal);
+                    }
+                }
+                self.handed_over.notify_one();
+            }
+            Err(error) => {
+                let _ = fs::remove_file(&self.reserve);
+                tracing::error!(%error, recordings = rows.len(), "recordings could not be handed over; it is tried again");
+            }
+        }
+    }
+
+    /// The end of the service: calls without an end get theirs from what is known.
+    fn finish_all(mut self) {
+        let waiting: Vec<Waiting> = self.waiting.drain().map(|(_, waiting)| waiting).collect();
+        for mut waiting in waiting {
+            if waiting.ended.is_none()
+                && let Some(first) = waiting.closed.first()
+            {
+                let (record, company_name) = (first.preparation.record.clone(), first.preparation.company_name.clone());
+                waiting.ended = Some(Ended { record, stats: Default::default(), company_name });
+            }
+            self.finish_call(waiting);
+        }
+        self.hand_over();
+    }
+}
+
+fn sidecar_of(finish: &Finish, ended: &Ended) -> Sidecar {
+    let Finish { recording, started, preparation, paths: _, closed } = finish;
+    let record = &ended.record;
+    let answered = record.answered.unwrap_or(record.started);
+    let offset = started.unix_micros().saturating_sub(answered.unix_micros()) / 1_000;
+    let [caller, callee] = &preparation.parties;
+    let codecs = [caller.1.clone(), callee.1.clone()];
+    Sidecar {
+        version: SIDECAR_VERSION,
+        recording: *recording,
+        call: record.id,
+        company: record.company,
+        company_name: preparation.company_name.clone(),
+        direction: record.direction,
+        number: record.number,
+        parties: parties(record, &codecs, &ended.stats),
+        answered,
+        started: *started,
+        offset_ms: u64::try_from(offset).unwrap_or(0),
+        samples: closed.samples,
+        rate: 8_000,
+        state: if closed.problem.is_some() { RecordingState::Incomplete } else { RecordingState::Complete },
+        decision: record.decision.clone(),
+        changes: record.changes.clone(),
+        markers: closed.markers.clone(),
+        markers_left_out: closed.markers_left_out,
+        ended_paused: record.ended_paused,
+        end_reason: record.end_reason.clone(),
+        problem: closed.problem.clone().unwrap_or_default(),
+    }
+}
+
+fn parties(record: &CallRecord, codecs: &[String; 2], stats: &[LegStats; 2]) -> Vec<SidecarParty> {
+    let of = [&record.caller, &record.callee];
+    let channels = [Side::Caller, Side::Callee].map(|side| if side == Side::Caller { "left" } else { "right" });
+    let rows = of.into_iter().zip(channels).zip(codecs).zip(stats);
+    rows.map(|(((party, channel), codec), stats)| SidecarParty {
+        channel: channel.to_owned(),
+        party: party.clone(),
+        codec: codec.clone(),
+        packets: stats.counters.received,
+        lost: stats.counters.lost,
+        late: stats.counters.late,
+        duplicates: stats.counters.duplicates,
+        strangers: stats.counters.strangers,
+    })
+    .collect()
+}
+
+/// Makes a `.part` final: trailer, sizes, sync, sidecar, rename. `audio_sha256` is the running
+/// digest of the audio, `None` to read it again. Can be done again after any interruption.
+pub fn finish_file(paths: &Paths, sidecar: &Sidecar, audio_sha256: Option<String>) -> io::Result<RecordingRecord> {
+    let from = if paths.part().exists() { paths.part() } else { paths.wav() };
+    let file = OpenOptions::new().read(true).write(true).open(&from)?;
+    let rate = crate::base::Rate(sidecar.rate);
+    let title = Title {
+        direction: sidecar.direction,
+        caller: party_name(sidecar, 0),
+        callee: party_name(sidecar, 1),
+        started: sidecar.started,
+        decision: &sidecar.decision,
+        call: sidecar.call.to_string(),
+        recording: sidecar.recording.to_string(),
+    };
+    let seal = seal(sidecar.samples, &cues(&sidecar.markers, rate), &info(&title));
+    let data_end = crate::audio::wav::DATA_OFFSET + 4 * sidecar.samples;
+    // The sizes come first: a crash right after leaves a header that says where the audio ends.
+    for (offset, bytes) in seal.sizes {
+        file.write_all_at(&bytes, offset)?;
+    }
+    file.set_len(data_end)?;
+    file.write_all_at(&seal.trailer, data_end)?;
+    let audio_sha256 = match audio_sha256 {
+        Some(digest) => digest,
+        None => audio_digest(&file, data_end)?,
+    };
+    let frame_sha256 = frame_digest(&file, data_end)?;
+    file.sync_all()?;
+    write_sidecar(&paths.sidecar(), sidecar)?;
+    if from != paths.wav() {
+        fs::rename(&from, paths.wav())?;
+    }
+    if let Some(folder) = paths.wav().parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(RecordingRecord {
+        id: sidecar.recording,
+        call: sidecar.call,
+        company: sidecar.company,
+        state: sidecar.state,
+        path: paths.relative_wav(),
+        started: sidecar.started,
+        samples: sidecar.samples,
+        rate: sidecar.rate,
+        bytes: data_end + seal.trailer.len() as u64,
+        audio_sha256,
+        frame_sha256,
+        problem: sidecar.problem.clone(),
+        sidecar: sidecar.clone(),
+    })
+}
+
+fn party_name(sidecar: &Sidecar, at: usize) -> String {
+    sidecar.parties.get(at).map_or_else(String::new, |party| party.party.to_string())
+}
+
+/// SHA-256 of the content of the `data` chunk, hex.
+pub fn audio_digest(file: &File, data_end: u64) -> io::Result<String> {
+    digest_of(file, crate::audio::wav::DATA_OFFSET, data_end, Sha256::new())
+        .map(|digest| hex::encode(digest.finalize()))
+}
+
+/// SHA-256 of everything before and after it, hex.
+pub fn frame_digest(file: &File, data_end: u64) -> io::Result<String> {
+    let head = digest_of(file, 0, crate::audio::wav::DATA_OFFSET, Sha256::new())?;
+    let whole = digest_of(file, data_end, u64::MAX, head)?;
+    Ok(hex::encode(whole.finalize()))
+}
+
+fn digest_of(mut file: &File, from: u64, to: u64, mut digest: Sha256) -> io::Result<Sha256> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut reader = file.take(to - from);
+    let mut block = vec![0; 64 * 1_024];
+    loop {
+        match reader.read(&mut block)? {
+            0 => return Ok(digest),
+            read => digest.update(block.get(..read).unwrap_or(&[])),
+        }
+    }
+}
+
+fn write_sidecar(path: &Path, sidecar: &Sidecar) -> io::Result<()> {
+    let mut draft = path.to_owned().into_os_string();
+    draft.push(".tmp");
+    let draft = PathBuf::from(draft);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    serde_json::to_writer_pretty(&mut file, sidecar)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(draft, path)
+}

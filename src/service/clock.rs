@@ -1,0 +1,66 @@
+//! The two clocks. Only the shell reads them.
+
+use crate::base::{Span, Time, Wall};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Seconds between 1900 (NTP) and 1970 (UNIX).
+const NTP_EPOCH: u64 = 2_208_988_800;
+
+/// The monotonic clock since the start, and the calendar beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
+    pub fn start() -> Self {
+        Clock { origin: Instant::now() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
+    pub fn now(&self) -> Time {
+        let elapsed = Instant::now().saturating_duration_since(self.origin);
+        Time(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the calendar")]
+    pub fn wall(&self) -> Wall {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Wall::from_unix_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// The calendar moment of a moment of the monotonic clock, by the calendar as it stands now.
+    pub fn wall_of(&self, at: Time) -> Wall {
+        let ago = i64::try_from(self.now().since(at).0).unwrap_or(0);
+        Wall::from_unix_micros(self.wall().unix_micros() - ago)
+    }
+
+    /// The calendar as an NTP timestamp (RFC 3550 §4): 32.32 bits of seconds.
+    pub fn ntp(&self) -> u64 {
+        let micros = u64::try_from(self.wall().unix_micros()).unwrap_or(0);
+        let seconds = micros / 1_000_000 + NTP_EPOCH;
+        let fraction = ((micros % 1_000_000) << 32) / 1_000_000;
+        (seconds << 32) | fraction
+    }
+
+    /// How long until `at`, from now.
+    pub fn until(&self, at: Time) -> Duration {
+        let left: Span = at.since(self.now());
+        left.into()
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsRandom;
+
+impl crate::base::Random for OsRandom {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        if let Err(error) = getrandom::fill(bytes) {
+            // Without randomness nothing here is safe: tags, nonces and SSRCs would be guessable.
+            tracing::error!(%error, "no randomness from the operating system");
+            std::process::abort();
+        }
+    }
+}

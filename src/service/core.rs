@@ -1,0 +1,286 @@
+//! The one task in which call control lives: everything that happens comes to it as a message,
+//! one after the other.
+
+use super::clock::Clock;
+use super::net::{Arrival, Connections, Outlets, Sent, connect};
+use super::recorder::RecorderReport;
+use super::shell::ServiceShell;
+use super::worker::Report;
+use crate::api::{Answer, Request, Status};
+use crate::base::{Span, Time};
+use crate::call::Switch;
+use crate::directory::Directory;
+use crate::ledger::EndReason;
+use crate::policy::Command;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// What others ask call control.
+#[derive(Debug)]
+pub enum Order {
+    Api {
+        request: Request,
+        answer: oneshot::Sender<Answer>,
+    },
+    Directory(Arc<Directory>),
+    Names(HashMap<(String, u16), SocketAddr>),
+    /// Recordings can be made again, or cannot and why.
+    Recording(Option<String>),
+    /// No new calls; those that are up have `grace`. Answered when the last has ended.
+    Stop {
+        grace: Duration,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// The queues that call control reads.
+pub struct Inbox {
+    pub arrivals: mpsc::Receiver<Arrival>,
+    pub reports: mpsc::Receiver<Report>,
+    pub recorders: mpsc::Receiver<RecorderReport>,
+    pub orders: mpsc::Receiver<Order>,
+}
+
+/// Call control.
+pub struct Core {
+    pub clock: Clock,
+    pub switch: Switch,
+    pub shell: ServiceShell,
+    pub outlets: Outlets,
+    pub connections: Connections,
+    pub arrivals: mpsc::Sender<Arrival>,
+    pub tcp_idle: Duration,
+    pub started: String,
+    pub listeners: Vec<String>,
+    pub recordings_folder: String,
+    pub no_recording: Option<String>,
+    stopping: Option<Stopping>,
+}
+
+struct Stopping {
+    hang_up_at: Time,
+    done: Option<oneshot::Sender<()>>,
+}
+
+/// Messages taken at once before what has to be sent is sent.
+const BATCH: usize = 64;
+/// The longest sleep; timers make it shorter.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+impl Core {
+    #[allow(clippy::too_many_arguments, reason = "called once, by the service's start")]
+    pub fn new(
+        clock: Clock,
+        switch: Switch,
+        shell: ServiceShell,
+        outlets: Outlets,
+        connections: Connections,
+        arrivals: mpsc::Sender<Arrival>,
+        tcp_idle: Duration,
+        listeners: Vec<String>,
+        recordings_folder: String,
+    ) -> Self {
+        let started = clock.wall().to_string();
+        Core {
+            clock,
+            switch,
+            shell,
+            outlets,
+            connections,
+            arrivals,
+            tcp_idle,
+            started,
+            listeners,
+            recordings_folder,
+            no_recording: None,
+            stopping: None,
+        }
+    }
+
+    /// Runs until it was stopped and the last call has ended; gives the shell back to be closed.
+    pub async fn run(mut self, mut inbox: Inbox) -> ServiceShell {
+        loop {
+            let wait = self.wait();
+            tokio::select! {
+                biased;
+                Some(order) = inbox.orders.recv() => self.order(order),
+                Some(report) = inbox.reports.recv() => {
+                    self.report(report);
+                    for _ in 0..BATCH {
+                        let Ok(report) = inbox.reports.try_recv() else { break };
+                        self.report(report);
+                    }
+                }
+                Some(report) = inbox.recorders.recv() => self.recorder_report(&report),
+                Some(arrival) = inbox.arrivals.recv() => {
+                    self.arrival(arrival);
+                    for _ in 0..BATCH {
+                        let Ok(arrival) = inbox.arrivals.try_recv() else { break };
+                        self.arrival(arrival);
+                    }
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+            let now = self.clock.now();
+            if self.switch.next_timeout().is_some_and(|at| at <= now) {
+                self.switch.handle_timeout(now, self.clock.wall(), &mut self.shell);
+            }
+            self.shell.save_what_waits();
+            self.transmit();
+            if self.is_over(now) {
+                return self.shell;
+            }
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        let timer = self.switch.next_timeout().map_or(IDLE, |at| self.clock.until(at));
+        match &self.stopping {
+            Some(_) => timer.min(Duration::from_millis(50)),
+            None => timer,
+        }
+    }
+
+    fn arrival(&mut self, arrival: Arrival) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        match arrival {
+            Arrival::Datagram { bytes, peer } => self.switch.datagram(&bytes, peer, now, wall, &mut self.shell),
+            Arrival::Message { message, peer } => self.switch.message(*message, peer, now, wall, &mut self.shell),
+            Arrival::Opened { connection, peer, sender } => self.outlets.opened(connection, peer.remote, sender),
+            Arrival::Closed { connection } => {
+                self.transmit();
+                self.outlets.closed(connection);
+                self.switch.connection_closed(connection, now, wall, &mut self.shell);
+            }
+            Arrival::Failed { peer } => self.switch.transport_failed(peer, now, wall, &mut self.shell),
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Fact { call, fact } => {
+                self.switch.fact(call, fact, self.clock.now(), self.clock.wall(), &mut self.shell)
+            }
+            Report::Over { call, stats, ports } => self.shell.over(call, stats, ports),
+        }
+    }
+
+    fn recorder_report(&mut self, report: &RecorderReport) {
+        match report {
+            RecorderReport::Failed { call, problem } => {
+                tracing::warn!(%call, problem, "the call goes on as its company settings say for a failed recording");
+                self.switch.recording_failed(*call, self.clock.now(), self.clock.wall(), &mut self.shell);
+            }
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Api { request, answer } => drop(answer.send(self.answer(&request))),
+            Order::Directory(directory) => self.switch.set_directory(directory),
+            Order::Names(names) => self.shell.names = names,
+            Order::Recording(problem) => {
+                self.no_recording.clone_from(&problem);
+                self.switch.set_recording_problem(problem);
+            }
+            Order::Stop { grace, done } => {
+                self.switch.stop_taking_calls();
+                let grace = Span(u64::try_from(grace.as_micros()).unwrap_or(u64::MAX));
+                self.stopping = Some(Stopping { hang_up_at: self.clock.now() + grace, done: Some(done) });
+            }
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Answer {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        let not_found = |call: &crate::base::CallId| Answer::NotFound { what: format!("call {call} is not up") };
+        match request {
+            Request::Status => Answer::Status { status: Box::new(self.status()) },
+            Request::CallList => Answer::Calls { calls: self.switch.calls() },
+            Request::CallShow { call } => match self.switch.call(*call) {
+                Some(view) => Answer::Call {
+                    record: Box::new(view.record.clone()),
+                    up: Some(Box::new(view)),
+                    recordings: Vec::new(),
+                },
+                None => not_found(call),
+            },
+            Request::CallHangUp { call } => {
+                match self.switch.hang_up(*call, EndReason::Operator, now, wall, &mut self.shell) {
+                    true => Answer::Done,
+                    false => not_found(call),
+                }
+            }
+            Request::CallPause { call } | Request::CallResume { call } => {
+                let command =
+                    if matches!(request, Request::CallPause { .. }) { Command::Pause } else { Command::Start };
+                match self.switch.command(*call, command, now, wall, &mut self.shell) {
+                    Some(Ok(())) => Answer::Done,
+                    Some(Err(refusal)) => Answer::Refused { refusal },
+                    None => not_found(call),
+                }
+            }
+            Request::Reload
+            | Request::RecordingList { .. }
+            | Request::RecordingShow { .. }
+            | Request::RecordingVerify { .. }
+            | Request::RecordingDelete { .. }
+            | Request::Events { .. } => Answer::Failed { problem: "not a request for call control".to_owned() },
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started.clone(),
+            listeners: self.listeners.clone(),
+            calls: self.switch.call_count(),
+            devices: self.switch.registrar().count(),
+            transactions: self.switch.endpoint().transactions(),
+            free_ports: self.shell.ports.free(),
+            leftovers: self.switch.leftovers(),
+            no_recording: self.no_recording.clone(),
+            recordings_folder: self.recordings_folder.clone(),
+        }
+    }
+
+    fn transmit(&mut self) {
+        while let Some(transmit) = self.switch.poll_transmit() {
+            let outcome = match self.outlets.send(&transmit.peer, transmit.bytes) {
+                Ok(sent) => sent,
+                Err(bytes) => {
+                    let connection = self.connections.next();
+                    connect(transmit.peer, bytes, connection, self.tcp_idle, self.arrivals.clone());
+                    Sent::Done
+                }
+            };
+            if outcome == Sent::Failed {
+                self.switch.transport_failed(transmit.peer, self.clock.now(), self.clock.wall(), &mut self.shell);
+            }
+        }
+    }
+
+    /// Whether the service was stopped and nothing is left of its calls.
+    fn is_over(&mut self, now: Time) -> bool {
+        let Some(stopping) = &mut self.stopping else { return false };
+        if now >= stopping.hang_up_at {
+            let calls: Vec<_> = self.switch.calls().into_iter().map(|view| view.record.id).collect();
+            for call in calls {
+                self.switch.hang_up(call, EndReason::Shutdown, now, self.clock.wall(), &mut self.shell);
+            }
+            self.transmit();
+        }
+        let Some(stopping) = &mut self.stopping else { return false };
+        // The BYEs have gone out; their answers are waited for, but not for ever.
+        let linger = now >= stopping.hang_up_at + Span::from_secs(2);
+        let quiet = self.switch.call_count() == 0 && self.shell.places() == 0;
+        let over = quiet && (linger || self.switch.endpoint().transactions() == 0 || now < stopping.hang_up_at);
+        if over && let Some(done) = stopping.done.take() {
+            let _ = done.send(());
+        }
+        over
+    }
+}

@@ -1,0 +1,432 @@
+//! A recorder: its own thread below the media workers, which drains their rings, lays the samples
+//! on their timelines and writes every open file at least every 500 ms.
+
+use super::archivist::{ArchiveOrder, Finish};
+use super::clock::Clock;
+use crate::base::{CallId, Random, RecordingId, Span, Time};
+use crate::call::Preparation;
+use crate::ledger::Change;
+use crate::media::{TAP_HEADER, TapEvent, decode_tap, payload_length};
+use crate::recording::{Closed, Draft, JournalLine, PartFile, Take, TakeState, TimelineConfig};
+use rtrb::Consumer;
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// What call control tells a recorder.
+#[derive(Debug)]
+pub enum RecorderOrder {
+    /// A call is answered: its gate may open at any moment.
+    Prepare {
+        slot: u32,
+        preparation: Box<Preparation>,
+    },
+    /// For the journal of a recording that is under way.
+    Note {
+        slot: u32,
+        change: Box<Change>,
+    },
+    Stop,
+}
+
+/// What call control learns from a recorder.
+#[derive(Debug)]
+pub enum RecorderReport {
+    /// No recording of this call can be made, or it was closed before the call's end.
+    Failed { call: CallId, problem: String },
+}
+
+/// How recordings are written.
+#[derive(Clone, Debug)]
+pub struct RecorderConfig {
+    pub dir: PathBuf,
+    pub window: Span,
+    pub write_interval: Span,
+    pub max_part_bytes: u64,
+}
+
+/// A recorder's end at call control.
+#[derive(Debug)]
+pub struct RecorderHandle {
+    orders: SyncSender<RecorderOrder>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Orders that may wait.
+const ORDERS: usize = 65_536;
+/// How long the recorder sleeps when the rings are empty.
+const NAP: Duration = Duration::from_millis(10);
+/// Below the media workers: their packets go first.
+const NICE: i32 = 5;
+
+impl RecorderHandle {
+    pub fn start(
+        name: String,
+        clock: Clock,
+        config: RecorderConfig,
+        rings: Vec<Consumer<u8>>,
+        archive: SyncSender<ArchiveOrder>,
+        reports: tokio::sync::mpsc::Sender<RecorderReport>,
+    ) -> io::Result<Self> {
+        let (orders, inbox) = sync_channel(ORDERS);
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            if let Err(error) = rustix::process::nice(NICE) {
+                tracing::warn!(%error, "the recorder runs at the priority of the media workers");
+            }
+            Recorder { clock, config, rings, inbox, archive, reports, takes: HashMap::new(), stopping: false }.run();
+        })?;
+        Ok(RecorderHandle { orders, thread: Some(thread) })
+    }
+
+    pub fn send(&self, order: RecorderOrder) -> bool {
+        self.orders.send(order).is_ok()
+    }
+
+    /// Writes and closes everything, then ends the thread.
+    pub fn stop(&mut self) {
+        self.send(RecorderOrder::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A call at the recorder.
+struct Entry {
+    take: Take,
+    files: Files,
+    next_write: Time,
+}
+
+struct Recorder {
+    clock: Clock,
+    config: RecorderConfig,
+    rings: Vec<Consumer<u8>>,
+    inbox: Receiver<RecorderOrder>,
+    archive: SyncSender<ArchiveOrder>,
+    reports: tokio::sync::mpsc::Sender<RecorderReport>,
+    takes: HashMap<u32, Entry>,
+    stopping: bool,
+}
+
+impl Recorder {
+    fn run(mut self) {
+        loop {
+            self.take_orders();
+            let drained = self.drain();
+            self.write_what_is_due();
+            if self.stopping && drained == 0 {
+                break;
+            }
+            if drained == 0 || !self.stopping {
+                thread::sleep(NAP);
+            }
+        }
+        let now = self.clock.now();
+        let slots: Vec<u32> = self.takes.keys().copied().collect();
+        for slot in slots {
+            self.handle(slot, &TapEvent::End { at: now });
+        }
+    }
+
+    fn take_orders(&mut self) {
+        while let Ok(order) = self.inbox.try_recv() {
+            match order {
+                RecorderOrder::Prepare { slot, preparation } => {
+                    let config = TimelineConfig { window: self.config.window };
+                    let take = Take::new(config, self.config.max_part_bytes);
+                    let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
+                    self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO });
+                }
+                RecorderOrder::Note { slot, change } => {
+                    if let Some(entry) =
+                        self.takes.get_mut(&slot).filter(|entry| entry.take.state() == TakeState::Running)
+                    {
+                        let _ = entry.files.journal(&JournalLine::Change { change: *change });
+                    }
+                }
+                RecorderOrder::Stop => self.stopping = true,
+            }
+        }
+    }
+
+    /// Empties the rings; returns how many events there were.
+    fn drain(&mut self) -> usize {
+        let mut count = 0;
+        let mut rings = std::mem::take(&mut self.rings);
+        let mut payload = Vec::with_capacity(2_048);
+        for ring in &mut rings {
+            while let Some(header) = next_event(ring, &mut payload) {
+                count += 1;
+                let Some((slot, event)) = decode_tap(&header, &payload) else { continue };
+                if !self.takes.contains_key(&slot) {
+                    // The order to prepare was sent before the call's first event.
+                    self.take_orders();
+                }
+                self.handle(slot, &event);
+            }
+        }
+        self.rings = rings;
+        count
+    }
+
+    fn handle(&mut self, slot: u32, event: &TapEvent<'_>) {
+        let Some(entry) = self.takes.get_mut(&slot) else { return };
+        let was = entry.take.state();
+        let outcome = entry.take.handle(event, &mut entry.files);
+        if was == TakeState::Dormant && entry.take.state() == TakeState::Running {
+            entry.next_write = self.clock.now() + self.config.write_interval;
+        }
+        let (closed, failed) = match outcome {
+            Ok(closed) => (closed, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        self.hand_on(slot, closed, failed);
+        if matches!(event, TapEvent::End { .. })
+            && let Some(entry) = self.takes.remove(&slot)
+        {
+            self.to_archive(ArchiveOrder::Over { call: entry.files.call() });
+        }
+    }
+
+    fn write_what_is_due(&mut self) {
+        let now = self.clock.now();
+        let due: Vec<u32> = self
+            .takes
+            .iter()
+            .filter(|(_, entry)| entry.take.state() == TakeState::Running && entry.next_write <= now)
+            .map(|(slot, _)| *slot)
+            .collect();
+        for slot in due {
+            let Some(entry) = self.takes.get_mut(&slot) else { continue };
+            entry.next_write = now + self.config.write_interval;
+            let closed = entry.take.advance(now, &mut entry.files);
+            self.hand_on(slot, closed, None);
+        }
+    }
+
+    /// Gives closed parts to the archivist and tells call control of failures.
+    fn hand_on(&mut self, slot: u32, closed: Vec<Closed>, failed: Option<String>) {
+        if closed.is_empty() && failed.is_none() {
+            return;
+        }
+        let Some(entry) = self.takes.get_mut(&slot) else { return };
+        let call = entry.files.call();
+        let problem = failed.clone().or_else(|| closed.iter().find_map(|part| part.problem.clone()));
+        let finished: Vec<Finish> = closed.into_iter().filter_map(|part| entry.files.finish(part)).collect();
+        for finish in finished {
+            self.to_archive(ArchiveOrder::Closed(Box::new(finish)));
+        }
+        if let Some(problem) = failed {
+            self.to_archive(ArchiveOrder::NoFile { call, problem });
+        }
+        if let Some(problem) = problem {
+            tracing::error!(%call, problem, "a recording failed");
+            let _ = self.reports.try_send(RecorderReport::Failed { call, problem });
+        }
+    }
+
+    fn to_archive(&self, order: ArchiveOrder) {
+        if self.archive.send(order).is_err() {
+            tracing::error!("the archivist has stopped; files are handed over at the next start");
+        }
+    }
+}
+
+/// Takes one event out of a ring, when it is there as a whole.
+fn next_event(ring: &mut Consumer<u8>, payload: &mut Vec<u8>) -> Option<[u8; TAP_HEADER]> {
+    let available = ring.slots();
+    if available < TAP_HEADER {
+        return None;
+    }
+    let mut header = [0; TAP_HEADER];
+    {
+        let chunk = ring.read_chunk(TAP_HEADER).ok()?;
+        let (first, second) = chunk.as_slices();
+        let (start, end) = header.split_at_mut(first.len());
+        start.copy_from_slice(first);
+        end.copy_from_slice(second);
+    }
+    let length = payload_length(&header);
+    if available < TAP_HEADER + length {
+        return None;
+    }
+    let chunk = ring.read_chunk(TAP_HEADER + length).ok()?;
+    let (first, second) = chunk.as_slices();
+    payload.clear();
+    let skip = TAP_HEADER.min(first.len());
+    payload.extend_from_slice(first.get(skip..).unwrap_or(&[]));
+    payload.extend_from_slice(second.get(TAP_HEADER - skip..).unwrap_or(&[]));
+    chunk.commit_all();
+    Some(header)
+}
+
+/// The files of one call's recording.
+struct Files {
+    dir: PathBuf,
+    preparation: Preparation,
+    clock: Clock,
+    current: Option<Current>,
+    /// Parts before the current one that are not finished yet.
+    earlier: Vec<Written>,
+}
+
+/// A part's place.
+#[derive(Clone, Debug)]
+struct Written {
+    part: u32,
+    recording: RecordingId,
+    paths: Paths,
+}
+
+struct Current {
+    written: Written,
+    file: File,
+    journal: File,
+}
+
+/// Where a part stands while it is written and when it is finished.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// Below the recordings folder, without an ending.
+    pub stem: PathBuf,
+    pub dir: PathBuf,
+}
+
+impl Paths {
+    fn with(&self, ending: &str) -> PathBuf {
+        let mut name = self.dir.join(&self.stem).into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    }
+
+    pub fn part(&self) -> PathBuf {
+        self.with(".part")
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.with(".journal")
+    }
+
+    pub fn wav(&self) -> PathBuf {
+        self.with(".wav")
+    }
+
+    pub fn sidecar(&self) -> PathBuf {
+        self.with(".json")
+    }
+
+    /// The `.wav` below the recordings folder, as the database has it.
+    pub fn relative_wav(&self) -> String {
+        format!("{}.wav", self.stem.display())
+    }
+}
+
+impl Files {
+    const fn new(dir: PathBuf, preparation: Preparation, clock: Clock) -> Self {
+        Files { dir, preparation, clock, current: None, earlier: Vec::new() }
+    }
+
+    const fn call(&self) -> CallId {
+        self.preparation.call
+    }
+
+    /// `<company>/<year>/<month>/<day>/<call>-<recording>`: no names or numbers of people.
+    fn paths(&self, recording: RecordingId) -> Paths {
+        let date = self.clock.wall().to_string();
+        let day: PathBuf = date.get(..10).unwrap_or("undated").split('-').collect();
+        let stem =
+            Path::new(&self.preparation.company_key).join(day).join(format!("{}-{recording}", self.preparation.call));
+        Paths { stem, dir: self.dir.clone() }
+    }
+
+    fn draft(&self, recording: RecordingId, part: u32) -> Draft {
+        let record = &self.preparation.record;
+        let started = self.clock.wall();
+        let answered = record.answered.unwrap_or(record.started);
+        let offset = started.unix_micros().saturating_sub(answered.unix_micros()) / 1_000;
+        Draft {
+            recording,
+            call: self.preparation.call,
+            company: self.preparation.company,
+            company_name: self.preparation.company_name.clone(),
+            direction: record.direction,
+            number: record.number,
+            parties: self.preparation.parties.clone(),
+            answered,
+            started,
+            offset_ms: u64::try_from(offset).unwrap_or(0),
+            part,
+            decision: record.decision.clone(),
+        }
+    }
+
+    /// What the archivist needs to finish a part.
+    fn finish(&mut self, closed: Closed) -> Option<Finish> {
+        let earlier = self.earlier.iter().position(|written| written.part == closed.part);
+        let written = match earlier {
+            Some(at) => self.earlier.remove(at),
+            None => self.current.as_ref().filter(|current| current.written.part == closed.part)?.written.clone(),
+        };
+        Some(Finish {
+            started: self.clock.wall_of(closed.started),
+            recording: written.recording,
+            preparation: self.preparation.clone(),
+            paths: written.paths,
+            closed,
+        })
+    }
+}
+
+impl PartFile for Files {
+    fn create(&mut self, part: u32) -> io::Result<()> {
+        let mut random = super::clock::OsRandom;
+        let recording = RecordingId::new(self.clock.wall(), random.ten_bytes());
+        let paths = self.paths(recording);
+        if let Some(folder) = paths.part().parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        // The journal comes first: a `.part` is never without the knowledge of whose it is.
+        let mut journal = private(&paths.journal())?;
+        write_line(&mut journal, &JournalLine::Draft { draft: Box::new(self.draft(recording, part)) })?;
+        let file = private(&paths.part())?;
+        let written = Written { part, recording, paths };
+        let before = self.current.replace(Current { written, file, journal });
+        self.earlier.extend(before.map(|current| current.written));
+        Ok(())
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.open()?.file.write_all_at(bytes, offset)
+    }
+
+    fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.open()?.file.read_exact_at(bytes, offset)
+    }
+
+    fn journal(&mut self, line: &JournalLine) -> io::Result<()> {
+        write_line(&mut self.open()?.journal, line)
+    }
+}
+
+impl Files {
+    fn open(&mut self) -> io::Result<&mut Current> {
+        self.current.as_mut().ok_or_else(|| io::Error::other("no part is open"))
+    }
+}
+
+/// A new file that only we can read.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn write_line(file: &mut File, line: &JournalLine) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    file.write_all(&text)
+}

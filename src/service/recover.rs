@@ -1,0 +1,294 @@
+//! What a crash left is put right at the start, before the first call is taken.
+//!
+//! | found | done |
+//! |---|---|
+//! | `.part` with audio | trailer, sizes, sidecar, rename; handed over as recovered |
+//! | `.journal` without a file | a failed recording is handed over |
+//! | `.wav` without a row | handed over from its sidecar |
+//! | a row without its `.wav` | marked as missing |
+//! | a call without an end | ended as crashed |
+
+use super::archivist::{SIDECAR_VERSION, audio_digest, finish_file, frame_digest};
+use super::recorder::Paths;
+use crate::base::{Random, Wall};
+use crate::ledger::{EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar, SidecarParty};
+use crate::recording::{Draft, Repaired, repair};
+use crate::store::{RecordingFilter, Store, StoreError};
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What was put right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Files that were written when the process died.
+    pub repaired: usize,
+    /// Final files whose row was missing.
+    pub handed_over: usize,
+    /// Recordings of which nothing could be saved.
+    pub failed: usize,
+    /// Rows whose file is gone.
+    pub missing: usize,
+    /// Calls that had no end.
+    pub calls: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    #[error("recordings folder {}: {error}", path.display())]
+    Folder { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Looks through the recordings folder and the database.
+pub async fn recover(
+    dir: &Path,
+    store: &Store,
+    now: Wall,
+    random: &mut impl Random,
+) -> Result<Recovered, RecoverError> {
+    let mut recovered = Recovered::default();
+    let mut files = Vec::new();
+    walk(dir, &mut files).map_err(|error| RecoverError::Folder { path: dir.to_owned(), error })?;
+    let mut rows = all_rows(store).await?;
+    for path in files.iter().filter(|path| has_ending(path, "journal")) {
+        let outcome = from_journal(dir, path, random);
+        match outcome {
+            Ok(Some(record)) => {
+                let kind = match record.state {
+                    RecordingState::Failed => OutboxKind::RecordingFailed,
+                    RecordingState::Complete
+                    | RecordingState::Incomplete
+                    | RecordingState::Recovered
+                    | RecordingState::Deleted
+                    | RecordingState::Missing => OutboxKind::RecordingFinished,
+                };
+                match kind {
+                    OutboxKind::RecordingFailed => recovered.failed += 1,
+                    OutboxKind::RecordingFinished | OutboxKind::RecordingDeleted => recovered.repaired += 1,
+                }
+                store.hand_over(&record, kind, now).await?;
+                rows.insert(record.path.clone());
+                let _ = fs::remove_file(path);
+            }
+            Ok(None) => drop(fs::remove_file(path)),
+            Err(error) => tracing::error!(file = %path.display(), %error, "a recording could not be repaired"),
+        }
+    }
+    for path in files.iter().filter(|path| has_ending(path, "wav")) {
+        let relative = path.strip_prefix(dir).unwrap_or(path).display().to_string();
+        if rows.contains(&relative) {
+            continue;
+        }
+        match from_sidecar(dir, path) {
+            Ok(record) => {
+                store.hand_over(&record, OutboxKind::RecordingFinished, now).await?;
+                recovered.handed_over += 1;
+            }
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error, "a recording without a row has no readable sidecar")
+            }
+        }
+    }
+    recovered.missing = mark_missing(dir, store).await?;
+    recovered.calls = end_open_calls(store, now).await?;
+    Ok(recovered)
+}
+
+fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => walk(&entry.path(), found)?,
+            false => found.push(entry.path()),
+        }
+    }
+    Ok(())
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == ending)
+}
+
+fn paths_of(dir: &Path, path: &Path) -> Paths {
+    let stem = path.strip_prefix(dir).unwrap_or(path).with_extension("");
+    Paths { stem, dir: dir.to_owned() }
+}
+
+/// Rows are read in pages; only their paths are kept.
+const PAGE: u32 = 1_000;
+
+async fn all_rows(store: &Store) -> Result<HashSet<String>, StoreError> {
+    let mut paths = HashSet::new();
+    let mut filter = RecordingFilter::default();
+    loop {
+        let page = store.recordings(&filter, PAGE).await?;
+        filter.before = page.last().map(|record| record.id);
+        let more = page.len() == PAGE as usize;
+        paths.extend(page.into_iter().map(|record| record.path));
+        if !more {
+            return Ok(paths);
+        }
+    }
+}
+
+/// A journal that nobody has taken away: the recording was not handed over. `None` when it says
+/// nothing (the process died while it was made).
+fn from_journal(dir: &Path, journal: &Path, random: &mut impl Random) -> io::Result<Option<RecordingRecord>> {
+    let paths = paths_of(dir, journal);
+    let text = fs::read(journal)?;
+    let text = String::from_utf8_lossy(&text);
+    // Final already, and only the row is missing.
+    if paths.wav().exists() && paths.sidecar().exists() {
+        return from_sidecar(dir, &paths.wav()).map(Some);
+    }
+    // Finishing was interrupted after the sidecar: it is done once more.
+    if let Some(sidecar) =
+        fs::read(paths.sidecar()).ok().and_then(|bytes| serde_json::from_slice::<Sidecar>(&bytes).ok())
+    {
+        return finish_file(&paths, &sidecar, None).map(Some);
+    }
+    let repaired = repair(audio_end(&paths.part()), &text);
+    let Some(draft) = repaired.draft.clone() else {
+        let _ = fs::remove_file(paths.part());
+        return Ok(None);
+    };
+    if repaired.samples == 0 {
+        let _ = fs::remove_file(paths.part());
+        return Ok(Some(nothing_saved(&draft, &repaired, random)));
+    }
+    let sidecar = sidecar(&draft, &repaired, RecordingState::Recovered, "the process died during the call");
+    finish_file(&paths, &sidecar, None).map(Some)
+}
+
+/// Where the audio of a `.part` ends: what its header says once it was sealed, else its length.
+fn audio_end(part: &Path) -> u64 {
+    let Ok(mut file) = File::open(part) else { return 0 };
+    let length = file.metadata().map_or(0, |meta| meta.len());
+    let mut header = [0; crate::audio::wav::DATA_OFFSET as usize];
+    if io::Read::read_exact(&mut file, &mut header).is_err() {
+        return 0;
+    }
+    let size = header.last_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
+    match size {
+        0 => length,
+        size => length.min(crate::audio::wav::DATA_OFFSET + size),
+    }
+}
+
+fn nothing_saved(draft: &Draft, repaired: &Repaired, _random: &mut impl Random) -> RecordingRecord {
+    let problem = "the process died before the first sample was written";
+    let sidecar = sidecar(draft, repaired, RecordingState::Failed, problem);
+    RecordingRecord {
+        id: draft.recording,
+        call: draft.call,
+        company: draft.company,
+        state: RecordingState::Failed,
+        path: String::new(),
+        started: draft.started,
+        samples: 0,
+        rate: sidecar.rate,
+        bytes: 0,
+        audio_sha256: String::new(),
+        frame_sha256: String::new(),
+        problem: problem.to_owned(),
+        sidecar,
+    }
+}
+
+fn sidecar(draft: &Draft, repaired: &Repaired, state: RecordingState, problem: &str) -> Sidecar {
+    let channels = ["left", "right"];
+    let parties = channels.into_iter().zip(&draft.parties).map(|(channel, (party, codec))| SidecarParty {
+        channel: channel.to_owned(),
+        party: party.clone(),
+        codec: codec.clone(),
+        packets: 0,
+        lost: 0,
+        late: 0,
+        duplicates: 0,
+        strangers: 0,
+    });
+    Sidecar {
+        version: SIDECAR_VERSION,
+        recording: draft.recording,
+        call: draft.call,
+        company: draft.company,
+        company_name: draft.company_name.clone(),
+        direction: draft.direction,
+        number: draft.number,
+        parties: parties.collect(),
+        answered: draft.answered,
+        started: draft.started,
+        offset_ms: draft.offset_ms,
+        samples: repaired.samples,
+        rate: 8_000,
+        state,
+        decision: draft.decision.clone(),
+        changes: repaired.changes.clone(),
+        markers: repaired.markers.clone(),
+        markers_left_out: 0,
+        ended_paused: repaired
+            .changes
+            .iter()
+            .rfind(|change| change.refused.is_none())
+            .is_some_and(|change| !change.wanted),
+        end_reason: Some(EndReason::Crashed),
+        problem: problem.to_owned(),
+    }
+}
+
+/// A final file as its sidecar tells it; the digests are made anew.
+fn from_sidecar(dir: &Path, wav: &Path) -> io::Result<RecordingRecord> {
+    let paths = paths_of(dir, wav);
+    let sidecar: Sidecar = serde_json::from_slice(&fs::read(paths.sidecar())?)?;
+    let file = File::open(wav)?;
+    let data_end = crate::audio::wav::DATA_OFFSET + 4 * sidecar.samples;
+    Ok(RecordingRecord {
+        id: sidecar.recording,
+        call: sidecar.call,
+        company: sidecar.company,
+        state: sidecar.state,
+        path: paths.relative_wav(),
+        started: sidecar.started,
+        samples: sidecar.samples,
+        rate: sidecar.rate,
+        bytes: file.metadata()?.len(),
+        audio_sha256: audio_digest(&file, data_end)?,
+        frame_sha256: frame_digest(&file, data_end)?,
+        problem: sidecar.problem.clone(),
+        sidecar,
+    })
+}
+
+async fn mark_missing(dir: &Path, store: &Store) -> Result<usize, StoreError> {
+    let mut missing = 0;
+    for state in [RecordingState::Complete, RecordingState::Incomplete, RecordingState::Recovered] {
+        let mut filter = RecordingFilter { state: Some(state), ..RecordingFilter::default() };
+        loop {
+            let page = store.recordings(&filter, PAGE).await?;
+            filter.before = page.last().map(|record| record.id);
+            for record in page.iter().filter(|record| !dir.join(&record.path).exists()) {
+                store.mark_missing(record.id).await?;
+                tracing::warn!(recording = %record.id, call = %record.call, "the file of a recording is missing");
+                missing += 1;
+            }
+            if page.len() < PAGE as usize {
+                break;
+            }
+        }
+    }
+    Ok(missing)
+}
+
+async fn end_open_calls(store: &Store, now: Wall) -> Result<usize, StoreError> {
+    let mut open = store.open_calls().await?;
+    for call in &mut open {
+        call.ended = Some(now);
+        call.end_reason = Some(EndReason::Crashed);
+        call.outcome = if call.answered.is_some() { Outcome::Completed } else { Outcome::Failed };
+    }
+    store.save_calls(&open).await?;
+    Ok(open.len())
+}

@@ -1,0 +1,260 @@
+//! What the switch asks for is done here: ports, media workers, recorders, storage.
+
+use super::archivist::ArchiveOrder;
+use super::clock::OsRandom;
+use super::config::{MediaAddress, RtpConfig};
+use super::ports::{LegSockets, Ports, is_file_limit};
+use super::recorder::{RecorderHandle, RecorderOrder};
+use super::worker::{Command, Slot, WorkerHandle};
+use crate::base::{CallId, Random, Side};
+use crate::call::{LegPort, MediaOrder, Preparation, Shell, Shortage};
+use crate::ledger::{CallRecord, Change};
+use crate::media::LegStats;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::SyncSender;
+use tokio::sync::mpsc;
+
+/// Set by the monitor, read for each new call.
+#[derive(Debug, Default)]
+pub struct Limits {
+    pub memory: AtomicBool,
+    pub cpu: AtomicBool,
+    /// Percent of the service's CPU limit, for people.
+    pub cpu_percent: AtomicU8,
+}
+
+/// Where a call's media is.
+#[derive(Debug)]
+struct Place {
+    worker: usize,
+    slot: Slot,
+    /// Opened, not yet given to the worker.
+    sockets: [Option<LegSockets>; 2],
+    company_name: String,
+    prepared: bool,
+    /// The record at the end, while the worker's last word is awaited.
+    ended: Option<Box<CallRecord>>,
+}
+
+/// The shell of the running service.
+pub struct ServiceShell {
+    pub workers: Vec<WorkerHandle>,
+    pub recorders: Vec<RecorderHandle>,
+    pub archive: SyncSender<ArchiveOrder>,
+    /// Records for the database, in order.
+    records: mpsc::Sender<CallRecord>,
+    /// Those for which there was no room yet.
+    unsaved: VecDeque<CallRecord>,
+    pub ports: Ports,
+    pub addresses: Vec<MediaAddress>,
+    pub limits: Arc<Limits>,
+    pub names: HashMap<(String, u16), SocketAddr>,
+    places: HashMap<CallId, Place>,
+    next_slot: u32,
+    random: OsRandom,
+}
+
+impl ServiceShell {
+    pub fn new(
+        workers: Vec<WorkerHandle>,
+        recorders: Vec<RecorderHandle>,
+        archive: SyncSender<ArchiveOrder>,
+        records: mpsc::Sender<CallRecord>,
+        rtp: &RtpConfig,
+        limits: Arc<Limits>,
+    ) -> Self {
+        ServiceShell {
+            workers,
+            recorders,
+            archive,
+            records,
+            unsaved: VecDeque::new(),
+            ports: Ports::new(rtp.port_min, rtp.port_max),
+            addresses: rtp.addresses.clone(),
+            limits,
+            names: HashMap::new(),
+            places: HashMap::new(),
+            next_slot: 0,
+            random: OsRandom,
+        }
+    }
+
+    /// Calls whose media is not over yet.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The worker has closed the call's sockets.
+    pub fn over(&mut self, call: CallId, stats: Box<[LegStats; 2]>, ports: [u16; 2]) {
+        for port in ports {
+            self.ports.give_back(port);
+        }
+        let Some(place) = self.places.remove(&call) else { return };
+        let Some(record) = place.ended.filter(|_| place.prepared) else { return };
+        self.to_archive(ArchiveOrder::Ended { record, stats, company_name: place.company_name });
+    }
+
+    fn to_archive(&self, order: ArchiveOrder) {
+        if self.archive.send(order).is_err() {
+            tracing::error!("the archivist has stopped");
+        }
+    }
+
+    /// Hands records on while there is room; the rest waits here, in order.
+    pub fn save_what_waits(&mut self) {
+        while let Some(record) = self.unsaved.pop_front() {
+            if let Err(mpsc::error::TrySendError::Full(record)) = self.records.try_send(record) {
+                return self.unsaved.push_front(record);
+            }
+        }
+    }
+
+    /// The recorder that drains a worker's ring.
+    fn recorder_of(&self, worker: usize) -> Option<&RecorderHandle> {
+        self.recorders.get(worker % self.recorders.len().max(1))
+    }
+
+    fn place(&mut self, call: CallId) -> &mut Place {
+        if !self.places.contains_key(&call) {
+            self.next_slot = self.next_slot.wrapping_add(1);
+        }
+        let slot = Slot(self.next_slot);
+        let least =
+            (0..self.workers.len()).min_by_key(|at| self.workers.get(*at).map_or(usize::MAX, WorkerHandle::calls));
+        self.places.entry(call).or_insert_with(|| Place {
+            worker: least.unwrap_or(0),
+            slot,
+            sockets: [None, None],
+            company_name: String::new(),
+            prepared: false,
+            ended: None,
+        })
+    }
+
+    fn open_bridge(&mut self, call: CallId, config: Box<crate::media::BridgeConfig>) {
+        let Some(place) = self.places.get_mut(&call) else { return };
+        let [caller, callee] = &mut place.sockets;
+        let (Some(caller), Some(callee)) = (caller.take(), callee.take()) else { return };
+        let (worker, slot) = (place.worker, place.slot);
+        let command = Command::Add { slot, call, sockets: Box::new([caller, callee]), config };
+        if let Some(worker) = self.workers.get(worker) {
+            worker.send(command);
+        }
+    }
+
+    /// A call that ends before its sockets were given to a worker gives them back here.
+    fn drop_unused(&mut self, call: CallId) -> bool {
+        let Some(place) = self.places.get_mut(&call) else { return true };
+        let unused: Vec<LegSockets> = place.sockets.iter_mut().filter_map(Option::take).collect();
+        if unused.is_empty() {
+            return false;
+        }
+        for sockets in unused {
+            self.ports.give_back(sockets.port);
+        }
+        self.places.remove(&call);
+        true
+    }
+}
+
+impl Random for ServiceShell {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.random.fill(bytes);
+    }
+}
+
+impl Shell for ServiceShell {
+    fn admit(&mut self) -> Result<(), Shortage> {
+        if self.limits.memory.load(Ordering::Relaxed) {
+            return Err(Shortage::Memory);
+        }
+        if self.limits.cpu.load(Ordering::Relaxed) {
+            return Err(Shortage::Cpu);
+        }
+        match self.ports.free() < 2 {
+            true => Err(Shortage::Ports),
+            false => Ok(()),
+        }
+    }
+
+    fn open_leg(&mut self, call: CallId, side: Side, local: IpAddr) -> Result<LegPort, Shortage> {
+        let fits = |address: &&MediaAddress| address.bind.is_ipv4() == local.is_ipv4();
+        let address =
+            self.addresses.iter().find(fits).or_else(|| self.addresses.first()).copied().ok_or(Shortage::Ports)?;
+        let sockets = self.ports.open(address.bind).map_err(|error| match is_file_limit(&error) {
+            true => Shortage::Files,
+            false => Shortage::Ports,
+        })?;
+        let port = sockets.port;
+        let place = self.place(call);
+        if let Some(slot) = place.sockets.get_mut(side.channel()) {
+            *slot = Some(sockets);
+        }
+        Ok(LegPort { address: address.advertise, port })
+    }
+
+    fn media(&mut self, call: CallId, order: MediaOrder) {
+        let order = match order {
+            MediaOrder::Open(config) => return self.open_bridge(call, config),
+            MediaOrder::End if self.drop_unused(call) => return,
+            MediaOrder::End
+            | MediaOrder::SetMedia { .. }
+            | MediaOrder::Connect
+            | MediaOrder::SetRules(_)
+            | MediaOrder::InfoKey { .. }
+            | MediaOrder::Play { .. } => order,
+        };
+        let Some(place) = self.places.get(&call) else { return };
+        if let Some(worker) = self.workers.get(place.worker) {
+            worker.send(Command::Order { slot: place.slot, order });
+        }
+    }
+
+    fn prepare(&mut self, preparation: Preparation) {
+        let Some(place) = self.places.get_mut(&preparation.call) else { return };
+        place.prepared = true;
+        place.company_name.clone_from(&preparation.company_name);
+        let (worker, slot) = (place.worker, place.slot);
+        if let Some(recorder) = self.recorder_of(worker) {
+            recorder.send(RecorderOrder::Prepare { slot: slot.0, preparation: Box::new(preparation) });
+        }
+    }
+
+    fn changed(&mut self, call: CallId, change: &Change) {
+        tracing::info!(%call, wanted = change.wanted, refused = ?change.refused, record = change.decision.record, "recording commanded");
+        let Some((worker, slot)) = self.places.get(&call).map(|place| (place.worker, place.slot)) else { return };
+        if let Some(recorder) = self.recorder_of(worker) {
+            recorder.send(RecorderOrder::Note { slot: slot.0, change: Box::new(change.clone()) });
+        }
+    }
+
+    fn save(&mut self, record: &CallRecord) {
+        if record.ended.is_some()
+            && let Some(place) = self.places.get_mut(&record.id)
+        {
+            place.ended = Some(Box::new(record.clone()));
+        }
+        self.unsaved.push_back(record.clone());
+        self.save_what_waits();
+    }
+
+    fn not_recorded(&mut self, record: &CallRecord, problem: &str) {
+        tracing::error!(call = %record.id, problem, "a call is not recorded although it should be");
+        let company_name = self.places.get(&record.id).map_or_else(String::new, |place| place.company_name.clone());
+        self.to_archive(ArchiveOrder::NotRecorded {
+            record: Box::new(record.clone()),
+            company_name,
+            problem: problem.to_owned(),
+        });
+    }
+
+    fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Some(SocketAddr::new(ip, port)),
+            Err(_) => self.names.get(&(host.to_owned(), port)).copied(),
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! A media worker: its own thread, many sockets, one level-triggered epoll that is asked at most
+//! once a millisecond. Both legs of a call live here, with matcher, rules and gates.
+//!
+//! The way of a packet: `epoll` says that a socket is ready ─► one `recvfrom` into the worker's
+//! buffer ─► `Bridge::on_rtp` rewrites it there ─► one `sendto`; the tap's copy goes into the ring.
+//! No lock, no allocation and no log line on that way.
+
+use super::clock::Clock;
+use super::ports::LegSockets;
+use crate::base::{CallId, Side, Span, Time};
+use crate::call::MediaOrder;
+use crate::media::{Bridge, BridgeConfig, Fact, LegStats, Out, TAP_HEADER, TapEvent, encode_tap};
+use rtrb::Producer;
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::fd::OwnedFd;
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// The number of a call in the ring and on the worker; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+/// What call control tells a worker.
+#[derive(Debug)]
+pub enum Command {
+    /// The call's sockets and its bridge.
+    Add {
+        slot: Slot,
+        call: CallId,
+        sockets: Box<[LegSockets; 2]>,
+        config: Box<BridgeConfig>,
+    },
+    Order {
+        slot: Slot,
+        order: MediaOrder,
+    },
+    Stop,
+}
+
+/// What call control learns from a worker.
+#[derive(Debug)]
+pub enum Report {
+    Fact {
+        call: CallId,
+        fact: Fact,
+    },
+    /// The call's sockets are closed: its ports are free.
+    Over {
+        call: CallId,
+        stats: Box<[LegStats; 2]>,
+        ports: [u16; 2],
+    },
+}
+
+/// A worker's end at call control.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    commands: SyncSender<Command>,
+    waker: Arc<OwnedFd>,
+    calls: Arc<AtomicUsize>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Commands that may wait. A call needs about six.
+const COMMANDS: usize = 16_384;
+/// Events of one look at the sockets.
+const EVENTS: usize = 4_096;
+/// The loop looks at its sockets at most this often.
+const TICK: Span = Span::from_millis(1);
+/// Bridges that play something are called this often.
+const BUSY_TICK: Span = Span::from_millis(5);
+/// A hundredth of the calls is looked after each time.
+const CARE: Span = Span::from_millis(10);
+const CARE_PARTS: u32 = 100;
+/// Largest datagram that is taken; G.711 at 60 ms has 492 bytes.
+const DATAGRAM: usize = 2_048;
+const WAKER: u64 = u64::MAX;
+
+impl WorkerHandle {
+    /// Starts a worker whose tap events go into `ring`.
+    pub fn start(
+        name: String,
+        core: Option<usize>,
+        clock: Clock,
+        ring: Producer<u8>,
+        reports: tokio::sync::mpsc::Sender<Report>,
+    ) -> io::Result<Self> {
+        let (commands, inbox) = sync_channel(COMMANDS);
+        let waker = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &*waker, epoll::EventData::new_u64(WAKER), epoll::EventFlags::IN)?;
+        let calls = Arc::new(AtomicUsize::new(0));
+        let worker = Worker {
+            clock,
+            epoll,
+            waker: Arc::clone(&waker),
+            inbox,
+            ring,
+            reports,
+            unsent: Vec::new(),
+            calls: HashMap::new(),
+            count: Arc::clone(&calls),
+            busy: Vec::new(),
+            care_at: Time::ZERO,
+            care_part: 0,
+        };
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            if let Some(core) = core {
+                pin(core);
+            }
+            worker.run();
+        })?;
+        Ok(WorkerHandle { commands, waker, calls, thread: Some(thread) })
+    }
+
+    /// Calls on this worker, to choose the least busy one.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Hands a command over. The queue holds thousands; when it is full the worker has stopped.
+    pub fn send(&self, command: Command) -> bool {
+        let sent = match self.commands.try_send(command) {
+            Ok(()) => true,
+            Err(TrySendError::Full(command)) => self.commands.send(command).is_ok(),
+            Err(TrySendError::Disconnected(_)) => false,
+        };
+        let _ = rustix::io::write(&*self.waker, &1u64.to_ne_bytes());
+        sent
+    }
+
+    /// Ends the thread; calls that are up are ended first.
+    pub fn stop(&mut self) {
+        self.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn pin(core: usize) {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(core);
+    if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
+        tracing::warn!(core, %error, "a media worker could not be pinned");
+    }
+}
+
+/// A call on the worker.
+struct Call {
+    id: CallId,
+    bridge: Bridge,
+    sockets: [LegSockets; 2],
+    /// Per leg: RTCP shares the RTP port.
+    muxed: [bool; 2],
+}
+
+struct Worker {
+    clock: Clock,
+    epoll: OwnedFd,
+    waker: Arc<OwnedFd>,
+    inbox: Receiver<Command>,
+    ring: Producer<u8>,
+    reports: tokio::sync::mpsc::Sender<Report>,
+    /// Reports for which call control had no room yet.
+    unsent: Vec<Report>,
+    calls: HashMap<u32, Call>,
+    count: Arc<AtomicUsize>,
+    /// Calls whose bridge plays something.
+    busy: Vec<u32>,
+    care_at: Time,
+    care_part: u32,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut events = Vec::with_capacity(EVENTS);
+        let mut buffer = [0u8; DATAGRAM];
+        loop {
+            events.clear();
+            let timeout = self.timeout();
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    tracing::error!(%error, "a media worker cannot wait for its sockets");
+                    return;
+                }
+            }
+            let now = self.clock.now();
+            let mut told = false;
+            for event in &events {
+                match event.data.u64() {
+                    WAKER => told = true,
+                    token => self.receive(token, &mut buffer, now),
+                }
+            }
+            self.tick(now);
+            if told && !self.obey() {
+                return;
+            }
+            self.care(now);
+            self.send_reports();
+            if !events.is_empty() {
+                self.rest(now);
+            }
+        }
+    }
+
+    /// How long to wait for the next event at most.
+    fn timeout(&self) -> Timespec {
+        let span = match (self.calls.is_empty() && self.unsent.is_empty(), self.busy.is_empty()) {
+            (true, _) => Span::from_secs(1),
+            (false, true) => CARE,
+            (false, false) => BUSY_TICK,
+        };
+        timespec(span)
+    }
+
+    /// Sleeps until a millisecond after `since`, so that the next look finds many packets at once.
+    fn rest(&self, since: Time) {
+        let left = (since + TICK).since(self.clock.now());
+        if left > Span::ZERO {
+            thread::sleep(Duration::from_micros(left.0));
+        }
+    }
+
+    fn receive(&mut self, token: u64, buffer: &mut [u8; DATAGRAM], now: Time) {
+        let (slot, side, is_rtcp) = read_token(token);
+        let Some(call) = self.calls.get_mut(&slot) else { return };
+        let [caller, callee] = &call.sockets;
+        let own = match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        };
+        let socket = if is_rtcp { &own.rtcp } else { &own.rtp };
+        let (length, from) = match socket.recv_from(buffer) {
+            Ok(received) => received,
+            // An ICMP error of an earlier send, or nothing there after all.
+            Err(_) => return,
+        };
+        let Some(packet) = buffer.get_mut(..length) else { return };
+        let mut out = WorkerOut {
+            slot,
+            id: call.id,
+            sockets: &call.sockets,
+            muxed: call.muxed,
+            ring: &mut self.ring,
+            reports: &mut self.unsent,
+        };
+        match is_rtcp {
+            true => call.bridge.on_rtcp(side, from, packet, now),
+            false => call.bridge.on_rtp(side, from, packet, now, &mut out),
+        }
+        if call.bridge.is_busy() && !self.busy.contains(&slot) {
+            self.busy.push(slot);
+        }
+    }
+
+    /// Bridges that play something, or hold keys back.
+    fn tick(&mut self, now: Time) {
+        let (calls, ring, unsent) = (&mut self.calls, &mut self.ring, &mut self.unsent);
+        self.busy.retain(|slot| {
+            let Some(call) = calls.get_mut(slot) else { return false };
+            let mut out = WorkerOut {
+                slot: *slot,
+                id: call.id,
+                sockets: &call.sockets,
+                muxed: call.muxed,
+                ring,
+                reports: unsent,
+            };
+            call.bridge.tick(now, &mut out);
+            call.bridge.is_busy()
+        });
+    }
+
+    /// RTCP and silence, for a hundredth of the calls each time.
+    fn care(&mut self, now: Time) {
+        if now < self.care_at {
+            return;
+        }
+        self.care_at = now + CARE;
+        self.care_part = (self.care_part + 1) % CARE_PARTS;
+        let ntp = self.clock.ntp();
+        for (slot, call) in self.calls.iter_mut().filter(|(slot, _)| *slot % CARE_PARTS == self.care_part) {
+            let mut out = WorkerOut {
+                slot: *slot,
+                id: call.id,
+                sockets: &call.sockets,
+                muxed: call.muxed,
+                ring: &mut self.ring,
+                reports: &mut self.unsent,
+            };
+            call.bridge.every_second(now, ntp, &mut out);
+        }
+    }
+
+    /// Carries out what call control said; `false` to stop.
+    fn obey(&mut self) -> bool {
+        let mut count = [0u8; 8];
+        let _ = rustix::io::read(&*self.waker, &mut count);
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Command::Add { slot, call, sockets, config }) => self.add(slot, call, *sockets, *config),
+                Ok(Command::Order { slot, order }) => self.order(slot, order),
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
+                    self.end_all();
+                    return false;
+                }
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn add(&mut self, slot: Slot, id: CallId, sockets: [LegSockets; 2], config: BridgeConfig) {
+        for (side, own) in Side::BOTH.into_iter().zip(&sockets) {
+            for (socket, is_rtcp) in [(&own.rtp, false), (&own.rtcp, true)] {
+                let data = epoll::EventData::new_u64(token(slot.0, side, is_rtcp));
+                if let Err(error) = epoll::add(&self.epoll, socket, data, epoll::EventFlags::IN) {
+                    tracing::error!(call = %id, %error, "a media socket cannot be watched");
+                }
+            }
+        }
+        let bridge = Bridge::new(config, self.clock.now());
+        self.calls.insert(slot.0, Call { id, bridge, sockets, muxed: [false; 2] });
+        self.count.store(self.calls.len(), Ordering::Relaxed);
+    }
+
+    fn order(&mut self, slot: Slot, order: MediaOrder) {
+        let now = self.clock.now();
+        if matches!(order, MediaOrder::End) {
+            return self.end(slot.0);
+        }
+        let Some(call) = self.calls.get_mut(&slot.0) else { return };
+        if let MediaOrder::SetMedia { side, media } = &order
+            && let Some(muxed) = call.muxed.get_mut(side.channel())
+        {
+            *muxed = media.rtcp_mux;
+        }
+        let mut out = WorkerOut {
+            slot: slot.0,
+            id: call.id,
+            sockets: &call.sockets,
+            muxed: call.muxed,
+            ring: &mut self.ring,
+            reports: &mut self.unsent,
+        };
+        match order {
+            MediaOrder::Open(_) | MediaOrder::End => {}
+            MediaOrder::SetMedia { side, media } => call.bridge.set_media(side, *media, now, &mut out),
+            MediaOrder::Connect => call.bridge.connect(now, &mut out),
+            MediaOrder::SetRules(rules) => call.bridge.set_rules(rules, now, &mut out),
+            MediaOrder::InfoKey { side, key } => call.bridge.on_info_key(side, key, now, &mut out),
+            MediaOrder::Play { side, tone } => call.bridge.play(side, tone),
+        }
+        if call.bridge.is_busy() && !self.busy.contains(&slot.0) {
+            self.busy.push(slot.0);
+        }
+    }
+
+    fn end(&mut self, slot: u32) {
+        let (now, ntp) = (self.clock.now(), self.clock.ntp());
+        let Some(mut call) = self.calls.remove(&slot) else { return };
+        self.count.store(self.calls.len(), Ordering::Relaxed);
+        let mut out = WorkerOut {
+            slot,
+            id: call.id,
+            sockets: &call.sockets,
+            muxed: call.muxed,
+            ring: &mut self.ring,
+            reports: &mut self.unsent,
+        };
+        call.bridge.end(now, ntp, &mut out);
+        let stats = Box::new(call.bridge.stats());
+        let ports = call.sockets.each_ref().map(|sockets| sockets.port);
+        let id = call.id;
+        drop(call);
+        self.unsent.push(Report::Over { call: id, stats, ports });
+    }
+
+    fn end_all(&mut self) {
+        let slots: Vec<u32> = self.calls.keys().copied().collect();
+        for slot in slots {
+            self.end(slot);
+        }
+        for report in self.unsent.drain(..) {
+            let _ = self.reports.blocking_send(report);
+        }
+    }
+
+    /// Nothing is lost when call control is slow: what it has no room for waits here.
+    fn send_reports(&mut self) {
+        let mut waiting = std::mem::take(&mut self.unsent).into_iter();
+        for report in waiting.by_ref() {
+            if let Err(tokio::sync::mpsc::error::TrySendError::Full(report)) = self.reports.try_send(report) {
+                self.unsent.push(report);
+                break;
+            }
+        }
+        self.unsent.extend(waiting);
+    }
+}
+
+fn timespec(span: Span) -> Timespec {
+    let nanos = i64::try_from((span.0 % 1_000_000) * 1_000).unwrap_or(0);
+    Timespec { tv_sec: i64::try_from(span.0 / 1_000_000).unwrap_or(0), tv_nsec: nanos }
+}
+
+const fn token(slot: u32, side: Side, is_rtcp: bool) -> u64 {
+    ((slot as u64) << 2) | ((side.channel() as u64) << 1) | is_rtcp as u64
+}
+
+const fn read_token(token: u64) -> (u32, Side, bool) {
+    let side = if token & 2 == 0 { Side::Caller } else { Side::Callee };
+    ((token >> 2) as u32, side, token & 1 == 1)
+}
+
+/// Where a bridge's results go: the call's sockets, the ring, the reports.
+struct WorkerOut<'a> {
+    slot: u32,
+    id: CallId,
+    sockets: &'a [LegSockets; 2],
+    muxed: [bool; 2],
+    ring: &'a mut Producer<u8>,
+    reports: &'a mut Vec<Report>,
+}
+
+impl WorkerOut<'_> {
+    fn own(&self, side: Side) -> &LegSockets {
+        let [caller, callee] = self.sockets;
+        match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        }
+    }
+
+    /// A send that does not fit is a lost packet, as on any network.
+    fn send(socket: &UdpSocket, to: SocketAddr, packet: &[u8]) {
+        let _ = socket.send_to(packet, to);
+    }
+}
+
+impl Out for WorkerOut<'_> {
+    fn rtp(&mut self, side: Side, to: SocketAddr, packet: &[u8]) {
+        Self::send(&self.own(side).rtp, to, packet);
+    }
+
+    fn rtcp(&mut self, side: Side, to: SocketAddr, packet: &[u8]) {
+        let own = self.own(side);
+        // With rtcp-mux the far side expects it from the RTP port (RFC 5761).
+        let muxed = self.muxed.get(side.channel()).copied().unwrap_or(false);
+        Self::send(if muxed { &own.rtp } else { &own.rtcp }, to, packet);
+    }
+
+    fn tap(&mut self, event: &TapEvent<'_>) -> bool {
+        let header = encode_tap(self.slot, event);
+        let payload = match event {
+            TapEvent::Frame { payload, .. } => *payload,
+            TapEvent::Gate { .. } | TapEvent::Key { .. } | TapEvent::Hold { .. } | TapEvent::End { .. } => &[],
+        };
+        // Frames leave room for the events that must not be lost.
+        let reserve = if payload.is_empty() { 0 } else { RESERVE };
+        if self.ring.slots() < TAP_HEADER + payload.len() + reserve {
+            return false;
+        }
+        // The recorder waits until the payload that a header announces is there as well.
+        self.ring.push_entire_slice(&header).is_ok() && self.ring.push_entire_slice(payload).is_ok()
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        self.reports.push(Report::Fact { call: self.id, fact });
+    }
+}
+
+/// Bytes of the ring that only events without payload may use: gates, ends.
+const RESERVE: usize = 1 << 20;
