@@ -139,7 +139,7 @@ impl Service {
             listening.outlets,
             connections,
             arrivals,
-            config.sip.tcp_idle.into(),
+            tcp_idle(&config),
             listeners,
             config.recording.dir.display().to_string(),
         );
@@ -264,7 +264,7 @@ fn listen(
                 listening.tasks.push(tokio::spawn(net::read_datagrams(socket, local, arrivals.clone())));
             }
             Bound::Tcp(listener) => {
-                let idle = config.sip.tcp_idle.into();
+                let idle = tcp_idle(config);
                 listening.tasks.push(tokio::spawn(net::accept(
                     listener,
                     local,
@@ -276,6 +276,12 @@ fn listen(
         }
     }
     Ok(listening)
+}
+
+/// A connection that a registered phone is reached over may be silent until the phone refreshes.
+fn tcp_idle(config: &Config) -> Duration {
+    let registration = Duration::from_secs(u64::from(config.sip.registration_max_s) + 60);
+    Duration::from(config.sip.tcp_idle).max(registration)
 }
 
 fn start_threads(

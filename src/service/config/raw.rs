@@ -80,7 +80,7 @@ section!(
         max_calls: u32 = 4000, "calls",
             "Calls at a time; further ones are answered 503 with Retry-After.";
         tcp_idle_s: u32 = 900, "s",
-            "A TCP connection without traffic and without a binding is closed after this.";
+            "A TCP connection on which nothing came for so long is closed; never sooner than the longest registration, which phones are reached over.";
     }
 );
 

@@ -1,0 +1,746 @@
+//! Holds N concurrent recorded calls against the real service, and checks every recorded sample.
+//!
+//! `cargo bench --bench load -- [--calls N] [--seconds S] [--rate CALLS_PER_S] [--dir DIR]`
+//!
+//! The service is its own process on core 0 (real sockets, real disk, RTCP on); this process is
+//! one generator thread on another core. Each call comes in over the trunk and is answered by a
+//! registered device; both are this generator. Every packet of every call and side is distinct:
+//! its first four bytes are its number, the rest follows from call, side and number.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a bench stops where its expectation fails, and it measures time"
+)]
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use telegraphone::audio::Law;
+use telegraphone::rtp::{HEADER, View, rewrite_header};
+use telegraphone::sip::digest;
+use telegraphone::sip::message::{Message, Method, Request, Response};
+use telegraphone::sip::parse::parse_datagram;
+
+const FRAME: usize = 160;
+const SOCKETS: usize = 16;
+/// Send times that are remembered per call and side.
+const REMEMBERED: usize = 64;
+
+struct Options {
+    calls: usize,
+    seconds: u64,
+    rate: f64,
+    dir: PathBuf,
+    binary: PathBuf,
+    pin: bool,
+}
+
+fn options() -> Options {
+    let mut options = Options {
+        calls: 1_000,
+        seconds: 30,
+        rate: 100.0,
+        dir: std::env::temp_dir().join(format!("telegraphone-load-{}", std::process::id())),
+        binary: PathBuf::from(env!("CARGO_BIN_EXE_telegraphone")),
+        pin: true,
+    };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().expect("a value");
+        match arg.as_str() {
+            "--calls" => options.calls = value().parse().unwrap(),
+            "--seconds" => options.seconds = value().parse().unwrap(),
+            "--rate" => options.rate = value().parse().unwrap(),
+            "--dir" => options.dir = value().into(),
+            "--binary" => options.binary = value().into(),
+            "--no-pin" => options.pin = false,
+            "--bench" => {}
+            other => panic!("unknown option {other}"),
+        }
+    }
+    options
+}
+
+fn main() {
+    let options = options();
+    let mut service = Running::start(&options);
+    let outcome = run(&options, &service);
+    service.stop();
+    match outcome {
+        Ok(()) => {
+            let _ = std::fs::remove_dir_all(&options.dir);
+        }
+        Err(problem) => {
+            eprintln!("load: {problem} (files kept in {})", options.dir.display());
+            std::process::exit(1);
+        }
+    }
+}
+
+/// The service in its own process.
+struct Running {
+    child: Child,
+    sip: SocketAddr,
+    dir: PathBuf,
+    binary: PathBuf,
+}
+
+impl Running {
+    fn start(options: &Options) -> Running {
+        std::fs::create_dir_all(&options.dir).unwrap();
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "data_dir = \"{dir}\"\n[sip]\nlisten = [{{ transport = \"udp\", address = \"127.0.0.1:{port}\" }}]\nmax_calls = {max}\n\
+             [rtp]\nport_min = 10000\nport_max = 31999\n[media]\nworkers = 1\npin = false\n[log]\nfilter = \"warn\"\n",
+            dir = options.dir.join("data").display(),
+            max = options.calls + 100,
+        );
+        let config_path = options.dir.join("telegraphone.toml");
+        std::fs::write(&config_path, config).unwrap();
+        let company = options.dir.join("company.toml");
+        std::fs::write(&company, COMPANY).unwrap();
+        let applied = Command::new(&options.binary)
+            .arg("--config")
+            .arg(&config_path)
+            .arg("apply")
+            .arg(&company)
+            .output()
+            .unwrap();
+        assert!(applied.status.success(), "apply: {}", String::from_utf8_lossy(&applied.stderr));
+        if options.pin {
+            pin(0);
+        }
+        let child = Command::new(&options.binary)
+            .arg("--config")
+            .arg(&config_path)
+            .arg("serve")
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(options.dir.join("service.log")).unwrap())
+            .spawn()
+            .unwrap();
+        if options.pin {
+            pin(1);
+        }
+        let running = Running {
+            child,
+            sip: format!("127.0.0.1:{port}").parse().unwrap(),
+            dir: options.dir.join("data"),
+            binary: options.binary.clone(),
+        };
+        let socket = running.dir.join("control.sock");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !socket.exists() {
+            assert!(
+                Instant::now() < deadline,
+                "the service did not start: see {}",
+                options.dir.join("service.log").display()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        running
+    }
+
+    /// User and system time in µs.
+    fn cpu(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
+        (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10_000
+    }
+
+    /// CPU per thread name, in ms.
+    fn cpu_by_thread(&self) -> Vec<(String, u64)> {
+        let mut threads: HashMap<String, u64> = HashMap::new();
+        for entry in std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().flatten() {
+            let Ok(text) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+            let (head, tail) = text.rsplit_once(") ").unwrap();
+            let fields: Vec<&str> = tail.split(' ').collect();
+            let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+            let name = head.split_once('(').unwrap().1.to_owned();
+            *threads.entry(name).or_default() += ticks * 10;
+        }
+        let mut list: Vec<_> = threads.into_iter().collect();
+        list.sort();
+        list
+    }
+
+    fn resident(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
+        text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
+    }
+
+    fn ask(&self, words: &[&str]) -> serde_json::Value {
+        let output =
+            Command::new(&self.binary).arg("--data").arg(&self.dir).args(words).arg("--json").output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null)
+    }
+
+    fn stop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn pin(core: usize) {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(core);
+    let _ = rustix::thread::sched_setaffinity(None, &set);
+}
+
+const COMPANY: &str = r#"
+[[company]]
+key = "load"
+name = "Load"
+domains = ["load.example"]
+realm = "load.example"
+[company.settings]
+record_inbound = true
+agent_pause = true
+[[user]]
+extension = "201"
+name = "Device"
+password = "load-secret"
+role = "agent"
+[[number]]
+number = "+15550100"
+route = "user:201"
+[[trunk]]
+name = "carrier"
+addresses = ["127.0.0.2"]
+host = "127.0.0.2"
+port = 5060
+"#;
+
+/// Byte `i` of packet `number` of a side of a call.
+fn payload(call: usize, side: usize, number: u32, out: &mut [u8; FRAME]) {
+    let mut x = ((call as u64) << 40) ^ ((side as u64) << 39) ^ (u64::from(number) << 1) ^ 0x9e37_79b9_7f4a_7c15;
+    for chunk in out.chunks_mut(8) {
+        x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = x;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes());
+    }
+    out[..4].copy_from_slice(&number.to_le_bytes());
+    // A silent code would be taken for silence by nobody, but would make a drift step invisible.
+    for byte in out {
+        if matches!(*byte, 0x7f | 0xff) {
+            *byte = 0x2a;
+        }
+    }
+}
+
+/// Undoes nothing: the number of a received packet, where its payload is what was sent.
+fn number_of(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+#[derive(Clone)]
+struct Leg {
+    /// Where the service receives this side's media.
+    to: Option<SocketAddr>,
+    sent: u32,
+    received: u32,
+    times: [u32; REMEMBERED],
+}
+
+struct Call {
+    legs: [Leg; 2],
+    invited: Instant,
+    set_up: Option<Duration>,
+    /// Headers of our dialogs, for ACK and BYE.
+    to_header: String,
+    contact: String,
+    started: bool,
+    over: bool,
+}
+
+struct Generator<'a> {
+    service: &'a Running,
+    carrier: UdpSocket,
+    device: UdpSocket,
+    media: [Vec<UdpSocket>; 2],
+    calls: Vec<Call>,
+    by_port: HashMap<(usize, u16), usize>,
+    origin: Instant,
+    delays: Vec<u32>,
+    corrupt: u64,
+    unknown: u64,
+}
+
+fn run(options: &Options, service: &Running) -> Result<(), String> {
+    let nonblocking = |address: &str| {
+        let socket = UdpSocket::bind(address).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
+        socket
+    };
+    let media = |ip: &str| (0..SOCKETS).map(|_| nonblocking(&format!("{ip}:0"))).collect::<Vec<_>>();
+    let mut generator = Generator {
+        service,
+        carrier: nonblocking("127.0.0.2:0"),
+        device: nonblocking("127.0.0.3:0"),
+        media: [media("127.0.0.2"), media("127.0.0.3")],
+        calls: Vec::new(),
+        by_port: HashMap::new(),
+        origin: Instant::now(),
+        delays: Vec::with_capacity(32 << 20),
+        corrupt: 0,
+        unknown: 0,
+    };
+    generator.register()?;
+    let idle_memory = service.resident();
+
+    // Ramp up.
+    let mut next_invite = Instant::now();
+    let mut tick = 0u64;
+    while generator.calls.iter().filter(|call| call.started).count() < options.calls {
+        if generator.calls.len() < options.calls && Instant::now() >= next_invite {
+            generator.invite();
+            next_invite += Duration::from_secs_f64(1.0 / options.rate);
+        }
+        generator.step(&mut tick);
+        if generator.calls.len() == options.calls
+            && generator.calls.last().unwrap().invited.elapsed() > Duration::from_secs(10)
+        {
+            let up = generator.calls.iter().filter(|call| call.started).count();
+            return Err(format!("only {up} of {} calls were set up", options.calls));
+        }
+    }
+    // Hold.
+    let hold_from = Instant::now();
+    generator.delays.clear();
+    let (cpu_before, sent_before) = (service.cpu(), generator.sent());
+    let threads_before = service.cpu_by_thread();
+    while hold_from.elapsed() < Duration::from_secs(options.seconds) {
+        generator.step(&mut tick);
+    }
+    let held = hold_from.elapsed();
+    let cpu = service.cpu() - cpu_before;
+    let threads = service.cpu_by_thread();
+    let packets = generator.sent() - sent_before;
+    let memory = service.resident();
+    let mut delays = std::mem::take(&mut generator.delays);
+    // Let what is under way arrive, then hang up.
+    let quiet = Instant::now();
+    while quiet.elapsed() < Duration::from_millis(100) {
+        generator.receive();
+    }
+    let (sent, received) = (
+        generator.sent(),
+        generator.calls.iter().flat_map(|call| &call.legs).map(|leg| u64::from(leg.received)).sum::<u64>(),
+    );
+    generator.hang_up();
+
+    let mut set_ups: Vec<Duration> = generator.calls.iter().filter_map(|call| call.set_up).collect();
+    set_ups.sort();
+    delays.sort_unstable();
+    let percentile = |list: &[u32], p: f64| {
+        f64::from(list.get(((list.len() as f64 - 1.0) * p) as usize).copied().unwrap_or(0)) / 1_000.0
+    };
+    println!("calls                 {}", options.calls);
+    println!("held                  {:.1} s", held.as_secs_f64());
+    println!("packets relayed       {packets} ({:.0}/s)", packets as f64 / held.as_secs_f64());
+    println!("lost                  {} of {sent}", sent as i64 - received as i64);
+    println!("corrupt, unknown      {}, {}", generator.corrupt, generator.unknown);
+    println!(
+        "added delay           p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
+        percentile(&delays, 0.5),
+        percentile(&delays, 0.99),
+        percentile(&delays, 0.999)
+    );
+    println!(
+        "service CPU           {:.2} µs per relayed and recorded packet ({:.0} % of a core)",
+        cpu as f64 / packets as f64,
+        cpu as f64 / held.as_micros() as f64 * 100.0
+    );
+    for (name, ms) in &threads {
+        let before = threads_before.iter().find(|(other, _)| other == name).map_or(0, |(_, ms)| *ms);
+        if ms - before > 50 {
+            println!("  thread {name:<16} {:.2} µs per packet", (ms - before) as f64 * 1_000.0 / packets as f64);
+        }
+    }
+    println!(
+        "memory                {:.0} KiB per call",
+        (memory.saturating_sub(idle_memory)) as f64 / 1_024.0 / options.calls as f64
+    );
+    let set_up = |p: f64| set_ups[((set_ups.len() as f64 - 1.0) * p) as usize].as_secs_f64() * 1_000.0;
+    println!("set-up at {:.0}/s      p50 {:.2} ms, p99 {:.2} ms", options.rate, set_up(0.5), set_up(0.99));
+
+    let files = generator.verify()?;
+    println!("files                 {files} of {} exact, every sample", options.calls);
+    match (sent == received, files == options.calls) {
+        (true, true) => Ok(()),
+        (false, _) => Err("packets were lost".to_owned()),
+        (_, false) => Err("files are not exact".to_owned()),
+    }
+}
+
+impl Generator<'_> {
+    fn sent(&self) -> u64 {
+        self.calls.iter().flat_map(|call| &call.legs).map(|leg| u64::from(leg.sent)).sum()
+    }
+
+    fn register(&self) -> Result<(), String> {
+        let contact = self.device.local_addr().unwrap();
+        let mut authorization = String::new();
+        for attempt in 1..=2 {
+            let text = format!(
+                "REGISTER sip:load.example SIP/2.0\r\nVia: SIP/2.0/UDP {contact};branch=z9hG4bKreg{attempt};rport\r\nMax-Forwards: 70\r\n\
+                 From: <sip:201@load.example>;tag=r\r\nTo: <sip:201@load.example>\r\nCall-ID: register\r\nCSeq: {attempt} REGISTER\r\n\
+                 Contact: <sip:201@{contact}>\r\nExpires: 3600\r\n{authorization}Content-Length: 0\r\n\r\n"
+            );
+            self.device.send_to(text.as_bytes(), self.service.sip).unwrap();
+            let response = self.wait_response(&self.device)?;
+            if response.status == 200 {
+                return Ok(());
+            }
+            let lines = digest::challenges(&response.headers);
+            let value = digest::respond(&lines, "201", "load-secret", "REGISTER", "sip:load.example", "cnonce", 1)
+                .map_err(|error| error.to_string())?;
+            authorization = format!("Authorization: {value}\r\n");
+        }
+        Err("the device could not register".to_owned())
+    }
+
+    fn wait_response(&self, socket: &UdpSocket) -> Result<Response, String> {
+        let mut buffer = [0; 4_096];
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < deadline {
+            if let Ok((length, _)) = socket.recv_from(&mut buffer)
+                && let Ok(Message::Response(response)) = parse_datagram(&buffer[..length])
+            {
+                return Ok(response);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err("no answer to REGISTER".to_owned())
+    }
+
+    fn sdp(&self, side: usize, call: usize) -> String {
+        let media = self.media[side][call % SOCKETS].local_addr().unwrap();
+        format!(
+            "v=0\r\no=- {call} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n\
+             a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n",
+            ip = media.ip(),
+            port = media.port()
+        )
+    }
+
+    fn invite(&mut self) {
+        let call = self.calls.len();
+        let local = self.carrier.local_addr().unwrap();
+        let body = self.sdp(0, call);
+        let text = format!(
+            "INVITE sip:+15550100@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKi{call};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:+1666{call:06}@{local}>;tag=c{call}\r\nTo: <sip:+15550100@{to}>\r\nCall-ID: load-{call}\r\nCSeq: 1 INVITE\r\n\
+             Contact: <sip:carrier@{local}>\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}",
+            to = self.service.sip,
+            length = body.len()
+        );
+        self.carrier.send_to(text.as_bytes(), self.service.sip).unwrap();
+        let leg = Leg { to: None, sent: 0, received: 0, times: [0; REMEMBERED] };
+        self.calls.push(Call {
+            legs: [leg.clone(), leg],
+            invited: Instant::now(),
+            set_up: None,
+            to_header: String::new(),
+            contact: String::new(),
+            started: false,
+            over: false,
+        });
+    }
+
+    /// A millisecond: signalling, the packets that are due, everything that has arrived.
+    fn step(&mut self, tick: &mut u64) {
+        self.signalling();
+        let now = self.origin.elapsed();
+        let target = now.as_millis() as u64;
+        while *tick < target {
+            *tick += 1;
+            self.send_due(*tick);
+        }
+        self.receive();
+        let next = Duration::from_millis(*tick + 1);
+        let now = self.origin.elapsed();
+        if next > now {
+            std::thread::sleep((next - now).min(Duration::from_micros(300)));
+        }
+    }
+
+    fn send_due(&mut self, tick: u64) {
+        let phase = (tick % 20) as usize;
+        let mut packet = [0u8; HEADER + FRAME];
+        let micros = self.origin.elapsed().as_micros() as u32;
+        let mut call = phase;
+        while call < self.calls.len() {
+            for side in 0..2 {
+                let entry = &mut self.calls[call];
+                let Some(to) = entry.legs[side].to.filter(|_| entry.started && !entry.over) else { continue };
+                let leg = &mut entry.legs[side];
+                let number = leg.sent;
+                leg.sent += 1;
+                leg.times[number as usize % REMEMBERED] = micros;
+                let (header, body) = packet.split_first_chunk_mut::<HEADER>().unwrap();
+                rewrite_header(
+                    header,
+                    number == 0,
+                    0,
+                    number as u16,
+                    number.wrapping_mul(160),
+                    (call as u32) << 1 | side as u32,
+                );
+                payload(call, side, number, body.first_chunk_mut().unwrap());
+                let _ = self.media[side][call % SOCKETS].send_to(&packet, to);
+            }
+            call += 20;
+        }
+    }
+
+    fn receive(&mut self) {
+        let mut buffer = [0u8; 2_048];
+        let mut expected = [0u8; FRAME];
+        for side in 0..2 {
+            for at in 0..SOCKETS {
+                while let Ok((length, from)) = self.media[side][at].recv_from(&mut buffer) {
+                    let Ok(view) = View::parse(&buffer[..length]) else { continue };
+                    let bytes = &buffer[view.payload.clone()];
+                    let (Some(call), 160) = (self.by_port.get(&(side, from.port())).copied(), bytes.len()) else {
+                        // RTCP shares no port here; anything else is unexpected.
+                        self.unknown += 1;
+                        continue;
+                    };
+                    let number = number_of(bytes);
+                    payload(call, 1 - side, number, &mut expected);
+                    if bytes != expected {
+                        self.corrupt += 1;
+                        continue;
+                    }
+                    // What one side receives, the other has sent.
+                    let leg = &mut self.calls[call].legs[1 - side];
+                    leg.received += 1;
+                    let now = self.origin.elapsed().as_micros() as u32;
+                    self.delays.push(now.wrapping_sub(leg.times[number as usize % REMEMBERED]));
+                }
+            }
+        }
+    }
+
+    fn signalling(&mut self) {
+        let mut buffer = [0; 4_096];
+        while let Ok((length, _)) = self.carrier.recv_from(&mut buffer) {
+            if let Ok(Message::Response(response)) = parse_datagram(&buffer[..length]) {
+                self.answered(&response);
+            }
+        }
+        while let Ok((length, from)) = self.device.recv_from(&mut buffer) {
+            if let Ok(Message::Request(request)) = parse_datagram(&buffer[..length]) {
+                self.rings(&request, from);
+            }
+        }
+    }
+
+    /// The device is called: it answers at once.
+    fn rings(&mut self, request: &Request, from: SocketAddr) {
+        let response = match request.method {
+            Method::Invite => {
+                let caller = request.from().unwrap().uri.user_unescaped().unwrap_or_default();
+                let call: usize = caller.trim_start_matches("+1666").parse().unwrap();
+                let to = media_of(&request.body);
+                self.calls[call].legs[1].to = Some(to);
+                self.by_port.insert((1, to.port()), call);
+                let contact = format!("<sip:201@{}>", self.device.local_addr().unwrap());
+                request
+                    .response(200)
+                    .with_to_tag(&format!("d{call}"))
+                    .with_header("Contact", contact)
+                    .with_body("application/sdp", self.sdp(1, call))
+            }
+            Method::Ack => return,
+            _ => request.response(200),
+        };
+        self.device.send_to(&response.to_bytes(), from).unwrap();
+    }
+
+    /// The carrier's INVITE (or BYE) is answered.
+    fn answered(&mut self, response: &Response) {
+        let cseq = response.cseq().unwrap();
+        let call: usize = response.call_id().unwrap().trim_start_matches("load-").parse().unwrap();
+        if cseq.method != Method::Invite || response.status < 200 {
+            return;
+        }
+        assert_eq!(response.status, 200, "call {call}: {} {}", response.status, response.reason);
+        let (local, service) = (self.carrier.local_addr().unwrap(), self.service.sip);
+        let entry = &mut self.calls[call];
+        let target = response.contact().map_or_else(|| format!("sip:{service}"), |contact| contact.uri.to_string());
+        let to = response.to().unwrap().to_string();
+        let ack = format!(
+            "ACK {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKa{call};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:+1666{call:06}@{local}>;tag=c{call}\r\nTo: {to}\r\nCall-ID: load-{call}\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"
+        );
+        self.carrier.send_to(ack.as_bytes(), service).unwrap();
+        if entry.set_up.is_none() {
+            entry.set_up = Some(entry.invited.elapsed());
+            entry.to_header = to;
+            entry.contact = target;
+            let media = media_of(&response.body);
+            entry.legs[0].to = Some(media);
+            entry.started = true;
+            self.by_port.insert((0, media.port()), call);
+        }
+    }
+
+    fn hang_up(&mut self) {
+        let local = self.carrier.local_addr().unwrap();
+        for call in 0..self.calls.len() {
+            let entry = &mut self.calls[call];
+            entry.over = true;
+            let bye = format!(
+                "BYE {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKb{call};rport\r\nMax-Forwards: 70\r\n\
+                 From: <sip:+1666{call:06}@{local}>;tag=c{call}\r\nTo: {}\r\nCall-ID: load-{call}\r\nCSeq: 2 BYE\r\nContent-Length: 0\r\n\r\n",
+                entry.contact, entry.to_header
+            );
+            self.carrier.send_to(bye.as_bytes(), self.service.sip).unwrap();
+            if call % 20 == 0 {
+                std::thread::sleep(Duration::from_millis(2));
+                self.signalling();
+            }
+        }
+        // The device answers the service's BYEs until all calls are gone.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < deadline {
+            for _ in 0..50 {
+                self.signalling();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            let status = self.service.ask(&["status"]);
+            if status["status"]["calls"] == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Waits for every file, then compares each sample with what was sent.
+    fn verify(&self) -> Result<usize, String> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let recordings = self.service.dir.join("recordings");
+        let mut files = Vec::new();
+        while files.len() < self.calls.len() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(200));
+            files.clear();
+            walk(&recordings, &mut files);
+        }
+        let mut exact = 0;
+        for wav in &files {
+            match self.compare(wav) {
+                Ok(()) => exact += 1,
+                Err(problem) => eprintln!("{}: {problem}", wav.display()),
+            }
+        }
+        Ok(exact)
+    }
+
+    fn compare(&self, wav: &Path) -> Result<(), String> {
+        let sidecar: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(wav.with_extension("json")).map_err(|error| error.to_string())?)
+                .map_err(|error| error.to_string())?;
+        let caller = sidecar["parties"][0]["party"]["address"].as_str().unwrap_or("");
+        let call: usize = caller.trim_start_matches("+1666").parse().map_err(|_| format!("unknown caller {caller}"))?;
+        let mut bytes = Vec::new();
+        std::fs::File::open(wav)
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(|error| error.to_string())?;
+        let samples = sidecar["samples"].as_u64().unwrap_or(0) as usize;
+        let audio = &bytes[44..44 + 4 * samples];
+        let drift: Vec<(usize, i64, usize)> = sidecar["markers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|m| m["kind"] == "drift")
+            .map(|m| {
+                let side = usize::from(m["side"] == "callee");
+                (m["at"].as_u64().unwrap_or(0) as usize, m["length"].as_i64().unwrap_or(0), side)
+            })
+            .collect();
+        for side in 0..2 {
+            let channel: Vec<i16> =
+                audio.chunks_exact(4).map(|frame| i16::from_le_bytes([frame[2 * side], frame[2 * side + 1]])).collect();
+            let steps: Vec<(usize, i64)> =
+                drift.iter().filter(|(_, _, of)| *of == side).map(|(at, by, _)| (*at, *by)).collect();
+            check_channel(&channel, call, side, self.calls[call].legs[side].sent, &steps)?;
+        }
+        Ok(())
+    }
+}
+
+/// Every packet of a side stands in its channel, one after the other, except at marked steps.
+fn check_channel(
+    channel: &[i16],
+    call: usize,
+    side: usize,
+    packets: u32,
+    drift: &[(usize, i64)],
+) -> Result<(), String> {
+    let mut sent = vec![0i16; packets as usize * FRAME];
+    let mut bytes = [0; FRAME];
+    for number in 0..packets {
+        payload(call, side, number, &mut bytes);
+        for (place, byte) in sent[number as usize * FRAME..].iter_mut().zip(bytes) {
+            *place = Law::Mu.decode(byte);
+        }
+    }
+    // The first packet is found by its own samples; the file begins before it.
+    let head = &sent[..FRAME];
+    let start =
+        channel.windows(FRAME).take(16_000).position(|window| window == head).ok_or("the first packet is not there")?;
+    if channel[..start].iter().any(|sample| *sample != 0) {
+        return Err(format!("side {side}: something stands before the first packet"));
+    }
+    let mut steps = drift.to_vec();
+    steps.sort_unstable();
+    let (mut at, mut from) = (start, 0usize);
+    for (position, by) in steps.into_iter().chain([(usize::MAX, 0)]) {
+        let count = (sent.len() - from).min(position.saturating_sub(at));
+        let file = channel
+            .get(at..at + count)
+            .ok_or_else(|| format!("side {side}: the file ends {} samples early", at + count - channel.len()))?;
+        if file != &sent[from..from + count] {
+            let wrong = file.iter().zip(&sent[from..]).position(|(a, b)| a != b).unwrap_or(0);
+            return Err(format!("side {side}: sample {} of the file is wrong", at + wrong));
+        }
+        at += count;
+        from += count;
+        if by > 0 {
+            at += by as usize;
+        } else {
+            from += by.unsigned_abs() as usize;
+        }
+    }
+    match channel[at.min(channel.len())..].iter().all(|sample| *sample == 0) {
+        true => Ok(()),
+        false => Err(format!("side {side}: something stands behind the last packet")),
+    }
+}
+
+fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "wav") {
+            found.push(path);
+        }
+    }
+}
+
+fn media_of(body: &[u8]) -> SocketAddr {
+    let description = telegraphone::sdp::parse(body).unwrap();
+    description.audio.unwrap().rtp()
+}
