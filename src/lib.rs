@@ -1,10 +1,67 @@
 //! Telegraphone: a SIP-aware call-recording media service.
+//!
+//! ```text
+//!         signalling                                                       control
+//!  UDP TCP ─► sip ─► call (leg ⇄ b2bua ⇄ leg) ─── decides with ──► policy, directory
+//!             sdp ─┘     ▲ digits        │ gate, peers
+//!         media          │               ▼
+//!  UDP ─► rtp ─► media (receive ─► bridge ─► tap) ─► recording (timeline ─► wav) ─► store ─► subscription ─► cli, events
+//!  pcap ─► replay ────────┘ (the same bridge, tap, policy and recording: nothing is simulated)
+//! ```
+//!
+//! Data moves left to right, once. A packet is copied at most once on its way to the file; a
+//! recording is handed over once, and every reader comes through the outbox.
+//!
+//! | module, lowest first | what it is |
+//! |---|---|
+//! | [`base`] | ids, [`base::Time`] and [`base::Wall`], units of audio, randomness as an argument |
+//! | [`ledger`] | the records that every layer names: call, decision, marker, recording, outbox entry |
+//! | [`sip`] | messages, transactions, dialogs, digest, session timers; [`sip::endpoint`] joins them |
+//! | [`sdp`] | descriptions and offer/answer |
+//! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP |
+//! | [`audio`] | G.711, tones, WAV chunks |
+//! | [`directory`] | company, user, number, trunk; the company file and what applying it changes |
+//! | [`policy`] | the decision and why; commands in digits; the gate |
+//! | [`media`] | one call's RTP as a machine: receive, relay, digits, tap |
+//! | [`recording`] | tap events → aligned samples → WAV bytes; markers; repair |
+//! | [`registrar`] | bindings of users' devices |
+//! | [`call`] | the B2BUA: routing, ringing, answer, change, end |
+//! | [`ua`] | a small softphone as a machine |
+//! | [`subscription`] | the feed of events |
+//! | [`store`] | SQL: schema, queries, hand-over |
+//! | [`api`] | requests and answers as enums |
+//! | [`service`] | sockets, media workers, recorders, archivist, clocks, configuration, start and stop |
+//! | [`replay`] | captures in, the same path, WAV out |
+//! | [`demo`] | three calls on loopback, checked |
+//! | [`cli`] | the command line |
+//!
+//! A lower module speaks to a higher one only by returning a value. Modules below `store` name no
+//! socket, file, clock or runtime: time and randomness are arguments. `tests/architecture.rs`
+//! holds both rules.
+//!
+//! # The life of a packet
+//!
+//! 1. The kernel has it on one of the call's sockets; `service::worker` sees that at its next look
+//!    (at most a millisecond later) and reads it into its one buffer.
+//! 2. [`media::Bridge::on_rtp`] reads the header ([`rtp::View`]), asks the latch whether it comes
+//!    from the leg's party, and notes sequence and arrival.
+//! 3. A telephone event goes to the matcher of commands ([`policy::Matcher`]): a command moves both
+//!    gates ([`policy::Gate`]) there and then; other digits are sent anew to the other party.
+//! 4. Audio that the gate lets through goes to the tap: [`media::TapEvent`] into the ring.
+//! 5. The packet gets our header (SSRC, sequence, timestamp without holes), the other law where the
+//!    other leg speaks it, and is sent. Where the gate is shut the buffer is overwritten.
+//! 6. `service::recorder` takes the frame out of the ring; [`recording::Timeline`] lays its samples
+//!    where the RTP clock says; older than the window they become bytes through `hound`.
+//! 7. At the end `service::archivist` writes markers and sizes, syncs, renames, and hands the
+//!    recording over: row and outbox entry in one transaction. [`subscription`] turns the entry
+//!    into an event.
 
 pub mod api;
 pub mod audio;
 pub mod base;
 pub mod call;
 pub mod cli;
+pub mod demo;
 pub mod directory;
 pub mod ledger;
 pub mod media;
@@ -18,3 +75,4 @@ pub mod service;
 pub mod sip;
 pub mod store;
 pub mod subscription;
+pub mod ua;

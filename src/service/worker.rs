@@ -193,17 +193,16 @@ impl Worker {
                 }
             }
             let now = self.clock.now();
-            let mut told = false;
-            for event in &events {
-                match event.data.u64() {
-                    WAKER => told = true,
-                    token => self.receive(token, &mut buffer, now),
-                }
-            }
-            self.tick(now);
+            // Orders first: what call control said before it answered a party holds for the
+            // packets that the party sent upon the answer.
+            let told = events.iter().any(|event| event.data.u64() == WAKER);
             if told && !self.obey() {
                 return;
             }
+            for event in events.iter().filter(|event| event.data.u64() != WAKER) {
+                self.receive(event.data.u64(), &mut buffer, now);
+            }
+            self.tick(now);
             self.care(now);
             self.send_reports();
             if !events.is_empty() {
