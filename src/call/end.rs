@@ -3,7 +3,7 @@
 use super::MediaOrder;
 use super::fork::hop;
 use super::session::{Phase, Session};
-use super::switch::{Cx, Purpose, Switch};
+use super::switch::{Cx, Dice, Purpose, Switch};
 use crate::base::Side;
 use crate::ledger::{Because, EndReason, Outcome};
 use crate::policy::decide;
@@ -41,14 +41,14 @@ impl Switch {
                 EndReason::CallerCancelled => 487,
                 EndReason::Rejected { status } => *status,
                 EndReason::RingTimeout => 480,
+                EndReason::Shutdown => 503,
+                EndReason::RecordingFailed => 500,
                 EndReason::CallerHungUp
                 | EndReason::CalleeHungUp
                 | EndReason::MediaSilence { .. }
                 | EndReason::SessionExpired
                 | EndReason::PeerGone
                 | EndReason::Operator
-                | EndReason::RecordingFailed
-                | EndReason::Shutdown
                 | EndReason::Crashed => 480,
             };
             return self.refuse(session, status, reason, cx);
@@ -63,23 +63,26 @@ impl Switch {
         None
     }
 
-    /// A change that waits for the other leg will not happen any more.
+    /// A change that is under way will not happen any more. A re-INVITE of ours is cancelled: a
+    /// far side that said 100 might never say more.
     fn answer_what_waits(&mut self, session: &mut Session, cx: &mut Cx<'_>) {
         for side in Side::BOTH {
-            let waiting = session.leg_mut(side).ours.take().and_then(|change| change.for_other);
-            if let Some((tx, request)) = waiting {
+            let Some(change) = session.leg_mut(side).ours.take() else { continue };
+            if change.request.method == Method::Invite {
+                self.endpoint.cancel(change.tx, cx.now, &mut Dice(cx.shell));
+            }
+            if let Some((tx, request)) = change.for_other {
                 self.endpoint.respond(tx, request.response(487), cx.now);
             }
         }
     }
 
     pub(super) fn say_bye(&mut self, session: &mut Session, side: Side, cx: &mut Cx<'_>) {
-        let call = session.id();
         let leg = session.leg_mut(side);
         let Some(dialog) = &mut leg.dialog else { return };
         let bye = dialog.request(Method::Bye, &leg.contact);
         let (peer, contact) = (hop(&leg.peer, dialog, leg.trunk), leg.contact.clone());
-        self.send(bye, peer, contact, Purpose::Inform { call }, cx);
+        self.send(bye, peer, contact, Purpose::Farewell, cx);
     }
 
     pub(super) fn forget_dialog(&mut self, session: &mut Session, side: Side) {
@@ -88,13 +91,20 @@ impl Switch {
         }
     }
 
+    /// The far side's INVITE needs nothing from the call any more.
+    pub(super) fn settle_invite(&mut self, session: &mut Session, side: Side) {
+        if let Some(tx) = session.leg_mut(side).inviting.take() {
+            self.incoming.remove(&tx);
+        }
+    }
+
     /// Nothing of the call is left here; its record and its media end.
     pub(super) fn close(&mut self, mut session: Session, reason: EndReason, cx: &mut Cx<'_>) {
         let call = session.id();
         for side in Side::BOTH {
             self.forget_dialog(&mut session, side);
+            self.settle_invite(&mut session, side);
         }
-        self.incoming.retain(|_, of| *of != call);
         if session.answered.is_some() {
             session.record.outcome = Outcome::Completed;
         }

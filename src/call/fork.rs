@@ -11,6 +11,7 @@ use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::session_timer::{self, Policy};
 use crate::sip::{Peer, uri::Host};
+use bytes::Bytes;
 use std::net::SocketAddr;
 
 /// An INVITE to one device (or trunk) of the called side.
@@ -22,6 +23,8 @@ pub struct Branch {
     pub contact: String,
     pub exchange: OfferAnswer,
     pub timer_policy: Policy,
+    /// The last description of a provisional answer: some gateways do not repeat it in the 200.
+    pub early: Option<Bytes>,
 }
 
 impl Switch {
@@ -35,12 +38,16 @@ impl Switch {
         }
         match sent.purpose {
             Purpose::Ring { call } => self.on_ring_response(call, tx, &sent, response, peer, cx),
+            Purpose::Change { call, .. } if !self.sessions.contains_key(&call) => {
+                self.ack_orphan(tx, &sent, &response, cx)
+            }
             Purpose::Change { call, side } => {
                 self.with_session(call, cx, |this, session, cx| {
                     this.on_change_response(session, side, tx, &response, cx)
                 });
             }
             Purpose::Inform { call } => self.on_inform_response(call, response.status, cx),
+            Purpose::Farewell => {}
         }
     }
 
@@ -57,7 +64,18 @@ impl Switch {
                 });
             }
             Purpose::Inform { call } => self.on_inform_response(call, status, cx),
+            Purpose::Farewell => {}
         }
+    }
+
+    /// A re-INVITE of ours was accepted after the call had ended: the BYE is under way.
+    fn ack_orphan(&mut self, tx: ClientTx, sent: &Sent, response: &Response, cx: &mut Cx<'_>) {
+        if sent.request.method != Method::Invite || !response.is_success() {
+            return;
+        }
+        let Ok(dialog) = Dialog::uac(&sent.request, response) else { return };
+        let cseq = sent.request.cseq().map_or(1, |cseq| cseq.seq);
+        self.endpoint.ack(tx, dialog.ack(cseq, &sent.contact), sent.peer, cx.now, &mut Dice(cx.shell));
     }
 
     /// A dialog that the far side does not know any more, or that does not answer, is over.
@@ -82,7 +100,7 @@ impl Switch {
         });
         if !rings {
             if response.is_success() {
-                self.hang_up_orphan(call, tx, sent, &response, cx);
+                self.hang_up_orphan(tx, sent, &response, cx);
             }
             return;
         }
@@ -103,13 +121,13 @@ impl Switch {
     }
 
     /// A 2xx that nobody waits for (forked, or too late for the CANCEL): acknowledged and ended.
-    fn hang_up_orphan(&mut self, call: CallId, tx: ClientTx, sent: &Sent, response: &Response, cx: &mut Cx<'_>) {
+    fn hang_up_orphan(&mut self, tx: ClientTx, sent: &Sent, response: &Response, cx: &mut Cx<'_>) {
         let Ok(mut dialog) = Dialog::uac(&sent.request, response) else { return };
-        let peer = hop(&sent.peer, &dialog, true);
+        let peer = hop(&sent.peer, &dialog, sent.trunk);
         let cseq = sent.request.cseq().map_or(1, |cseq| cseq.seq);
         self.endpoint.ack(tx, dialog.ack(cseq, &sent.contact), peer, cx.now, &mut Dice(cx.shell));
         let bye = dialog.request(Method::Bye, &sent.contact);
-        self.send(bye, peer, sent.contact.clone(), Purpose::Inform { call }, cx);
+        self.send(bye, peer, sent.contact.clone(), Purpose::Farewell, cx);
     }
 
     /// A provisional answer: ringing, or early media, is passed on.
@@ -133,6 +151,11 @@ impl Switch {
             Phase::Ringing(_) | Phase::Talking => None,
         };
         if let Some(negotiated) = early {
+            if let Phase::Ringing(ringing) = &mut session.phase
+                && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
+            {
+                branch.early = Some(response.body.clone());
+            }
             let spoken = negotiated.send.codec.clone();
             session.callee.media = Some(negotiated);
             if self.answer_caller(&mut session, &spoken).is_ok() {
@@ -189,14 +212,17 @@ impl Switch {
         let cseq = branch.request.cseq().map_or(1, |cseq| cseq.seq);
         let to = hop(&leg.peer, &dialog, leg.trunk);
         self.endpoint.ack(tx, dialog.ack(cseq, &leg.contact), to, cx.now, &mut Dice(cx.shell));
-        let answered = branch.exchange.receive_answer(&response.body);
+        let body = match &branch.early {
+            Some(early) if response.body.is_empty() => early,
+            Some(_) | None => &response.body,
+        };
+        let answered = branch.exchange.receive_answer(body);
         leg.exchange = branch.exchange;
         self.dialogs.insert(dialog.id(), (call, Side::Callee));
         leg.dialog = Some(dialog);
         match answered {
             Ok(negotiated) => {
                 leg.media = Some(negotiated);
-                self.incoming.insert(ringing.tx, session.id());
                 self.connect(session, *ringing, cx)
             }
             Err(error) => {
@@ -233,13 +259,16 @@ impl Switch {
     ) -> Option<Branch> {
         let Phase::Ringing(ringing) = &session.phase else { return None };
         let branch = ringing.branches.iter().find(|branch| branch.tx == tx)?;
+        if branch.timer_policy != self.config.session_timer {
+            return None;
+        }
         let policy = session_timer::after_422(response, &branch.timer_policy)?;
         let mut invite = branch.request.clone();
         let cseq = invite.cseq().ok()?.seq + 1;
         invite.headers.set("CSeq", format!("{cseq} INVITE"));
         session_timer::offer(&mut invite.headers, &policy);
         let mut again =
-            self.send_branch(session.id(), invite, branch.peer, branch.contact.clone(), branch.exchange.clone(), cx);
+            self.send_branch(session, invite, branch.peer, branch.contact.clone(), branch.exchange.clone(), cx);
         again.timer_policy = policy;
         Some(again)
     }
@@ -260,7 +289,7 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> ClientTx {
         let tx = self.endpoint.request(request.clone(), peer, cx.now, &mut Dice(cx.shell));
-        self.sent.insert(tx, Sent { purpose, request, peer, contact });
+        self.sent.insert(tx, Sent { purpose, request, peer, contact, trunk: false });
         tx
     }
 
@@ -278,7 +307,8 @@ impl Switch {
 pub(super) fn hop(peer: &Peer, dialog: &Dialog, trunk: bool) -> Peer {
     let next = dialog.next_hop();
     match (trunk, next.host) {
-        (true, Host::Ip(ip)) if !peer.transport.is_reliable() => {
+        // A socket of one family cannot reach the other.
+        (true, Host::Ip(ip)) if !peer.transport.is_reliable() && ip.is_ipv4() == peer.local.is_ipv4() => {
             Peer { remote: SocketAddr::new(ip, next.port.unwrap_or(5060)), ..*peer }
         }
         (true | false, Host::Ip(_) | Host::Name(_)) => *peer,

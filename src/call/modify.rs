@@ -13,9 +13,10 @@ use super::info::{key_of_info, relay_body};
 use super::session::{Change, Phase, Session, Theirs, Timer};
 use super::setup::preferring;
 use super::switch::{Cx, Purpose, Switch};
-use crate::base::{Side, Time};
+use crate::base::{Side, Span, Time};
 use crate::ledger::EndReason;
 use crate::sdp::{Codec, Events, Flow, Pending};
+use crate::sip::Peer;
 use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::{ClientTx, ServerTx};
 use crate::sip::message::{Method, Request, Response};
@@ -23,9 +24,20 @@ use crate::sip::session_timer;
 use bytes::Bytes;
 
 const EVENTS: Events = Events { pt: 101, clock: 8_000 };
+/// A refresh that found the leg busy is tried again after this.
+const REFRESH_AGAIN: Span = Span::from_secs(5);
+/// One that was refused, after this: twice before the shortest session expires.
+const REFRESH_REFUSED: Span = Span::from_secs(7);
 
 impl Switch {
-    pub(super) fn on_request_in_dialog(&mut self, tx: ServerTx, request: Request, id: &DialogId, cx: &mut Cx<'_>) {
+    pub(super) fn on_request_in_dialog(
+        &mut self,
+        tx: ServerTx,
+        request: Request,
+        peer: Peer,
+        id: &DialogId,
+        cx: &mut Cx<'_>,
+    ) {
         let Some((call, side)) = self.dialogs.get(id).copied() else {
             return self.endpoint.respond(tx, request.response(481), cx.now);
         };
@@ -35,6 +47,11 @@ impl Switch {
                 let response = request.response(error.status()).with_reason(&error.to_string());
                 this.endpoint.respond(tx, response, cx.now);
                 return Some(session);
+            }
+            let leg = session.leg_mut(side);
+            // A phone behind NAT, or with a new connection, is reached where it speaks from now.
+            if !leg.trunk && peer.transport == leg.peer.transport {
+                leg.peer = peer;
             }
             match request.method {
                 Method::Bye => this.on_bye(session, side, tx, &request, cx),
@@ -104,7 +121,9 @@ impl Switch {
             return Some(session);
         }
         if request.method == Method::Invite {
+            self.settle_invite(&mut session, side);
             self.incoming.insert(tx, session.id());
+            session.leg_mut(side).inviting = Some(tx);
         }
         let leg = session.leg_mut(side);
         leg.learn_methods(&request.headers);
@@ -136,7 +155,8 @@ impl Switch {
         Ok(())
     }
 
-    /// A re-INVITE without an offer: ours goes out in the 200, the answer comes in the ACK.
+    /// A re-INVITE without an offer: ours goes out in the 200, the answer comes in the ACK. It
+    /// offers all that the other leg lets us: this one may have held and now takes up again.
     fn offer_in_answer(
         &mut self,
         mut session: Session,
@@ -146,7 +166,8 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
         let other = session.leg(side.other());
-        let flow = other.media.as_ref().map_or(Flow::SendRecv, |media| media.flow.reversed());
+        let flow =
+            other.media.as_ref().filter(|media| media.held).map_or(Flow::SendRecv, |media| media.flow.reversed());
         let codec = other.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
         let leg = session.leg_mut(side);
         let local = leg.local(preferring(&codec), Some(EVENTS), flow, None);
@@ -256,6 +277,10 @@ impl Switch {
         let leg = session.leg_mut(side);
         let Some(change) = leg.ours.take_if(|change| change.tx == tx) else { return Some(session) };
         if !response.is_success() {
+            let least = session_timer::min_se(&response.headers);
+            if let Some(timer) = leg.timer.as_mut().filter(|_| response.status == 422) {
+                timer.agreed.interval_s = timer.agreed.interval_s.max(least);
+            }
             return self.change_refused(session, side, change, response.status, cx);
         }
         leg.learn_methods(&response.headers);
@@ -278,7 +303,9 @@ impl Switch {
             }
         }
         let Some((waiting, request)) = change.for_other else {
-            self.push_media(&session, side, cx);
+            for side in Side::BOTH {
+                self.push_media(&session, side, cx);
+            }
             return Some(session);
         };
         session.leg_mut(side.other()).theirs = None;
@@ -303,10 +330,16 @@ impl Switch {
             let told = if status == 491 { 491 } else { super::status::for_caller(status) };
             self.endpoint.respond(*tx, request.response(told), cx.now);
         }
-        match status {
-            408 | 481 => self.end(session, EndReason::PeerGone, None, cx),
-            _ => Some(session),
+        if matches!(status, 408 | 481) {
+            return self.end(session, EndReason::PeerGone, None, cx);
         }
+        let leg = session.leg_mut(side);
+        leg.allows_update &= change.request.method != Method::Update || matches!(status, 422 | 491 | 500);
+        // What we asked for on our own account is asked for again.
+        if let Some(timer) = leg.timer.as_mut().filter(|_| change.for_other.is_none()) {
+            timer.refresh_at = Some(cx.now + pause_after_refusal(status, side, cx.shell.u16()));
+        }
+        Some(session)
     }
 
     /// Answers the open offer of a leg with `flow` from our point of view.
@@ -370,6 +403,7 @@ impl Switch {
             return;
         };
         self.with_session(call, cx, |this, mut session, cx| {
+            this.settle_invite(&mut session, side);
             let leg = session.leg_mut(side);
             let Some(Theirs::OfferedInAnswer) = leg.theirs else { return Some(session) };
             leg.theirs = None;
@@ -378,6 +412,9 @@ impl Switch {
                     leg.media = Some(negotiated);
                     for side in Side::BOTH {
                         this.push_media(&session, side, cx);
+                    }
+                    if session.out_of_step(side.other()).is_some() {
+                        this.refresh(&mut session, side.other(), cx);
                     }
                     Some(session)
                 }
@@ -406,24 +443,27 @@ impl Switch {
             if timer.refresh_at.is_none_or(|at| cx.now < at) {
                 continue;
             }
-            timer.refresh_at = None;
             let leg = session.leg_mut(side);
+            let busy = leg.ours.is_some() || leg.theirs.is_some();
+            timer.refresh_at = busy.then_some(cx.now + REFRESH_AGAIN);
             leg.timer = Some(timer);
-            if leg.ours.is_some() || leg.theirs.is_some() {
-                continue;
+            if !busy {
+                self.refresh(&mut session, side, cx);
             }
-            self.refresh(&mut session, side, cx);
         }
         Some(session)
     }
 
     /// An UPDATE without an offer where the far side knows it, else a re-INVITE that says the same.
+    /// Where the other leg does something else by now, a re-INVITE says so.
     fn refresh(&mut self, session: &mut Session, side: Side, cx: &mut Cx<'_>) {
+        let flow = session.out_of_step(side);
         let leg = session.leg_mut(side);
-        if leg.allows_update {
+        if leg.allows_update && flow.is_none() {
             return self.send_change(session, side, Method::Update, None, None, cx);
         }
-        let Some(local) = leg.exchange.local().cloned() else { return };
+        let Some(mut local) = leg.exchange.local().cloned() else { return };
+        local.flow = flow.unwrap_or(local.flow);
         if let Ok(offer) = leg.exchange.offer(local) {
             self.send_change(session, side, Method::Invite, Some(offer), None, cx);
         }
@@ -437,5 +477,16 @@ impl Switch {
         let request = dialog.request(Method::Info, &leg.contact).with_body("application/dtmf-relay", relay_body(key));
         let (peer, contact) = (hop(&leg.peer, dialog, leg.trunk), leg.contact.clone());
         self.send(request, peer, contact, Purpose::Inform { call }, cx);
+    }
+}
+
+/// Until a change of ours is tried again. After glare (RFC 3261 §14.1): 2.1 to 4 s where the
+/// Call-ID is ours (the callee's leg), less than 2 s where it is theirs. After anything else
+/// longer, for a far side that never agrees.
+fn pause_after_refusal(status: u16, side: Side, random: u16) -> Span {
+    match (status, side) {
+        (491, Side::Caller) => Span::from_millis(10 * u64::from(random % 200)),
+        (491, Side::Callee) => Span::from_millis(2_100 + 10 * u64::from(random % 190)),
+        (_, Side::Caller | Side::Callee) => REFRESH_REFUSED,
     }
 }

@@ -8,7 +8,7 @@ use crate::directory::Settings;
 use crate::ledger::CallRecord;
 use crate::media::LegMedia;
 use crate::policy::{Facts, Rules, decide};
-use crate::sdp::{Codec, Events, Format, Local, Negotiated, OfferAnswer};
+use crate::sdp::{Codec, Events, Flow, Format, Local, Negotiated, OfferAnswer};
 use crate::sip::Peer;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ClientTx, ServerTx};
@@ -66,6 +66,8 @@ pub struct Leg {
     pub theirs: Option<Theirs>,
     /// Media as the worker has it.
     pub media: Option<Negotiated>,
+    /// The last INVITE of theirs that is not answered, or whose 2xx has no ACK yet.
+    pub inviting: Option<ServerTx>,
 }
 
 /// A running session timer (RFC 4028).
@@ -119,19 +121,27 @@ impl Session {
         }
     }
 
+    /// The direction that `side` should be told, where it is not what it was told last: the other
+    /// leg's own one.
+    pub fn out_of_step(&self, side: Side) -> Option<Flow> {
+        let due = self.leg(side.other()).media.as_ref()?.flow.reversed();
+        let said = self.leg(side).exchange.local()?.flow;
+        (due != said).then_some(due)
+    }
+
     pub fn rules(&self) -> Rules {
         Rules { facts: self.facts, failed: self.recording_failed }
     }
 
     /// When the session next wants to be called.
     pub fn next_timeout(&self) -> Option<Time> {
-        let ringing = match &self.phase {
+        match &self.phase {
             Phase::Ringing(ringing) => Some(ringing.deadline),
-            Phase::Talking => None,
-        };
-        let timers = [&self.caller, &self.callee].into_iter().filter_map(|leg| leg.timer);
-        let timers = timers.flat_map(|timer| [timer.refresh_at, Some(timer.ends_at)]).flatten();
-        ringing.into_iter().chain(timers).min()
+            Phase::Talking => {
+                let timers = [&self.caller, &self.callee].into_iter().filter_map(|leg| leg.timer);
+                timers.flat_map(|timer| [timer.refresh_at, Some(timer.ends_at)]).flatten().min()
+            }
+        }
     }
 
     pub fn view(&self) -> CallView {
@@ -182,13 +192,7 @@ pub struct LegView {
 
 impl Leg {
     /// What we say on this leg, with `formats` in order of preference.
-    pub fn local(
-        &self,
-        formats: Vec<Format>,
-        events: Option<Events>,
-        flow: crate::sdp::Flow,
-        ptime: Option<u16>,
-    ) -> Local {
+    pub fn local(&self, formats: Vec<Format>, events: Option<Events>, flow: Flow, ptime: Option<u16>) -> Local {
         Local {
             session_id: 0,
             version: 0,

@@ -10,7 +10,7 @@ use crate::directory::{Company, Directory, NumberRecording, OnRecordingFailure, 
 use crate::ledger::{CallRecord, EndReason, Outcome};
 use crate::media::{BridgeConfig, Commander};
 use crate::policy::{Facts, Matcher, decide};
-use crate::sdp::{Codec, Events, Flow, Format, OfferAnswer};
+use crate::sdp::{Codec, Events, Flow, Format, OfferAnswer, answerable};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ServerTx;
 use crate::sip::message::{Method, Request, Response};
@@ -38,6 +38,7 @@ pub struct Ringing {
 const RETRY_AFTER: &str = "5";
 /// Codec preference where the caller left the offer to us.
 const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
+const OUR_FORMATS: [Format; 2] = [Format::PCMU, Format::PCMA];
 
 impl Switch {
     pub(super) fn on_invite(&mut self, tx: ServerTx, request: Request, peer: Peer, cx: &mut Cx<'_>) {
@@ -66,16 +67,12 @@ impl Switch {
             return Err(Box::new(request.response(483)));
         }
         let refusal = |error: &NoRoute| Box::new(request.response(error.status()).with_reason(&error.to_string()));
-        let from_trunk = route_from_trunk(directory, peer.remote.ip(), request);
-        if let Some(Ok(destination)) = from_trunk {
-            return Ok(destination);
+        if !claims_to_be_user(directory, request)
+            && let Some(routed) = route_from_trunk(directory, peer.remote.ip(), request)
+        {
+            return routed.map_err(|error| refusal(&error));
         }
-        // A phone may share its address with a carrier (one router): then its domain says so.
-        let domain = request.uri.host.to_string();
-        let company = directory.company_of_domain(&domain);
-        if let (Some(Err(error)), None) = (&from_trunk, company) {
-            return Err(refusal(error));
-        }
+        let company = directory.company_of_domain(&request.uri.host.to_string());
         let Some(company) = company else {
             return Err(Box::new(request.response(404).with_reason("This domain is not served here")));
         };
@@ -111,7 +108,10 @@ impl Switch {
         let ways = self.ways_to(&to, directory, request, cx)?;
         let mut caller_exchange = OfferAnswer::new(session_id(cx.shell));
         if !request.body.is_empty() {
-            caller_exchange.receive_offer(&request.body).map_err(|error| refuse(error.status(), &error.to_string()))?;
+            let offer = caller_exchange
+                .receive_offer(&request.body)
+                .map_err(|error| refuse(error.status(), &error.to_string()))?;
+            answerable(&offer, &OUR_FORMATS).map_err(|error| refuse(error.status(), &error.to_string()))?;
         }
         let timer = session_timer::negotiate_uas(request, &self.config.session_timer).map_err(Box::new)?;
         let local_tag = token(&mut Dice(cx.shell), 8);
@@ -124,6 +124,7 @@ impl Switch {
         let mut caller = self.leg(peer, caller_exchange, caller_port, to.origin.caller.user, to.origin.trunk.is_some());
         caller.learn_methods(&request.headers);
         caller.timer = Some(Timer::start(timer, cx.now));
+        caller.inviting = Some(tx);
         self.dialogs.insert(dialog.id(), (call, Side::Caller));
         caller.dialog = Some(dialog);
         let callee_user = match &to.target {
@@ -219,6 +220,7 @@ impl Switch {
             ours: None,
             theirs: None,
             media: None,
+            inviting: None,
         }
     }
 
@@ -350,7 +352,7 @@ impl Switch {
             invite.headers.push("Allow", self.endpoint.capabilities().allow());
             session_timer::offer(&mut invite.headers, &self.config.session_timer);
             let invite = invite.with_body("application/sdp", offer);
-            branches.push(self.send_branch(session.id(), invite, way.peer, contact, exchange, cx));
+            branches.push(self.send_branch(&session, invite, way.peer, contact, exchange, cx));
         }
         self.endpoint.respond(tx, request.response(100), cx.now);
         session.phase = Phase::Ringing(Box::new(Ringing {
@@ -367,7 +369,7 @@ impl Switch {
 
     pub(super) fn send_branch(
         &mut self,
-        call: CallId,
+        session: &Session,
         invite: Request,
         peer: Peer,
         contact: String,
@@ -375,9 +377,11 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Branch {
         let tx = self.endpoint.request(invite.clone(), peer, cx.now, &mut Dice(cx.shell));
-        let sent = Sent { purpose: Purpose::Ring { call }, request: invite.clone(), peer, contact: contact.clone() };
+        let purpose = Purpose::Ring { call: session.id() };
+        let sent =
+            Sent { purpose, request: invite.clone(), peer, contact: contact.clone(), trunk: session.callee.trunk };
         self.sent.insert(tx, sent);
-        Branch { tx, request: invite, peer, contact, exchange, timer_policy: self.config.session_timer }
+        Branch { tx, request: invite, peer, contact, exchange, timer_policy: self.config.session_timer, early: None }
     }
 
     /// Our answer to the caller's offer, made once. `spoken`: what the called side speaks.
@@ -409,6 +413,8 @@ impl Switch {
     pub(super) fn connect(&mut self, mut session: Session, ringing: Ringing, cx: &mut Cx<'_>) -> Option<Session> {
         let spoken = session.callee.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
         if let Err(status) = self.answer_caller(&mut session, &spoken) {
+            // The called side has answered already.
+            self.say_bye(&mut session, Side::Callee, cx);
             session.phase = Phase::Ringing(Box::new(ringing));
             return self.refuse(session, status, EndReason::Rejected { status }, cx);
         }
@@ -428,7 +434,9 @@ impl Switch {
             .with_header("Contact", session.caller.contact.clone())
             .with_header("Allow", self.endpoint.capabilities().allow())
             .with_header("Supported", self.endpoint.capabilities().supported());
-        if let Some(timer) = session.caller.timer {
+        if let Some(timer) = &mut session.caller.timer {
+            // It runs from the 2xx (RFC 4028 §9), not from the INVITE.
+            *timer = Timer::start(timer.agreed, cx.now);
             response = response.with_header("Session-Expires", timer.agreed.answer_value());
             if timer.agreed.requires_timer() {
                 response = response.with_header("Require", "timer");
@@ -450,7 +458,10 @@ impl Switch {
         self.prepare_recording(&mut session, cx);
         cx.shell.media(session.id(), MediaOrder::Connect);
         cx.shell.save(&session.record);
-        Some(session)
+        match session.recording_failed && session.settings.on_recording_failure == OnRecordingFailure::Hangup {
+            true => self.end(session, EndReason::RecordingFailed, None, cx),
+            false => Some(session),
+        }
     }
 
     fn prepare_recording(&self, session: &mut Session, cx: &mut Cx<'_>) {
@@ -484,13 +495,12 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
         if let Phase::Ringing(ringing) = std::mem::replace(&mut session.phase, Phase::Talking) {
-            let told = status::for_caller(status);
+            let told = if reason == EndReason::Shutdown { status } else { status::for_caller(status) };
             let mut response = ringing.request.response(told).with_to_tag(&ringing.local_tag);
-            if told == 503 || told == 480 {
+            if told == 503 {
                 response = response.with_header("Retry-After", RETRY_AFTER);
             }
             self.endpoint.respond(ringing.tx, response, cx.now);
-            self.incoming.remove(&ringing.tx);
             self.cancel_branches(&ringing.branches, cx);
         }
         session.record.outcome = match &reason {
@@ -518,6 +528,15 @@ pub(super) struct Way {
     pub peer: Peer,
     pub from: NameAddr,
     pub to: NameAddr,
+}
+
+/// A phone may share its address with a carrier (one router): its From says so, and the digest
+/// proves it.
+fn claims_to_be_user(directory: &Directory, request: &Request) -> bool {
+    let Ok(from) = request.from() else { return false };
+    let Some(company) = directory.company_of_domain(&from.uri.host.to_string()) else { return false };
+    let name = from.uri.user_unescaped().unwrap_or_default();
+    directory.user_by_extension(company.id, &name).or_else(|| directory.user_by_auth(company.id, &name)).is_some()
 }
 
 pub(super) fn session_id(shell: &mut dyn Shell) -> u64 {

@@ -52,8 +52,10 @@ pub(super) enum Purpose {
     Ring { call: CallId },
     /// A re-INVITE or UPDATE on a leg.
     Change { call: CallId, side: Side },
-    /// BYE, INFO: only its failure may matter.
+    /// INFO: only its failure may matter.
     Inform { call: CallId },
+    /// BYE: whatever comes of it, the dialog is over.
+    Farewell,
 }
 
 /// An INVITE of ours that may still bring a 2xx nobody waits for.
@@ -63,6 +65,8 @@ pub(super) struct Sent {
     pub request: Request,
     pub peer: Peer,
     pub contact: String,
+    /// To a trunk: later requests follow its Contact.
+    pub trunk: bool,
 }
 
 /// Everything that is up.
@@ -166,7 +170,8 @@ impl Switch {
 
     pub fn next_timeout(&self) -> Option<Time> {
         let session = self.wakes.first().map(|(at, _)| *at);
-        [self.endpoint.next_timeout(), session].into_iter().flatten().min()
+        let settled = self.settled.front().map(|(at, _)| *at);
+        [self.endpoint.next_timeout(), session, settled].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Time, wall: Wall, shell: &mut dyn Shell) {
@@ -177,8 +182,7 @@ impl Switch {
             self.wake_of.remove(&call);
             self.with_session(call, &mut cx, Self::session_timeout);
         }
-        while let Some((at, tx)) = self.settled.front().copied().filter(|(at, _)| *at <= now) {
-            debug_assert!(at <= now);
+        while let Some((_, tx)) = self.settled.front().copied().filter(|(at, _)| *at <= now) {
             self.settled.pop_front();
             self.sent.remove(&tx);
         }
@@ -317,7 +321,9 @@ impl Switch {
 
     /// Everything that could leak: calls, transactions, requests, dialogs, timers.
     pub fn leftovers(&self) -> [usize; 5] {
-        [self.sessions.len(), self.endpoint.transactions(), self.sent.len(), self.dialogs.len(), self.wakes.len()]
+        let requests = self.sent.len() + self.incoming.len() + self.settled.len();
+        let wakes = self.wakes.len() + self.wake_of.len();
+        [self.sessions.len(), self.endpoint.transactions(), requests, self.dialogs.len(), wakes]
     }
 
     pub const fn registrar(&self) -> &Registrar {
@@ -343,7 +349,7 @@ impl Switch {
 
     fn on_request(&mut self, tx: ServerTx, request: Request, peer: Peer, cx: &mut Cx<'_>) {
         if let Some(id) = DialogId::of_request(&request) {
-            return self.on_request_in_dialog(tx, request, &id, cx);
+            return self.on_request_in_dialog(tx, request, peer, &id, cx);
         }
         match request.method {
             Method::Invite => self.on_invite(tx, request, peer, cx),

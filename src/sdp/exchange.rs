@@ -143,7 +143,10 @@ impl OfferAnswer {
             return Err(SdpError::UnexpectedAnswer);
         };
         let theirs = parse(body)?;
-        let negotiated = conclude(ours, &theirs)?;
+        let mut negotiated = conclude(ours, &theirs)?;
+        // A side that holds goes on holding where our offer repeats that we do not send.
+        let receives = theirs.audio.as_ref().is_some_and(|audio| audio.flow.receives());
+        negotiated.held |= !receives && self.agreed().is_some_and(|before| before.held);
         self.agreed = Some(Agreed { local: ours.clone(), negotiated: negotiated.clone() });
         self.media = theirs.media;
         self.audio_index = theirs.audio_index;

@@ -23,5 +23,5 @@ mod tests;
 pub use description::{Audio, Codec, Description, Events, Flow, Format, MediaLine, Profile};
 pub use error::SdpError;
 pub use exchange::{OfferAnswer, Pending};
-pub use negotiate::{Local, Negotiated, answer, conclude, offer, offer_formats_from};
+pub use negotiate::{Local, Negotiated, answer, answerable, conclude, offer, offer_formats_from};
 pub use parse::parse;

@@ -117,6 +117,21 @@ pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> 
     Ok((print(&said, &layout), negotiated))
 }
 
+/// Whether `offer` can be answered with one of `formats` at all.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answerable(offer: &Description, formats: &[Format]) -> Result<(), SdpError> {
+    let far = plain_audio(offer).map_err(|error| match error {
+        SdpError::Refused => SdpError::NoAudio,
+        other => other,
+    })?;
+    match shared(&far.formats, formats, None).is_empty() {
+        true => Err(no_common_codec(far)),
+        false => Ok(()),
+    }
+}
+
 /// What follows from the far side's answer to our offer.
 ///
 /// # Errors

@@ -1,0 +1,226 @@
+//! The shell of the lab: it writes down what it is told, and can play real bridges.
+
+use crate::base::{CallId, Random, Seeded, Side, Span, Time};
+use crate::call::{LegPort, MediaOrder, Preparation, Shell, Shortage};
+use crate::ledger::{CallRecord, Change};
+use crate::media::{Bridge, Fact, LegMedia, Out, TapEvent};
+use bytes::Bytes;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+/// Packets and tap events of the bridges.
+#[derive(Default)]
+pub struct Tape {
+    pub rtp: Vec<(Side, SocketAddr, Vec<u8>)>,
+    pub tapped: Vec<String>,
+    facts: Vec<Fact>,
+}
+
+impl Out for Tape {
+    fn rtp(&mut self, side: Side, to: SocketAddr, packet: &[u8]) {
+        self.rtp.push((side, to, packet.to_vec()));
+    }
+    fn rtcp(&mut self, _: Side, _: SocketAddr, _: &[u8]) {}
+    fn tap(&mut self, event: &TapEvent<'_>) -> bool {
+        self.tapped.push(format!("{event:?}"));
+        true
+    }
+    fn fact(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+}
+
+pub struct Desk {
+    pub now: Time,
+    dice: Seeded,
+    /// Ports that may still be given out.
+    pub free_ports: usize,
+    pub shortage: Option<Shortage>,
+    pub legs: HashMap<CallId, usize>,
+    pub orders: Vec<(CallId, MediaOrder)>,
+    pub prepared: Vec<Preparation>,
+    pub changes: Vec<Change>,
+    pub saved: Vec<CallRecord>,
+    pub not_recorded: Vec<String>,
+    pub facts: VecDeque<(CallId, Fact)>,
+    /// Real bridges follow the orders.
+    pub plays: bool,
+    pub bridges: BTreeMap<CallId, Bridge>,
+    pub tape: Tape,
+    /// All that the switch sent, as text.
+    pub said: Vec<Bytes>,
+}
+
+impl Desk {
+    pub fn new(seed: u64) -> Self {
+        Desk {
+            now: Time::ZERO,
+            dice: Seeded(seed),
+            free_ports: usize::MAX,
+            shortage: None,
+            legs: HashMap::new(),
+            orders: Vec::new(),
+            prepared: Vec::new(),
+            changes: Vec::new(),
+            saved: Vec::new(),
+            not_recorded: Vec::new(),
+            facts: VecDeque::new(),
+            plays: false,
+            bridges: BTreeMap::new(),
+            tape: Tape::default(),
+            said: Vec::new(),
+        }
+    }
+
+    pub fn note(&mut self, bytes: &Bytes) {
+        self.said.push(bytes.clone());
+    }
+
+    /// The media of a leg as its worker was last told.
+    pub fn media_of(&self, side: Side) -> &LegMedia {
+        self.medias(side).last().expect("media was set")
+    }
+
+    pub fn medias(&self, of: Side) -> Vec<&LegMedia> {
+        let set = self.orders.iter().filter_map(|(_, order)| match order {
+            MediaOrder::SetMedia { side, media } if *side == of => Some(&**media),
+            _ => None,
+        });
+        set.collect()
+    }
+
+    pub fn info_keys(&self) -> Vec<(Side, char)> {
+        let keys = self.orders.iter().filter_map(|(_, order)| match order {
+            MediaOrder::InfoKey { side, key } => Some((*side, char::from(*key))),
+            _ => None,
+        });
+        keys.collect()
+    }
+
+    pub fn count(&self, matches: impl Fn(&MediaOrder) -> bool) -> usize {
+        self.orders.iter().filter(|(_, order)| matches(order)).count()
+    }
+
+    /// A packet from the party on `side` of the only call.
+    pub fn rtp(&mut self, side: Side, from: SocketAddr, packet: &mut [u8]) {
+        let now = self.now;
+        let (call, bridge) = self.bridges.iter_mut().next().expect("a bridge");
+        let call = *call;
+        bridge.on_rtp(side, from, packet, now, &mut self.tape);
+        self.take_facts(call);
+    }
+
+    fn take_facts(&mut self, call: CallId) {
+        self.facts.extend(self.tape.facts.drain(..).map(|fact| (call, fact)));
+    }
+
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.bridges.values().any(Bridge::is_busy).then(|| self.now + Span::from_millis(5))
+    }
+
+    pub fn tick(&mut self) {
+        let now = self.now;
+        let calls: Vec<CallId> = self.bridges.keys().copied().collect();
+        for call in calls {
+            if let Some(bridge) = self.bridges.get_mut(&call) {
+                bridge.tick(now, &mut self.tape);
+            }
+            self.take_facts(call);
+        }
+    }
+
+    fn play(&mut self, call: CallId, order: &MediaOrder) {
+        let (now, tape) = (self.now, &mut self.tape);
+        if let MediaOrder::Open(config) = order {
+            self.bridges.insert(call, Bridge::new((**config).clone(), now));
+            return;
+        }
+        let Some(bridge) = self.bridges.get_mut(&call) else { return };
+        match order {
+            MediaOrder::Open(_) => {}
+            MediaOrder::SetMedia { side, media } => bridge.set_media(*side, (**media).clone(), now, tape),
+            MediaOrder::Connect => bridge.connect(now, tape),
+            MediaOrder::SetRules(rules) => bridge.set_rules(*rules, now, tape),
+            MediaOrder::InfoKey { side, key } => bridge.on_info_key(*side, *key, now, tape),
+            MediaOrder::Play { side, tone } => bridge.play(*side, *tone),
+            MediaOrder::End => {
+                bridge.end(now, 0, tape);
+                self.bridges.remove(&call);
+            }
+        }
+        self.take_facts(call);
+    }
+
+    /// Every call that took a port opened once at most and ended once, as its last order.
+    pub fn assert_balanced(&self) {
+        for call in self.legs.keys() {
+            let orders: Vec<&MediaOrder> =
+                self.orders.iter().filter(|(of, _)| of == call).map(|(_, order)| order).collect();
+            let ends = orders.iter().filter(|order| matches!(order, MediaOrder::End)).count();
+            let opens = orders.iter().filter(|order| matches!(order, MediaOrder::Open(_))).count();
+            assert_eq!(ends, 1, "one End for {call}");
+            assert!(matches!(orders.last(), Some(MediaOrder::End)), "End is the last order");
+            let opened_first = matches!(orders.first(), Some(MediaOrder::Open(_)));
+            assert!(opens == 1 && opened_first || orders.len() == 1, "one Open before all else: {opens}");
+            let saved: Vec<&CallRecord> = self.saved.iter().filter(|record| record.id == *call).collect();
+            if opens == 1 {
+                let last = saved.last().expect("a call that was opened is saved");
+                assert!(last.ended.is_some() && last.end_reason.is_some(), "saved with its end");
+                assert!(saved.len() <= 2, "saved at answer and end only");
+            }
+        }
+    }
+}
+
+impl Random for Desk {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.dice.fill(bytes);
+    }
+}
+
+impl Shell for Desk {
+    fn admit(&mut self) -> Result<(), Shortage> {
+        self.shortage.clone().map_or(Ok(()), Err)
+    }
+
+    fn open_leg(&mut self, call: CallId, side: Side, local: IpAddr) -> Result<LegPort, Shortage> {
+        if self.free_ports == 0 {
+            return Err(Shortage::Ports);
+        }
+        self.free_ports -= 1;
+        *self.legs.entry(call).or_default() += 1;
+        let base = if side == Side::Caller { 10_000 } else { 20_000 };
+        Ok(LegPort { address: local, port: base + 2 * u16::try_from(self.legs.len() % 1_000).unwrap() })
+    }
+
+    fn media(&mut self, call: CallId, order: MediaOrder) {
+        assert!(self.legs.contains_key(&call), "orders are for calls that have ports");
+        if self.plays {
+            self.play(call, &order);
+        }
+        if matches!(order, MediaOrder::End) && self.free_ports < 1_000 {
+            self.free_ports += self.legs.get(&call).copied().unwrap_or(0);
+        }
+        self.orders.push((call, order));
+    }
+
+    fn prepare(&mut self, preparation: Preparation) {
+        self.prepared.push(preparation);
+    }
+
+    fn changed(&mut self, _: CallId, change: &Change) {
+        self.changes.push(change.clone());
+    }
+
+    fn save(&mut self, record: &CallRecord) {
+        self.saved.push(record.clone());
+    }
+
+    fn not_recorded(&mut self, _: &CallRecord, problem: &str) {
+        self.not_recorded.push(problem.to_owned());
+    }
+
+    fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {
+        Some(SocketAddr::new(host.parse().ok()?, port))
+    }
+}

@@ -1,0 +1,398 @@
+//! A scripted phone: an endpoint with one call at a time, obliging unless told otherwise.
+
+use super::directory::password;
+use super::sdp::{Voice, answer_flow, flow_of};
+use super::{CARRIER, SWITCH, uri};
+use crate::base::{Seeded, Time};
+use crate::sip::Peer;
+use crate::sip::dialog::Dialog;
+use crate::sip::digest::{challenges, respond};
+use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
+use crate::sip::message::{Method, Request, Response};
+use bytes::Bytes;
+
+/// What a phone does with a call that comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCall {
+    Wait,
+    /// 180 and 200 at once.
+    Answer,
+    Refuse(u16),
+}
+
+/// What a phone does with a re-INVITE or UPDATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    Accept,
+    Refuse(u16),
+    Wait,
+}
+
+pub struct Phone {
+    pub id: usize,
+    pub domain: String,
+    pub extension: String,
+    pub password: String,
+    pub peer: Peer,
+    pub endpoint: Endpoint,
+    dice: Seeded,
+    pub on_call: OnCall,
+    pub on_change: OnChange,
+    /// Headers of every INVITE that it sends and every 2xx to one.
+    pub extra: Vec<(String, String)>,
+    pub voice: Voice,
+    pub holding: bool,
+    /// Its INVITE has no offer: the answer comes in the ACK.
+    pub late_offer: bool,
+    pub acks_itself: bool,
+    /// What is sent to it gets lost.
+    pub is_dead: bool,
+    pub seq: u32,
+    pub calls_made: u32,
+    /// The INVITE that it sent last, before a dialog.
+    pub outgoing: Option<(ClientTx, Request)>,
+    /// The INVITE that rings here.
+    pub incoming: Option<(ServerTx, Request)>,
+    pub dialog: Option<Dialog>,
+    tag: String,
+    pub changes: Vec<(ClientTx, Request)>,
+    /// All that came, oldest first.
+    pub requests: Vec<(ServerTx, Request)>,
+    pub responses: Vec<(ClientTx, Request, Response)>,
+    pub acks: Vec<Request>,
+    pub failures: usize,
+    pub cancelled: usize,
+    asked: Vec<(ClientTx, Request)>,
+}
+
+impl Phone {
+    pub fn new(id: usize, domain: &str, extension: &str, peer: Peer) -> Self {
+        Phone {
+            id,
+            domain: domain.to_owned(),
+            extension: extension.to_owned(),
+            password: password(domain),
+            peer,
+            endpoint: Endpoint::new(EndpointConfig::default()),
+            dice: Seeded(1_000 + id as u64),
+            on_call: OnCall::Wait,
+            on_change: OnChange::Accept,
+            extra: vec![("Allow".to_owned(), "INVITE, ACK, BYE, CANCEL, INFO, UPDATE".to_owned())],
+            voice: Voice {
+                ip: peer.local.ip().to_string(),
+                port: 4_000,
+                formats: vec![0, 8],
+                events: Some(101),
+                version: 0,
+            },
+            holding: false,
+            late_offer: false,
+            acks_itself: true,
+            is_dead: false,
+            seq: 0,
+            calls_made: 0,
+            outgoing: None,
+            incoming: None,
+            dialog: None,
+            tag: format!("phone{id}"),
+            changes: Vec::new(),
+            requests: Vec::new(),
+            responses: Vec::new(),
+            acks: Vec::new(),
+            failures: 0,
+            cancelled: 0,
+            asked: Vec::new(),
+        }
+    }
+
+    pub fn contact(&self) -> String {
+        let transport = if self.peer.transport.is_reliable() { ";transport=tcp" } else { "" };
+        format!("<sip:{}@{}{transport}>", self.extension, self.peer.local)
+    }
+
+    pub fn is_talking(&self) -> bool {
+        self.dialog.is_some()
+    }
+
+    pub fn is_at(&self, peer: &Peer) -> bool {
+        let same_way = self.peer.connection == peer.connection || peer.connection.is_none();
+        self.peer.local == peer.remote && self.peer.transport == peer.transport && same_way
+    }
+
+    pub fn send(&mut self, request: Request, now: Time) -> ClientTx {
+        let tx = self.endpoint.request(request.clone(), self.peer, now, &mut self.dice);
+        self.asked.push((tx, request));
+        tx
+    }
+
+    /// A request outside of any dialog.
+    pub fn outside(&mut self, method: Method, to: &str, call_id: &str) -> Request {
+        self.seq += 1;
+        let from = format!("<sip:{}@{}>;tag=t{}-{}", self.extension, self.domain, self.id, self.calls_made);
+        let seq = format!("{} {method}", self.seq);
+        Request::new(method, uri(to))
+            .with_header("From", from)
+            .with_header("To", format!("<{to}>"))
+            .with_header("Call-ID", call_id)
+            .with_header("CSeq", seq)
+            .with_header("Contact", self.contact())
+    }
+
+    pub fn register(&mut self, headers: &[(&str, &str)], now: Time) {
+        let aor = format!("sip:{}@{}", self.extension, self.domain);
+        let id = format!("register-{}", self.id);
+        let mut request = self.outside(Method::Register, &aor, &id);
+        request.uri = uri(&format!("sip:{}", self.domain));
+        for (name, value) in headers {
+            request.headers.set(name, *value);
+        }
+        self.send(request, now);
+    }
+
+    pub fn invite(&mut self, dialled: &str) -> Request {
+        self.calls_made += 1;
+        let host = if self.domain == CARRIER { SWITCH } else { &self.domain };
+        let to = if dialled.contains(':') { dialled.to_owned() } else { format!("sip:{dialled}@{host}") };
+        let id = format!("call-{}-{}", self.id, self.calls_made);
+        let mut request = self.outside(Method::Invite, &to, &id);
+        for (name, value) in &self.extra {
+            request.headers.set(name, value.clone());
+        }
+        if !self.late_offer {
+            request = request.with_body("application/sdp", self.voice.say("sendrecv"));
+        }
+        request
+    }
+
+    pub fn call(&mut self, dialled: &str, now: Time) {
+        let request = self.invite(dialled);
+        let tx = self.send(request.clone(), now);
+        self.outgoing = Some((tx, request));
+    }
+
+    pub fn ring(&mut self, status: u16, early_media: bool, now: Time) {
+        let (tx, request) = self.incoming.clone().expect("a call rings");
+        let mut response =
+            request.response(status).with_to_tag(&self.tag.clone()).with_header("Contact", self.contact());
+        if early_media {
+            response = response.with_body("application/sdp", self.answer_to(&request.body));
+        }
+        self.endpoint.respond(tx, response, now);
+    }
+
+    fn answer_to(&mut self, offer: &[u8]) -> Bytes {
+        match offer.is_empty() {
+            true => self.voice.say(if self.holding { "sendonly" } else { "sendrecv" }),
+            false => self.voice.say(answer_flow(flow_of(offer), self.holding)),
+        }
+    }
+
+    /// The 200 to the INVITE that rings.
+    pub fn ok(&mut self, tag: &str) -> Response {
+        let (_, request) = self.incoming.clone().expect("a call rings");
+        let mut response = request.response(200).with_to_tag(tag).with_header("Contact", self.contact());
+        for (name, value) in &self.extra {
+            response.headers.set(name, value.clone());
+        }
+        response.with_body("application/sdp", self.answer_to(&request.body))
+    }
+
+    pub fn answer(&mut self, now: Time) {
+        let response = self.ok(&self.tag.clone());
+        self.answer_with(response, now);
+    }
+
+    pub fn answer_with(&mut self, response: Response, now: Time) {
+        let (tx, request) = self.incoming.clone().expect("a call rings");
+        self.dialog = Dialog::uas(&request, &response.to_tag().unwrap()).ok();
+        self.endpoint.respond(tx, response, now);
+    }
+
+    pub fn refuse(&mut self, status: u16, now: Time) {
+        let (tx, request) = self.incoming.take().expect("a call rings");
+        let response = request.response(status).with_header("Contact", "<sip:elsewhere@192.0.2.200>");
+        self.endpoint.respond(tx, response, now);
+    }
+
+    pub fn cancel(&mut self, now: Time) {
+        let (tx, _) = self.outgoing.clone().expect("a call of its own");
+        self.endpoint.cancel(tx, now, &mut self.dice);
+    }
+
+    pub fn hang_up(&mut self, now: Time) {
+        let request = self.inside(Method::Bye);
+        self.send(request, now);
+        self.dialog = None;
+    }
+
+    /// The next request in the dialog.
+    pub fn inside(&mut self, method: Method) -> Request {
+        let contact = self.contact();
+        self.dialog.as_mut().expect("a dialog").request(method, &contact)
+    }
+
+    pub fn change(&mut self, method: Method, flow: Option<&str>, now: Time) {
+        self.holding = matches!(flow, Some("sendonly" | "inactive" | "zero"));
+        let mut request = self.inside(method);
+        if let Some(flow) = flow {
+            request = request.with_body("application/sdp", self.voice.say(flow));
+        }
+        let tx = self.send(request.clone(), now);
+        self.changes.push((tx, request));
+    }
+
+    pub fn info(&mut self, kind: &str, body: &str, now: Time) {
+        let request = self.inside(Method::Info).with_body(kind, body.to_owned());
+        self.send(request, now);
+    }
+
+    pub fn receive(&mut self, bytes: &[u8], now: Time) {
+        self.endpoint.receive(bytes, self.peer, now, &mut self.dice);
+    }
+
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.endpoint.next_timeout()
+    }
+
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.endpoint.handle_timeout(now);
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    /// Deals with what its endpoint found.
+    pub fn work(&mut self, now: Time) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                Event::Request { tx, request, .. } => self.on_request(tx, request, now),
+                Event::Ack { request, .. } => self.acks.push(request),
+                Event::Cancelled { tx, .. } => self.on_cancelled(tx, now),
+                Event::Response { tx, response, .. } => self.on_response(tx, response, now),
+                Event::Failed { .. } => self.failures += 1,
+                Event::AckMissing { .. } => self.failures += 1,
+            }
+        }
+    }
+
+    fn on_cancelled(&mut self, tx: ServerTx, now: Time) {
+        self.cancelled += 1;
+        if let Some((_, request)) = self.incoming.take_if(|(of, _)| *of == tx) {
+            self.endpoint.respond(tx, request.response(487), now);
+        }
+    }
+
+    fn on_request(&mut self, tx: ServerTx, request: Request, now: Time) {
+        self.requests.push((tx, request.clone()));
+        let inside = request.to_tag().is_some();
+        if inside {
+            let known = self.dialog.as_mut().is_some_and(|dialog| dialog.accept(&request).is_ok());
+            if !known {
+                return self.endpoint.respond(tx, request.response(481), now);
+            }
+        }
+        match (&request.method, inside) {
+            (Method::Invite, false) => self.on_invite(tx, request, now),
+            (Method::Invite | Method::Update, true) => match self.on_change {
+                OnChange::Accept => self.accept_change(tx, &request, now),
+                OnChange::Refuse(status) => self.endpoint.respond(tx, request.response(status), now),
+                OnChange::Wait => {}
+            },
+            (Method::Bye, _) => {
+                self.dialog = None;
+                self.endpoint.respond(tx, request.response(200), now);
+            }
+            _ => self.endpoint.respond(tx, request.response(200), now),
+        }
+    }
+
+    fn on_invite(&mut self, tx: ServerTx, request: Request, now: Time) {
+        self.incoming = Some((tx, request));
+        match self.on_call {
+            OnCall::Wait => {}
+            OnCall::Answer => {
+                self.ring(180, false, now);
+                self.answer(now);
+            }
+            OnCall::Refuse(status) => self.refuse(status, now),
+        }
+    }
+
+    pub fn accept_change(&mut self, tx: ServerTx, request: &Request, now: Time) {
+        let mut response = request.response(200).with_header("Contact", self.contact());
+        if !request.body.is_empty() || request.method == Method::Invite {
+            response = response.with_body("application/sdp", self.answer_to(&request.body));
+        }
+        self.endpoint.respond(tx, response, now);
+    }
+
+    fn on_response(&mut self, tx: ClientTx, response: Response, now: Time) {
+        let Some((_, request)) = self.asked.iter().find(|(of, _)| *of == tx).cloned() else { return };
+        self.responses.push((tx, request.clone(), response.clone()));
+        let challenged = response.status == 401 && !request.headers.has("Authorization");
+        if challenged && !challenges(&response.headers).is_empty() {
+            return self.prove(tx, request, &response, now);
+        }
+        if request.method != Method::Invite || !response.is_success() {
+            return;
+        }
+        let Ok(dialog) = Dialog::uac(&request, &response) else { return };
+        if request.to_tag().is_none() {
+            self.dialog = Some(dialog.clone());
+        }
+        if self.acks_itself {
+            self.ack(tx, &dialog, &request, &response, now);
+        }
+    }
+
+    pub fn ack(&mut self, tx: ClientTx, dialog: &Dialog, request: &Request, response: &Response, now: Time) {
+        let seq = request.cseq().unwrap().seq;
+        let mut ack = dialog.ack(seq, "");
+        if request.body.is_empty() {
+            ack = ack.with_body("application/sdp", self.answer_to(&response.body));
+        }
+        self.endpoint.ack(tx, ack, self.peer, now, &mut self.dice);
+    }
+
+    /// The same request with the password.
+    fn prove(&mut self, tx: ClientTx, mut request: Request, response: &Response, now: Time) {
+        let value = self.authorization(&request, response, 1);
+        request.headers.push("Authorization", value);
+        self.seq += 1;
+        request.headers.set("CSeq", format!("{} {}", self.seq, request.method));
+        let again = self.send(request.clone(), now);
+        if self.outgoing.as_ref().is_some_and(|(of, _)| *of == tx) {
+            self.outgoing = Some((again, request));
+        }
+    }
+
+    pub fn authorization(&self, request: &Request, response: &Response, count: u32) -> String {
+        let values = challenges(&response.headers);
+        let (method, to) = (request.method.as_str(), request.uri.to_string());
+        respond(&values, &self.extension, &self.password, method, &to, "cnonce", count).unwrap()
+    }
+
+    pub fn statuses(&self, method: Method) -> Vec<u16> {
+        let of = self.responses.iter().filter(|(_, request, _)| request.method == method);
+        of.map(|(_, _, response)| response.status).collect()
+    }
+
+    pub fn last_status(&self, method: Method) -> Option<u16> {
+        self.statuses(method).last().copied()
+    }
+
+    pub fn last_response(&self, method: Method) -> &Response {
+        let of = self.responses.iter().rev().find(|(_, request, _)| request.method == method);
+        &of.expect("a response").2
+    }
+
+    pub fn got(&self, method: Method) -> usize {
+        self.requests.iter().filter(|(_, request)| request.method == method).count()
+    }
+
+    pub fn last_request(&self, method: Method) -> &Request {
+        let of = self.requests.iter().rev().find(|(_, request)| request.method == method);
+        &of.expect("a request").1
+    }
+}
