@@ -156,7 +156,7 @@ fn hold(name: &str, expect: Expect, outcome: &Outcome) {
     match expect {
         Accepted(method) => {
             assert_eq!(methods.first(), Some(&method), "{name}: {statuses:?} {outcome:?}");
-            assert_eq!(statuses, [], "{name}");
+            assert_eq!(statuses, [0u16; 0], "{name}");
         }
         Answered(allowed) => {
             assert_eq!(methods, [""; 0], "{name}");
@@ -169,7 +169,7 @@ fn hold(name: &str, expect: Expect, outcome: &Outcome) {
         }
         Silence => {
             assert_eq!(methods, [""; 0], "{name}");
-            assert_eq!(statuses, [], "{name}");
+            assert_eq!(statuses, [0u16; 0], "{name}");
         }
     }
 }

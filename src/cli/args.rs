@@ -21,6 +21,34 @@ pub struct Cli {
 pub enum Command {
     /// Run the service
     Serve,
+    /// Play three calls on loopback, record them, check the files
+    Demo {
+        /// SIP port; a free one where it is taken
+        #[arg(long, default_value_t = 5060)]
+        sip_port: u16,
+        /// Folder of the demo, new or empty (./telegraphone-demo-<date-time>)
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Serve on afterwards, until Ctrl-C
+        #[arg(long)]
+        stay: bool,
+    },
+    /// Record the calls of captures (pcap, pcapng) as the service would have
+    Replay {
+        #[arg(required = true, value_name = "FILE")]
+        captures: Vec<PathBuf>,
+        /// Company file that says who is inside and what is recorded; without one, everything is
+        #[arg(long, value_name = "FILE")]
+        company: Option<PathBuf>,
+        /// Where the files go
+        #[arg(long, value_name = "DIR", default_value = "telegraphone-replay")]
+        out: PathBuf,
+        /// The captures have no signalling: guess calls from RTP alone
+        #[arg(long)]
+        rtp_only: bool,
+        #[arg(long)]
+        json: bool,
+    },
     /// The configuration
     Config {
         #[command(subcommand)]

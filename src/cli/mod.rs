@@ -7,8 +7,10 @@ pub use args::{Cli, Command};
 
 use crate::api::{Answer, Request};
 use crate::base::{CallId, RecordingId};
+use crate::demo::DemoOptions;
 use crate::directory::file::CompanyFile;
 use crate::directory::plan::plan;
+use crate::replay::{Options, Policy, Progress, stems};
 use crate::service::clock::OsRandom;
 use crate::service::config::{Config, ConfigError, Sources, describe};
 use crate::service::{Service, control};
@@ -24,6 +26,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         .map_err(|errors| wrong_config(&errors))?;
     match cli.command {
         Command::Serve => serve(&sources).await,
+        Command::Demo { sip_port, dir, stay } => demo(DemoOptions { sip_port, dir, stay }).await,
+        Command::Replay { captures, company, out, rtp_only, json } => {
+            // Files are read and written here for a long time: not on a thread of the runtime.
+            tokio::task::spawn_blocking(move || replay(&captures, company.as_deref(), &out, rtp_only, json)).await?
+        }
         Command::Config { command: ConfigCommand::Check } => check_config(&sources),
         Command::Config { command: ConfigCommand::Show } => {
             println!("{}", show::config_keys(&describe()));
@@ -152,6 +159,52 @@ fn make_folder(path: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| format!("folder {}", path.display()))
+}
+
+async fn demo(options: DemoOptions) -> anyhow::Result<()> {
+    let report = crate::demo::run(&options).await?;
+    match report.problems.len() {
+        0 => Ok(()),
+        count => bail!("{count} thing(s) are not what they should be"),
+    }
+}
+
+fn replay(captures: &[PathBuf], company: Option<&Path>, out: &Path, rtp_only: bool, json: bool) -> anyhow::Result<()> {
+    let policy = match company {
+        None => Policy::default(),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("company file {}", file.display()))?;
+            Policy::from_company_file(&text).map_err(|errors| {
+                let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
+                anyhow!("{} is wrong in {} place(s):\n{}", file.display(), errors.len(), lines.join("\n"))
+            })?
+        }
+    };
+    let options = Options { rtp_only, ..Options::new(out) };
+    let mut reports = Vec::new();
+    for (capture, stem) in captures.iter().zip(stems(captures)) {
+        let mut shown = 0;
+        let mut tell = |progress: &Progress| {
+            // Short captures are done before anybody could read it.
+            let percent = (progress.position * 100).checked_div(progress.size).unwrap_or(0);
+            if progress.size > (16 << 20) && percent >= shown + 5 {
+                shown = percent;
+                eprintln!(
+                    "{}: {percent} %, {} calls up, {} done",
+                    capture.display(),
+                    progress.calls_up,
+                    progress.calls_done
+                );
+            }
+        };
+        let report = crate::replay::replay(capture, &stem, &policy, &options, &mut tell);
+        reports.push(report.with_context(|| format!("{}", capture.display()))?);
+    }
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&reports)?),
+        false => println!("{}", show::replayed(&reports)),
+    }
+    Ok(())
 }
 
 async fn call(sources: &Sources, command: CallCommand) -> anyhow::Result<()> {

@@ -3,7 +3,8 @@
 use crate::api::{Answer, Status, Verified};
 use crate::base::{Rate, Samples};
 use crate::call::CallView;
-use crate::ledger::{CallRecord, RecordingRecord, Refusal};
+use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
+use crate::replay::Report;
 use crate::service::config::KeyDoc;
 use crate::store::GeneratedPassword;
 use crate::subscription::FeedEntry;
@@ -190,6 +191,60 @@ fn event_table(events: &[FeedEntry]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// The calls of captures, one a row, and what else there is to say below.
+pub fn replayed(reports: &[Report]) -> String {
+    let mut table = table(&[
+        "capture",
+        "parties",
+        "direction",
+        "codec",
+        "packets",
+        "lost",
+        "commands",
+        "other digits",
+        "recorded",
+        "file",
+    ]);
+    let mut notes = Vec::new();
+    for report in reports {
+        let name = report.capture.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for call in &report.calls {
+            let both = |one: &dyn std::fmt::Display, other: &dyn std::fmt::Display| format!("{one} / {other}");
+            let (caller, callee) = (&call.caller, &call.callee);
+            let commands: Vec<String> = call.commands.iter().map(command_text).collect();
+            let files: Vec<String> =
+                call.files.iter().map(|file| format!("{} ({:.3} s)", file.path.display(), file.length_s)).collect();
+            let verdict = if call.decision.record { "yes" } else { "no" };
+            table.add_row(vec![
+                name.clone(),
+                format!("{} → {}", caller.party, callee.party),
+                call.direction.to_string(),
+                both(&caller.codecs.join(" "), &callee.codecs.join(" ")),
+                both(&caller.packets, &callee.packets),
+                both(&caller.lost, &callee.lost),
+                commands.join(", "),
+                both(&caller.other_digits, &callee.other_digits),
+                format!("{verdict}: {}", call.decision.because),
+                files.join("\n"),
+            ]);
+            notes.extend(call.notes.iter().map(|note| format!("{name}, {} → {}: {note}", caller.party, callee.party)));
+        }
+        notes.extend(report.notes.iter().map(|note| format!("{name}: {note}")));
+    }
+    match notes.is_empty() {
+        true => table.to_string(),
+        false => format!("{table}\n{}", notes.join("\n")),
+    }
+}
+
+fn command_text(change: &Change) -> String {
+    let wanted = if change.wanted { "start" } else { "pause" };
+    match change.refused {
+        None => format!("{wanted} at {:.1} s", change.offset_ms as f64 / 1_000.0),
+        Some(why) => format!("{wanted} refused ({})", refusal(why)),
+    }
 }
 
 pub fn config_keys(keys: &[KeyDoc]) -> String {

@@ -1,41 +1,123 @@
-//! What a finished file says about itself: cue points with words, and INFO texts.
+//! What a finished file says of itself: cue points, `LIST INFO` texts, and the sidecar.
+//!
+//! One place for the service, the repair after a crash and the replay, so that their files differ
+//! in nothing but what was said in the call.
 
+use super::repair::Draft;
 use crate::audio::wav::Cue;
-use crate::base::{Rate, Samples, Wall};
-use crate::ledger::{Decision, Marker, MarkerKind};
+use crate::base::{Rate, Samples, Side};
+use crate::ledger::{Because, Change, Decision, EndReason, Marker, MarkerKind, RecordingState, Sidecar, SidecarParty};
+use crate::media::LegStats;
 
-/// What the INFO chunk names.
-#[derive(Clone, Debug)]
-pub struct Title<'a> {
-    pub direction: crate::base::Direction,
-    pub caller: String,
-    pub callee: String,
-    pub started: Wall,
-    pub decision: &'a Decision,
-    pub call: String,
-    pub recording: String,
+/// The version of the sidecar's shape.
+pub const SIDECAR_VERSION: u32 = 1;
+
+/// A four-letter name of an INFO chunk and its text.
+pub type Info = ([u8; 4], String);
+
+/// The chunks that a file of this call gets behind its audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dress {
+    pub cues: Vec<Cue>,
+    pub info: Vec<Info>,
 }
 
-/// The cue points of a recording's markers, in words.
-pub fn cues(markers: &[Marker], rate: Rate) -> Vec<Cue> {
-    markers
-        .iter()
-        .map(|marker| Cue {
-            at: u32::try_from(marker.at).unwrap_or(u32::MAX),
-            length: u32::try_from(marker.length).unwrap_or(0),
-            text: words(marker, rate),
-        })
-        .collect()
+/// How one part of a recording came out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finish {
+    /// Samples of one channel.
+    pub samples: u64,
+    pub rate: Rate,
+    pub state: RecordingState,
+    pub markers: Vec<Marker>,
+    pub markers_left_out: u64,
+    pub changes: Vec<Change>,
+    /// A pause was still on when the call ended.
+    pub ended_paused: bool,
+    pub end_reason: Option<EndReason>,
+    /// What went wrong, for people; empty when nothing did.
+    pub problem: String,
+    /// Caller, callee.
+    pub legs: [LegStats; 2],
 }
 
-/// A marker in words: `gap 60 ms (caller)`.
-fn words(marker: &Marker, rate: Rate) -> String {
-    let ms = rate.span(Samples(marker.length.unsigned_abs())).as_millis();
-    let kind = marker.kind.as_str();
-    let text = match marker.kind {
-        MarkerKind::Gap => format!("{kind} {ms} ms"),
-        MarkerKind::Drift if marker.length < 0 => format!("{kind} -{ms} ms"),
-        MarkerKind::Drift => format!("{kind} +{ms} ms"),
+/// Cue points and texts for a part with this sidecar.
+pub fn dress(sidecar: &Sidecar) -> Dress {
+    let rate = Rate(sidecar.rate);
+    Dress { cues: sidecar.markers.iter().map(|marker| cue(marker, rate)).collect(), info: info(sidecar) }
+}
+
+/// Everything that is known of a part, for the file beside it.
+pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
+    let Draft {
+        recording,
+        call,
+        company,
+        company_name,
+        direction,
+        number,
+        parties,
+        answered,
+        started,
+        offset_ms,
+        part: _,
+        decision,
+    } = draft.clone();
+    let Finish { samples, rate, state, markers, markers_left_out, changes, ended_paused, end_reason, problem, legs } =
+        finish;
+    let channels = ["left", "right"].into_iter().zip(parties).zip(legs);
+    Sidecar {
+        version: SIDECAR_VERSION,
+        recording,
+        call,
+        company,
+        company_name,
+        direction,
+        number,
+        parties: channels.map(|((channel, (party, codec)), leg)| side(channel, party, codec, leg)).collect(),
+        answered,
+        started,
+        offset_ms,
+        samples,
+        rate: rate.0,
+        state,
+        decision,
+        changes,
+        markers,
+        markers_left_out,
+        ended_paused,
+        end_reason,
+        problem,
+    }
+}
+
+fn side(channel: &str, party: crate::ledger::Party, codec: String, leg: LegStats) -> SidecarParty {
+    let counters = leg.counters;
+    SidecarParty {
+        channel: channel.to_owned(),
+        party,
+        codec,
+        packets: counters.received,
+        lost: counters.lost,
+        late: counters.late,
+        duplicates: counters.duplicates,
+        strangers: counters.strangers,
+    }
+}
+
+fn cue(marker: &Marker, rate: Rate) -> Cue {
+    let at = u32::try_from(marker.at).unwrap_or(u32::MAX);
+    let length = u32::try_from(marker.length).unwrap_or(0);
+    Cue { at, length, text: cue_text(marker, rate) }
+}
+
+/// `pause`, `hold (callee)`, `gap 120 ms (caller)`, `drift +5 ms (callee)`.
+fn cue_text(marker: &Marker, rate: Rate) -> String {
+    let millis = rate.span(Samples(marker.length.unsigned_abs())).as_millis();
+    let what = marker.kind.as_str();
+    let what = match marker.kind {
+        MarkerKind::Gap => format!("{what} {millis} ms"),
+        MarkerKind::Drift => format!("{what} {}{millis} ms", if marker.length < 0 { '-' } else { '+' }),
         MarkerKind::Start
         | MarkerKind::Pause
         | MarkerKind::Resume
@@ -43,43 +125,116 @@ fn words(marker: &Marker, rate: Rate) -> String {
         | MarkerKind::Unhold
         | MarkerKind::Segment
         | MarkerKind::DigitBlanked
-        | MarkerKind::End => kind.to_owned(),
+        | MarkerKind::End => what.to_owned(),
     };
     match marker.side {
-        Some(side) => format!("{text} ({side})"),
-        None => text,
+        Some(Side::Caller) => format!("{what} (caller)"),
+        Some(Side::Callee) => format!("{what} (callee)"),
+        None => what,
     }
 }
 
-/// The INFO texts (names as in the RIFF specification, chapter 2).
-pub fn info(title: &Title<'_>) -> Vec<([u8; 4], String)> {
-    let Title { direction, caller, callee, started, decision, call, recording } = title;
-    let recorded = if decision.record { "recorded" } else { "started by command, not recorded at first" };
+fn info(sidecar: &Sidecar) -> Vec<Info> {
+    let parties: Vec<String> = sidecar.parties.iter().map(|side| side.party.to_string()).collect();
     vec![
-        (*b"INAM", format!("{direction} call {caller} to {callee}")),
-        (*b"IART", format!("left: {caller}; right: {callee}")),
-        (*b"ICRD", started.to_string()),
-        (*b"ICMT", format!("{recorded}: {}; call {call}; recording {recording}", decision.because)),
         (*b"ISFT", format!("Telegraphone {}", env!("CARGO_PKG_VERSION"))),
+        (*b"INAM", format!("{} call {}", sidecar.direction, parties.join(" to "))),
+        (*b"IART", parties.join(" & ")),
+        (*b"ICRD", sidecar.started.to_string()),
+        (*b"ICMT", format!("{}; call {}; recording {}", words(&sidecar.decision), sidecar.call, sidecar.recording)),
     ]
+}
+
+/// The decision as a sentence for people.
+fn words(decision: &Decision) -> String {
+    let Decision { record, because } = decision;
+    let verdict = if *record { "recorded" } else { "not recorded" };
+    match because {
+        Because::FlowStep => format!("{verdict}: a step of the call flow says so"),
+        Because::AgentCommand => format!("{verdict}: an agent commanded it"),
+        Because::Number => format!("{verdict}: the number's setting says so"),
+        Because::Company { direction } => format!("{verdict}: the company's setting for {direction} calls says so"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Side;
+    use crate::base::{CallId, CompanyId, Direction, RecordingId, Wall};
+    use crate::ledger::Party;
+
+    fn draft() -> Draft {
+        let party = |address: &str, name: &str| Party { user: None, address: address.into(), name: name.into() };
+        Draft {
+            recording: RecordingId::new(Wall::default(), [1; 10]),
+            call: CallId::new(Wall::default(), [2; 10]),
+            company: CompanyId(1),
+            company_name: "Acme".into(),
+            direction: Direction::Inbound,
+            number: None,
+            parties: [(party("+15550123", "Alice"), "PCMU".into()), (party("201", ""), "PCMA".into())],
+            answered: Wall::from_unix_micros(1_700_000_000_000_000),
+            started: Wall::from_unix_micros(1_700_000_001_000_000),
+            offset_ms: 1_000,
+            part: 0,
+            decision: Decision { record: true, because: Because::Number },
+        }
+    }
+
+    fn finish(markers: Vec<Marker>) -> Finish {
+        Finish {
+            samples: 8,
+            rate: Rate::NARROW,
+            state: RecordingState::Complete,
+            markers,
+            markers_left_out: 0,
+            changes: Vec::new(),
+            ended_paused: false,
+            end_reason: Some(EndReason::CallerHungUp),
+            problem: String::new(),
+            legs: Default::default(),
+        }
+    }
 
     #[test]
-    fn markers_are_told_in_words() {
+    fn every_marker_says_in_words_what_it_is_and_whose() {
         let rows = [
-            (MarkerKind::Gap, 480, Some(Side::Caller), "gap 60 ms (caller)"),
-            (MarkerKind::Drift, -40, Some(Side::Callee), "drift -5 ms (callee)"),
-            (MarkerKind::Drift, 40, None, "drift +5 ms"),
-            (MarkerKind::Pause, 0, None, "pause"),
-            (MarkerKind::DigitBlanked, 800, Some(Side::Caller), "digit blanked (caller)"),
+            (MarkerKind::Start, 0, None, "start"),
+            (MarkerKind::Pause, 0, Some(Side::Caller), "pause (caller)"),
+            (MarkerKind::Resume, 0, None, "resume"),
+            (MarkerKind::Hold, 0, Some(Side::Callee), "hold (callee)"),
+            (MarkerKind::Gap, 960, Some(Side::Caller), "gap 120 ms (caller)"),
+            (MarkerKind::Drift, 40, Some(Side::Callee), "drift +5 ms (callee)"),
+            (MarkerKind::Drift, -40, None, "drift -5 ms"),
+            (MarkerKind::DigitBlanked, 800, None, "digit blanked"),
+            (MarkerKind::End, 0, None, "end"),
         ];
-        for (kind, length, side, expected) in rows {
-            assert_eq!(words(&Marker { at: 0, length, kind, side }, Rate::NARROW), expected);
+        for (kind, length, side, text) in rows {
+            let marker = Marker { at: 8, length, kind, side };
+            let dressed = dress(&sidecar(&draft(), finish(vec![marker])));
+            let cue = dressed.cues.first().unwrap();
+            assert_eq!((cue.at, cue.text.as_str()), (8, text));
+            assert_eq!(cue.length, u32::try_from(length).unwrap_or(0));
         }
+    }
+
+    #[test]
+    fn the_texts_name_title_parties_date_and_decision() {
+        let info = dress(&sidecar(&draft(), finish(Vec::new()))).info;
+        let said = |name: &[u8; 4]| info.iter().find(|(key, _)| key == name).map(|(_, text)| text.as_str());
+        assert!(said(b"ISFT").is_some_and(|text| text.starts_with("Telegraphone ")));
+        assert_eq!(said(b"INAM"), Some("inbound call Alice <+15550123> to 201"));
+        assert_eq!(said(b"IART"), Some("Alice <+15550123> & 201"));
+        assert_eq!(said(b"ICRD"), Some("2023-11-14T22:13:21.000Z"));
+        assert!(said(b"ICMT").is_some_and(|text| text.starts_with("recorded: the number's setting says so; call ")));
+    }
+
+    #[test]
+    fn the_sidecar_has_the_caller_on_the_left() {
+        let finish = finish(Vec::new());
+        let sidecar = sidecar(&draft(), finish);
+        let sides: Vec<_> =
+            sidecar.parties.iter().map(|p| (p.channel.as_str(), p.party.address.as_str(), p.codec.as_str())).collect();
+        assert_eq!(sides, [("left", "+15550123", "PCMU"), ("right", "201", "PCMA")]);
     }
 }

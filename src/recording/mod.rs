@@ -9,17 +9,18 @@ mod dress;
 mod drift;
 mod lane;
 mod marker;
+mod quiet;
 mod repair;
 mod take;
 mod timeline;
 mod wav;
 
-pub use dress::{Title, cues, info};
+pub use dress::{Dress, Finish, Info, SIDECAR_VERSION, dress, sidecar};
 pub use marker::Markers;
 pub use repair::{Draft, JournalLine, Repaired, repair};
 pub use take::{Closed, PartFile, Take, TakeState};
 pub use timeline::{Sink, Timeline, TimelineConfig};
-pub use wav::{Seal, Wav, seal};
+pub use wav::{Seal, Wav, offset_of, seal};
 
 #[cfg(test)]
 mod tests;

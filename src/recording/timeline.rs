@@ -2,6 +2,7 @@
 
 use super::lane::{Action, Frame, Lane, decode};
 use super::marker::Markers;
+use super::quiet::Quiet;
 use crate::base::{Rate, Side, Span, Time};
 use crate::ledger::MarkerKind;
 use crate::media::TapEvent;
@@ -54,6 +55,7 @@ pub struct Timeline {
     written: i64,
     markers: Markers,
     paused: bool,
+    quiet: Quiet,
     /// Reused between events.
     actions: Vec<Action>,
 }
@@ -74,6 +76,7 @@ impl Timeline {
             written: 0,
             markers,
             paused: false,
+            quiet: Quiet::default(),
             actions: Vec::new(),
         }
     }
@@ -103,6 +106,9 @@ impl Timeline {
                     (Some(_), false) => self.markers.lengthen_key(side, i64::from(length)),
                     (None, _) => {}
                 }
+                if let Some(at) = place {
+                    self.quiet.key(side, at, i64::from(length));
+                }
                 self.act(side, actions, Time::ZERO, sink);
             }
             TapEvent::Hold { side, on, at } => {
@@ -119,6 +125,10 @@ impl Timeline {
         let arrival = self.axis.position(at);
         let place = edge.and_then(|(side, ssrc, timestamp)| self.lane(side).position_of(ssrc, timestamp));
         self.markers.add(kind, place.unwrap_or(arrival), 0, edge.map(|(side, _, _)| side));
+        match open {
+            true => self.quiet.resume(arrival.max(place.unwrap_or(arrival))),
+            false => self.quiet.pause(arrival.min(place.unwrap_or(arrival))),
+        }
         let (Some((side, ssrc, timestamp)), false) = (edge, open) else { return };
         self.lane(side).drop_waiting_from(ssrc, timestamp);
         if let Some(from) = place {
@@ -132,7 +142,11 @@ impl Timeline {
             match action {
                 Action::Place { at, samples } => self.put(side, at, &samples, now, sink),
                 Action::Silence { from, to } => self.silence(side, from, to, sink),
-                Action::GapFound { from, to } => self.markers.gap(from.max(0), to.max(0), side),
+                Action::GapFound { from, to } => {
+                    for (from, to) in self.quiet.outside(side, from.max(0), to.max(0)) {
+                        self.markers.gap(from, to, side);
+                    }
+                }
                 Action::Filled { from, to } => self.markers.fill(from, to, side),
                 Action::NewSegment { at } => self.markers.add(MarkerKind::Segment, at, 0, Some(side)),
                 Action::Drift { at, samples } => self.markers.add(MarkerKind::Drift, at, samples, Some(side)),

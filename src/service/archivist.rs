@@ -3,11 +3,11 @@
 
 use super::clock::Clock;
 use super::recorder::Paths;
-use crate::base::{CallId, Random, RecordingId, Side, Wall};
+use crate::base::{CallId, Random, Rate, RecordingId, Wall};
 use crate::call::Preparation;
-use crate::ledger::{CallRecord, OutboxKind, RecordingRecord, RecordingState, Sidecar, SidecarParty};
+use crate::ledger::{CallRecord, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
 use crate::media::LegStats;
-use crate::recording::{Closed, Title, cues, info, seal};
+use crate::recording::{Closed, Draft, Finish, dress, seal, sidecar};
 use crate::store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// A part that the recorder has closed.
 #[derive(Clone, Debug)]
-pub struct Finish {
+pub struct ClosedPart {
     pub recording: RecordingId,
     pub started: Wall,
     pub preparation: Preparation,
@@ -34,7 +34,7 @@ pub struct Finish {
 #[derive(Debug)]
 pub enum ArchiveOrder {
     /// A part is closed.
-    Closed(Box<Finish>),
+    Closed(Box<ClosedPart>),
     /// A recording was wanted and no file could be made.
     NoFile {
         call: CallId,
@@ -62,7 +62,7 @@ pub enum ArchiveOrder {
 /// What is known of a call whose recording is not finished.
 #[derive(Default)]
 struct Waiting {
-    closed: Vec<Finish>,
+    closed: Vec<ClosedPart>,
     no_file: Option<String>,
     over: bool,
     ended: Option<Ended>,
@@ -85,8 +85,6 @@ pub struct ArchivistHandle {
 const ORDERS: usize = 65_536;
 /// How long to wait before a hand-over that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
-/// Version of the sidecar's shape.
-pub const SIDECAR_VERSION: u32 = 1;
 
 impl ArchivistHandle {
     /// Starts the thread. `handed_over` is woken after each transaction. `reserve` is a file that
@@ -207,7 +205,7 @@ impl Archivist {
         }
     }
 
-    fn finish_part(&self, finish: &Finish, ended: &Ended) -> Ready {
+    fn finish_part(&self, finish: &ClosedPart, ended: &Ended) -> Ready {
         let sidecar = sidecar_of(finish, ended);
         let finished = finish_file(&finish.paths, &sidecar, finish.closed.audio_sha256.clone()).or_else(|error| {
             // A full disk: the reserve makes room for trailer and sidecar.
@@ -233,29 +231,20 @@ impl Archivist {
         let id = RecordingId::new(self.clock.wall(), super::clock::OsRandom.ten_bytes());
         let record = &ended.record;
         let started = record.answered.unwrap_or(record.started);
-        let sidecar = Sidecar {
-            version: SIDECAR_VERSION,
-            recording: id,
-            call: record.id,
-            company: record.company,
-            company_name: ended.company_name.clone(),
-            direction: record.direction,
-            number: record.number,
-            parties: parties(record, &["".to_owned(), "".to_owned()], &ended.stats),
-            answered: started,
-            started,
-            offset_ms: 0,
+        let parties = [(record.caller.clone(), String::new()), (record.callee.clone(), String::new())];
+        let finish = Finish {
             samples: 0,
-            rate: 8_000,
+            rate: Rate::NARROW,
             state: RecordingState::Failed,
-            decision: record.decision.clone(),
-            changes: record.changes.clone(),
             markers: Vec::new(),
             markers_left_out: 0,
+            changes: record.changes.clone(),
             ended_paused: record.ended_paused,
             end_reason: record.end_reason.clone(),
             problem: problem.clone(),
+            legs: ended.stats,
         };
+        let sidecar = sidecar(&draft_of(record, &ended.company_name, id, started, parties), finish);
         let record = RecordingRecord {
             id,
             call: record.id,
@@ -316,53 +305,48 @@ impl Archivist {
     }
 }
 
-fn sidecar_of(finish: &Finish, ended: &Ended) -> Sidecar {
-    let Finish { recording, started, preparation, paths: _, closed } = finish;
-    let record = &ended.record;
-    let answered = record.answered.unwrap_or(record.started);
-    let offset = started.unix_micros().saturating_sub(answered.unix_micros()) / 1_000;
-    let [caller, callee] = &preparation.parties;
-    let codecs = [caller.1.clone(), callee.1.clone()];
-    Sidecar {
-        version: SIDECAR_VERSION,
-        recording: *recording,
-        call: record.id,
-        company: record.company,
-        company_name: preparation.company_name.clone(),
-        direction: record.direction,
-        number: record.number,
-        parties: parties(record, &codecs, &ended.stats),
-        answered,
-        started: *started,
-        offset_ms: u64::try_from(offset).unwrap_or(0),
+fn sidecar_of(part: &ClosedPart, ended: &Ended) -> Sidecar {
+    let ClosedPart { recording, started, preparation, paths: _, closed } = part;
+    let draft = draft_of(&ended.record, &preparation.company_name, *recording, *started, preparation.parties.clone());
+    let state = if closed.problem.is_some() { RecordingState::Incomplete } else { RecordingState::Complete };
+    let finish = Finish {
         samples: closed.samples,
-        rate: 8_000,
-        state: if closed.problem.is_some() { RecordingState::Incomplete } else { RecordingState::Complete },
-        decision: record.decision.clone(),
-        changes: record.changes.clone(),
+        rate: Rate::NARROW,
+        state,
         markers: closed.markers.clone(),
         markers_left_out: closed.markers_left_out,
-        ended_paused: record.ended_paused,
-        end_reason: record.end_reason.clone(),
+        changes: ended.record.changes.clone(),
+        ended_paused: ended.record.ended_paused,
+        end_reason: ended.record.end_reason.clone(),
         problem: closed.problem.clone().unwrap_or_default(),
-    }
+        legs: ended.stats,
+    };
+    sidecar(&Draft { part: closed.part, ..draft }, finish)
 }
 
-fn parties(record: &CallRecord, codecs: &[String; 2], stats: &[LegStats; 2]) -> Vec<SidecarParty> {
-    let of = [&record.caller, &record.callee];
-    let channels = [Side::Caller, Side::Callee].map(|side| if side == Side::Caller { "left" } else { "right" });
-    let rows = of.into_iter().zip(channels).zip(codecs).zip(stats);
-    rows.map(|(((party, channel), codec), stats)| SidecarParty {
-        channel: channel.to_owned(),
-        party: party.clone(),
-        codec: codec.clone(),
-        packets: stats.counters.received,
-        lost: stats.counters.lost,
-        late: stats.counters.late,
-        duplicates: stats.counters.duplicates,
-        strangers: stats.counters.strangers,
-    })
-    .collect()
+fn draft_of(
+    record: &CallRecord,
+    company_name: &str,
+    recording: RecordingId,
+    started: Wall,
+    parties: [(Party, String); 2],
+) -> Draft {
+    let answered = record.answered.unwrap_or(record.started);
+    let offset = started.unix_micros().saturating_sub(answered.unix_micros()) / 1_000;
+    Draft {
+        recording,
+        call: record.id,
+        company: record.company,
+        company_name: company_name.to_owned(),
+        direction: record.direction,
+        number: record.number,
+        parties,
+        answered,
+        started,
+        offset_ms: u64::try_from(offset).unwrap_or(0),
+        part: 0,
+        decision: record.decision.clone(),
+    }
 }
 
 /// Makes a `.part` final: trailer, sizes, sync, sidecar, rename. `audio_sha256` is the running
@@ -370,17 +354,8 @@ fn parties(record: &CallRecord, codecs: &[String; 2], stats: &[LegStats; 2]) -> 
 pub fn finish_file(paths: &Paths, sidecar: &Sidecar, audio_sha256: Option<String>) -> io::Result<RecordingRecord> {
     let from = if paths.part().exists() { paths.part() } else { paths.wav() };
     let file = OpenOptions::new().read(true).write(true).open(&from)?;
-    let rate = crate::base::Rate(sidecar.rate);
-    let title = Title {
-        direction: sidecar.direction,
-        caller: party_name(sidecar, 0),
-        callee: party_name(sidecar, 1),
-        started: sidecar.started,
-        decision: &sidecar.decision,
-        call: sidecar.call.to_string(),
-        recording: sidecar.recording.to_string(),
-    };
-    let seal = seal(sidecar.samples, &cues(&sidecar.markers, rate), &info(&title));
+    let dressed = dress(sidecar);
+    let seal = seal(sidecar.samples, &dressed.cues, &dressed.info);
     let data_end = crate::audio::wav::DATA_OFFSET + 4 * sidecar.samples;
     // The sizes come first: a crash right after leaves a header that says where the audio ends.
     for (offset, bytes) in seal.sizes {
@@ -416,10 +391,6 @@ pub fn finish_file(paths: &Paths, sidecar: &Sidecar, audio_sha256: Option<String
         problem: sidecar.problem.clone(),
         sidecar: sidecar.clone(),
     })
-}
-
-fn party_name(sidecar: &Sidecar, at: usize) -> String {
-    sidecar.parties.get(at).map_or_else(String::new, |party| party.party.to_string())
 }
 
 /// SHA-256 of the content of the `data` chunk, hex.

@@ -107,7 +107,7 @@ impl Service {
             .await
             .map_err(|error| StartError::Control { path: config.control.socket.clone(), error })?;
         let store = Store::open(&config.data_dir.join("telegraphone.db")).await?;
-        let recovered = recover::recover(&config.recording.dir, &store, clock.wall(), &mut OsRandom).await?;
+        let recovered = recover::recover(&config.recording.dir, &store, clock.wall()).await?;
         tracing::info!(files, ?recovered, "storage is ready");
         let directory = Arc::new(store.load_directory().await?);
 

@@ -1,7 +1,7 @@
 //! A recorder: its own thread below the media workers, which drains their rings, lays the samples
 //! on their timelines and writes every open file at least every 500 ms.
 
-use super::archivist::{ArchiveOrder, Finish};
+use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
 use crate::base::{CallId, Random, RecordingId, Span, Time};
 use crate::call::Preparation;
@@ -218,7 +218,7 @@ impl Recorder {
         let Some(entry) = self.takes.get_mut(&slot) else { return };
         let call = entry.files.call();
         let problem = failed.clone().or_else(|| closed.iter().find_map(|part| part.problem.clone()));
-        let finished: Vec<Finish> = closed.into_iter().filter_map(|part| entry.files.finish(part)).collect();
+        let finished: Vec<ClosedPart> = closed.into_iter().filter_map(|part| entry.files.finish(part)).collect();
         for finish in finished {
             self.to_archive(ArchiveOrder::Closed(Box::new(finish)));
         }
@@ -367,13 +367,13 @@ impl Files {
     }
 
     /// What the archivist needs to finish a part.
-    fn finish(&mut self, closed: Closed) -> Option<Finish> {
+    fn finish(&mut self, closed: Closed) -> Option<ClosedPart> {
         let earlier = self.earlier.iter().position(|written| written.part == closed.part);
         let written = match earlier {
             Some(at) => self.earlier.remove(at),
             None => self.current.as_ref().filter(|current| current.written.part == closed.part)?.written.clone(),
         };
-        Some(Finish {
+        Some(ClosedPart {
             started: self.clock.wall_of(closed.started),
             recording: written.recording,
             preparation: self.preparation.clone(),

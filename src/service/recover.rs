@@ -8,11 +8,11 @@
 //! | a row without its `.wav` | marked as missing |
 //! | a call without an end | ended as crashed |
 
-use super::archivist::{SIDECAR_VERSION, audio_digest, finish_file, frame_digest};
+use super::archivist::{audio_digest, finish_file, frame_digest};
 use super::recorder::Paths;
-use crate::base::{Random, Wall};
-use crate::ledger::{EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar, SidecarParty};
-use crate::recording::{Draft, Repaired, repair};
+use crate::base::{Rate, Wall};
+use crate::ledger::{EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar};
+use crate::recording::{Draft, Finish, Repaired, repair, sidecar};
 use crate::store::{RecordingFilter, Store, StoreError};
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -43,18 +43,13 @@ pub enum RecoverError {
 }
 
 /// Looks through the recordings folder and the database.
-pub async fn recover(
-    dir: &Path,
-    store: &Store,
-    now: Wall,
-    random: &mut impl Random,
-) -> Result<Recovered, RecoverError> {
+pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, RecoverError> {
     let mut recovered = Recovered::default();
     let mut files = Vec::new();
     walk(dir, &mut files).map_err(|error| RecoverError::Folder { path: dir.to_owned(), error })?;
     let mut rows = all_rows(store).await?;
     for path in files.iter().filter(|path| has_ending(path, "journal")) {
-        let outcome = from_journal(dir, path, random);
+        let outcome = from_journal(dir, path);
         match outcome {
             Ok(Some(record)) => {
                 let kind = match record.state {
@@ -136,7 +131,7 @@ async fn all_rows(store: &Store) -> Result<HashSet<String>, StoreError> {
 
 /// A journal that nobody has taken away: the recording was not handed over. `None` when it says
 /// nothing (the process died while it was made).
-fn from_journal(dir: &Path, journal: &Path, random: &mut impl Random) -> io::Result<Option<RecordingRecord>> {
+fn from_journal(dir: &Path, journal: &Path) -> io::Result<Option<RecordingRecord>> {
     let paths = paths_of(dir, journal);
     let text = fs::read(journal)?;
     let text = String::from_utf8_lossy(&text);
@@ -157,9 +152,9 @@ fn from_journal(dir: &Path, journal: &Path, random: &mut impl Random) -> io::Res
     };
     if repaired.samples == 0 {
         let _ = fs::remove_file(paths.part());
-        return Ok(Some(nothing_saved(&draft, &repaired, random)));
+        return Ok(Some(nothing_saved(&draft, &repaired)));
     }
-    let sidecar = sidecar(&draft, &repaired, RecordingState::Recovered, "the process died during the call");
+    let sidecar = crashed_sidecar(&draft, &repaired, RecordingState::Recovered, "the process died during the call");
     finish_file(&paths, &sidecar, None).map(Some)
 }
 
@@ -178,9 +173,9 @@ fn audio_end(part: &Path) -> u64 {
     }
 }
 
-fn nothing_saved(draft: &Draft, repaired: &Repaired, _random: &mut impl Random) -> RecordingRecord {
+fn nothing_saved(draft: &Draft, repaired: &Repaired) -> RecordingRecord {
     let problem = "the process died before the first sample was written";
-    let sidecar = sidecar(draft, repaired, RecordingState::Failed, problem);
+    let sidecar = crashed_sidecar(draft, repaired, RecordingState::Failed, problem);
     RecordingRecord {
         id: draft.recording,
         call: draft.call,
@@ -198,45 +193,21 @@ fn nothing_saved(draft: &Draft, repaired: &Repaired, _random: &mut impl Random) 
     }
 }
 
-fn sidecar(draft: &Draft, repaired: &Repaired, state: RecordingState, problem: &str) -> Sidecar {
-    let channels = ["left", "right"];
-    let parties = channels.into_iter().zip(&draft.parties).map(|(channel, (party, codec))| SidecarParty {
-        channel: channel.to_owned(),
-        party: party.clone(),
-        codec: codec.clone(),
-        packets: 0,
-        lost: 0,
-        late: 0,
-        duplicates: 0,
-        strangers: 0,
-    });
-    Sidecar {
-        version: SIDECAR_VERSION,
-        recording: draft.recording,
-        call: draft.call,
-        company: draft.company,
-        company_name: draft.company_name.clone(),
-        direction: draft.direction,
-        number: draft.number,
-        parties: parties.collect(),
-        answered: draft.answered,
-        started: draft.started,
-        offset_ms: draft.offset_ms,
+fn crashed_sidecar(draft: &Draft, repaired: &Repaired, state: RecordingState, problem: &str) -> Sidecar {
+    let last = repaired.changes.iter().rfind(|change| change.refused.is_none());
+    let finish = Finish {
         samples: repaired.samples,
-        rate: 8_000,
+        rate: Rate::NARROW,
         state,
-        decision: draft.decision.clone(),
-        changes: repaired.changes.clone(),
         markers: repaired.markers.clone(),
         markers_left_out: 0,
-        ended_paused: repaired
-            .changes
-            .iter()
-            .rfind(|change| change.refused.is_none())
-            .is_some_and(|change| !change.wanted),
+        changes: repaired.changes.clone(),
+        ended_paused: last.is_some_and(|change| !change.wanted),
         end_reason: Some(EndReason::Crashed),
         problem: problem.to_owned(),
-    }
+        legs: Default::default(),
+    };
+    sidecar(draft, finish)
 }
 
 /// A final file as its sidecar tells it; the digests are made anew.

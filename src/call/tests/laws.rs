@@ -71,7 +71,7 @@ impl Lab {
         match step {
             Step::Call(id, to) => drop(self.calls(id, DIALLED[usize::from(to)])),
             Step::Ring(id, early) if self.phones[id].incoming.is_some() => {
-                drop(self.act(id, |phone, now| phone.ring(183, early, now)))
+                self.act(id, |phone, now| phone.ring(183, early, now))
             }
             Step::Answer(id) if self.phones[id].incoming.is_some() => drop(self.answers(id)),
             Step::Refuse(id, status) if self.phones[id].incoming.is_some() => drop(self.refuses(id, status)),

@@ -5,10 +5,12 @@
 mod check;
 mod password;
 mod show;
+mod standalone;
 mod state;
 mod target;
 
 pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, ha1};
+pub use standalone::standalone;
 pub use state::{CompanyState, NumberState, TrunkState, UserState};
 
 use super::file::{CompanyFile, Entry, FileError, Problem, UserKeys};

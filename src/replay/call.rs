@@ -1,0 +1,414 @@
+//! One captured call in the media path: the same bridge, tap, gate and take as in the service.
+
+use super::dialog::Agreed;
+use super::file::DiskFile;
+use super::negotiated::{Negotiated, leg};
+use super::policy::{Ruling, name_of};
+use super::report::{CallReport, CallSide, FileReport, seconds};
+use crate::base::{CallId, Random, Rate, RecordingId, Seeded, Side, Span, Time, Wall};
+use crate::ledger::{By, Change, EndReason, Outcome, RecordingState};
+use crate::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
+use crate::policy::{Command, decide};
+use crate::recording::{Closed, Draft, Finish, Take, TimelineConfig, dress, sidecar};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+/// How long samples wait for late ones before they are written.
+const WINDOW: Span = Span::from_millis(300);
+/// RTCP of our own goes nowhere here; its interval is that of the service.
+const RTCP_INTERVAL: Span = Span::from_secs(5);
+
+/// Turns the machine's time into that of people.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch(pub Wall);
+
+impl Epoch {
+    pub fn wall(self, at: Time) -> Wall {
+        self.0.plus(Span(at.0))
+    }
+
+    /// The machine's time of a moment; zero before the epoch.
+    pub fn time(self, at: Wall) -> Time {
+        let micros = at.unix_micros().saturating_sub(self.0.unix_micros());
+        Time(u64::try_from(micros).unwrap_or(0))
+    }
+}
+
+/// What a call is made with.
+pub struct Begin<'a> {
+    pub call_id: String,
+    pub ruling: Ruling,
+    pub epoch: Epoch,
+    pub now: Time,
+    pub folder: &'a Path,
+    pub stem: String,
+    /// Audio bytes of a part at most.
+    pub most_bytes: u64,
+}
+
+/// A call that is being replayed.
+pub struct Call {
+    call_id: String,
+    id: CallId,
+    random: Seeded,
+    ruling: Ruling,
+    epoch: Epoch,
+    bridge: Bridge,
+    tape: Tape,
+    started: Time,
+    answered: Option<Time>,
+    /// The decision at the answer.
+    decision: crate::ledger::Decision,
+    codecs: [Vec<String>; 2],
+    /// A codec was agreed that we lack.
+    unknown: Option<String>,
+    addresses: [Option<(SocketAddr, IpAddr)>; 2],
+    stranger: [Option<SocketAddr>; 2],
+    after_end: [u64; 2],
+    over: bool,
+    changes: Vec<Change>,
+    notes: Vec<String>,
+    /// Reused between packets.
+    packet: Vec<u8>,
+}
+
+/// What comes out of the bridge: the tap goes to the take, packets go nowhere.
+struct Tape {
+    take: Take,
+    file: DiskFile,
+    closed: Vec<Closed>,
+    facts: Vec<Fact>,
+    failure: Option<String>,
+}
+
+impl Out for Tape {
+    /// Counted by the bridge, like everything that it sends.
+    fn rtp(&mut self, _: Side, _: SocketAddr, _: &[u8]) {}
+
+    fn rtcp(&mut self, _: Side, _: SocketAddr, _: &[u8]) {}
+
+    fn tap(&mut self, event: &TapEvent<'_>) -> bool {
+        match self.take.handle(event, &mut self.file) {
+            Ok(closed) => self.closed.extend(closed),
+            Err(error) => self.failure = Some(error.to_string()),
+        }
+        true
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+}
+
+impl Call {
+    pub fn new(begin: Begin<'_>) -> Self {
+        let Begin { call_id, ruling, epoch, now, folder, stem, most_bytes } = begin;
+        // The same capture gives the same ids, and the files of a second run replace the first's.
+        let mut random = Seeded(seed(&call_id, epoch.wall(now)));
+        let wall = epoch.wall(now);
+        let id = CallId::new(wall, random.ten_bytes());
+        let mut start = || (random.u32(), random.u16(), random.u32());
+        let config = BridgeConfig {
+            start: [start(), start()],
+            rules: ruling.rules,
+            commanders: ruling.commanders,
+            record_while_held: ruling.record_while_held,
+            // Of a captured call the end is known.
+            silence_timeout: Span(u64::MAX),
+            rtcp_interval: RTCP_INTERVAL,
+            cnames: ["caller".to_owned(), "callee".to_owned()],
+        };
+        let take = Take::new(TimelineConfig { window: WINDOW }, most_bytes);
+        let file = DiskFile::new(folder, stem);
+        let notes = ruling.note.iter().cloned().collect();
+        Call {
+            call_id,
+            id,
+            decision: decide(&ruling.rules.facts),
+            ruling,
+            epoch,
+            bridge: Bridge::new(config, now),
+            random,
+            tape: Tape { take, file, closed: Vec::new(), facts: Vec::new(), failure: None },
+            started: now,
+            answered: None,
+            codecs: Default::default(),
+            unknown: None,
+            addresses: [None; 2],
+            stranger: [None; 2],
+            after_end: [0; 2],
+            over: false,
+            changes: Vec::new(),
+            notes,
+            packet: Vec::new(),
+        }
+    }
+
+    pub fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Both parties agreed on media.
+    pub fn agreed(&mut self, agreed: &Agreed, signalling: [Option<IpAddr>; 2], info: [bool; 2], now: Time) {
+        for ((side, signalling), info) in Side::BOTH.into_iter().zip(signalling).zip(info) {
+            let Negotiated { media, codec, unknown } = leg(agreed, side, signalling, info);
+            if unknown {
+                self.note(format!("codec {codec} of the {side} cannot be decoded"));
+            }
+            self.unknown = unknown.then(|| codec.clone());
+            self.set_media(side, media, codec, now);
+        }
+    }
+
+    pub fn set_media(&mut self, side: Side, media: LegMedia, codec: String, now: Time) {
+        if let Some(codecs) = self.codecs.get_mut(side.channel()).filter(|codecs| !codecs.contains(&codec)) {
+            codecs.push(codec);
+        }
+        if let Some(slot) = self.addresses.get_mut(side.channel()) {
+            *slot = Some((media.remote, media.signalling_ip));
+        }
+        self.bridge.set_media(side, media, now, &mut self.tape);
+    }
+
+    /// The call is answered. Where the agreed codec is none of ours nothing can be recorded.
+    pub fn connect(&mut self, now: Time) {
+        if self.answered.is_some() {
+            return;
+        }
+        self.answered = Some(now);
+        self.decision = decide(&self.bridge.rules().facts);
+        match &self.unknown {
+            Some(codec) if self.decision.record => {
+                self.note(format!("not recorded: the parties speak {codec}, which is not supported"));
+            }
+            Some(_) => {}
+            None => self.bridge.connect(now, &mut self.tape),
+        }
+        self.after(now);
+    }
+
+    pub fn rtp(&mut self, side: Side, from: SocketAddr, payload: &[u8], now: Time) {
+        if self.over {
+            if let Some(count) = self.after_end.get_mut(side.channel()) {
+                *count += 1;
+            }
+            return;
+        }
+        if let (Some(Some((remote, signalling))), Some(stranger)) =
+            (self.addresses.get(side.channel()), self.stranger.get_mut(side.channel()))
+            && *remote != from
+            && *signalling != from.ip()
+        {
+            stranger.get_or_insert(from);
+        }
+        self.packet.clear();
+        self.packet.extend_from_slice(payload);
+        self.bridge.on_rtp(side, from, &mut self.packet, now, &mut self.tape);
+        self.after(now);
+    }
+
+    pub fn rtcp(&mut self, side: Side, from: SocketAddr, payload: &[u8], now: Time) {
+        // Some phones open the way with RTCP before anything is agreed.
+        let agreed = self.addresses.get(side.channel()).is_some_and(Option::is_some);
+        if agreed && !self.over {
+            self.bridge.on_rtcp(side, from, payload, now);
+        }
+    }
+
+    pub fn key(&mut self, side: Side, key: u8, now: Time) {
+        if !self.over {
+            self.bridge.on_info_key(side, key, now, &mut self.tape);
+            self.after(now);
+        }
+    }
+
+    /// Every few milliseconds: digits that wait, tones that are played.
+    pub fn tick(&mut self, now: Time) {
+        if !self.over && self.bridge.is_busy() {
+            self.bridge.tick(now, &mut self.tape);
+            self.after(now);
+        }
+    }
+
+    /// Several times a second: what is old enough is written.
+    pub fn advance(&mut self, now: Time) {
+        if !self.over {
+            let closed = self.tape.take.advance(now, &mut self.tape.file);
+            self.tape.closed.extend(closed);
+        }
+    }
+
+    pub fn every_second(&mut self, now: Time) {
+        if !self.over {
+            self.bridge.every_second(now, ntp(self.epoch.wall(now)), &mut self.tape);
+        }
+    }
+
+    /// The call has ended.
+    pub fn end(&mut self, now: Time) {
+        if !self.over {
+            self.bridge.end(now, ntp(self.epoch.wall(now)), &mut self.tape);
+            self.over = true;
+        }
+    }
+
+    fn after(&mut self, now: Time) {
+        if self.tape.facts.is_empty() {
+            return;
+        }
+        for fact in std::mem::take(&mut self.tape.facts) {
+            match fact {
+                Fact::Commanded { side, how, command, refused, rules, at } => {
+                    let (id, name) = name_of(&self.ruling, side);
+                    let wanted = match command {
+                        Command::Pause => false,
+                        Command::Start => true,
+                    };
+                    self.changes.push(Change {
+                        at: self.epoch.wall(at),
+                        offset_ms: at.since(self.answered.unwrap_or(now)).as_millis(),
+                        by: By::User { id, name, side },
+                        how,
+                        wanted,
+                        refused,
+                        decision: decide(&rules.facts),
+                    });
+                }
+                Fact::Heard { .. } | Fact::SendInfo { .. } | Fact::Silent { .. } => {}
+            }
+        }
+    }
+
+    /// Completes the files and says what came of the call.
+    pub fn report(mut self, outcome: Outcome, end_reason: Option<EndReason>, ended: Time) -> io::Result<CallReport> {
+        let facts = self.bridge.rules().facts;
+        let ended_paused = self.answered.is_some() && facts.command == Some(Command::Pause) && facts.step.is_none();
+        let closed = std::mem::take(&mut self.tape.closed);
+        let mut files = Vec::new();
+        for closed in closed {
+            files.push(self.finish(&closed, ended_paused, end_reason.as_ref())?);
+        }
+        if let Some(failure) = self.tape.failure.take() {
+            self.note(format!("not recorded: {failure}"));
+        }
+        self.note_packets();
+        let stats = self.bridge.stats();
+        let [caller, callee] = self.ruling.parties;
+        let [caller_codecs, callee_codecs] = self.codecs;
+        let ([caller_stats, callee_stats], [caller_late, callee_late]) = (stats, self.after_end);
+        Ok(CallReport {
+            call_id: self.call_id,
+            direction: self.ruling.direction,
+            caller: CallSide::new(caller, caller_codecs, caller_stats, caller_late),
+            callee: CallSide::new(callee, callee_codecs, callee_stats, callee_late),
+            started: self.epoch.wall(self.started),
+            answered: self.answered.map(|at| self.epoch.wall(at)),
+            ended: self.epoch.wall(ended),
+            outcome,
+            end_reason,
+            decision: self.decision,
+            commands: self.changes,
+            ended_paused,
+            files,
+            notes: self.notes,
+        })
+    }
+
+    fn note_packets(&mut self) {
+        let strangers = self.stranger;
+        for ((side, leg), stranger) in Side::BOTH.into_iter().zip(self.bridge.stats()).zip(strangers) {
+            let counters = leg.counters;
+            if let (Some(from), 1..) = (stranger, counters.strangers) {
+                let count = counters.strangers;
+                self.note(format!("{count} packets for the {} came from {from}, which neither SDP nor SIP of the {side} names: refused", side.other()));
+            }
+            if counters.unknown_payload > 0 && self.unknown.is_none() {
+                self.note(format!(
+                    "{} packets of the {side} have a payload type that was not agreed",
+                    counters.unknown_payload
+                ));
+            }
+            if self.answered.is_some() && counters.received == 0 && counters.strangers == 0 {
+                self.note(format!("no RTP of the {side} is in the capture"));
+            }
+        }
+    }
+
+    fn finish(
+        &mut self,
+        closed: &Closed,
+        ended_paused: bool,
+        end_reason: Option<&EndReason>,
+    ) -> io::Result<FileReport> {
+        let draft = self.draft(closed);
+        let state = if closed.problem.is_some() { RecordingState::Incomplete } else { RecordingState::Complete };
+        let problem = closed.problem.clone().unwrap_or_default();
+        let finish = Finish {
+            samples: closed.samples,
+            rate: Rate::NARROW,
+            state,
+            markers: closed.markers.clone(),
+            markers_left_out: closed.markers_left_out,
+            changes: self.changes.clone(),
+            ended_paused,
+            end_reason: end_reason.cloned(),
+            problem: problem.clone(),
+            legs: self.bridge.stats(),
+        };
+        let started = draft.started;
+        let sidecar = sidecar(&draft, finish);
+        let done = self.tape.file.finish(closed, &dress(&sidecar), &sidecar)?;
+        Ok(FileReport {
+            path: done.path,
+            sidecar: done.sidecar,
+            state,
+            started,
+            samples: closed.samples,
+            length_s: seconds(closed.samples),
+            audio_sha256: done.audio_sha256,
+            markers: closed.markers.clone(),
+            problem,
+        })
+    }
+
+    fn draft(&mut self, closed: &Closed) -> Draft {
+        let started = self.epoch.wall(closed.started);
+        let recording = RecordingId::new(started, self.random.ten_bytes());
+        let [caller, callee] = self.ruling.parties.clone();
+        let [caller_codecs, callee_codecs] = &self.codecs;
+        let answered = self.answered.unwrap_or(self.started);
+        Draft {
+            recording,
+            call: self.id,
+            company: self.ruling.company,
+            company_name: self.ruling.company_name.clone(),
+            direction: self.ruling.direction,
+            number: self.ruling.number,
+            parties: [(caller, caller_codecs.join(", ")), (callee, callee_codecs.join(", "))],
+            answered: self.epoch.wall(answered),
+            started,
+            offset_ms: closed.started.since(answered).as_millis(),
+            part: closed.part,
+            decision: self.decision.clone(),
+        }
+    }
+}
+
+/// Seconds from 1900 to 1970 (RFC 3550 §4).
+const NTP_OFFSET: i64 = 2_208_988_800;
+
+fn ntp(wall: Wall) -> u64 {
+    let micros = wall.unix_micros().max(0);
+    let seconds = u64::try_from(micros / 1_000_000 + NTP_OFFSET).unwrap_or(0);
+    let fraction = u64::try_from(micros % 1_000_000).unwrap_or(0);
+    (seconds << 32) | ((fraction << 32) / 1_000_000)
+}
+
+/// FNV-1a over the Call-ID and the time of its INVITE.
+fn seed(call_id: &str, at: Wall) -> u64 {
+    let bytes = call_id.bytes().chain(at.unix_micros().to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
