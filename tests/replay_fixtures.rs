@@ -267,7 +267,7 @@ fn files_end_in_cues_and_texts_and_have_a_sidecar_that_names_no_other_digit() {
     let file = &report.calls[0].files[0];
     let wav = Wav::read(&file.path);
     assert_eq!(wav.texts.get("INAM").map(String::as_str), Some("internal call 201 to 202"));
-    assert_eq!(wav.texts.get("ISFT").map(String::as_str), Some("Telegraphone"));
+    assert!(wav.texts.get("ISFT").is_some_and(|text| text.starts_with("Telegraphone ")));
     let blanked = wav.labels.iter().filter(|label| label.starts_with("digit blanked")).count();
     assert_eq!(
         (wav.labels.first().map(String::as_str), blanked, wav.labels.last().map(String::as_str)),

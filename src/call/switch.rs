@@ -246,6 +246,8 @@ impl Switch {
         };
         cx.shell.changed(session.id(), &change);
         session.record.changes.push(change);
+        // Stored at once: a crash must not lose who commanded what.
+        cx.shell.save(&session.record);
     }
 
     /// A command of the operator. The gate moves at its arrival for both legs.

@@ -23,32 +23,27 @@ impl DemoReport {
         DemoReport { folder: folder.to_owned(), problems: problems.collect(), findings }
     }
 
+    /// The calls as a table, and the files below it, where their paths can be copied whole.
     pub fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(vec![
-            "direction",
-            "parties",
-            "recorded",
-            "because",
-            "length",
-            "pause",
-            "checked",
-            "file",
-        ]);
-        for finding in &self.findings {
+        let head = ["", "direction", "call", "recorded, because", "length", "pause", "checked"];
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(head.to_vec());
+        let mut files = String::new();
+        for (number, finding) in (1..).zip(&self.findings) {
             let Finding { direction, parties, recorded, because, file, length, pause, problems } = finding;
             table.add_row(vec![
+                number.to_string(),
                 direction.to_string(),
                 parties.clone(),
-                recorded.clone(),
-                because.clone(),
+                format!("{recorded}: {because}"),
                 length.clone(),
                 pause.clone(),
                 if problems.is_empty() { "right" } else { "WRONG" }.to_owned(),
-                file.as_ref().map_or_else(|| "–".to_owned(), |path| path.display().to_string()),
             ]);
+            let file = file.as_ref().map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+            files.push_str(&format!("\n {number}  {file}"));
         }
-        table.to_string()
+        format!("{table}{files}")
     }
 }
 

@@ -43,7 +43,7 @@ impl fmt::Display for Because {
             Because::FlowStep => f.write_str("a recording step of the call flow"),
             Because::AgentCommand => f.write_str("a command of the agent"),
             Because::Number => f.write_str("the number's setting"),
-            Because::Company { direction } => write!(f, "the company records {direction} calls or not"),
+            Because::Company { direction } => write!(f, "the company's setting for {direction} calls"),
         }
     }
 }

@@ -511,7 +511,10 @@ impl Handle {
     }
 
     async fn delete(&self, recording: crate::base::RecordingId) -> Answer {
-        delete(&self.store, &self.recordings, recording, self.clock).await
+        let answer = delete(&self.store, &self.recordings, recording, self.clock).await;
+        // Its outbox entry becomes an event now, not when the reader next looks by itself.
+        self.handed_over.notify_one();
+        answer
     }
 }
 

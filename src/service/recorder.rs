@@ -101,6 +101,19 @@ struct Entry {
     take: Take,
     files: Files,
     next_write: Time,
+    /// Commands that are not in a journal yet: the file that they belong to comes by another way.
+    notes: Vec<Change>,
+}
+
+impl Entry {
+    /// Journals the commands, once there is a file: also the one that began it.
+    fn journal_notes(&mut self) {
+        if self.take.state() == TakeState::Running {
+            for change in self.notes.drain(..) {
+                let _ = self.files.journal(&JournalLine::Change { change });
+            }
+        }
+    }
 }
 
 struct Recorder {
@@ -141,13 +154,12 @@ impl Recorder {
                     let config = TimelineConfig { window: self.config.window };
                     let take = Take::new(config, self.config.max_part_bytes);
                     let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
-                    self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO });
+                    self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO, notes: Vec::new() });
                 }
                 RecorderOrder::Note { slot, change } => {
-                    if let Some(entry) =
-                        self.takes.get_mut(&slot).filter(|entry| entry.take.state() == TakeState::Running)
-                    {
-                        let _ = entry.files.journal(&JournalLine::Change { change: *change });
+                    if let Some(entry) = self.takes.get_mut(&slot) {
+                        entry.notes.push(*change);
+                        entry.journal_notes();
                     }
                 }
                 RecorderOrder::Stop => self.stopping = true,
@@ -181,6 +193,7 @@ impl Recorder {
         let outcome = entry.take.handle(event, &mut entry.files);
         if was == TakeState::Dormant && entry.take.state() == TakeState::Running {
             entry.next_write = self.clock.now() + self.config.write_interval;
+            entry.journal_notes();
         }
         let (closed, failed) = match outcome {
             Ok(closed) => (closed, None),

@@ -11,7 +11,7 @@
 use super::archivist::{audio_digest, finish_file, frame_digest};
 use super::recorder::Paths;
 use crate::base::{Rate, Wall};
-use crate::ledger::{EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar};
+use crate::ledger::{Because, Change, EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar};
 use crate::recording::{Draft, Finish, Repaired, repair, sidecar};
 use crate::store::{RecordingFilter, Store, StoreError};
 use std::collections::HashSet;
@@ -258,6 +258,8 @@ async fn end_open_calls(store: &Store, now: Wall) -> Result<usize, StoreError> {
     for call in &mut open {
         call.ended = Some(now);
         call.end_reason = Some(EndReason::Crashed);
+        let paused = |change: &Change| !change.decision.record && change.decision.because == Because::AgentCommand;
+        call.ended_paused = call.answered.is_some() && call.changes.last().is_some_and(paused);
         call.outcome = if call.answered.is_some() { Outcome::Completed } else { Outcome::Failed };
     }
     store.save_calls(&open).await?;

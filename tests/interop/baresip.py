@@ -33,7 +33,7 @@ class Baresip(Client):
 
     # Its first registration can be over before the control connection stands,
     # so registrations are read from its output, calls from its events.
-    REGISTRATION = re.compile(r"\{\d+/\w+/v[46]\} (\d{3}) ")
+    REGISTRATION = re.compile(r"(?:\{\d+/\w+/v[46]\}|reg: \S+:) (\d{3}) ")
     EVENTS = {
         "CALL_INCOMING": Event.INCOMING,
         "CALL_RINGING": Event.RINGING,

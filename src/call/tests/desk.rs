@@ -166,7 +166,8 @@ impl Desk {
             if opens == 1 {
                 let last = saved.last().expect("a call that was opened is saved");
                 assert!(last.ended.is_some() && last.end_reason.is_some(), "saved with its end");
-                assert!(saved.len() <= 2, "saved at answer and end only");
+                let commands = last.changes.len();
+                assert!(saved.len() <= 2 + commands, "saved at the answer, at each command and at the end only");
             }
         }
     }

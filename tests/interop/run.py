@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Telegraphone against real SIP clients.
+
+    cargo build && sudo python3 tests/interop/run.py [--binary PATH] [--jobs N] [--list] [NAME...]
+
+Each scenario has a network, a service and a data directory of its own and
+leaves nothing behind. It needs root (network namespaces, a small tmpfs, the
+service's memory). The last line is `N passed, N failed`; the status is 0 only
+when none failed. `NAME` runs the scenarios whose names contain it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import os
+import shutil
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Callable
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+# Each program with the Debian package that it comes in.
+PROGRAMS = {
+    "baresip": "baresip-core", "linphonec": "linphone-cli", "sipp": "sip-tester", "tcpdump": "tcpdump",
+    "sox": "sox", "ffmpeg": "ffmpeg", "ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux",
+    "stdbuf": "coreutils", "mount": "mount",
+}  # fmt: skip
+SCENARIO_S = 90
+
+
+def missing() -> list[str]:
+    absent = [(program, package) for program, package in PROGRAMS.items() if not shutil.which(program)]
+    problems = [f"{program} is missing: apt-get install {package}" for program, package in absent]
+    if os.geteuid() != 0:
+        problems.append("this needs root: network namespaces, a small file system, the memory of the service")
+    return problems
+
+
+def default_binary() -> Path:
+    target = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
+    built = [target / kind / "telegraphone" for kind in ("debug", "release")]
+    return max((b for b in built if b.exists()), key=lambda b: b.stat().st_mtime, default=built[0])
+
+
+def run_one(scenario: Callable, binary: Path) -> tuple[bool, float, str]:
+    """Runs it on its own stage; the stage goes down when the time is over, which ends every wait in it."""
+    from stage import stage
+
+    begun, detail = time.monotonic(), ""
+    too_late = threading.Event()
+    try:
+        with stage(binary) as s:
+            timer = threading.Timer(SCENARIO_S, lambda: (too_late.set(), s.give_up()))
+            timer.daemon = True
+            timer.start()
+            try:
+                scenario(s)
+            except BaseException:
+                detail = traceback.format_exc() + s.logs()
+                raise
+            finally:
+                timer.cancel()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        detail = detail or traceback.format_exc()
+        if too_late.is_set():
+            detail = f"not over in {SCENARIO_S} s\n" + detail
+        return False, time.monotonic() - begun, detail
+    return True, time.monotonic() - begun, ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--binary", type=Path, default=default_binary(), help="the telegraphone to test")
+    parser.add_argument("--jobs", type=int, default=1, help="scenarios at a time (1)")
+    parser.add_argument("--list", action="store_true", help="only name the scenarios")
+    options = parser.parse_args()
+
+    problems = missing()
+    if not options.binary.exists():
+        problems.append(f"{options.binary} is missing: cargo build")
+    if problems and not options.list:
+        print("\n".join(problems), file=sys.stderr)
+        return 2
+
+    import scenario_calls
+    import scenario_failure
+    import scenario_policy
+
+    everything = [*scenario_calls.SCENARIOS, *scenario_policy.SCENARIOS, *scenario_failure.SCENARIOS]
+    chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]
+    if options.list:
+        print("\n".join(c.__name__ for c in chosen))
+        return 0
+    if not chosen:
+        print(f"no scenario is called {' or '.join(options.names)}", file=sys.stderr)
+        return 2
+
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
+        running = {pool.submit(run_one, scenario, options.binary): scenario for scenario in chosen}
+        for done in concurrent.futures.as_completed(running):
+            good, seconds, detail = done.result()
+            print(f"{'ok    ' if good else 'FAILED'} {running[done].__name__} ({seconds:.1f} s)", flush=True)
+            if not good:
+                failed += 1
+                print("    " + detail.replace("\n", "\n    "), flush=True)
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
