@@ -1,5 +1,14 @@
 //! How many times faster than real time one G.711 call is replayed, file included.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails"
+)]
+
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;
 

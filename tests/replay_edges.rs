@@ -1,5 +1,14 @@
 //! Captures that are not what one would like them to be.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails"
+)]
+
 mod synthetic;
 
 use std::io::Read;

@@ -2,6 +2,15 @@
 //! found in it: `fixtures/expected` (tshark), the table below (what happened, as the README of the
 //! fixtures tells it), and a decoder of its own that shares no code with the media path.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails"
+)]
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

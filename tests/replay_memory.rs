@@ -1,5 +1,13 @@
 //! The memory of a replay does not grow with the length of the capture: every byte is counted.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails"
+)]
 #![allow(unsafe_code, reason = "an allocator that counts can be had in no other way")]
 
 mod synthetic;

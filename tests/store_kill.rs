@@ -1,6 +1,15 @@
 //! The store under `kill -9`: a process that hands over and feeds is killed between any two
 //! of its steps, and the next one finds everything that was acknowledged, once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails"
+)]
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

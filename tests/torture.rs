@@ -3,6 +3,15 @@
 //!
 //! The archive is looked for in `TELEGRAPHONE_TORTURE`, else in `../shared/rfc4475`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails"
+)]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use telegraphone::base::{Seeded, Time};

@@ -31,7 +31,6 @@ impl Authenticator {
 
     /// The user whose password the request proves, or the challenge to answer. Unknown users are
     /// challenged and verified like known ones.
-    #[expect(clippy::result_large_err, reason = "the error is the answer that goes out")]
     pub fn verify<'a>(
         &mut self,
         request: &Request,

@@ -56,6 +56,14 @@ const KEY_LOST: Span = Span::from_millis(200);
 /// Samples of a packet of our own.
 const FRAME: usize = 160;
 
+/// A packet of audio that was let in.
+struct Speech {
+    law: Law,
+    view: View,
+    extended: Extended,
+    now: Time,
+}
+
 /// Two legs, the rules between them, and what is played to them.
 #[derive(Debug)]
 pub struct Bridge {
@@ -221,22 +229,14 @@ impl Bridge {
         match kind {
             Kind::Unknown => self.leg_mut(side).receiver.counters.unknown_payload += 1,
             Kind::Audio(_) | Kind::Events if extended.place == Place::Duplicate || !receives => {}
-            Kind::Audio(law) => self.on_audio(side, law, &view, extended, packet, now, out),
+            Kind::Audio(law) => self.on_audio(side, &Speech { law, view, extended, now }, packet, out),
             Kind::Events => self.on_event(side, &view, extended, packet, now, out),
         }
     }
 
-    fn on_audio(
-        &mut self,
-        side: Side,
-        law: Law,
-        view: &View,
-        extended: Extended,
-        packet: &mut [u8],
-        now: Time,
-        out: &mut impl Out,
-    ) {
-        self.tap_audio(side, law, view, extended, packet, now, out);
+    fn on_audio(&mut self, side: Side, speech: &Speech, packet: &mut [u8], out: &mut impl Out) {
+        self.tap_audio(side, speech, packet, out);
+        let Speech { law, ref view, extended, now } = *speech;
         let (leg, far) = self.pair(side);
         if !leg.media.as_ref().is_some_and(|media| media.receives) {
             return;
@@ -262,19 +262,11 @@ impl Bridge {
         out.rtp(side.other(), to, outgoing);
     }
 
-    fn tap_audio(
-        &mut self,
-        side: Side,
-        law: Law,
-        view: &View,
-        extended: Extended,
-        packet: &[u8],
-        now: Time,
-        out: &mut impl Out,
-    ) {
+    fn tap_audio(&mut self, side: Side, speech: &Speech, packet: &[u8], out: &mut impl Out) {
         if !self.connected {
             return;
         }
+        let Speech { law, ref view, extended, now } = *speech;
         let record_while_held = self.record_while_held;
         let leg = self.leg_mut(side);
         let muted = !record_while_held && leg.media.as_ref().is_some_and(|media| media.held);

@@ -120,7 +120,7 @@ impl Service {
         let (records, record_queue) = mpsc::channel(QUEUE);
         let handed_over = Arc::new(tokio::sync::Notify::new());
 
-        let reserve = monitor::reserve_path(&config.data_dir);
+        let reserve = monitor::reserve_path(&config.recording.dir);
         let runtime = tokio::runtime::Handle::current();
         let archivist = ArchivistHandle::start(clock, store.clone(), runtime, Arc::clone(&handed_over), reserve)?;
         let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports)?;
@@ -368,7 +368,7 @@ async fn save_records(store: Store, mut queue: mpsc::Receiver<CallRecord>) {
 /// The disk, the memory and the CPU, once a second.
 async fn watch(config: Config, handle: Handle, limits: Arc<Limits>) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let reserve = monitor::reserve_path(&config.data_dir);
+    let reserve = monitor::reserve_path(&config.recording.dir);
     let mut usage = monitor::Usage::default();
     let mut before = None;
     let mut interval = tokio::time::interval(Duration::from_secs(1));

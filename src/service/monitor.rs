@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering;
 /// Bytes that are kept back so that recordings can be finished when the disk is full.
 const RESERVE: usize = 4 << 20;
 
-/// Where the reserve stands.
-pub fn reserve_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("reserve")
+/// Where the reserve stands: in the recordings folder, since that may be a file system of its own.
+pub fn reserve_path(recordings: &Path) -> PathBuf {
+    recordings.join("reserve")
 }
 
 /// Free bytes of the file system of `path`, for us.

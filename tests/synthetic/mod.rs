@@ -1,5 +1,14 @@
 //! A capture of any length that is made while it is read: one G.711 call.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails"
+)]
+
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use telegraphone::base::{Span, Wall};
