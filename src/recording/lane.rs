@@ -117,7 +117,40 @@ pub struct Lane {
     started: bool,
 }
 
+/// Where and when a frame belongs, without its samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    pub ssrc: u32,
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub arrival: Time,
+    /// How many samples it has.
+    pub length: usize,
+}
+
 impl Lane {
+    /// The place of the next frame in order, where there is nothing to decide about it: the usual
+    /// case, which needs no copy. `None`: the frame has to go through [`Lane::frame`].
+    pub fn next_in_order(&mut self, stamp: Stamp, axis: Axis) -> Option<i64> {
+        if !matches!(self.waiting, Waiting::Nothing) || !self.keys.is_empty() || self.envelope.error().abs() >= CORRECT
+        {
+            return None;
+        }
+        let segment = self.segment.as_mut().filter(|segment| segment.ssrc == stamp.ssrc)?;
+        let at = segment.position(segment.timestamp.peek(stamp.timestamp));
+        let lateness = axis.position(stamp.arrival) - at;
+        let follows = stamp.sequence == (segment.highest + 1) as u16 && at >= segment.end;
+        if !follows || lateness.abs() > STRAY {
+            return None;
+        }
+        segment.highest = segment.sequence.extend(stamp.sequence);
+        segment.timestamp.extend(stamp.timestamp);
+        segment.end = at + i64::try_from(stamp.length).unwrap_or(0);
+        self.end = self.end.max(segment.end);
+        self.envelope.observe(lateness, stamp.arrival);
+        Some(at)
+    }
+
     /// Takes a frame in. The actions are in the order in which they are to be done.
     pub fn frame(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
         let ours = self.segment.as_ref().is_some_and(|segment| segment.ssrc == frame.ssrc);

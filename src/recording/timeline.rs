@@ -1,8 +1,9 @@
 //! Two lanes on one axis: tap events in, aligned stereo blocks and late patches out.
 
-use super::lane::{Action, Frame, Lane, decode};
+use super::lane::{Action, Frame, Lane, Stamp, decode};
 use super::marker::Markers;
 use super::quiet::Quiet;
+use crate::audio::Law;
 use crate::base::{Rate, Side, Span, Time};
 use crate::ledger::MarkerKind;
 use crate::media::TapEvent;
@@ -60,6 +61,8 @@ pub struct Timeline {
     actions: Vec<Action>,
 }
 
+/// What usually waits: the window, the time between two writes, a little more.
+const USUAL: usize = 5_120;
 /// Samples may lie this far after the newest arrival (200 ms and a packet); further is a fault.
 const FURTHEST: i64 = 4_000;
 
@@ -72,7 +75,7 @@ impl Timeline {
             axis: Axis { zero },
             config,
             lanes: Default::default(),
-            ahead: Vec::new(),
+            ahead: Vec::with_capacity(USUAL),
             written: 0,
             markers,
             paused: false,
@@ -92,6 +95,11 @@ impl Timeline {
     pub fn handle(&mut self, event: &TapEvent<'_>, sink: &mut impl Sink) {
         match *event {
             TapEvent::Frame { side, law, ssrc, sequence, timestamp, arrival, payload } => {
+                let stamp = Stamp { ssrc, sequence, timestamp, arrival, length: payload.len() };
+                let axis = self.axis;
+                if let Some(at) = self.lane(side).next_in_order(stamp, axis) {
+                    return self.put_next(side, law, at, payload, arrival, sink);
+                }
                 let frame = Frame { ssrc, sequence, timestamp, arrival, samples: decode(law, payload) };
                 let (axis, mut actions) = (self.axis, std::mem::take(&mut self.actions));
                 self.lane(side).frame(frame, axis, &mut actions);
@@ -168,11 +176,34 @@ impl Timeline {
             sink.patch(u64::try_from(at).unwrap_or(0), side, late);
         }
         let start = usize::try_from((at - self.written).max(0)).unwrap_or(0);
-        if self.ahead.len() < start + rest.len() {
-            self.ahead.resize(start + rest.len(), [0; 2]);
-        }
+        self.reach(start + rest.len());
         for (place, sample) in self.ahead.iter_mut().skip(start).zip(rest) {
             set(place, side, *sample);
+        }
+    }
+
+    /// A frame in order: decoded straight to its place.
+    fn put_next(&mut self, side: Side, law: Law, at: i64, payload: &[u8], now: Time, sink: &mut impl Sink) {
+        let ahead = at >= self.written.max(0) && at <= self.axis.position(now).max(self.written) + FURTHEST;
+        let Some(start) = usize::try_from(at - self.written).ok().filter(|_| ahead) else {
+            return self.put(side, at, &decode(law, payload), now, sink);
+        };
+        self.reach(start + payload.len());
+        let Some(places) = self.ahead.get_mut(start..start + payload.len()) else { return };
+        match side {
+            Side::Caller => places.iter_mut().zip(payload).for_each(|([left, _], byte)| *left = law.decode(*byte)),
+            Side::Callee => places.iter_mut().zip(payload).for_each(|([_, right], byte)| *right = law.decode(*byte)),
+        }
+    }
+
+    /// Makes room up to `length` samples ahead, no more than is needed: there are many recordings.
+    fn reach(&mut self, length: usize) {
+        const STEP: usize = 1_024;
+        if self.ahead.len() < length {
+            if self.ahead.capacity() < length {
+                self.ahead.reserve_exact(length + STEP - self.ahead.len());
+            }
+            self.ahead.resize(length, [0; 2]);
         }
     }
 
@@ -222,9 +253,7 @@ impl Timeline {
         let Some(count) = usize::try_from(until - self.written).ok().filter(|count| *count > 0) else {
             return;
         };
-        if self.ahead.len() < count {
-            self.ahead.resize(count, [0; 2]);
-        }
+        self.reach(count);
         if let Some(frames) = self.ahead.get(..count) {
             sink.block(frames);
         }

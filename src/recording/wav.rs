@@ -5,12 +5,17 @@ use super::timeline::Stereo;
 use crate::audio::wav::{Cue, DATA_OFFSET, sizes, trailer};
 use crate::base::Side;
 use sha2::{Digest, Sha256};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::rc::Rc;
 
 /// Bytes of one stereo sample.
 const FRAME_BYTES: u64 = 4;
+
+thread_local! {
+    /// A block's buffer between two uses.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What `hound` has written and nobody has taken yet: one run of bytes from `start` on.
 #[derive(Debug, Default)]
@@ -103,7 +108,10 @@ impl Wav {
         self.audio.update(audio);
         self.saved += audio.len() as u64 / FRAME_BYTES;
         block.start += block.bytes.len() as u64;
-        block.bytes.clear();
+        // Between two writes a recording needs no block: one serves all of a thread.
+        let mut bytes = std::mem::take(&mut block.bytes);
+        bytes.clear();
+        SPARE.set(bytes);
         Ok(())
     }
 

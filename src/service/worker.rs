@@ -14,6 +14,7 @@ use rtrb::Producer;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::OwnedFd;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -81,6 +82,8 @@ const CARE_PARTS: u32 = 100;
 /// Largest datagram that is taken; G.711 at 60 ms has 492 bytes.
 const DATAGRAM: usize = 2_048;
 const WAKER: u64 = u64::MAX;
+/// Packets go before signalling, the database and the recorder.
+const NICE: i32 = -10;
 
 impl WorkerHandle {
     /// Starts a worker whose tap events go into `ring`.
@@ -104,7 +107,7 @@ impl WorkerHandle {
             ring,
             reports,
             unsent: Vec::new(),
-            calls: HashMap::new(),
+            calls: HashMap::default(),
             count: Arc::clone(&calls),
             busy: Vec::new(),
             care_at: Time::ZERO,
@@ -113,6 +116,10 @@ impl WorkerHandle {
         let thread = thread::Builder::new().name(name).spawn(move || {
             if let Some(core) = core {
                 pin(core);
+            }
+            // Above everything that can wait; needs a right that the service may not have.
+            if let Err(error) = rustix::process::nice(NICE) {
+                tracing::debug!(%error, "media workers run at the usual priority");
             }
             worker.run();
         })?;
@@ -161,6 +168,26 @@ struct Call {
     muxed: [bool; 2],
 }
 
+/// Slots are our own running numbers: nobody chooses them, and spreading them is enough.
+#[derive(Default)]
+struct SlotHasher(u64);
+
+impl Hasher for SlotHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(*byte);
+        }
+    }
+
+    fn write_u32(&mut self, slot: u32) {
+        self.0 = u64::from(slot).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 struct Worker {
     clock: Clock,
     epoll: OwnedFd,
@@ -170,7 +197,7 @@ struct Worker {
     reports: tokio::sync::mpsc::Sender<Report>,
     /// Reports for which call control had no room yet.
     unsent: Vec<Report>,
-    calls: HashMap<u32, Call>,
+    calls: HashMap<u32, Call, BuildHasherDefault<SlotHasher>>,
     count: Arc<AtomicUsize>,
     /// Calls whose bridge plays something.
     busy: Vec<u32>,
