@@ -8,7 +8,7 @@ use crate::replay::Report;
 use crate::service::config::KeyDoc;
 use crate::store::GeneratedPassword;
 use crate::subscription::FeedEntry;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 
 fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
@@ -249,6 +249,7 @@ fn command_text(change: &Change) -> String {
 
 pub fn config_keys(keys: &[KeyDoc]) -> String {
     let mut table = table(&["key", "default", "unit", "meaning"]);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(140);
     for key in keys {
         table.add_row(vec![key.key.to_string(), key.default.to_string(), key.unit.to_string(), key.doc.to_string()]);
     }

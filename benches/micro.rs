@@ -1,0 +1,159 @@
+//! One number each for the hot paths, with its unit: `cargo bench --bench micro`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a bench stops where its expectation fails, and it measures time"
+)]
+
+use std::hint::black_box;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Instant;
+use telegraphone::audio::Law;
+use telegraphone::base::{Direction, Side, Span, Time};
+use telegraphone::directory::NumberRecording;
+use telegraphone::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
+use telegraphone::policy::{Facts, Rules};
+use telegraphone::recording::{JournalLine, PartFile, Take, TimelineConfig};
+use telegraphone::rtp::{HEADER, rewrite_header};
+use telegraphone::sip::parse::parse_datagram;
+
+const INVITE: &str = "INVITE sip:202@acme.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK77asjd;rport\r\n\
+Max-Forwards: 70\r\nFrom: \"Alice\" <sip:201@acme.example>;tag=1928301774\r\nTo: <sip:202@acme.example>\r\n\
+Call-ID: a84b4c76e66710@192.0.2.9\r\nCSeq: 314159 INVITE\r\nContact: <sip:201@192.0.2.9:5060>\r\n\
+Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\nSupported: timer, replaces\r\nUser-Agent: bench\r\n\
+Content-Type: application/sdp\r\nContent-Length: 142\r\n\r\n\
+v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n\r\n";
+
+/// Runs `step` in rounds and prints the median of the nanoseconds per step.
+fn measure(name: &str, steps: u64, mut step: impl FnMut(u64)) {
+    let mut rounds = Vec::new();
+    for round in 0..7 {
+        let began = Instant::now();
+        for n in 0..steps {
+            step(round * steps + n);
+        }
+        rounds.push(began.elapsed().as_nanos() as f64 / steps as f64);
+    }
+    rounds.sort_by(f64::total_cmp);
+    println!("{name:<48} {:>9.0} ns", rounds[3]);
+}
+
+struct Nowhere;
+
+impl Out for Nowhere {
+    fn rtp(&mut self, _: Side, to: SocketAddr, packet: &[u8]) {
+        black_box((to, packet));
+    }
+    fn rtcp(&mut self, _: Side, to: SocketAddr, packet: &[u8]) {
+        black_box((to, packet));
+    }
+    fn tap(&mut self, event: &TapEvent<'_>) -> bool {
+        black_box(event);
+        true
+    }
+    fn fact(&mut self, fact: Fact) {
+        black_box(fact);
+    }
+}
+
+impl PartFile for Nowhere {
+    fn create(&mut self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+    fn write_at(&mut self, _: u64, bytes: &[u8]) -> io::Result<()> {
+        black_box(bytes);
+        Ok(())
+    }
+    fn read_at(&mut self, _: u64, bytes: &mut [u8]) -> io::Result<()> {
+        bytes.fill(0);
+        Ok(())
+    }
+    fn journal(&mut self, _: &JournalLine) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn bridge(now: Time) -> Bridge {
+    let facts =
+        Facts { step: None, command: None, number: NumberRecording::On, direction: Direction::Inbound, toggle: true };
+    let config = BridgeConfig {
+        start: [(1, 1, 1), (2, 2, 2)],
+        rules: Rules { facts, failed: false },
+        commanders: [None, None],
+        record_while_held: false,
+        silence_timeout: Span::from_secs(60),
+        rtcp_interval: Span::from_secs(5),
+        cnames: ["a".into(), "b".into()],
+    };
+    let mut bridge = Bridge::new(config, now);
+    for side in Side::BOTH {
+        let remote: SocketAddr = format!("192.0.2.{}:4000", 1 + side.channel()).parse().unwrap();
+        let media = LegMedia {
+            remote,
+            remote_rtcp: remote,
+            rtcp_mux: true,
+            signalling_ip: remote.ip(),
+            send: (0, Law::Mu),
+            receive: [Some((0, Law::Mu)), Some((8, Law::A))],
+            send_events: Some((101, 8_000)),
+            receive_events: Some((101, 8_000)),
+            info: false,
+            sends: true,
+            receives: true,
+            held: false,
+        };
+        bridge.set_media(side, media, now, &mut Nowhere);
+    }
+    bridge.connect(now, &mut Nowhere);
+    bridge
+}
+
+fn main() {
+    measure("SIP: an INVITE with SDP parsed", 20_000, |_| {
+        black_box(parse_datagram(INVITE.as_bytes()).is_ok());
+    });
+
+    let mut relay = bridge(Time(0));
+    let from: SocketAddr = "192.0.2.1:4000".parse().unwrap();
+    let mut packet = [0x55u8; HEADER + 160];
+    measure("relay: a packet through bridge, gate and tap", 200_000, |n| {
+        let header = packet.first_chunk_mut::<HEADER>().unwrap();
+        rewrite_header(header, false, 0, n as u16, (n * 160) as u32, 7);
+        relay.on_rtp(Side::Caller, from, &mut packet, Time(n * 20_000), &mut Nowhere);
+    });
+
+    let mut take = Take::new(TimelineConfig { window: Span::from_millis(300) }, 1 << 40);
+    take.handle(&TapEvent::Gate { open: true, at: Time(0), edge: None }, &mut Nowhere).unwrap();
+    let payload = [0x55u8; 160];
+    measure("record: a 20 ms frame to timeline and WAV bytes", 100_000, |n| {
+        let (side, number) = (Side::BOTH[(n % 2) as usize], n / 2);
+        let arrival = Time(number * 20_000);
+        let frame = TapEvent::Frame {
+            side,
+            law: Law::Mu,
+            ssrc: 7,
+            sequence: number as u16,
+            timestamp: (number * 160) as u32,
+            arrival,
+            payload: &payload,
+        };
+        take.handle(&frame, &mut Nowhere).unwrap();
+        if n % 25 == 0 {
+            take.advance(arrival, &mut Nowhere);
+        }
+    });
+
+    // What the kernel alone costs here: the yardstick for the load bench.
+    let (one, other) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let to = other.local_addr().unwrap();
+    let mut buffer = [0u8; 2_048];
+    measure("kernel: one sendto and one recvfrom on loopback", 100_000, |_| {
+        one.send_to(&packet, to).unwrap();
+        black_box(other.recv_from(&mut buffer).unwrap());
+    });
+}
