@@ -7,7 +7,7 @@ import sys
 ALLOWED = {"MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC",
            "Unicode-3.0", "Zlib", "Unlicense", "0BSD", "BSL-1.0", "CC0-1.0", "CDLA-Permissive-2.0"}
 # Published with a licence file and without the field; the file was read.
-READ = {"rsip": "MIT", "rsip-dns": "MIT"}
+READ = {"rsip": "MIT", "rsip-derives": "MIT"}
 
 
 def allowed(expression: str) -> bool:

@@ -26,7 +26,7 @@ pub enum Command {
         /// SIP port; a free one where it is taken
         #[arg(long, default_value_t = 5060)]
         sip_port: u16,
-        /// Folder of the demo, new or empty (./telegraphone-demo-<date-time>)
+        /// Folder of the demo, new or empty (`./telegraphone-demo-DATE-TIME`)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
         /// Serve on afterwards, until Ctrl-C

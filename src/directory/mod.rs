@@ -1,8 +1,8 @@
 //! The entities of a company and the rules between them, as one snapshot in memory.
 //!
 //! The store fills a [`Directory`]; calls read it. A call that is up keeps the
-//! values that it started with. [`file`] is the company file that people write,
-//! [`plan`] what applying it would change.
+//! values that it started with. [`mod@file`] is the company file that people write,
+//! [`mod@plan`] what applying it would change.
 
 mod dialled;
 mod entity;

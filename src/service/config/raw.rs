@@ -174,7 +174,7 @@ section!(
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawConfig {
-    /// See [`RawRoot`], which documents it.
+    /// See `RawRoot`, which documents it.
     pub data_dir: DataDir,
     pub sip: RawSip,
     pub rtp: RawRtp,
