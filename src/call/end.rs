@@ -109,8 +109,10 @@ impl Switch {
             session.record.outcome = Outcome::Completed;
         }
         let last = decide(&session.facts);
+        let recorded = session.record.decision.record
+            || session.record.changes.iter().any(|change| change.wanted && change.refused.is_none());
         session.record.ended_paused =
-            session.answered.is_some() && !last.record && last.because == Because::AgentCommand;
+            session.answered.is_some() && recorded && !last.record && last.because == Because::AgentCommand;
         session.record.ended = Some(cx.wall);
         session.record.end_reason = Some(reason);
         cx.shell.save(&session.record);
