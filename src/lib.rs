@@ -33,6 +33,7 @@
 //! | [`service`] | sockets, media workers, recorders, archivist, clocks, configuration, start and stop |
 //! | [`replay`] | captures in, the same path, WAV out |
 //! | [`demo`] | three calls on loopback, checked |
+//! | [`live`] | captured calls placed against a running service, and what came out |
 //! | [`cli`] | the command line |
 //!
 //! A lower module speaks to a higher one only by returning a value. Modules below `store` name no
@@ -64,6 +65,7 @@ pub mod cli;
 pub mod demo;
 pub mod directory;
 pub mod ledger;
+pub mod live;
 pub mod media;
 pub mod policy;
 pub mod recording;

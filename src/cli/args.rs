@@ -46,6 +46,16 @@ pub enum Command {
         /// The captures have no signalling: guess calls from RTP alone
         #[arg(long)]
         rtp_only: bool,
+        /// Place the first call of each capture against this running service, with the captured
+        /// timing, and compare its recording (control socket as of --data) with the replay's
+        #[arg(long, value_name = "HOST:PORT", conflicts_with = "rtp_only")]
+        live: Option<String>,
+        /// With --live: who calls
+        #[arg(long, value_name = "USER:PASSWORD@DOMAIN", default_value = "201:alice-secret@acme.example")]
+        caller: String,
+        /// With --live: who is called
+        #[arg(long, value_name = "USER:PASSWORD@DOMAIN", default_value = "202:bob-secret@acme.example")]
+        callee: String,
         #[arg(long)]
         json: bool,
     },

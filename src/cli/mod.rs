@@ -10,6 +10,7 @@ use crate::base::{CallId, RecordingId};
 use crate::demo::DemoOptions;
 use crate::directory::file::CompanyFile;
 use crate::directory::plan::plan;
+use crate::live::Target;
 use crate::replay::{Options, Policy, Progress, stems};
 use crate::service::clock::OsRandom;
 use crate::service::config::{Config, ConfigError, Sources, describe};
@@ -27,7 +28,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve => serve(&sources).await,
         Command::Demo { sip_port, dir, stay } => demo(DemoOptions { sip_port, dir, stay }).await,
-        Command::Replay { captures, company, out, rtp_only, json } => {
+        Command::Replay { captures, company, out, rtp_only: _, live: Some(server), caller, callee, json } => {
+            let placed = Placed { captures: &captures, company: company.as_deref(), out: &out, json };
+            place(&sources, &placed, &server, [&caller, &callee]).await
+        }
+        Command::Replay { captures, company, out, rtp_only, live: None, caller: _, callee: _, json } => {
             // Files are read and written here for a long time: not on a thread of the runtime.
             tokio::task::spawn_blocking(move || replay(&captures, company.as_deref(), &out, rtp_only, json)).await?
         }
@@ -169,17 +174,46 @@ async fn demo(options: DemoOptions) -> anyhow::Result<()> {
     }
 }
 
+fn read_policy(company: Option<&Path>) -> anyhow::Result<Policy> {
+    let Some(file) = company else { return Ok(Policy::default()) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("company file {}", file.display()))?;
+    Policy::from_company_file(&text).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
+        anyhow!("{} is wrong in {} place(s):\n{}", file.display(), errors.len(), lines.join("\n"))
+    })
+}
+
+/// What `replay --live` was asked for.
+struct Placed<'a> {
+    captures: &'a [PathBuf],
+    company: Option<&'a Path>,
+    out: &'a Path,
+    json: bool,
+}
+
+/// One call after the other, since they have the same two parties.
+async fn place(sources: &Sources, placed: &Placed<'_>, server: &str, parties: [&str; 2]) -> anyhow::Result<()> {
+    let [caller, callee] = parties;
+    let server = tokio::net::lookup_host(server).await?.next().ok_or_else(|| anyhow!("{server} has no address"))?;
+    let target = Target { server, caller: caller.parse()?, callee: callee.parse()? };
+    let socket = read_config(sources)?.control.socket;
+    let socket = control::ask(&socket, &Request::Status).await.is_ok().then_some(socket);
+    let policy = read_policy(placed.company)?;
+    let options = Options::new(placed.out);
+    let mut reports = Vec::new();
+    for (capture, stem) in placed.captures.iter().zip(stems(placed.captures)) {
+        let report = crate::live::run(capture, &stem, &target, socket.as_deref(), &policy, &options).await;
+        reports.push(report.with_context(|| format!("{}", capture.display()))?);
+    }
+    match placed.json {
+        true => println!("{}", serde_json::to_string_pretty(&reports)?),
+        false => println!("{}", show::placed(&reports)),
+    }
+    Ok(())
+}
+
 fn replay(captures: &[PathBuf], company: Option<&Path>, out: &Path, rtp_only: bool, json: bool) -> anyhow::Result<()> {
-    let policy = match company {
-        None => Policy::default(),
-        Some(file) => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("company file {}", file.display()))?;
-            Policy::from_company_file(&text).map_err(|errors| {
-                let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
-                anyhow!("{} is wrong in {} place(s):\n{}", file.display(), errors.len(), lines.join("\n"))
-            })?
-        }
-    };
+    let policy = read_policy(company)?;
     let options = Options { rtp_only, ..Options::new(out) };
     let mut reports = Vec::new();
     for (capture, stem) in captures.iter().zip(stems(captures)) {

@@ -18,7 +18,7 @@ mod tap;
 
 pub use bridge::{Bridge, BridgeConfig, Fact, Out};
 pub use inject::Injection;
-pub use leg::{Commander, LegMedia, LegStats};
+pub use leg::{Commander, Kind, LegMedia, LegStats};
 pub use receive::Counters;
 pub use tap::{TAP_HEADER, TapEvent, decode_tap, encode_tap, payload_length};
 

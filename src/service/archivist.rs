@@ -177,7 +177,7 @@ impl Archivist {
             }
             ArchiveOrder::NotRecorded { record, company_name, problem } => {
                 let ended = Ended { record: *record, stats: Default::default(), company_name };
-                let failed = self.failed(&ended, problem);
+                let failed = failed(self.new_id(), &ended, problem);
                 return self.ready.push(failed);
             }
             ArchiveOrder::Stop => return,
@@ -196,7 +196,7 @@ impl Archivist {
         let Waiting { closed, no_file, over: _, ended } = waiting;
         let Some(ended) = ended else { return };
         if let Some(problem) = no_file {
-            let failed = self.failed(&ended, problem);
+            let failed = failed(self.new_id(), &ended, problem);
             self.ready.push(failed);
         }
         for finish in closed {
@@ -221,46 +221,14 @@ impl Archivist {
             Err(error) => {
                 tracing::error!(call = %sidecar.call, %error, "a recording could not be finished; it is repaired at the next start");
                 let problem = format!("the file could not be finished: {error}");
-                self.failed(ended, problem)
+                // Under its own id, and its journal stays: the repair takes the failure's place.
+                failed(finish.recording, ended, problem)
             }
         }
     }
 
-    /// The visible failure of a recording that policy wanted.
-    fn failed(&self, ended: &Ended, problem: String) -> Ready {
-        let id = RecordingId::new(self.clock.wall(), super::clock::OsRandom.ten_bytes());
-        let record = &ended.record;
-        let started = record.answered.unwrap_or(record.started);
-        let parties = [(record.caller.clone(), String::new()), (record.callee.clone(), String::new())];
-        let finish = Finish {
-            samples: 0,
-            rate: Rate::NARROW,
-            state: RecordingState::Failed,
-            markers: Vec::new(),
-            markers_left_out: 0,
-            changes: record.changes.clone(),
-            ended_paused: record.ended_paused,
-            end_reason: record.end_reason.clone(),
-            problem: problem.clone(),
-            legs: ended.stats,
-        };
-        let sidecar = sidecar(&draft_of(record, &ended.company_name, id, started, parties), finish);
-        let record = RecordingRecord {
-            id,
-            call: record.id,
-            company: record.company,
-            state: RecordingState::Failed,
-            path: String::new(),
-            started,
-            samples: 0,
-            rate: 8_000,
-            bytes: 0,
-            audio_sha256: String::new(),
-            frame_sha256: String::new(),
-            problem,
-            sidecar,
-        };
-        Ready { record, kind: OutboxKind::RecordingFailed, journal: None }
+    fn new_id(&self) -> RecordingId {
+        RecordingId::new(self.clock.wall(), super::clock::OsRandom.ten_bytes())
     }
 
     /// Row and outbox entry of everything that is ready, in one transaction; tried again later
@@ -302,6 +270,53 @@ impl Archivist {
             self.finish_call(waiting);
         }
         self.hand_over();
+    }
+}
+
+/// A failure that is ready to be handed over, under this id.
+fn failed(recording: RecordingId, ended: &Ended, problem: String) -> Ready {
+    let Ended { record, stats, company_name } = ended;
+    let record = failed_recording(recording, record, company_name, *stats, problem);
+    Ready { record, kind: OutboxKind::RecordingFailed, journal: None }
+}
+
+/// The visible failure of a recording that policy wanted.
+pub fn failed_recording(
+    id: RecordingId,
+    record: &CallRecord,
+    company_name: &str,
+    legs: [LegStats; 2],
+    problem: String,
+) -> RecordingRecord {
+    let started = record.answered.unwrap_or(record.started);
+    let parties = [(record.caller.clone(), String::new()), (record.callee.clone(), String::new())];
+    let finish = Finish {
+        samples: 0,
+        rate: Rate::NARROW,
+        state: RecordingState::Failed,
+        markers: Vec::new(),
+        markers_left_out: 0,
+        changes: record.changes.clone(),
+        ended_paused: record.ended_paused,
+        end_reason: record.end_reason.clone(),
+        problem: problem.clone(),
+        legs,
+    };
+    let sidecar = sidecar(&draft_of(record, company_name, id, started, parties), finish);
+    RecordingRecord {
+        id,
+        call: record.id,
+        company: record.company,
+        state: RecordingState::Failed,
+        path: String::new(),
+        started,
+        samples: 0,
+        rate: 8_000,
+        bytes: 0,
+        audio_sha256: String::new(),
+        frame_sha256: String::new(),
+        problem,
+        sidecar,
     }
 }
 
@@ -357,8 +372,9 @@ pub fn finish_file(paths: &Paths, sidecar: &Sidecar, audio_sha256: Option<String
     let dressed = dress(sidecar);
     let seal = seal(sidecar.samples, &dressed.cues, &dressed.info);
     let data_end = crate::audio::wav::DATA_OFFSET + 4 * sidecar.samples;
-    // The sizes come first: a crash right after leaves a header that says where the audio ends.
-    for (offset, bytes) in seal.sizes {
+    // The sizes come first, that of the audio before that of the whole: a crash right after
+    // leaves a header that says where the audio ends.
+    for (offset, bytes) in seal.sizes.into_iter().rev() {
         file.write_all_at(&bytes, offset)?;
     }
     file.set_len(data_end)?;

@@ -6,12 +6,17 @@
 //! | `.journal` without a file | a failed recording is handed over |
 //! | `.wav` without a row | handed over from its sidecar |
 //! | a row without its `.wav` | marked as missing |
+//! | a row of a deleted recording with its `.wav` | the file is taken away |
 //! | a call without an end | ended as crashed |
+//! | a call that should be recorded, without a recording | a failed recording is handed over |
 
-use super::archivist::{audio_digest, finish_file, frame_digest};
+use super::archivist::{audio_digest, failed_recording, finish_file, frame_digest};
+use super::clock::OsRandom;
 use super::recorder::Paths;
-use crate::base::{Rate, Wall};
-use crate::ledger::{Because, Change, EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar};
+use crate::base::{Random, Rate, RecordingId, Wall};
+use crate::ledger::{
+    Because, CallRecord, Change, EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar,
+};
 use crate::recording::{Draft, Finish, Repaired, repair, sidecar};
 use crate::store::{RecordingFilter, Store, StoreError};
 use std::collections::HashSet;
@@ -49,27 +54,16 @@ pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, 
     walk(dir, &mut files).map_err(|error| RecoverError::Folder { path: dir.to_owned(), error })?;
     let mut rows = all_rows(store).await?;
     for path in files.iter().filter(|path| has_ending(path, "journal")) {
-        let outcome = from_journal(dir, path);
-        match outcome {
-            Ok(Some(record)) => {
-                let kind = match record.state {
-                    RecordingState::Failed => OutboxKind::RecordingFailed,
-                    RecordingState::Complete
-                    | RecordingState::Incomplete
-                    | RecordingState::Recovered
-                    | RecordingState::Deleted
-                    | RecordingState::Missing => OutboxKind::RecordingFinished,
-                };
-                match kind {
-                    OutboxKind::RecordingFailed => recovered.failed += 1,
-                    OutboxKind::RecordingFinished | OutboxKind::RecordingDeleted => recovered.repaired += 1,
-                }
-                store.hand_over(&record, kind, now).await?;
-                rows.insert(record.path.clone());
-                let _ = fs::remove_file(path);
+        if let Some(record) = recover_journal(dir, path, store, now).await? {
+            match record.state {
+                RecordingState::Failed => recovered.failed += 1,
+                RecordingState::Complete
+                | RecordingState::Incomplete
+                | RecordingState::Recovered
+                | RecordingState::Deleted
+                | RecordingState::Missing => recovered.repaired += 1,
             }
-            Ok(None) => drop(fs::remove_file(path)),
-            Err(error) => tracing::error!(file = %path.display(), %error, "a recording could not be repaired"),
+            rows.insert(record.path);
         }
     }
     for path in files.iter().filter(|path| has_ending(path, "wav")) {
@@ -87,9 +81,50 @@ pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, 
             }
         }
     }
-    recovered.missing = mark_missing(dir, store).await?;
+    for path in files.iter().filter(|path| has_ending(path, "tmp")) {
+        // A sidecar that was not whole yet; its recording has another by now.
+        let _ = fs::remove_file(path);
+    }
+    recovered.missing = compare_rows(dir, store).await?;
     recovered.calls = end_open_calls(store, now).await?;
+    recovered.failed += fail_unrecorded_calls(store, now).await?;
     Ok(recovered)
+}
+
+/// Repairs and hands over what a journal is left of; the journal goes when the row is there. What
+/// cannot be repaired is handed over as failed, and tried again at the next start.
+async fn recover_journal(
+    dir: &Path,
+    journal: &Path,
+    store: &Store,
+    now: Wall,
+) -> Result<Option<RecordingRecord>, StoreError> {
+    let (record, done) = match from_journal(dir, journal) {
+        Ok(record) => (record, true),
+        Err(error) => {
+            tracing::error!(file = %journal.display(), %error, "a recording could not be repaired");
+            let problem = format!("the file could not be repaired: {error}");
+            (read_journal(journal).ok().and_then(|repaired| nothing_saved(&repaired, &problem)), false)
+        }
+    };
+    if let Some(record) = &record {
+        let kind = match record.state {
+            RecordingState::Failed => OutboxKind::RecordingFailed,
+            RecordingState::Complete
+            | RecordingState::Incomplete
+            | RecordingState::Recovered
+            | RecordingState::Deleted
+            | RecordingState::Missing => OutboxKind::RecordingFinished,
+        };
+        store.hand_over(record, kind, now).await?;
+        if store.call(record.call).await?.is_none() {
+            store.save_call(&call_of(&record.sidecar, now)).await?;
+        }
+    }
+    if done {
+        let _ = fs::remove_file(journal);
+    }
+    Ok(record)
 }
 
 fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -129,6 +164,11 @@ async fn all_rows(store: &Store) -> Result<HashSet<String>, StoreError> {
     }
 }
 
+/// The journal alone: nothing is known of the audio.
+fn read_journal(journal: &Path) -> io::Result<Repaired> {
+    Ok(repair(0, &String::from_utf8_lossy(&fs::read(journal)?)))
+}
+
 /// A journal that nobody has taken away: the recording was not handed over. `None` when it says
 /// nothing (the process died while it was made).
 fn from_journal(dir: &Path, journal: &Path) -> io::Result<Option<RecordingRecord>> {
@@ -140,25 +180,33 @@ fn from_journal(dir: &Path, journal: &Path) -> io::Result<Option<RecordingRecord
         return from_sidecar(dir, &paths.wav()).map(Some);
     }
     // Finishing was interrupted after the sidecar: it is done once more.
-    if let Some(sidecar) =
-        fs::read(paths.sidecar()).ok().and_then(|bytes| serde_json::from_slice::<Sidecar>(&bytes).ok())
+    if paths.part().exists()
+        && let Some(sidecar) =
+            fs::read(paths.sidecar()).ok().and_then(|bytes| serde_json::from_slice::<Sidecar>(&bytes).ok())
     {
         return finish_file(&paths, &sidecar, None).map(Some);
     }
-    let repaired = repair(audio_end(&paths.part()), &text);
-    let Some(draft) = repaired.draft.clone() else {
-        let _ = fs::remove_file(paths.part());
-        return Ok(None);
+    let audio = if paths.part().exists() { paths.part() } else { paths.wav() };
+    let repaired = repair(audio_end(&audio), &text);
+    let draft = match &repaired.draft {
+        Some(draft) if repaired.samples != 0 => draft,
+        Some(_) | None => {
+            // Nothing, or a header; and a sidecar would describe what is not there.
+            let _ = fs::remove_file(paths.part());
+            let _ = fs::remove_file(paths.sidecar());
+            return Ok(nothing_saved(&repaired, "the process died before the first sample was written"));
+        }
     };
-    if repaired.samples == 0 {
-        let _ = fs::remove_file(paths.part());
-        return Ok(Some(nothing_saved(&draft, &repaired)));
-    }
-    let sidecar = crashed_sidecar(&draft, &repaired, RecordingState::Recovered, "the process died during the call");
+    let sidecar = crashed_sidecar(draft, &repaired, RecordingState::Recovered, "the process died during the call");
     finish_file(&paths, &sidecar, None).map(Some)
 }
 
-/// Where the audio of a `.part` ends: what its header says once it was sealed, else its length.
+/// Offsets of the two sizes in the header of a `.wav`.
+const RIFF_SIZE_AT: usize = 4;
+const DATA_SIZE_AT: usize = 40;
+
+/// Where the audio of a file ends: what its header says once it was sealed (the size of the whole
+/// or of the audio is set), else its length.
 fn audio_end(part: &Path) -> u64 {
     let Ok(mut file) = File::open(part) else { return 0 };
     let length = file.metadata().map_or(0, |meta| meta.len());
@@ -166,17 +214,22 @@ fn audio_end(part: &Path) -> u64 {
     if io::Read::read_exact(&mut file, &mut header).is_err() {
         return 0;
     }
-    let size = header.last_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
-    match size {
-        0 => length,
-        size => length.min(crate::audio::wav::DATA_OFFSET + size),
+    let size_at = |at: usize| {
+        let bytes = header.get(at..).and_then(|rest| rest.first_chunk::<4>());
+        bytes.map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)))
+    };
+    match (size_at(RIFF_SIZE_AT), size_at(DATA_SIZE_AT)) {
+        (0, 0) => length,
+        (_, size) => length.min(crate::audio::wav::DATA_OFFSET + size),
     }
 }
 
-fn nothing_saved(draft: &Draft, repaired: &Repaired) -> RecordingRecord {
-    let problem = "the process died before the first sample was written";
-    let sidecar = crashed_sidecar(draft, repaired, RecordingState::Failed, problem);
-    RecordingRecord {
+/// A recording without a file; `None` where the journal does not say whose it is.
+fn nothing_saved(repaired: &Repaired, problem: &str) -> Option<RecordingRecord> {
+    let draft = repaired.draft.as_ref()?;
+    let nothing = Repaired { samples: 0, markers: Vec::new(), ..repaired.clone() };
+    let sidecar = crashed_sidecar(draft, &nothing, RecordingState::Failed, problem);
+    Some(RecordingRecord {
         id: draft.recording,
         call: draft.call,
         company: draft.company,
@@ -190,7 +243,7 @@ fn nothing_saved(draft: &Draft, repaired: &Repaired) -> RecordingRecord {
         frame_sha256: String::new(),
         problem: problem.to_owned(),
         sidecar,
-    }
+    })
 }
 
 fn crashed_sidecar(draft: &Draft, repaired: &Repaired, state: RecordingState, problem: &str) -> Sidecar {
@@ -233,17 +286,27 @@ fn from_sidecar(dir: &Path, wav: &Path) -> io::Result<RecordingRecord> {
     })
 }
 
-async fn mark_missing(dir: &Path, store: &Store) -> Result<usize, StoreError> {
+/// Marks rows whose file is gone, and takes away files whose row says that they were deleted;
+/// how many are missing.
+async fn compare_rows(dir: &Path, store: &Store) -> Result<usize, StoreError> {
     let mut missing = 0;
-    for state in [RecordingState::Complete, RecordingState::Incomplete, RecordingState::Recovered] {
+    for state in
+        [RecordingState::Complete, RecordingState::Incomplete, RecordingState::Recovered, RecordingState::Deleted]
+    {
         let mut filter = RecordingFilter { state: Some(state), ..RecordingFilter::default() };
         loop {
             let page = store.recordings(&filter, PAGE).await?;
             filter.before = page.last().map(|record| record.id);
-            for record in page.iter().filter(|record| !dir.join(&record.path).exists()) {
-                store.mark_missing(record.id).await?;
-                tracing::warn!(recording = %record.id, call = %record.call, "the file of a recording is missing");
-                missing += 1;
+            for record in page.iter().filter(|record| !record.path.is_empty()) {
+                let wav = dir.join(&record.path);
+                if state == RecordingState::Deleted {
+                    let _ = fs::remove_file(&wav);
+                    let _ = fs::remove_file(wav.with_extension("json"));
+                } else if !wav.exists() {
+                    store.mark_missing(record.id).await?;
+                    tracing::warn!(recording = %record.id, call = %record.call, "the file of a recording is missing");
+                    missing += 1;
+                }
             }
             if page.len() < PAGE as usize {
                 break;
@@ -258,10 +321,55 @@ async fn end_open_calls(store: &Store, now: Wall) -> Result<usize, StoreError> {
     for call in &mut open {
         call.ended = Some(now);
         call.end_reason = Some(EndReason::Crashed);
+        if call.answered.is_none() {
+            // The answer had not been written yet, the recording that began with it had.
+            call.answered = store.recordings_of(call.id).await?.first().map(|recording| recording.sidecar.answered);
+        }
         let paused = |change: &Change| !change.decision.record && change.decision.because == Because::AgentCommand;
         call.ended_paused = call.answered.is_some() && call.changes.last().is_some_and(paused);
         call.outcome = if call.answered.is_some() { Outcome::Completed } else { Outcome::Failed };
     }
     store.save_calls(&open).await?;
     Ok(open.len())
+}
+
+/// A call of which the crash left a recording and no row.
+fn call_of(sidecar: &Sidecar, now: Wall) -> CallRecord {
+    let mut parties = sidecar.parties.iter().map(|side| side.party.clone());
+    CallRecord {
+        id: sidecar.call,
+        company: sidecar.company,
+        direction: sidecar.direction,
+        caller: parties.next().unwrap_or_default(),
+        callee: parties.next().unwrap_or_default(),
+        number: sidecar.number,
+        started: sidecar.answered,
+        answered: Some(sidecar.answered),
+        ended: Some(now),
+        outcome: Outcome::Completed,
+        end_reason: Some(EndReason::Crashed),
+        decision: sidecar.decision.clone(),
+        changes: sidecar.changes.clone(),
+        ended_paused: sidecar.ended_paused,
+    }
+}
+
+/// Every call that policy said to record ends in a recording or in a visible failure: also one
+/// that the process died of before its file was begun.
+async fn fail_unrecorded_calls(store: &Store, now: Wall) -> Result<usize, StoreError> {
+    let calls = store.unrecorded_calls().await?;
+    if calls.is_empty() {
+        return Ok(0);
+    }
+    let directory = store.load_directory().await?;
+    let mut failed = Vec::with_capacity(calls.len());
+    for call in &calls {
+        let company_name = directory.company(call.company).map_or("", |company| company.name.as_str());
+        let id = RecordingId::new(now, OsRandom.ten_bytes());
+        let problem = "the process died before the recording was begun".to_owned();
+        let record = failed_recording(id, call, company_name, Default::default(), problem);
+        failed.push((record, OutboxKind::RecordingFailed));
+    }
+    store.hand_over_all(&failed, now).await?;
+    Ok(failed.len())
 }

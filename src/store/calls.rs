@@ -62,6 +62,16 @@ impl Store {
         let query = sqlx::query("SELECT * FROM calls WHERE ended IS NULL ORDER BY id");
         query.fetch_all(&self.readers).await?.iter().map(call).collect()
     }
+
+    /// Answered calls that policy said to record and that have no recording, not even a failed
+    /// one: a crash came before the file was begun, or before its failure was written.
+    pub async fn unrecorded_calls(&self) -> Result<Vec<CallRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM calls WHERE record AND answered IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM recordings WHERE call_id = calls.id) ORDER BY id",
+        );
+        query.fetch_all(&self.readers).await?.iter().map(call).collect()
+    }
 }
 
 async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {

@@ -20,7 +20,8 @@ pub struct RecordingFilter {
 impl Store {
     /// Writes the recording's row and its outbox entry in one transaction, and says the
     /// entry's position. A recording that was handed over before stays as it is, and the
-    /// position is that of the first time.
+    /// position is that of the first time; but one that had failed and was repaired since
+    /// replaces its failure.
     pub async fn hand_over(&self, recording: &RecordingRecord, kind: OutboxKind, now: Wall) -> Result<i64, StoreError> {
         let mut transaction = self.write().await?;
         let seq = hand_over(&mut transaction, recording, kind, now).await?;
@@ -114,7 +115,7 @@ async fn hand_over(
     }
 }
 
-/// Whether the row is new.
+/// Whether the row is new, or a repaired recording's in the place of its failure.
 async fn insert(connection: &mut SqliteConnection, recording: &RecordingRecord) -> Result<bool, StoreError> {
     let RecordingRecord {
         id,
@@ -135,7 +136,11 @@ async fn insert(connection: &mut SqliteConnection, recording: &RecordingRecord) 
         "INSERT INTO recordings (id, call_id, company_id, state, path, started, samples, rate, bytes,
                                  audio_sha256, frame_sha256, problem, sidecar)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         ON CONFLICT (id) DO NOTHING",
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, path = excluded.path, started = excluded.started,
+             samples = excluded.samples, rate = excluded.rate, bytes = excluded.bytes,
+             audio_sha256 = excluded.audio_sha256, frame_sha256 = excluded.frame_sha256,
+             problem = excluded.problem, sidecar = excluded.sidecar
+         WHERE recordings.state = $14 AND excluded.state <> $14",
     );
     let query = query
         .bind(id.to_string())
@@ -150,7 +155,8 @@ async fn insert(connection: &mut SqliteConnection, recording: &RecordingRecord) 
         .bind(audio_sha256)
         .bind(frame_sha256)
         .bind(problem)
-        .bind(serde_json::to_string(sidecar)?);
+        .bind(serde_json::to_string(sidecar)?)
+        .bind(RecordingState::Failed.as_str());
     Ok(query.execute(connection).await?.rows_affected() != 0)
 }
 

@@ -71,6 +71,8 @@ impl PhoneConfig {
 /// held, or while a key was down, is not said later.
 #[derive(Clone)]
 pub enum Voice {
+    /// No packets of its own: whoever drives the phone sends them.
+    Nothing,
     Silence,
     /// 16-bit samples at 8 kHz, from the start again when they are over.
     Loop(Arc<[i16]>),
@@ -82,7 +84,7 @@ impl Voice {
     /// The payload byte at a position, in `law`.
     pub fn byte(&self, at: u64, law: Law) -> u8 {
         match self {
-            Voice::Silence => law.silence(),
+            Voice::Nothing | Voice::Silence => law.silence(),
             Voice::Loop(samples) => match looped(samples, at) {
                 Some(sample) => law.encode(sample),
                 None => law.silence(),

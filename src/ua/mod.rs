@@ -18,6 +18,7 @@ mod digits;
 mod heard;
 mod media;
 mod phone;
+mod raw;
 mod receiver;
 mod registration;
 mod sender;
@@ -25,6 +26,7 @@ mod talk;
 
 pub use config::{PhoneConfig, Voice};
 pub use phone::{Counters, Phone};
+pub use raw::{RawKind, RawPacket};
 
 use crate::sdp::SdpError;
 use crate::sip::dialog::DialogError;

@@ -62,7 +62,8 @@ impl Sender {
     pub(super) fn tick(&mut self, negotiated: &Negotiated, voice: &Voice, muted: bool) -> Option<Bytes> {
         let at = self.ticks * u64::from(self.samples);
         self.ticks += 1;
-        if !negotiated.flow.sends() || negotiated.held_by_address {
+        let mute = matches!(voice, Voice::Nothing);
+        if mute || !negotiated.flow.sends() || negotiated.held_by_address {
             self.spurt = true;
             return None;
         }

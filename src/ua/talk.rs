@@ -73,6 +73,10 @@ impl Talk {
         self.info.queue.is_empty() && self.info.under_way.is_none()
     }
 
+    pub(super) fn queue_info(&mut self, keys: &[u8]) {
+        self.info.queue.extend(keys);
+    }
+
     /// Whether hanging up has to wait; it will be done then.
     pub(super) fn wait_for_ack(&mut self) -> bool {
         match &mut self.ack {
@@ -118,13 +122,13 @@ impl Phone {
             media.press(keys.as_bytes());
         }
         if self.config.info_digits {
-            talk.info.queue.extend(keys.bytes());
+            talk.queue_info(keys.as_bytes());
             self.send_info(now);
         }
         Ok(())
     }
 
-    fn send_info(&mut self, now: Time) {
+    pub(super) fn send_info(&mut self, now: Time) {
         let Call::Talking(talk) = &mut self.call else { return };
         if talk.info.under_way.is_some() {
             return;

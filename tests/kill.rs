@@ -1,0 +1,311 @@
+//! The service under `kill -9`: a real `telegraphone serve` is killed with calls up, at random
+//! moments and between any two steps from the first write to the event. The next start puts
+//! everything right.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails, and it measures time"
+)]
+
+#[path = "kill/finished.rs"]
+mod finished;
+#[path = "kill/phones.rs"]
+mod phones;
+#[path = "kill/service.rs"]
+mod service;
+
+use finished::{Expected, ROWS};
+use phones::Phones;
+use service::{DEADLINE, Service, data_dir, files_in, runtime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use telegraphone::audio::Law;
+use telegraphone::base::{CallId, Random, RecordingId, Seeded};
+use telegraphone::ledger::{EndReason, OutboxKind, RecordingRecord, RecordingState};
+
+/// Each ends with a kill.
+const ROUNDS: u64 = 52;
+/// Calls of a round.
+const CALLS: usize = 4;
+/// Samples of one channel in a second: what a crash may cost at most.
+const SECOND: usize = 8_000;
+
+/// When the process is killed, in ms.
+struct Round {
+    /// From the first INVITE to the hanging up, if it comes to that.
+    talk: u64,
+    /// From the first INVITE to the kill.
+    kill: u64,
+}
+
+impl Round {
+    /// Every twelfth is long enough to lose a second in; of the others, half die at the hanging
+    /// up, the rest anywhere.
+    fn drawn(number: u64, random: &mut Seeded) -> Round {
+        let mut below = |most: u32| u64::from(random.u32() % most);
+        match number % 12 {
+            5 => Round { talk: u64::MAX, kill: 1_400 + below(500) },
+            even if even % 2 == 0 => {
+                let talk = 120 + below(150);
+                Round { talk, kill: talk + below(45) }
+            }
+            _ => Round { talk: 100 + below(300), kill: below(500) },
+        }
+    }
+}
+
+/// What the phones know of a call at the moment of the kill.
+struct Dead {
+    /// Since the caller has heard of the answer.
+    up: Option<Duration>,
+    /// Samples that each party has sent.
+    sent: [usize; 2],
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_wherever_the_process_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Seeded(0x7e1e);
+    let mut phones = Phones::new();
+    let mut service = Service::start(folder.path());
+    let mut dead = Vec::new();
+    let mut found = BTreeMap::new();
+    for number in 0..ROUNDS {
+        let round = Round::drawn(number, &mut random);
+        play(&round, &mut phones, &mut service);
+        dead.extend(phones.dead());
+        for state in files_in(&data_dir(folder.path())).iter().filter_map(|file| left_over(file)) {
+            *found.entry(state).or_insert(0) += 1;
+        }
+        service = Service::start(folder.path());
+        check(&service, folder.path(), &dead, number);
+    }
+    println!("found after {ROUNDS} kills: {found:?}");
+    assert!(found.contains_key("written"), "no kill left an unfinished file: {found:?}");
+}
+
+/// Calls, then the kill at its moment.
+fn play(round: &Round, phones: &mut Phones, service: &mut Service) {
+    phones.turn_to(service.sip);
+    let begun = Instant::now();
+    let at = |ms: u64| begun.checked_add(Duration::from_millis(ms));
+    for _ in 0..CALLS {
+        phones.invite();
+    }
+    let kill = at(round.kill).unwrap();
+    if let Some(talk) = at(round.talk).filter(|talk| *talk < kill) {
+        phones.run_until(talk);
+        phones.hang_up();
+    }
+    phones.run_until(kill);
+    service.kill();
+}
+
+/// How far a recording was that is not handed over, told by its most telling file.
+fn left_over(file: &Path) -> Option<&'static str> {
+    let beside = |ending: &str| file.with_extension(ending).exists();
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("part") if beside("json") => Some("described, not renamed"),
+        Some("part") if sealed(file) => Some("sealed, not described"),
+        Some("part") => Some("written"),
+        Some("wav") if beside("journal") => Some("renamed, journal there"),
+        Some("journal") if !beside("part") && !beside("wav") => Some("journal alone"),
+        Some("tmp") => Some("half a sidecar"),
+        Some(_) | None => None,
+    }
+}
+
+fn sealed(part: &Path) -> bool {
+    let bytes = std::fs::read(part).unwrap();
+    bytes.get(4..8).is_some_and(|size| size != [0; 4]) || bytes.get(40..44).is_some_and(|size| size != [0; 4])
+}
+
+fn check(service: &Service, folder: &Path, dead: &[Dead], number: u64) {
+    let rows = service.recordings();
+    check_rows(service, folder, &rows, number);
+    let by_call = by_call(&rows);
+    let mut recorded = BTreeSet::new();
+    for call in service.stored_calls() {
+        assert!(call.ended.is_some(), "round {number}: call {} has no end", call.id);
+        let recordings = by_call.get(&call.id).map_or(&[][..], Vec::as_slice);
+        if call.end_reason == Some(EndReason::Crashed) {
+            let state = recordings.first().map(|row| row.state);
+            assert_ne!(state, Some(RecordingState::Incomplete), "round {number}: call {}", call.id);
+        }
+        if call.answered.is_none() {
+            assert!(recordings.is_empty(), "round {number}: call {} was not answered", call.id);
+            continue;
+        }
+        assert_eq!(recordings.len(), 1, "round {number}: recordings of the answered call {}", call.id);
+        let at = phones::number_of(&call.caller.address);
+        recorded.insert(at);
+        check_audio(folder, recordings[0], &dead[at], at, number);
+    }
+    for (at, call) in dead.iter().enumerate() {
+        // What happened in the last second may be lost, not more.
+        if call.up.is_some_and(|up| up >= Duration::from_secs(1)) {
+            assert!(recorded.contains(&at), "round {number}: call {at} was up and nothing is known of it");
+        }
+    }
+}
+
+/// Files, rows and events belong together, each once.
+fn check_rows(service: &Service, folder: &Path, rows: &[RecordingRecord], number: u64) {
+    let finals = files_and_rows_agree(folder, rows);
+    assert_eq!(finals, Vec::<String>::new(), "round {number}: files and rows");
+    assert_eq!(service.verify(), Vec::<String>::new(), "round {number}: recording verify");
+    let events = service.events(rows.len());
+    let told: BTreeSet<RecordingId> = events.iter().map(|event| event.recording).collect();
+    assert_eq!(told, rows.iter().map(|row| row.id).collect(), "round {number}: events and rows");
+    assert_eq!(events.len(), rows.len(), "round {number}: one event per recording");
+    for event in &events {
+        let row = rows.iter().find(|row| row.id == event.recording).unwrap();
+        let kind = match row.state {
+            RecordingState::Failed => OutboxKind::RecordingFailed,
+            RecordingState::Complete | RecordingState::Recovered => OutboxKind::RecordingFinished,
+            RecordingState::Incomplete | RecordingState::Deleted | RecordingState::Missing => {
+                panic!("round {number}: recording {} is {}: {}", row.id, row.state.as_str(), row.problem)
+            }
+        };
+        assert_eq!(event.kind, kind, "round {number}: recording {}", row.id);
+    }
+}
+
+/// What is wrong between the folder and the rows of files: nothing unfinished is left, every file
+/// has its row and every row its file and sidecar.
+fn files_and_rows_agree(folder: &Path, rows: &[RecordingRecord]) -> Vec<String> {
+    let dir = data_dir(folder).join("recordings");
+    let mut wrong = Vec::new();
+    let mut expected = BTreeSet::new();
+    let with_file = |row: &&RecordingRecord| match row.state {
+        RecordingState::Complete | RecordingState::Incomplete | RecordingState::Recovered => true,
+        RecordingState::Failed | RecordingState::Deleted | RecordingState::Missing => false,
+    };
+    for row in rows.iter().filter(with_file) {
+        for path in [dir.join(&row.path), dir.join(&row.path).with_extension("json")] {
+            if !expected.insert(path.clone()) {
+                wrong.push(format!("two rows for {}", path.display()));
+            }
+        }
+    }
+    let there: BTreeSet<_> = files_in(&dir).into_iter().filter(|path| *path != dir.join("reserve")).collect();
+    wrong.extend(there.difference(&expected).map(|path| format!("{} has no row", path.display())));
+    wrong.extend(expected.difference(&there).map(|path| format!("{} is not there", path.display())));
+    wrong
+}
+
+fn by_call(rows: &[RecordingRecord]) -> BTreeMap<CallId, Vec<&RecordingRecord>> {
+    let mut by_call: BTreeMap<CallId, Vec<&RecordingRecord>> = BTreeMap::new();
+    for row in rows {
+        by_call.entry(row.call).or_default().push(row);
+    }
+    by_call
+}
+
+/// Nothing but this call's own samples stands in each channel, and at most a second less of them
+/// than was sent.
+fn check_audio(folder: &Path, row: &RecordingRecord, call: &Dead, at: usize, number: u64) {
+    let audio = match row.path.is_empty() {
+        true => Vec::new(),
+        false => {
+            let bytes = std::fs::read(data_dir(folder).join("recordings").join(&row.path)).unwrap();
+            bytes[44..44 + 4 * usize::try_from(row.samples).unwrap()].to_vec()
+        }
+    };
+    for side in 0..2 {
+        let spoken = Law::Mu.decode(phones::code(at, side));
+        let channel = audio.chunks_exact(4).map(|frame| i16::from_le_bytes([frame[2 * side], frame[2 * side + 1]]));
+        let heard: Vec<i16> = channel.filter(|sample| *sample != 0).collect();
+        let context = format!("round {number}, call {at}, side {side}, recording {} ({})", row.id, row.state.as_str());
+        assert!(heard.iter().all(|sample| *sample == spoken), "{context}: not what was spoken");
+        let sent = call.sent[side];
+        assert!(heard.len() <= sent, "{context}: {} of {sent} samples", heard.len());
+        assert!(heard.len() + SECOND >= sent, "{context}: only {} of {sent} samples were saved", heard.len());
+    }
+}
+
+#[test]
+fn every_state_between_the_first_write_and_the_event_is_put_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut phones = Phones::new();
+    let mut service = Service::start(folder.path());
+    let mut recordings = finish_calls(&service, &mut phones, ROWS.len());
+    service.kill();
+    // The oldest event first: the last row takes the newest event away.
+    recordings.sort_by_key(|(seq, _)| *seq);
+    runtime().block_on(async {
+        for (row, (_, recording)) in ROWS.iter().zip(&recordings) {
+            finished::bring_into(row, &data_dir(folder.path()), recording).await;
+        }
+    });
+    for pass in ["first", "second"] {
+        let mut service = Service::start(folder.path());
+        check_states(&service, folder.path(), &recordings, pass);
+        service.kill();
+    }
+}
+
+/// Makes that many finished recordings, each with the position of its event.
+fn finish_calls(service: &Service, phones: &mut Phones, count: usize) -> Vec<(i64, RecordingRecord)> {
+    phones.turn_to(service.sip);
+    for _ in 0..count {
+        phones.invite();
+    }
+    let deadline = Instant::now() + DEADLINE;
+    while phones.up() < count {
+        assert!(Instant::now() < deadline, "only {} of {count} calls are up", phones.up());
+        phones.run_until(Instant::now() + Duration::from_millis(10));
+    }
+    phones.run_until(Instant::now() + Duration::from_millis(400));
+    phones.hang_up();
+    while service.recordings().len() < count {
+        assert!(Instant::now() < deadline, "the recordings are not finished");
+        phones.run_until(Instant::now() + Duration::from_millis(10));
+    }
+    let events = service.events(count);
+    let seq = |id: RecordingId| events.iter().find(|event| event.recording == id).unwrap().seq;
+    service.recordings().into_iter().map(|row| (seq(row.id), row)).collect()
+}
+
+fn check_states(service: &Service, folder: &Path, before: &[(i64, RecordingRecord)], pass: &str) {
+    let rows = service.recordings();
+    let kinds: Vec<OutboxKind> = ROWS.iter().flat_map(|row| row.events).copied().collect();
+    let events = service.events(kinds.len());
+    let calls = service.stored_calls();
+    for (row, (_, recording)) in ROWS.iter().zip(before) {
+        let context = format!("{} ({pass} start)", row.name);
+        let found: Vec<_> = rows.iter().filter(|found| found.call == recording.call).collect();
+        assert_eq!(found.len(), 1, "{context}: rows");
+        check_state(row.expected, found[0], recording, &context);
+        let told: Vec<_> = events.iter().filter(|event| event.call == recording.call).map(|event| event.kind).collect();
+        assert_eq!(told, row.events, "{context}: events");
+        let call = calls.iter().find(|call| call.id == recording.call);
+        assert!(call.is_some_and(|call| call.ended.is_some()), "{context}: the call has no end");
+        if row.crashed {
+            assert_eq!(call.unwrap().end_reason, Some(EndReason::Crashed), "{context}");
+        }
+    }
+    assert_eq!(rows.len(), ROWS.len(), "no recording came from nowhere");
+    assert_eq!(files_and_rows_agree(folder, &rows), Vec::<String>::new(), "{pass} start");
+    let missing = ROWS.iter().filter(|row| row.expected == Expected::Missing).count();
+    assert_eq!(service.verify().len(), missing, "{pass} start: recording verify: {:?}", service.verify());
+}
+
+fn check_state(expected: Expected, found: &RecordingRecord, before: &RecordingRecord, context: &str) {
+    let (state, samples) = match expected {
+        Expected::Complete => (RecordingState::Complete, before.samples),
+        Expected::Recovered { lost } => (RecordingState::Recovered, before.samples - lost),
+        Expected::Failed => (RecordingState::Failed, 0),
+        Expected::Missing => (RecordingState::Missing, before.samples),
+        Expected::Deleted => (RecordingState::Deleted, before.samples),
+    };
+    assert_eq!((found.state, found.samples), (state, samples), "{context}: {}", found.problem);
+    if samples == before.samples && samples != 0 {
+        assert_eq!(found.audio_sha256, before.audio_sha256, "{context}: the audio");
+    }
+}
