@@ -213,7 +213,7 @@ def stage(binary: Path) -> Iterator[Stage]:
 def connect(caller: Client, callee: Client, uri: str) -> float:
     """Dials and answers; when both say that the call is up."""
     caller.dial(uri)
-    callee.wait_for(Event.INCOMING, 8)
+    callee.wait_for(Event.INCOMING, 20)
     callee.answer()
     caller.wait_for(Event.ESTABLISHED, 8)
     callee.wait_for(Event.ESTABLISHED, 8)
