@@ -386,10 +386,7 @@ impl Switch {
             .with_header("Contact", leg.contact.clone())
             .with_header("Allow", self.endpoint.capabilities().allow());
         if let Some(timer) = leg.timer {
-            response = response.with_header("Session-Expires", timer.agreed.answer_value());
-            if timer.agreed.requires_timer() {
-                response = response.with_header("Require", "timer");
-            }
+            response = timer.announce(response);
         }
         if let Some(body) = body {
             response = response.with_body("application/sdp", body);

@@ -12,7 +12,7 @@ use crate::sdp::{Codec, Events, Flow, Format, Local, Negotiated, OfferAnswer};
 use crate::sip::Peer;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ClientTx, ServerTx};
-use crate::sip::message::Request;
+use crate::sip::message::{Request, Response};
 use crate::sip::session_timer::Agreed;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,15 @@ pub struct Timer {
 }
 
 impl Timer {
+    /// The timer in our 2xx (RFC 4028 §9).
+    pub fn announce(&self, response: Response) -> Response {
+        let response = response.with_header("Session-Expires", self.agreed.answer_value());
+        match self.agreed.requires_timer() {
+            true => response.with_header("Require", "timer"),
+            false => response,
+        }
+    }
+
     pub fn start(agreed: Agreed, now: Time) -> Self {
         Timer { agreed, refresh_at: agreed.refresh_at(now), ends_at: agreed.ends_at(now) }
     }

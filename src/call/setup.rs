@@ -437,10 +437,7 @@ impl Switch {
         if let Some(timer) = &mut session.caller.timer {
             // It runs from the 2xx (RFC 4028 §9), not from the INVITE.
             *timer = Timer::start(timer.agreed, cx.now);
-            response = response.with_header("Session-Expires", timer.agreed.answer_value());
-            if timer.agreed.requires_timer() {
-                response = response.with_header("Require", "timer");
-            }
+            response = timer.announce(response);
         }
         if let Some(body) = body {
             response = response.with_body("application/sdp", body);
