@@ -15,6 +15,7 @@ mod core;
 mod monitor;
 mod net;
 mod ports;
+mod priority;
 mod recorder;
 pub mod recover;
 mod shell;
@@ -38,6 +39,7 @@ use archivist::ArchivistHandle;
 use clock::{Clock, OsRandom};
 use config::{Config, Listen};
 use net::{Bound, Connections, Outlets};
+use priority::WorkerClass;
 use recorder::{RecorderConfig, RecorderHandle};
 use shell::{Limits, ServiceShell};
 use std::collections::HashMap;
@@ -298,7 +300,8 @@ fn start_threads(
     for at in 0..config.media.worker_count(cores) {
         let (producer, consumer) = rtrb::RingBuffer::new(RING);
         let core = config.media.pin.then_some(at % cores);
-        workers.push(WorkerHandle::start(format!("media-{at}"), core, clock, producer, reports.clone())?);
+        let name = format!("media-{at}");
+        workers.push(WorkerHandle::start(name, core, config.media.realtime, clock, producer, reports.clone())?);
         if let Some(ring) = rings.get_mut(at % recorder_count) {
             ring.push(consumer);
         }
@@ -309,11 +312,17 @@ fn start_threads(
         write_interval: config.recording.write_interval,
         max_part_bytes: config.recording.max_part_bytes,
     };
+    // A recorder keeps its share only where no worker can be delayed by it.
+    let class = match workers.iter().all(|worker| worker.class() == WorkerClass::RealTime) {
+        true => WorkerClass::RealTime,
+        false => WorkerClass::Usual,
+    };
     let mut recorders = Vec::new();
     for (at, rings) in rings.into_iter().enumerate() {
         let name = format!("recorder-{at}");
         recorders.push(RecorderHandle::start(
             name,
+            class,
             clock,
             settings.clone(),
             rings,

@@ -3,6 +3,7 @@
 
 use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
+use super::priority::{WorkerClass, lower_recorder};
 use crate::base::{CallId, Random, RecordingId, Span, Time};
 use crate::call::Preparation;
 use crate::ledger::Change;
@@ -66,12 +67,11 @@ const NAP: Duration = Duration::from_millis(10);
 const BREATH: usize = 64;
 /// Files between two such chances.
 const WRITES: usize = 4;
-/// Below the media workers: their packets go first, also where both share a core.
-const NICE: i32 = 19;
 
 impl RecorderHandle {
     pub fn start(
         name: String,
+        workers: WorkerClass,
         clock: Clock,
         config: RecorderConfig,
         rings: Vec<Consumer<u8>>,
@@ -80,9 +80,7 @@ impl RecorderHandle {
     ) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
         let thread = thread::Builder::new().name(name).spawn(move || {
-            if let Err(error) = rustix::process::nice(NICE) {
-                tracing::warn!(%error, "the recorder runs at the priority of the media workers");
-            }
+            lower_recorder(workers);
             Recorder { clock, config, rings, inbox, archive, reports, takes: HashMap::new(), stopping: false }.run();
         })?;
         Ok(RecorderHandle { orders, thread: Some(thread) })

@@ -7,6 +7,7 @@
 
 use super::clock::Clock;
 use super::ports::LegSockets;
+use super::priority::{WorkerClass, raise_worker};
 use crate::base::{CallId, Side, Span, Time};
 use crate::call::MediaOrder;
 use crate::media::{Bridge, BridgeConfig, Fact, LegStats, Out, TAP_HEADER, TapEvent, encode_tap};
@@ -65,6 +66,7 @@ pub struct WorkerHandle {
     commands: SyncSender<Command>,
     waker: Arc<OwnedFd>,
     calls: Arc<AtomicUsize>,
+    class: WorkerClass,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -82,14 +84,16 @@ const CARE_PARTS: u32 = 100;
 /// Largest datagram that is taken; G.711 at 60 ms has 492 bytes.
 const DATAGRAM: usize = 2_048;
 const WAKER: u64 = u64::MAX;
-/// Packets go before signalling, the database and the recorder.
-const NICE: i32 = -10;
+/// Of the time that a look at the sockets took, the part that other threads get at least: a worker
+/// that is never done would leave a real-time core to nobody else.
+const OTHERS: u64 = 8;
 
 impl WorkerHandle {
     /// Starts a worker whose tap events go into `ring`.
     pub fn start(
         name: String,
         core: Option<usize>,
+        realtime: bool,
         clock: Clock,
         ring: Producer<u8>,
         reports: tokio::sync::mpsc::Sender<Report>,
@@ -113,17 +117,21 @@ impl WorkerHandle {
             care_at: Time::ZERO,
             care_part: 0,
         };
+        let (raised, class) = sync_channel(1);
         let thread = thread::Builder::new().name(name).spawn(move || {
             if let Some(core) = core {
                 pin(core);
             }
-            // Above everything that can wait; needs a right that the service may not have.
-            if let Err(error) = rustix::process::nice(NICE) {
-                tracing::debug!(%error, "media workers run at the usual priority");
-            }
+            let _ = raised.send(raise_worker(realtime));
             worker.run();
         })?;
-        Ok(WorkerHandle { commands, waker, calls, thread: Some(thread) })
+        let class = class.recv().map_err(io::Error::other)?;
+        Ok(WorkerHandle { commands, waker, calls, class, thread: Some(thread) })
+    }
+
+    /// How the worker's thread runs.
+    pub const fn class(&self) -> WorkerClass {
+        self.class
     }
 
     /// Calls on this worker, to choose the least busy one.
@@ -249,11 +257,11 @@ impl Worker {
     }
 
     /// Sleeps until a millisecond after `since`, so that the next look finds many packets at once.
+    /// A busier worker rests for a part of the time it used.
     fn rest(&self, since: Time) {
-        let left = (since + TICK).since(self.clock.now());
-        if left > Span::ZERO {
-            thread::sleep(Duration::from_micros(left.0));
-        }
+        let used = self.clock.now().since(since);
+        let left = TICK.0.saturating_sub(used.0).max(used.0 / OTHERS);
+        thread::sleep(Duration::from_micros(left));
     }
 
     fn receive(&mut self, token: u64, buffer: &mut [u8; DATAGRAM], now: Time) {

@@ -294,7 +294,7 @@ pub(super) fn default_media() -> Vec<MediaAddress> {
 /// The values of a `raw` that nothing is wrong with.
 pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, media: Vec<MediaAddress>) -> Config {
     let RawConfig { data_dir: _, sip, rtp, media: workers, recording, log, shutdown, control, limits } = raw;
-    let RawMedia { workers, pin } = workers;
+    let RawMedia { workers, pin, realtime } = workers;
     let RawLog { format, filter } = log;
     let RawShutdown { grace_s } = shutdown;
     let RawControl { socket } = control;
@@ -303,7 +303,7 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         data_dir: data_dir.to_owned(),
         sip: sip_config(sip, listen),
         rtp: rtp_config(rtp, media),
-        media: MediaConfig { workers: usize::from(*workers), pin: *pin },
+        media: MediaConfig { workers: usize::from(*workers), pin: *pin, realtime: *realtime },
         recording: recording_config(recording, data_dir),
         log: LogConfig { format: *format, filter: filter.clone() },
         shutdown: ShutdownConfig { grace: seconds(*grace_s) },

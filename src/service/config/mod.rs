@@ -91,6 +91,8 @@ pub struct MediaConfig {
     /// 0: see [`MediaConfig::worker_count`].
     pub workers: usize,
     pub pin: bool,
+    /// Ask for the real-time class.
+    pub realtime: bool,
 }
 
 impl MediaConfig {

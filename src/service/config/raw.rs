@@ -111,6 +111,8 @@ section!(
             "Threads that move media; 0: one less than the machine has cores, at least one.";
         pin: bool = true, "",
             "Bind each worker to a core of its own.";
+        realtime: bool = true, "",
+            "Ask for the real-time class for the workers, so that no other thread delays packets; needs CAP_SYS_NICE or RLIMIT_RTPRIO of 10, and runs at the usual class without it.";
     }
 );
 
