@@ -20,13 +20,22 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use telegraphone::audio::Law;
 use telegraphone::rtp::{HEADER, View, rewrite_header};
-use telegraphone::sip::digest;
 use telegraphone::sip::message::{Message, Method, Request, Response};
 use telegraphone::sip::parse::parse_datagram;
+
+#[path = "../tests/process/mod.rs"]
+mod process;
+#[path = "../tests/scene/mod.rs"]
+mod scene;
+
+use process::{Home, Process, data_dir, files_in};
+use scene::{Scene, answer, call_at_device, call_of_caller, description, media_of};
+
+const SCENE: Scene = Scene("load");
 
 const FRAME: usize = 160;
 const SOCKETS: usize = 16;
@@ -86,71 +95,32 @@ fn main() {
 
 /// The service in its own process.
 struct Running {
-    child: Child,
-    sip: SocketAddr,
-    dir: PathBuf,
-    binary: PathBuf,
+    home: Home,
+    process: Process,
 }
 
 impl Running {
     fn start(options: &Options) -> Running {
-        std::fs::create_dir_all(&options.dir).unwrap();
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let home = Home { binary: options.binary.clone(), folder: options.dir.clone() };
         let config = format!(
-            "data_dir = \"{dir}\"\n[sip]\nlisten = [{{ transport = \"udp\", address = \"127.0.0.1:{port}\" }}]\nmax_calls = {max}\n\
-             [rtp]\nport_min = 10000\nport_max = 31999\n[media]\nworkers = 1\npin = false\n[log]\nfilter = \"warn\"\n",
-            dir = options.dir.join("data").display(),
-            max = options.calls + 100,
+            "max_calls = {}\n[rtp]\nport_min = 10000\nport_max = 31999\n[media]\nworkers = 1\npin = false\n\
+             [log]\nfilter = \"warn\"\n",
+            options.calls + 100
         );
-        let config_path = options.dir.join("telegraphone.toml");
-        std::fs::write(&config_path, config).unwrap();
-        let company = options.dir.join("company.toml");
-        std::fs::write(&company, COMPANY).unwrap();
-        let applied = Command::new(&options.binary)
-            .arg("--config")
-            .arg(&config_path)
-            .arg("apply")
-            .arg(&company)
-            .output()
-            .unwrap();
-        assert!(applied.status.success(), "apply: {}", String::from_utf8_lossy(&applied.stderr));
+        home.set_up(&config, &SCENE.company());
         if options.pin {
             pin(0);
         }
-        let child = Command::new(&options.binary)
-            .arg("--config")
-            .arg(&config_path)
-            .arg("serve")
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(options.dir.join("service.log")).unwrap())
-            .spawn()
-            .unwrap();
+        let process = home.serve();
         if options.pin {
             pin(1);
         }
-        let running = Running {
-            child,
-            sip: format!("127.0.0.1:{port}").parse().unwrap(),
-            dir: options.dir.join("data"),
-            binary: options.binary.clone(),
-        };
-        let socket = running.dir.join("control.sock");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !socket.exists() {
-            assert!(
-                Instant::now() < deadline,
-                "the service did not start: see {}",
-                options.dir.join("service.log").display()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        std::thread::sleep(Duration::from_millis(300));
-        running
+        Running { home, process }
     }
 
     /// User and system time in µs.
     fn cpu(&self) -> u64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).unwrap();
         let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
         (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10_000
     }
@@ -158,7 +128,7 @@ impl Running {
     /// CPU per thread name, in ms.
     fn cpu_by_thread(&self) -> Vec<(String, u64)> {
         let mut threads: HashMap<String, u64> = HashMap::new();
-        for entry in std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().flatten() {
+        for entry in std::fs::read_dir(format!("/proc/{}/task", self.process.child.id())).unwrap().flatten() {
             let Ok(text) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
             let (head, tail) = text.rsplit_once(") ").unwrap();
             let fields: Vec<&str> = tail.split(' ').collect();
@@ -172,19 +142,13 @@ impl Running {
     }
 
     fn resident(&self) -> u64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.process.child.id())).unwrap();
         text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
     }
 
-    fn ask(&self, words: &[&str]) -> serde_json::Value {
-        let output =
-            Command::new(&self.binary).arg("--data").arg(&self.dir).args(words).arg("--json").output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null)
-    }
-
     fn stop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
+        let _ = Command::new("kill").arg(self.process.child.id().to_string()).status();
+        let _ = self.process.child.wait();
     }
 }
 
@@ -193,30 +157,6 @@ fn pin(core: usize) {
     set.set(core);
     let _ = rustix::thread::sched_setaffinity(None, &set);
 }
-
-const COMPANY: &str = r#"
-[[company]]
-key = "load"
-name = "Load"
-domains = ["load.example"]
-realm = "load.example"
-[company.settings]
-record_inbound = true
-agent_pause = true
-[[user]]
-extension = "201"
-name = "Device"
-password = "load-secret"
-role = "agent"
-[[number]]
-number = "+15550100"
-route = "user:201"
-[[trunk]]
-name = "carrier"
-addresses = ["127.0.0.2"]
-host = "127.0.0.2"
-port = 5060
-"#;
 
 /// Byte `i` of packet `number` of a side of a call.
 fn payload(call: usize, side: usize, number: u32, out: &mut [u8; FRAME]) {
@@ -391,25 +331,10 @@ impl Generator<'_> {
     }
 
     fn register(&self) -> Result<(), String> {
-        let contact = self.device.local_addr().unwrap();
-        let mut authorization = String::new();
-        for attempt in 1..=2 {
-            let text = format!(
-                "REGISTER sip:load.example SIP/2.0\r\nVia: SIP/2.0/UDP {contact};branch=z9hG4bKreg{attempt};rport\r\nMax-Forwards: 70\r\n\
-                 From: <sip:201@load.example>;tag=r\r\nTo: <sip:201@load.example>\r\nCall-ID: register\r\nCSeq: {attempt} REGISTER\r\n\
-                 Contact: <sip:201@{contact}>\r\nExpires: 3600\r\n{authorization}Content-Length: 0\r\n\r\n"
-            );
-            self.device.send_to(text.as_bytes(), self.service.sip).unwrap();
-            let response = self.wait_response(&self.device)?;
-            if response.status == 200 {
-                return Ok(());
-            }
-            let lines = digest::challenges(&response.headers);
-            let value = digest::respond(&lines, "201", "load-secret", "REGISTER", "sip:load.example", "cnonce", 1)
-                .map_err(|error| error.to_string())?;
-            authorization = format!("Authorization: {value}\r\n");
-        }
-        Err("the device could not register".to_owned())
+        SCENE.register(self.device.local_addr().unwrap(), "device", |request| {
+            self.device.send_to(request.as_bytes(), self.service.process.sip).unwrap();
+            self.wait_response(&self.device)
+        })
     }
 
     fn wait_response(&self, socket: &UdpSocket) -> Result<Response, String> {
@@ -427,27 +352,14 @@ impl Generator<'_> {
     }
 
     fn sdp(&self, side: usize, call: usize) -> String {
-        let media = self.media[side][call % SOCKETS].local_addr().unwrap();
-        format!(
-            "v=0\r\no=- {call} 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n\
-             a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n",
-            ip = media.ip(),
-            port = media.port()
-        )
+        description(call, self.media[side][call % SOCKETS].local_addr().unwrap())
     }
 
     fn invite(&mut self) {
         let call = self.calls.len();
-        let local = self.carrier.local_addr().unwrap();
-        let body = self.sdp(0, call);
-        let text = format!(
-            "INVITE sip:+15550100@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKi{call};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:+1666{call:06}@{local}>;tag=c{call}\r\nTo: <sip:+15550100@{to}>\r\nCall-ID: load-{call}\r\nCSeq: 1 INVITE\r\n\
-             Contact: <sip:carrier@{local}>\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}",
-            to = self.service.sip,
-            length = body.len()
-        );
-        self.carrier.send_to(text.as_bytes(), self.service.sip).unwrap();
+        let service = self.service.process.sip;
+        let text = SCENE.invite(call, self.carrier.local_addr().unwrap(), service, &self.sdp(0, call));
+        self.carrier.send_to(text.as_bytes(), service).unwrap();
         let leg = Leg { to: None, sent: 0, received: 0, times: [0; REMEMBERED] };
         self.calls.push(Call {
             legs: [leg.clone(), leg],
@@ -553,17 +465,11 @@ impl Generator<'_> {
     fn rings(&mut self, request: &Request, from: SocketAddr) {
         let response = match request.method {
             Method::Invite => {
-                let caller = request.from().unwrap().uri.user_unescaped().unwrap_or_default();
-                let call: usize = caller.trim_start_matches("+1666").parse().unwrap();
+                let call = call_at_device(request);
                 let to = media_of(&request.body);
                 self.calls[call].legs[1].to = Some(to);
                 self.by_port.insert((1, to.port()), call);
-                let contact = format!("<sip:201@{}>", self.device.local_addr().unwrap());
-                request
-                    .response(200)
-                    .with_to_tag(&format!("d{call}"))
-                    .with_header("Contact", contact)
-                    .with_body("application/sdp", self.sdp(1, call))
+                answer(request, call, self.device.local_addr().unwrap(), self.sdp(1, call))
             }
             Method::Ack => return,
             _ => request.response(200),
@@ -574,19 +480,16 @@ impl Generator<'_> {
     /// The carrier's INVITE (or BYE) is answered.
     fn answered(&mut self, response: &Response) {
         let cseq = response.cseq().unwrap();
-        let call: usize = response.call_id().unwrap().trim_start_matches("load-").parse().unwrap();
+        let call = SCENE.call_of(response);
         if cseq.method != Method::Invite || response.status < 200 {
             return;
         }
         assert_eq!(response.status, 200, "call {call}: {} {}", response.status, response.reason);
-        let (local, service) = (self.carrier.local_addr().unwrap(), self.service.sip);
+        let (local, service) = (self.carrier.local_addr().unwrap(), self.service.process.sip);
         let entry = &mut self.calls[call];
         let target = response.contact().map_or_else(|| format!("sip:{service}"), |contact| contact.uri.to_string());
         let to = response.to().unwrap().to_string();
-        let ack = format!(
-            "ACK {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKa{call};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:+1666{call:06}@{local}>;tag=c{call}\r\nTo: {to}\r\nCall-ID: load-{call}\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"
-        );
+        let ack = SCENE.request(("ACK", 1), call, local, &target, &to);
         self.carrier.send_to(ack.as_bytes(), service).unwrap();
         if entry.set_up.is_none() {
             entry.set_up = Some(entry.invited.elapsed());
@@ -604,12 +507,8 @@ impl Generator<'_> {
         for call in 0..self.calls.len() {
             let entry = &mut self.calls[call];
             entry.over = true;
-            let bye = format!(
-                "BYE {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKb{call};rport\r\nMax-Forwards: 70\r\n\
-                 From: <sip:+1666{call:06}@{local}>;tag=c{call}\r\nTo: {}\r\nCall-ID: load-{call}\r\nCSeq: 2 BYE\r\nContent-Length: 0\r\n\r\n",
-                entry.contact, entry.to_header
-            );
-            self.carrier.send_to(bye.as_bytes(), self.service.sip).unwrap();
+            let bye = SCENE.request(("BYE", 2), call, local, &entry.contact, &entry.to_header);
+            self.carrier.send_to(bye.as_bytes(), self.service.process.sip).unwrap();
             if call % 20 == 0 {
                 std::thread::sleep(Duration::from_millis(2));
                 self.signalling();
@@ -622,7 +521,7 @@ impl Generator<'_> {
                 self.signalling();
                 std::thread::sleep(Duration::from_millis(2));
             }
-            let status = self.service.ask(&["status"]);
+            let status = self.service.home.ask(&["status"]);
             if status["status"]["calls"] == 0 {
                 return;
             }
@@ -632,12 +531,12 @@ impl Generator<'_> {
     /// Waits for every file, then compares each sample with what was sent.
     fn verify(&self) -> Result<usize, String> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        let recordings = self.service.dir.join("recordings");
+        let recordings = data_dir(&self.service.home.folder).join("recordings");
         let mut files = Vec::new();
         while files.len() < self.calls.len() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(200));
-            files.clear();
-            walk(&recordings, &mut files);
+            files = files_in(&recordings);
+            files.retain(|path| path.extension().is_some_and(|extension| extension == "wav"));
         }
         let mut exact = 0;
         for wav in &files {
@@ -654,7 +553,7 @@ impl Generator<'_> {
             serde_json::from_slice(&std::fs::read(wav.with_extension("json")).map_err(|error| error.to_string())?)
                 .map_err(|error| error.to_string())?;
         let caller = sidecar["parties"][0]["party"]["address"].as_str().unwrap_or("");
-        let call: usize = caller.trim_start_matches("+1666").parse().map_err(|_| format!("unknown caller {caller}"))?;
+        let call = call_of_caller(caller);
         let mut bytes = Vec::new();
         std::fs::File::open(wav)
             .and_then(|mut file| file.read_to_end(&mut bytes))
@@ -729,20 +628,4 @@ fn check_channel(
         true => Ok(()),
         false => Err(format!("side {side}: something stands behind the last packet")),
     }
-}
-
-fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            walk(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "wav") {
-            found.push(path);
-        }
-    }
-}
-
-fn media_of(body: &[u8]) -> SocketAddr {
-    let description = telegraphone::sdp::parse(body).unwrap();
-    description.audio.unwrap().rtp()
 }

@@ -15,12 +15,15 @@
 mod finished;
 #[path = "kill/phones.rs"]
 mod phones;
+mod process;
+mod scene;
 #[path = "kill/service.rs"]
 mod service;
 
 use finished::{Expected, ROWS};
 use phones::Phones;
-use service::{DEADLINE, Service, data_dir, files_in, runtime};
+use process::{data_dir, files_in};
+use service::{DEADLINE, Service, runtime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -142,7 +145,7 @@ fn check(service: &Service, folder: &Path, dead: &[Dead], number: u64) {
             continue;
         }
         assert_eq!(recordings.len(), 1, "round {number}: recordings of the answered call {}", call.id);
-        let at = phones::number_of(&call.caller.address);
+        let at = scene::call_of_caller(&call.caller.address);
         recorded.insert(at);
         check_audio(folder, recordings[0], &dead[at], at, number);
     }

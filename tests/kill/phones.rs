@@ -2,17 +2,18 @@
 //! ends of every call, in one thread.
 
 use crate::Dead;
+use crate::scene::{Scene, answer, call_at_device, description, media_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 use telegraphone::rtp::{HEADER, rewrite_header};
-use telegraphone::sip::digest;
 use telegraphone::sip::message::{Message, Method, Request, Response};
 use telegraphone::sip::parse::parse_datagram;
 
 /// Samples of a packet.
 const FRAME: usize = 160;
 const PACKET_TIME: Duration = Duration::from_millis(20);
+pub const SCENE: Scene = Scene("kill");
 
 struct Call {
     /// Where the service receives the media of caller and callee.
@@ -41,11 +42,6 @@ pub fn code(call: usize, side: usize) -> u8 {
     u8::try_from((2 * call + side) % 100).unwrap() + 1
 }
 
-/// The call that this caller placed.
-pub fn number_of(caller: &str) -> usize {
-    caller.trim_start_matches("+1666").parse().unwrap()
-}
-
 impl Phones {
     pub fn new() -> Phones {
         let bind = |ip: &str| {
@@ -66,26 +62,11 @@ impl Phones {
 
     /// Registers the device.
     fn register(&self, service: SocketAddr) {
-        let contact = self.device.local_addr().unwrap();
-        let mut authorization = String::new();
-        for attempt in 1..=2 {
-            let text = format!(
-                "REGISTER sip:kill.example SIP/2.0\r\nVia: SIP/2.0/UDP {contact};branch=z9hG4bKreg{attempt};rport\r\n\
-                 Max-Forwards: 70\r\nFrom: <sip:201@kill.example>;tag=r\r\nTo: <sip:201@kill.example>\r\n\
-                 Call-ID: register-{service}\r\nCSeq: {attempt} REGISTER\r\nContact: <sip:201@{contact}>\r\nExpires: 3600\r\n\
-                 {authorization}Content-Length: 0\r\n\r\n"
-            );
-            self.device.send_to(text.as_bytes(), service).unwrap();
-            let response = self.response();
-            if response.status == 200 {
-                return;
-            }
-            let challenges = digest::challenges(&response.headers);
-            let credentials =
-                digest::respond(&challenges, "201", "kill-secret", "REGISTER", "sip:kill.example", "cnonce", 1);
-            authorization = format!("Authorization: {}\r\n", credentials.unwrap());
-        }
-        panic!("the device could not register");
+        let registered = SCENE.register(self.device.local_addr().unwrap(), &service.to_string(), |request| {
+            self.device.send_to(request.as_bytes(), service).unwrap();
+            Ok(self.response())
+        });
+        registered.unwrap();
     }
 
     fn response(&self) -> Response {
@@ -124,27 +105,14 @@ impl Phones {
 
     pub fn invite(&mut self) {
         let call = self.calls.len();
-        let (local, body) = (self.carrier.local_addr().unwrap(), self.description(0));
-        let text = format!(
-            "INVITE sip:+15550100@{to} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKi{call};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:+1666{call:06}@{local}>;tag=c{call}\r\nTo: <sip:+15550100@{to}>\r\n\
-             Call-ID: kill-{call}\r\nCSeq: 1 INVITE\r\nContact: <sip:carrier@{local}>\r\n\
-             Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}",
-            to = self.service,
-            length = body.len()
-        );
+        let text = SCENE.invite(call, self.carrier.local_addr().unwrap(), self.service, &self.description(call, 0));
         self.carrier.send_to(text.as_bytes(), self.service).unwrap();
         let (target, to) = (String::new(), String::new());
         self.calls.push(Call { media: [None, None], packets: [0, 0], up: None, target, to, over: false });
     }
 
-    fn description(&self, side: usize) -> String {
-        let media = self.media[side].local_addr().unwrap();
-        let (ip, port) = (media.ip(), media.port());
-        format!(
-            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
-             a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n"
-        )
+    fn description(&self, call: usize, side: usize) -> String {
+        description(call, self.media[side].local_addr().unwrap())
     }
 
     /// The caller of every call that is up hangs up.
@@ -161,11 +129,7 @@ impl Phones {
     /// A request in the dialog of a call.
     fn request(&self, call: usize, method: &str, cseq: u32, target: &str) {
         let (local, to) = (self.carrier.local_addr().unwrap(), &self.calls[call].to);
-        let text = format!(
-            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{method}{call};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:+1666{call:06}@{local}>;tag=c{call}\r\nTo: {to}\r\nCall-ID: kill-{call}\r\n\
-             CSeq: {cseq} {method}\r\nContent-Length: 0\r\n\r\n"
-        );
+        let text = SCENE.request((method, cseq), call, local, target, to);
         self.carrier.send_to(text.as_bytes(), self.service).unwrap();
     }
 
@@ -206,11 +170,9 @@ impl Phones {
     fn asked(&mut self, request: &Request, from: SocketAddr) {
         let response = match request.method {
             Method::Invite => {
-                let call = number_of(&request.from().unwrap().uri.user_unescaped().unwrap_or_default());
+                let call = call_at_device(request);
                 self.calls[call].media[1] = Some(media_of(&request.body));
-                let contact = format!("<sip:201@{}>", self.device.local_addr().unwrap());
-                let response = request.response(200).with_to_tag(&format!("d{call}")).with_header("Contact", contact);
-                response.with_body("application/sdp", self.description(1))
+                answer(request, call, self.device.local_addr().unwrap(), self.description(call, 1))
             }
             Method::Ack => return,
             _ => request.response(200),
@@ -219,7 +181,7 @@ impl Phones {
     }
 
     fn answered(&mut self, response: &Response) {
-        let call: usize = response.call_id().unwrap().trim_start_matches("kill-").parse().unwrap();
+        let call = SCENE.call_of(response);
         if response.cseq().unwrap().method != Method::Invite || response.status < 200 || call < self.first {
             return;
         }
@@ -251,10 +213,6 @@ impl Phones {
             }
         }
     }
-}
-
-fn media_of(body: &[u8]) -> SocketAddr {
-    telegraphone::sdp::parse(body).unwrap().audio.unwrap().rtp()
 }
 
 fn receive(socket: &UdpSocket) -> Option<(Vec<u8>, SocketAddr)> {
