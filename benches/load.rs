@@ -1,6 +1,9 @@
 //! Holds N concurrent recorded calls against the real service, and checks every recorded sample.
 //!
-//! `cargo bench --bench load -- [--calls N] [--seconds S] [--rate CALLS_PER_S] [--dir DIR]`
+//! `cargo bench --bench load -- [--calls N] [--seconds S] [--rate CALLS_PER_S] [--dir DIR] [--bare]`
+//!
+//! `--bare` puts a relay of nothing but system calls in the service's place: what the kernel asks
+//! for the same packets on the same machine, to compare with.
 //!
 //! The service is its own process on core 0 (real sockets, real disk, RTCP on); this process is
 //! one generator thread on another core. Each call comes in over the trunk and is answered by a
@@ -16,6 +19,7 @@
     reason = "a bench stops where its expectation fails, and it measures time"
 )]
 
+use bare::Bare;
 use std::collections::HashMap;
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
@@ -27,6 +31,8 @@ use telegraphone::rtp::{HEADER, View, rewrite_header};
 use telegraphone::sip::message::{Message, Method, Request, Response};
 use telegraphone::sip::parse::parse_datagram;
 
+#[path = "support/bare.rs"]
+mod bare;
 #[path = "../tests/process/mod.rs"]
 mod process;
 #[path = "../tests/scene/mod.rs"]
@@ -49,6 +55,7 @@ struct Options {
     dir: PathBuf,
     binary: PathBuf,
     pin: bool,
+    bare: bool,
 }
 
 fn options() -> Options {
@@ -59,6 +66,7 @@ fn options() -> Options {
         dir: std::env::temp_dir().join(format!("telegraphone-load-{}", std::process::id())),
         binary: PathBuf::from(env!("CARGO_BIN_EXE_telegraphone")),
         pin: true,
+        bare: false,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -70,6 +78,7 @@ fn options() -> Options {
             "--dir" => options.dir = value().into(),
             "--binary" => options.binary = value().into(),
             "--no-pin" => options.pin = false,
+            "--bare" => options.bare = true,
             "--bench" => {}
             other => panic!("unknown option {other}"),
         }
@@ -79,6 +88,9 @@ fn options() -> Options {
 
 fn main() {
     let options = options();
+    if options.bare {
+        return run_bare(&options);
+    }
     let mut service = Running::start(&options);
     let outcome = run(&options, &service);
     service.stop();
@@ -120,9 +132,7 @@ impl Running {
 
     /// User and system time in µs.
     fn cpu(&self) -> u64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).unwrap();
-        let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
-        (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10_000
+        cpu_of(&format!("/proc/{}/stat", self.process.child.id()))
     }
 
     /// CPU per thread name, in ms.
@@ -150,6 +160,13 @@ impl Running {
         let _ = Command::new("kill").arg(self.process.child.id().to_string()).status();
         let _ = self.process.child.wait();
     }
+}
+
+/// User and system time of a process or thread, in µs, from its `stat`.
+fn cpu_of(path: &str) -> u64 {
+    let text = std::fs::read_to_string(path).unwrap();
+    let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
+    (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()) * 10_000
 }
 
 fn pin(core: usize) {
@@ -204,8 +221,9 @@ struct Call {
     over: bool,
 }
 
-struct Generator<'a> {
-    service: &'a Running,
+struct Generator {
+    /// Where the service hears SIP.
+    sip: SocketAddr,
     carrier: UdpSocket,
     device: UdpSocket,
     media: [Vec<UdpSocket>; 2],
@@ -217,26 +235,95 @@ struct Generator<'a> {
     unknown: u64,
 }
 
+impl Generator {
+    fn new(sip: SocketAddr) -> Generator {
+        let nonblocking = |address: &str| {
+            let socket = UdpSocket::bind(address).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
+            socket
+        };
+        let media = |ip: &str| (0..SOCKETS).map(|_| nonblocking(&format!("{ip}:0"))).collect::<Vec<_>>();
+        Generator {
+            sip,
+            carrier: nonblocking("127.0.0.2:0"),
+            device: nonblocking("127.0.0.3:0"),
+            media: [media("127.0.0.2"), media("127.0.0.3")],
+            calls: Vec::new(),
+            by_port: HashMap::new(),
+            origin: Instant::now(),
+            delays: Vec::with_capacity(32 << 20),
+            corrupt: 0,
+            unknown: 0,
+        }
+    }
+}
+
+impl Call {
+    fn new() -> Call {
+        let leg = Leg { to: None, sent: 0, received: 0, times: [0; REMEMBERED] };
+        Call {
+            legs: [leg.clone(), leg],
+            invited: Instant::now(),
+            set_up: None,
+            to_header: String::new(),
+            contact: String::new(),
+            started: false,
+            over: false,
+        }
+    }
+}
+
+/// What was seen while the calls were held.
+struct Hold {
+    packets: u64,
+    held: Duration,
+    cpu: u64,
+    /// Of each packet, sorted, in µs.
+    delays: Vec<u32>,
+}
+
+impl Hold {
+    fn print(&self) {
+        let percentile = |p: f64| {
+            f64::from(self.delays.get(((self.delays.len() as f64 - 1.0) * p) as usize).copied().unwrap_or(0)) / 1_000.0
+        };
+        println!("held                  {:.1} s", self.held.as_secs_f64());
+        println!("packets relayed       {} ({:.0}/s)", self.packets, self.packets as f64 / self.held.as_secs_f64());
+        println!(
+            "added delay           p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
+            percentile(0.5),
+            percentile(0.99),
+            percentile(0.999)
+        );
+        println!(
+            "service CPU           {:.2} µs per packet ({:.0} % of a core)",
+            self.cpu as f64 / self.packets as f64,
+            self.cpu as f64 / self.held.as_micros() as f64 * 100.0
+        );
+    }
+}
+
+fn run_bare(options: &Options) {
+    let mut generator = Generator::new(SocketAddr::from(([127, 0, 0, 1], 9)));
+    let parties: Vec<[SocketAddr; 2]> = (0..options.calls)
+        .map(|call| [0, 1].map(|side| generator.media[side][call % SOCKETS].local_addr().unwrap()))
+        .collect();
+    let mut bare = Bare::start(&parties);
+    pin(1);
+    for (call, [caller, callee]) in bare.addresses.iter().enumerate() {
+        generator.calls.push(Call::new());
+        generator.starts(call, 0, *caller);
+        generator.starts(call, 1, *callee);
+    }
+    let hold = generator.hold(options, &mut 0, || bare.cpu());
+    bare.stop();
+    println!("bare relay, {} calls: system calls alone", options.calls);
+    hold.print();
+}
+
 fn run(options: &Options, service: &Running) -> Result<(), String> {
-    let nonblocking = |address: &str| {
-        let socket = UdpSocket::bind(address).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
-        socket
-    };
-    let media = |ip: &str| (0..SOCKETS).map(|_| nonblocking(&format!("{ip}:0"))).collect::<Vec<_>>();
-    let mut generator = Generator {
-        service,
-        carrier: nonblocking("127.0.0.2:0"),
-        device: nonblocking("127.0.0.3:0"),
-        media: [media("127.0.0.2"), media("127.0.0.3")],
-        calls: Vec::new(),
-        by_port: HashMap::new(),
-        origin: Instant::now(),
-        delays: Vec::with_capacity(32 << 20),
-        corrupt: 0,
-        unknown: 0,
-    };
+    let mut generator = Generator::new(service.process.sip);
     generator.register()?;
     let idle_memory = service.resident();
 
@@ -256,20 +343,10 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
             return Err(format!("only {up} of {} calls were set up", options.calls));
         }
     }
-    // Hold.
-    let hold_from = Instant::now();
-    generator.delays.clear();
-    let (cpu_before, sent_before) = (service.cpu(), generator.sent());
     let threads_before = service.cpu_by_thread();
-    while hold_from.elapsed() < Duration::from_secs(options.seconds) {
-        generator.step(&mut tick);
-    }
-    let held = hold_from.elapsed();
-    let cpu = service.cpu() - cpu_before;
+    let hold = generator.hold(options, &mut tick, || service.cpu());
     let threads = service.cpu_by_thread();
-    let packets = generator.sent() - sent_before;
     let memory = service.resident();
-    let mut delays = std::mem::take(&mut generator.delays);
     // Let what is under way arrive, then hang up.
     let quiet = Instant::now();
     while quiet.elapsed() < Duration::from_millis(100) {
@@ -279,34 +356,18 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
         generator.sent(),
         generator.calls.iter().flat_map(|call| &call.legs).map(|leg| u64::from(leg.received)).sum::<u64>(),
     );
-    generator.hang_up();
+    generator.hang_up(&service.home);
 
     let mut set_ups: Vec<Duration> = generator.calls.iter().filter_map(|call| call.set_up).collect();
     set_ups.sort();
-    delays.sort_unstable();
-    let percentile = |list: &[u32], p: f64| {
-        f64::from(list.get(((list.len() as f64 - 1.0) * p) as usize).copied().unwrap_or(0)) / 1_000.0
-    };
     println!("calls                 {}", options.calls);
-    println!("held                  {:.1} s", held.as_secs_f64());
-    println!("packets relayed       {packets} ({:.0}/s)", packets as f64 / held.as_secs_f64());
     println!("lost                  {} of {sent}", sent as i64 - received as i64);
     println!("corrupt, unknown      {}, {}", generator.corrupt, generator.unknown);
-    println!(
-        "added delay           p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
-        percentile(&delays, 0.5),
-        percentile(&delays, 0.99),
-        percentile(&delays, 0.999)
-    );
-    println!(
-        "service CPU           {:.2} µs per relayed and recorded packet ({:.0} % of a core)",
-        cpu as f64 / packets as f64,
-        cpu as f64 / held.as_micros() as f64 * 100.0
-    );
+    hold.print();
     for (name, ms) in &threads {
         let before = threads_before.iter().find(|(other, _)| other == name).map_or(0, |(_, ms)| *ms);
         if ms - before > 50 {
-            println!("  thread {name:<16} {:.2} µs per packet", (ms - before) as f64 * 1_000.0 / packets as f64);
+            println!("  thread {name:<16} {:.2} µs per packet", (ms - before) as f64 * 1_000.0 / hold.packets as f64);
         }
     }
     println!(
@@ -316,7 +377,7 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
     let set_up = |p: f64| set_ups[((set_ups.len() as f64 - 1.0) * p) as usize].as_secs_f64() * 1_000.0;
     println!("set-up at {:.0}/s      p50 {:.2} ms, p99 {:.2} ms", options.rate, set_up(0.5), set_up(0.99));
 
-    let files = generator.verify()?;
+    let files = generator.verify(&service.home)?;
     println!("files                 {files} of {} exact, every sample", options.calls);
     match (sent == received, files == options.calls) {
         (true, true) => Ok(()),
@@ -325,14 +386,34 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
     }
 }
 
-impl Generator<'_> {
+impl Generator {
+    /// Holds the calls that are up; `cpu` tells what the relay has used, in µs.
+    fn hold(&mut self, options: &Options, tick: &mut u64, cpu: impl Fn() -> u64) -> Hold {
+        let from = Instant::now();
+        self.delays.clear();
+        let (cpu_before, sent_before) = (cpu(), self.sent());
+        while from.elapsed() < Duration::from_secs(options.seconds) {
+            self.step(tick);
+        }
+        let mut delays = std::mem::take(&mut self.delays);
+        delays.sort_unstable();
+        Hold { packets: self.sent() - sent_before, held: from.elapsed(), cpu: cpu() - cpu_before, delays }
+    }
+
+    /// A side's packets go to `to`, and what comes from there is of this call.
+    fn starts(&mut self, call: usize, side: usize, to: SocketAddr) {
+        self.calls[call].legs[side].to = Some(to);
+        self.calls[call].started = true;
+        self.by_port.insert((side, to.port()), call);
+    }
+
     fn sent(&self) -> u64 {
         self.calls.iter().flat_map(|call| &call.legs).map(|leg| u64::from(leg.sent)).sum()
     }
 
     fn register(&self) -> Result<(), String> {
         SCENE.register(self.device.local_addr().unwrap(), "device", |request| {
-            self.device.send_to(request.as_bytes(), self.service.process.sip).unwrap();
+            self.device.send_to(request.as_bytes(), self.sip).unwrap();
             self.wait_response(&self.device)
         })
     }
@@ -357,19 +438,10 @@ impl Generator<'_> {
 
     fn invite(&mut self) {
         let call = self.calls.len();
-        let service = self.service.process.sip;
+        let service = self.sip;
         let text = SCENE.invite(call, self.carrier.local_addr().unwrap(), service, &self.sdp(0, call));
         self.carrier.send_to(text.as_bytes(), service).unwrap();
-        let leg = Leg { to: None, sent: 0, received: 0, times: [0; REMEMBERED] };
-        self.calls.push(Call {
-            legs: [leg.clone(), leg],
-            invited: Instant::now(),
-            set_up: None,
-            to_header: String::new(),
-            contact: String::new(),
-            started: false,
-            over: false,
-        });
+        self.calls.push(Call::new());
     }
 
     /// A millisecond: signalling, the packets that are due, everything that has arrived.
@@ -485,7 +557,7 @@ impl Generator<'_> {
             return;
         }
         assert_eq!(response.status, 200, "call {call}: {} {}", response.status, response.reason);
-        let (local, service) = (self.carrier.local_addr().unwrap(), self.service.process.sip);
+        let (local, service) = (self.carrier.local_addr().unwrap(), self.sip);
         let entry = &mut self.calls[call];
         let target = response.contact().map_or_else(|| format!("sip:{service}"), |contact| contact.uri.to_string());
         let to = response.to().unwrap().to_string();
@@ -495,20 +567,17 @@ impl Generator<'_> {
             entry.set_up = Some(entry.invited.elapsed());
             entry.to_header = to;
             entry.contact = target;
-            let media = media_of(&response.body);
-            entry.legs[0].to = Some(media);
-            entry.started = true;
-            self.by_port.insert((0, media.port()), call);
+            self.starts(call, 0, media_of(&response.body));
         }
     }
 
-    fn hang_up(&mut self) {
+    fn hang_up(&mut self, home: &Home) {
         let local = self.carrier.local_addr().unwrap();
         for call in 0..self.calls.len() {
             let entry = &mut self.calls[call];
             entry.over = true;
             let bye = SCENE.request(("BYE", 2), call, local, &entry.contact, &entry.to_header);
-            self.carrier.send_to(bye.as_bytes(), self.service.process.sip).unwrap();
+            self.carrier.send_to(bye.as_bytes(), self.sip).unwrap();
             if call % 20 == 0 {
                 std::thread::sleep(Duration::from_millis(2));
                 self.signalling();
@@ -521,7 +590,7 @@ impl Generator<'_> {
                 self.signalling();
                 std::thread::sleep(Duration::from_millis(2));
             }
-            let status = self.service.home.ask(&["status"]);
+            let status = home.ask(&["status"]);
             if status["status"]["calls"] == 0 {
                 return;
             }
@@ -529,9 +598,9 @@ impl Generator<'_> {
     }
 
     /// Waits for every file, then compares each sample with what was sent.
-    fn verify(&self) -> Result<usize, String> {
+    fn verify(&self, home: &Home) -> Result<usize, String> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        let recordings = data_dir(&self.service.home.folder).join("recordings");
+        let recordings = data_dir(&home.folder).join("recordings");
         let mut files = Vec::new();
         while files.len() < self.calls.len() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(200));

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 mod core;
+mod heap;
 mod monitor;
 mod net;
 mod ports;
@@ -374,6 +375,9 @@ async fn save_records(store: Store, mut queue: mpsc::Receiver<CallRecord>) {
     }
 }
 
+/// Seconds between two times that freed memory is given back to the system.
+const GIVE_BACK_S: u64 = 15;
+
 /// The disk, the memory and the CPU, once a second.
 async fn watch(config: Config, handle: Handle, limits: Arc<Limits>) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -381,8 +385,11 @@ async fn watch(config: Config, handle: Handle, limits: Arc<Limits>) {
     let mut usage = monitor::Usage::default();
     let mut before = None;
     let mut interval = tokio::time::interval(Duration::from_secs(1));
-    loop {
+    for second in 1u64.. {
         interval.tick().await;
+        if second % GIVE_BACK_S == 0 {
+            heap::give_back();
+        }
         usage.look(config.limits, &limits, cores);
         let Some(free) = monitor::free_bytes(&config.recording.dir) else { continue };
         let disk = monitor::judge(free, &config.recording);

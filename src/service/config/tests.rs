@@ -236,6 +236,6 @@ fn the_defaults_written_as_a_file_are_the_defaults() {
 
 #[test]
 fn workers_leave_a_core_to_the_rest() {
-    let count = |workers, cores| MediaConfig { workers, pin: true }.worker_count(cores);
+    let count = |workers, cores| MediaConfig { workers, pin: true, realtime: true }.worker_count(cores);
     assert_eq!((count(0, 1), count(0, 2), count(0, 8), count(3, 2)), (1, 1, 7, 3));
 }
