@@ -1,7 +1,7 @@
 //! Where a call goes: pure functions of the directory that say why not.
 
 use crate::base::{CompanyId, Direction, NumberId, TrunkId, UserId};
-use crate::directory::{Directory, Route, User, normalise_number};
+use crate::directory::{Directory, Route, ShortNumber, User, normalise_number, short_number};
 use crate::ledger::Party;
 use crate::sip::message::Request;
 use crate::sip::uri::Uri;
@@ -26,13 +26,15 @@ pub struct Destination {
     /// The called number (inbound, or internal over a number), or the caller id (outbound).
     pub number: Option<NumberId>,
     pub target: Target,
+    /// A call for help: what limits or refuses other calls does not hold for it.
+    pub emergency: bool,
 }
 
 /// Who is to be rung.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     User(UserId),
-    /// Out through a trunk, to an E.164 number, with the caller id of ours.
+    /// Out through a trunk, to an E.164, emergency or service number, with the caller id of ours.
     Trunk {
         trunk: TrunkId,
         called: String,
@@ -68,8 +70,17 @@ pub fn route_from_user(directory: &Directory, user: &User, dialled: &str) -> Res
     let unknown = || NoRoute::Unknown(dialled.to_owned());
     let company = directory.company(user.company).ok_or_else(unknown)?;
     let origin = Origin { company: company.id, caller: party_of(user), trunk: None };
+    let service = match short_number(dialled, company) {
+        // Before all else: nothing that comes below may stand in its way.
+        Some(ShortNumber::Emergency(called)) => return for_help(directory, user, origin, called),
+        Some(ShortNumber::Service(called)) => Some(called),
+        None => None,
+    };
     if let Some(callee) = directory.user_by_extension(company.id, dialled) {
         return Ok(internal(origin, callee, None));
+    }
+    if let Some(called) = service {
+        return through_a_trunk(directory, user, origin, called);
     }
     let called = normalise_number(dialled, company).ok_or_else(unknown)?;
     // A company number dialled from inside is an internal call; another company's number is
@@ -83,15 +94,41 @@ pub fn route_from_user(directory: &Directory, user: &User, dialled: &str) -> Res
             Route::Unrouted => Err(NoRoute::Unrouted(called)),
         };
     }
+    through_a_trunk(directory, user, origin, called)
+}
+
+/// Out to `called`, with the user's caller id.
+fn through_a_trunk(directory: &Directory, user: &User, origin: Origin, called: String) -> Result<Destination, NoRoute> {
     let number = directory.caller_id_of(user).ok_or(NoRoute::NoCallerId)?;
     let caller_id = directory.number(number).ok_or(NoRoute::NoCallerId)?.e164.clone();
-    let trunk = directory.trunks_of(company.id).next().ok_or(NoRoute::NoTrunk)?;
+    let trunk = directory.trunks_of(user.company).next().ok_or(NoRoute::NoTrunk)?;
     Ok(Destination {
         direction: Direction::Outbound,
         origin,
         callee: Party { user: None, address: called.clone(), name: String::new() },
         number: Some(number),
         target: Target::Trunk { trunk: trunk.id, called, caller_id },
+        emergency: false,
+    })
+}
+
+/// An emergency call. It needs a trunk and nothing else: without a caller id of the user or the
+/// company it takes any number of the company, for the call back, and goes without one at the last.
+fn for_help(directory: &Directory, user: &User, origin: Origin, called: String) -> Result<Destination, NoRoute> {
+    let trunk = directory.trunks_of(user.company).next().ok_or(NoRoute::NoTrunk)?;
+    let usual = directory.caller_id_of(user).and_then(|id| directory.number(id));
+    let number = usual.or_else(|| directory.numbers_of(user.company).next());
+    Ok(Destination {
+        direction: Direction::Outbound,
+        origin,
+        callee: Party { user: None, address: called.clone(), name: String::new() },
+        number: number.map(|number| number.id),
+        target: Target::Trunk {
+            trunk: trunk.id,
+            called,
+            caller_id: number.map_or_else(|| "anonymous".to_owned(), |number| number.e164.clone()),
+        },
+        emergency: true,
     })
 }
 
@@ -102,6 +139,7 @@ fn internal(origin: Origin, callee: &User, number: Option<NumberId>) -> Destinat
         callee: party_of(callee),
         number,
         target: Target::User(callee.id),
+        emergency: false,
     }
 }
 
@@ -132,6 +170,7 @@ pub fn route_from_trunk(
             callee: party_of(callee),
             number: Some(number.id),
             target: Target::User(callee.id),
+            emergency: false,
         }));
     }
     Some(Err(NoRoute::Unknown(dialled)))

@@ -6,7 +6,7 @@ use super::session::{Leg, Phase, Session, Timer};
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::{LegPort, MediaOrder, Preparation, Shell, Shortage, status};
 use crate::base::{CallId, Side, Time};
-use crate::directory::{Company, Directory, NumberRecording, OnRecordingFailure, User, may_command};
+use crate::directory::{Company, Directory, NumberRecording, OnRecordingFailure, Settings, User, may_command};
 use crate::ledger::{CallRecord, EndReason, Outcome};
 use crate::media::{BridgeConfig, Commander};
 use crate::policy::{Facts, Matcher, decide};
@@ -47,7 +47,7 @@ impl Switch {
             Ok(destination) => destination,
             Err(response) => return self.endpoint.respond(tx, *response, cx.now),
         };
-        if let Err(shortage) = self.room_for_a_call(cx.shell) {
+        if let Err(shortage) = self.room_for_a_call(routed.emergency, cx.shell) {
             return self.endpoint.respond(tx, unavailable(&request, &shortage), cx.now);
         }
         if let Err(response) = self.begin(tx, &request, peer, routed, &directory, cx) {
@@ -80,9 +80,14 @@ impl Switch {
         route_from_user(directory, user, &user_part(&request.uri)).map_err(|error| refusal(&error))
     }
 
-    fn room_for_a_call(&self, shell: &mut dyn Shell) -> Result<(), Shortage> {
+    /// Limits that people set do not hold for an emergency call. One that is stopping refuses it
+    /// too: it would cut it off, and a phone with a second server tries that one at once.
+    fn room_for_a_call(&self, emergency: bool, shell: &mut dyn Shell) -> Result<(), Shortage> {
         if self.stopping {
             return Err(Shortage::Stopping);
+        }
+        if emergency {
+            return Ok(());
         }
         if self.sessions.len() >= self.config.max_calls {
             return Err(Shortage::Calls(self.config.max_calls));
@@ -104,7 +109,12 @@ impl Switch {
         let recording =
             to.number.and_then(|id| directory.number(id)).map_or(NumberRecording::Inherit, |number| number.recording);
         let facts = Facts::at_start(to.direction, &company.settings, recording, None);
-        self.refuse_unrecordable(request, company, &facts)?;
+        let mut settings = company.settings.clone();
+        if to.emergency {
+            // Help first: without its recording the call is better than no call.
+            settings.on_recording_failure = OnRecordingFailure::Continue;
+        }
+        self.refuse_unrecordable(request, &settings, &facts)?;
         let ways = self.ways_to(&to, directory, request, cx)?;
         let mut caller_exchange = OfferAnswer::new(session_id(cx.shell));
         if !request.body.is_empty() {
@@ -152,7 +162,7 @@ impl Switch {
             },
             company_key: company.key.clone(),
             company_name: company.name.clone(),
-            settings: company.settings.clone(),
+            settings,
             facts,
             recording_failed: false,
             phase: Phase::Talking,
@@ -168,9 +178,9 @@ impl Switch {
     }
 
     /// `on_recording_failure` of calls that begin while no recording can be made.
-    fn refuse_unrecordable(&self, request: &Request, company: &Company, facts: &Facts) -> Result<(), Box<Response>> {
+    fn refuse_unrecordable(&self, request: &Request, settings: &Settings, facts: &Facts) -> Result<(), Box<Response>> {
         let Some(problem) = &self.no_recording else { return Ok(()) };
-        match (decide(facts).record, company.settings.on_recording_failure) {
+        match (decide(facts).record, settings.on_recording_failure) {
             (true, OnRecordingFailure::Refuse | OnRecordingFailure::Hangup) => Err(Box::new(
                 request
                     .response(503)

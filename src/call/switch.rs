@@ -5,12 +5,12 @@ use super::auth::Authenticator;
 use super::session::{CallView, Phase, Session};
 use super::{MediaOrder, Shell};
 use crate::audio::Tone;
-use crate::base::{CallId, Side, Span, Time, Wall};
+use crate::base::{CallId, Side, Span, Time, UserId, Wall};
 use crate::directory::{Directory, OnRecordingFailure};
 use crate::ledger::{By, Change, EndReason, How, Refusal};
 use crate::media::Fact;
 use crate::policy::{Command, Verdict, decide};
-use crate::registrar::{Lifetimes, Registrar};
+use crate::registrar::{Binding, Lifetimes, Registrar};
 use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
 use crate::sip::message::{Message, Method, Request};
@@ -326,6 +326,31 @@ impl Switch {
         let requests = self.sent.len() + self.incoming.len() + self.settled.len();
         let wakes = self.wakes.len() + self.wake_of.len();
         [self.sessions.len(), self.endpoint.transactions(), requests, self.dialogs.len(), wakes]
+    }
+
+    /// Whether [`Switch::changed_bindings`] has anything to keep.
+    pub fn bindings_have_changed(&self) -> bool {
+        self.registrar.has_changed()
+    }
+
+    /// Devices to keep for the next start, by user; told once.
+    pub fn changed_bindings(&mut self) -> Vec<(UserId, Vec<Binding>)> {
+        self.registrar.take_changed()
+    }
+
+    /// Takes back a device that an earlier run has kept. It is reached from the listener that it
+    /// registered at, else from one that reaches it too; `false` where it cannot be reached, has
+    /// expired, or is of a user who has gone.
+    pub fn restore_binding(&mut self, user: UserId, mut binding: Binding, now: Time) -> bool {
+        let flow = binding.flow;
+        let same = Listener { transport: flow.transport, local: flow.local };
+        let listener = match self.config.listeners.contains(&same) {
+            true => Some(same),
+            false => self.listener(flow.transport, flow.remote),
+        };
+        let Some(listener) = listener.filter(|_| self.directory.user(user).is_some()) else { return false };
+        binding.flow.local = listener.local;
+        self.registrar.restore(user, binding, now)
     }
 
     pub const fn registrar(&self) -> &Registrar {

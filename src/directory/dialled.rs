@@ -6,8 +6,27 @@ use super::{Company, Settings};
 const E164_DIGITS: std::ops::RangeInclusive<usize> = 2..=15;
 
 /// A national number is dialled with this many digits at least: shorter ones are service
-/// codes, which mean something else in every network.
+/// codes, which mean something else in every network (see [`short_number`]).
 const NATIONAL_DIGITS: usize = 5;
+
+/// A number that leaves as it was dialled, since it is no E.164 number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShortNumber {
+    /// For help: it must be reached whatever stands against other calls.
+    Emergency(String),
+    Service(String),
+}
+
+/// The emergency or service number that `dialled` is in this company; the visual separators of
+/// tel URIs do not count.
+pub fn short_number(dialled: &str, company: &Company) -> Option<ShortNumber> {
+    let bare = without_separators(dialled);
+    let settings = &company.settings;
+    if settings.emergency_numbers.contains(&bare) {
+        return Some(ShortNumber::Emergency(bare));
+    }
+    settings.service_numbers.contains(&bare).then_some(ShortNumber::Service(bare))
+}
 
 /// The E.164 number, with its `+`, that `dialled` means in this company; `None` when it
 /// means none.
@@ -16,7 +35,7 @@ const NATIONAL_DIGITS: usize = 5;
 /// `country_code`, national numbers with or without the national prefix. The visual
 /// separators of tel URIs (RFC 3966 §3: `-`, `.`, `(`, `)`) and spaces are left out.
 pub fn normalise_number(dialled: &str, company: &Company) -> Option<String> {
-    let bare: String = dialled.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
+    let bare = without_separators(dialled);
     if let Some(international) = bare.strip_prefix('+') {
         return e164(international);
     }
@@ -28,6 +47,10 @@ pub fn normalise_number(dialled: &str, company: &Company) -> Option<String> {
         return e164(international);
     }
     national(&bare, settings)
+}
+
+fn without_separators(dialled: &str) -> String {
+    dialled.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect()
 }
 
 /// `00` everywhere; North America dials `011`.
@@ -87,6 +110,34 @@ mod tests {
             realm: "acme".to_owned(),
             settings,
             default_number: None,
+        }
+    }
+
+    #[test]
+    fn emergency_and_service_numbers_are_known_as_dialled_and_an_emergency_wins() {
+        let mut company = company("49", None);
+        let emergency = |text: &str| Some(ShortNumber::Emergency(text.to_owned()));
+        for (dialled, expected) in [
+            ("112", emergency("112")),
+            ("911", emergency("911")),
+            ("9-1-1", emergency("911")),
+            ("110", None),
+            ("+112", None),
+            ("0112", None),
+            ("1120", None),
+            ("", None),
+        ] {
+            assert_eq!(short_number(dialled, &company), expected, "{dialled} by default");
+        }
+        company.settings.emergency_numbers = vec!["110".to_owned(), "112".to_owned()];
+        company.settings.service_numbers = vec!["11833".to_owned(), "110".to_owned()];
+        for (dialled, expected) in [
+            ("110", emergency("110")),
+            ("911", None),
+            ("11833", Some(ShortNumber::Service("11833".to_owned()))),
+            ("11834", None),
+        ] {
+            assert_eq!(short_number(dialled, &company), expected, "{dialled} in a company with lists of its own");
         }
     }
 

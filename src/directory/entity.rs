@@ -20,6 +20,9 @@ pub struct Company {
     pub default_number: Option<NumberId>,
 }
 
+/// Known to carriers in most of the world (3GPP TS 22.101 §10.1.1).
+const EMERGENCY_NUMBERS: [&str; 2] = ["112", "911"];
+
 /// What an admin sets for the whole company.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -49,6 +52,12 @@ pub struct Settings {
     /// What stands before a number dialled inside the country and is not part of it.
     /// `None`: `1` in country 1, `0` elsewhere. Italy, which has none, says `""`.
     pub national_prefix: Option<String>,
+    /// What is dialled for help: routed as it stands through the company's trunk, before all else
+    /// and whatever forbids other calls. At least one.
+    pub emergency_numbers: Vec<String>,
+    /// Other short numbers that mean something to the carrier only, e.g. `11833`: they leave as
+    /// they stand.
+    pub service_numbers: Vec<String>,
 }
 
 impl Default for Settings {
@@ -68,6 +77,8 @@ impl Default for Settings {
             auth: vec![AuthAlgorithm::Md5],
             country_code: String::new(),
             national_prefix: None,
+            emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
+            service_numbers: Vec::new(),
         }
     }
 }

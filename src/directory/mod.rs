@@ -10,7 +10,7 @@ pub mod file;
 pub mod plan;
 mod snapshot;
 
-pub use dialled::normalise_number;
+pub use dialled::{ShortNumber, normalise_number, short_number};
 pub use entity::{
     AuthAlgorithm, CallVisibility, Commands, Company, Number, NumberRecording, OnRecordingFailure, Play, Role, Route,
     Settings, Transport, Trunk, User, UserOverrides,

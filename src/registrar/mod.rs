@@ -1,13 +1,16 @@
 //! Bindings of users' devices (RFC 3261 §10): where a user can be reached now.
 //!
 //! A binding is reached over the flow that it registered from (RFC 5626, RFC 3581): the source
-//! address of the datagram, or the connection itself.
+//! address of the datagram, or the connection itself. Bindings over datagrams outlive the process:
+//! [`Registrar::take_changed`] says what to keep, [`Registrar::restore`] takes it back. One that
+//! lives on a connection ends with it, and so with the process: its flow has failed (RFC 5626
+//! §5.3), and the device cannot be reached before it registers anew.
 
 use crate::base::{Span, Time, UserId};
 use crate::sip::message::{Request, Response};
 use crate::sip::uri::{NameAddr, Uri};
 use crate::sip::{ConnectionId, Peer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// Limits of a registration, in seconds.
@@ -30,6 +33,13 @@ pub struct Binding {
     pub flow: Peer,
     /// As the device calls itself.
     pub agent: String,
+}
+
+impl Binding {
+    /// Over datagrams: an address stays, a connection does not.
+    const fn outlives_the_process(&self) -> bool {
+        self.flow.connection.is_none() && !self.flow.transport.is_reliable()
+    }
 }
 
 /// Why a REGISTER changed nothing.
@@ -69,11 +79,13 @@ const MOST_DEVICES: usize = 16;
 pub struct Registrar {
     lifetimes: Lifetimes,
     users: BTreeMap<UserId, Vec<Binding>>,
+    /// Users whose devices are not what was last taken to be kept.
+    changed: BTreeSet<UserId>,
 }
 
 impl Registrar {
     pub const fn new(lifetimes: Lifetimes) -> Self {
-        Registrar { lifetimes, users: BTreeMap::new() }
+        Registrar { lifetimes, users: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
     /// Takes a REGISTER of an authenticated user in, as a whole or not at all, and answers it.
@@ -120,6 +132,9 @@ impl Registrar {
                 };
                 put(&mut bindings, binding, seconds)?;
             }
+        }
+        if self.users.get(&user).map_or(&[][..], Vec::as_slice) != bindings {
+            self.changed.insert(user);
         }
         match bindings.is_empty() {
             true => drop(self.users.remove(&user)),
@@ -178,14 +193,49 @@ impl Registrar {
 
     /// Forgets the devices of users who are no longer there.
     pub fn keep_users(&mut self, mut known: impl FnMut(UserId) -> bool) {
-        self.users.retain(|user, _| known(*user));
+        let gone: Vec<UserId> = self.users.keys().copied().filter(|user| !known(*user)).collect();
+        for user in gone {
+            self.users.remove(&user);
+            self.changed.insert(user);
+        }
     }
 
     fn retain(&mut self, mut keep: impl FnMut(&Binding) -> bool) {
-        self.users.retain(|_, bindings| {
+        let changed = &mut self.changed;
+        self.users.retain(|user, bindings| {
+            let before = bindings.len();
             bindings.retain(&mut keep);
+            if bindings.len() != before {
+                changed.insert(*user);
+            }
             !bindings.is_empty()
         });
+    }
+
+    /// Whether there is anything for [`Registrar::take_changed`].
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// The users whose devices have changed since this was last asked, each with all devices that
+    /// can outlive the process, oldest first.
+    pub fn take_changed(&mut self) -> Vec<(UserId, Vec<Binding>)> {
+        let lasting = |user: &UserId| {
+            let bindings = self.users.get(user).into_iter().flatten();
+            bindings.filter(|binding| binding.outlives_the_process()).cloned().collect()
+        };
+        std::mem::take(&mut self.changed).into_iter().map(|user| (user, lasting(&user))).collect()
+    }
+
+    /// Takes back a device of an earlier run, behind those that the user has; `false` where it has
+    /// expired, lived on a connection, or is one too many.
+    pub fn restore(&mut self, user: UserId, binding: Binding, now: Time) -> bool {
+        let devices = self.users.get(&user).map_or(0, Vec::len);
+        let good = binding.expires > now && binding.outlives_the_process() && devices < MOST_DEVICES;
+        if good {
+            self.users.entry(user).or_default().push(binding);
+        }
+        good
     }
 
     /// How many devices are registered.
@@ -283,6 +333,66 @@ mod tests {
         let devices = registrar.devices(USER, Time(2));
         assert_eq!(devices.len(), 1);
         assert_eq!(devices[0].contact.port, Some(5999));
+    }
+
+    #[test]
+    fn what_changed_is_told_once_and_as_a_whole() {
+        let mut registrar = Registrar::new(LIFETIMES);
+        let tcp = Peer { transport: Transport::Tcp, connection: Some(ConnectionId(7)), ..flow(9) };
+        let one = "Contact: <sip:201@127.0.0.9:5070>\r\n";
+        let told = |registrar: &mut Registrar| -> Vec<Vec<Option<u16>>> {
+            let changed = registrar.take_changed();
+            let ports = |devices: Vec<Binding>| devices.iter().map(|device| device.contact.port).collect();
+            changed.into_iter().map(|(user, devices)| (assert_eq!(user, USER), ports(devices)).1).collect()
+        };
+        assert!(!registrar.has_changed());
+        registrar.register(USER, &register(1, "a", one), flow(5070), Time(1));
+        assert_eq!(told(&mut registrar), [[Some(5070)]]);
+        assert_eq!(told(&mut registrar), Vec::<Vec<_>>::new(), "told once");
+        registrar.register(USER, &register(2, "a", ""), flow(5070), Time(1));
+        assert!(!registrar.has_changed(), "a query changes nothing");
+        registrar.register(
+            USER,
+            &register(3, "a", "Contact: <sip:201@127.0.0.9:5070>;expires=5\r\n"),
+            flow(5070),
+            Time(1),
+        );
+        assert!(!registrar.has_changed(), "a REGISTER that is refused changes nothing");
+        registrar.register(USER, &register(4, "a", one), flow(5070), Time(2));
+        assert_eq!(told(&mut registrar), [[Some(5070)]], "a refresh lives longer");
+        registrar.register(USER, &register(1, "b", "Contact: <sip:201@127.0.0.9:5090>\r\n"), tcp, Time(3));
+        assert_eq!(told(&mut registrar), [[Some(5070)]], "what lives on a connection is not kept");
+        registrar.connection_closed(ConnectionId(7));
+        assert_eq!(told(&mut registrar), [[Some(5070)]]);
+        registrar.expire(Time(700_000_000));
+        assert_eq!(told(&mut registrar), [vec![]], "expired");
+        registrar.register(USER, &register(9, "c", one), flow(5070), Time(1));
+        told(&mut registrar);
+        registrar.keep_users(|_| false);
+        assert_eq!(told(&mut registrar), [vec![]], "the user has gone");
+    }
+
+    #[test]
+    fn only_what_can_still_be_reached_is_restored() {
+        let mut before = Registrar::new(LIFETIMES);
+        before.register(USER, &register(5, "a", "Contact: <sip:201@127.0.0.9:5070>\r\n"), flow(5070), Time(0));
+        let kept = before.take_changed().remove(0).1.remove(0);
+        let tcp = Peer { transport: Transport::Tcp, connection: Some(ConnectionId(7)), ..flow(9) };
+        let lost = Peer { connection: None, ..tcp };
+        let mut registrar = Registrar::new(LIFETIMES);
+        for (binding, good, why) in [
+            (Binding { flow: tcp, ..kept.clone() }, false, "a connection of another process"),
+            (Binding { flow: lost, ..kept.clone() }, false, "a stream without its connection"),
+            (Binding { expires: Time(50), ..kept.clone() }, false, "expired"),
+            (kept.clone(), true, "a datagram's source"),
+        ] {
+            assert_eq!(registrar.restore(USER, binding, Time(50)), good, "{why}");
+        }
+        assert_eq!(registrar.devices(USER, Time(51)), [kept]);
+        assert!(!registrar.has_changed(), "what was kept need not be kept again");
+        let replayed = register(5, "a", "Contact: <sip:201@127.0.0.9:5070>\r\n");
+        let response = registrar.register(USER, &replayed, flow(5070), Time(60));
+        assert_eq!(response.status, 500, "the CSeq of before the restart still counts");
     }
 
     #[test]

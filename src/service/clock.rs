@@ -32,8 +32,9 @@ impl Clock {
 
     /// The calendar moment of a moment of the monotonic clock, by the calendar as it stands now.
     pub fn wall_of(&self, at: Time) -> Wall {
-        let ago = i64::try_from(self.now().since(at).0).unwrap_or(0);
-        Wall::from_unix_micros(self.wall().unix_micros() - ago)
+        let signed = |time: Time| i64::try_from(time.0).unwrap_or(i64::MAX);
+        let ago = signed(self.now()).saturating_sub(signed(at));
+        Wall::from_unix_micros(self.wall().unix_micros().saturating_sub(ago))
     }
 
     /// The calendar as an NTP timestamp (RFC 3550 §4): 32.32 bits of seconds.

@@ -1,6 +1,7 @@
 //! The one task in which call control lives: everything that happens comes to it as a message,
 //! one after the other.
 
+use super::bindings::Changed;
 use super::clock::Clock;
 use super::net::{Arrival, Connections, Outlets, Sent, connect};
 use super::recorder::RecorderReport;
@@ -57,6 +58,8 @@ pub struct Core {
     pub listeners: Vec<String>,
     pub recordings_folder: String,
     pub no_recording: Option<String>,
+    /// Devices to keep, for the task that writes them; while it writes, changes wait in the registrar.
+    bindings: mpsc::Sender<Changed>,
     stopping: Option<Stopping>,
 }
 
@@ -70,6 +73,9 @@ const BATCH: usize = 64;
 /// The longest sleep; timers make it shorter.
 const IDLE: Duration = Duration::from_secs(3_600);
 
+/// Devices that could not be handed on are tried again after this.
+const KEEP_AGAIN: Duration = Duration::from_millis(100);
+
 impl Core {
     #[allow(clippy::too_many_arguments, reason = "called once, by the service's start")]
     pub fn new(
@@ -82,6 +88,7 @@ impl Core {
         tcp_idle: Duration,
         listeners: Vec<String>,
         recordings_folder: String,
+        bindings: mpsc::Sender<Changed>,
     ) -> Self {
         let started = clock.wall().to_string();
         Core {
@@ -96,6 +103,7 @@ impl Core {
             listeners,
             recordings_folder,
             no_recording: None,
+            bindings,
             stopping: None,
         }
     }
@@ -130,7 +138,9 @@ impl Core {
             }
             self.shell.save_what_waits();
             self.transmit();
+            self.keep_bindings();
             if self.is_over(now) {
+                let _ = self.bindings.send(self.switch.changed_bindings()).await;
                 return self.shell;
             }
         }
@@ -138,9 +148,19 @@ impl Core {
 
     fn wait(&self) -> Duration {
         let timer = self.switch.next_timeout().map_or(IDLE, |at| self.clock.until(at));
+        let timer = if self.switch.bindings_have_changed() { timer.min(KEEP_AGAIN) } else { timer };
         match &self.stopping {
             Some(_) => timer.min(Duration::from_millis(50)),
             None => timer,
+        }
+    }
+
+    /// Hands changed devices on when the writer has taken the last ones; never waits for it.
+    fn keep_bindings(&mut self) {
+        if self.switch.bindings_have_changed()
+            && let Ok(place) = self.bindings.try_reserve()
+        {
+            place.send(self.switch.changed_bindings());
         }
     }
 

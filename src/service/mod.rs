@@ -4,10 +4,11 @@
 //! ```text
 //! UDP, TCP ─► Arrival ─┐                       ┌─► WorkerHandle ─► worker threads ─► ring ─► recorder threads
 //! workers  ─► Report  ─┼─► Core (Switch) ──────┼─► RecorderHandle ──────────────────────────────┘   │
-//! control  ─► Order   ─┘                       └─► records, archivist ◄─────────────────────────────┘
+//! control  ─► Order   ─┘                       └─► records, bindings, archivist ◄───────────────────┘
 //! ```
 
 mod archivist;
+mod bindings;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -88,6 +89,7 @@ pub struct Service {
     core: JoinHandle<ServiceShell>,
     tasks: Vec<JoinHandle<()>>,
     records: JoinHandle<()>,
+    bindings: JoinHandle<()>,
     archivist: ArchivistHandle,
     control: PathBuf,
     grace: Duration,
@@ -132,7 +134,9 @@ impl Service {
             ServiceShell::new(workers, recorders, archivist.sender(), records, &config.rtp, Arc::clone(&limits));
         let mut secret = [0; 32];
         OsRandom.fill(&mut secret);
-        let switch = Switch::new(switch_config(&config, &listening), Arc::clone(&directory), secret);
+        let mut switch = Switch::new(switch_config(&config, &listening), Arc::clone(&directory), secret);
+        bindings::restore(&store, &mut switch, clock).await?;
+        let (changed_bindings, binding_queue) = mpsc::channel(1);
         let listeners =
             listening.addresses.iter().map(|(transport, address)| format!("{transport} {address}")).collect();
         let core = Core::new(
@@ -145,6 +149,7 @@ impl Service {
             tcp_idle(&config),
             listeners,
             config.recording.dir.display().to_string(),
+            changed_bindings,
         );
         let inbox =
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
@@ -158,7 +163,8 @@ impl Service {
         let service = Service {
             addresses: listening.addresses,
             core: tokio::spawn(core.run(inbox)),
-            records: tokio::spawn(save_records(store, record_queue)),
+            records: tokio::spawn(save_records(store.clone(), record_queue)),
+            bindings: tokio::spawn(bindings::keep(store, clock, binding_queue)),
             tasks,
             archivist,
             control: config.control.socket.clone(),
@@ -195,7 +201,7 @@ impl Service {
 
     /// No new calls, the grace period, BYE to those that are left; every recording is finished.
     pub async fn stop(self) {
-        let Service { handle, addresses: _, core, tasks, records, mut archivist, control, grace } = self;
+        let Service { handle, addresses: _, core, tasks, records, bindings, mut archivist, control, grace } = self;
         let (done, over) = oneshot::channel();
         let _ = handle.orders.send(Order::Stop { grace, done }).await;
         let _ = over.await;
@@ -210,6 +216,7 @@ impl Service {
             let _ = joined.await;
         }
         let _ = records.await;
+        let _ = bindings.await;
         for task in tasks {
             task.abort();
         }

@@ -5,10 +5,16 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_first.sql"))];
+const STEPS: [(i64, &str); 2] =
+    [(1, include_str!("migrations/0001_first.sql")), (2, include_str!("migrations/0002_restart.sql"))];
+
+/// The version that this program knows.
+pub(super) fn newest() -> i64 {
+    STEPS.last().map_or(0, |(version, _)| *version)
+}
 
 pub(super) async fn run(writer: &SqlitePool) -> Result<(), StoreError> {
-    let known = STEPS.last().map_or(0, |(version, _)| *version);
+    let known = newest();
     loop {
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_steps (version BIGINT PRIMARY KEY)")

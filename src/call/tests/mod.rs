@@ -158,6 +158,19 @@ impl Lab {
         id
     }
 
+    /// The service is started anew: nothing is left but the devices that were kept, and nonces are
+    /// made with another secret. The connections have gone with the process.
+    pub fn restart(&mut self) {
+        let kept = self.switch.changed_bindings();
+        let (config, directory) = (self.switch.config.clone(), Arc::clone(&self.switch.directory));
+        self.switch = Switch::new(config, directory, [8; 32]);
+        for (user, bindings) in kept {
+            for binding in bindings {
+                self.switch.restore_binding(user, binding, self.now);
+            }
+        }
+    }
+
     /// Lets a phone do something, and takes what it sends.
     pub fn act<T>(&mut self, id: Id, step: impl FnOnce(&mut Phone, Time) -> T) -> T {
         let done = step(&mut self.phones[id], self.now);

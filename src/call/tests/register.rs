@@ -212,3 +212,105 @@ fn options_are_answered_without_a_password() {
     assert!(["Allow", "Accept", "Supported"].iter().all(|name| answer.headers.has(name)));
     lab.finish();
 }
+
+#[test]
+fn after_a_restart_devices_are_called_that_do_not_know_of_it() {
+    let mut lab = Lab::new();
+    let alice = lab.phone(ACME, "201");
+    let (desk, mobile) = (lab.phone(ACME, "202"), lab.phone(ACME, "202"));
+    let over_tcp = lab.phone_over(ACME, "202", Transport::Tcp);
+    let brief = lab.new_phone(ACME, "202", Transport::Udp);
+    lab.act(brief, |phone, now| phone.register(&[("Expires", "60")], now));
+    lab.run(secs(50));
+    lab.restart();
+    lab.run(secs(20)).calls(alice, "202").run(ms(100));
+    let rung = [desk, mobile, over_tcp, brief].map(|id| lab.phones[id].got(Method::Invite));
+    assert_eq!(rung, [1, 1, 0, 0], "those over datagrams, until they expire");
+    lab.answers(mobile).run(secs(1));
+    assert!(lab.phones[alice].is_talking() && lab.phones[mobile].is_talking());
+    lab.hangs_up(alice).run(secs(1));
+    lab.finish();
+}
+
+#[test]
+fn after_a_restart_a_tcp_device_cannot_be_reached_before_it_registers_anew() {
+    let mut lab = Lab::new();
+    let (alice, bob) = (lab.phone(ACME, "201"), lab.phone_over(ACME, "202", Transport::Tcp));
+    lab.restart();
+    lab.calls(alice, "202").run(secs(1));
+    assert_eq!(lab.phones[alice].last_status(Method::Invite), Some(480));
+    lab.phones[bob].peer.connection = Some(ConnectionId(900));
+    lab.act(bob, |phone, now| phone.register(&[], now));
+    lab.run(secs(1));
+    lab.talk(alice, bob, "202").hangs_up(bob).run(secs(1));
+    lab.finish();
+}
+
+#[test]
+fn a_listener_that_has_gone_is_replaced_by_one_that_reaches_the_device() {
+    let mut lab = Lab::new();
+    let (alice, bob) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"));
+    let kept = lab.switch.changed_bindings();
+    let restore = |lab: &mut Lab, listeners: Vec<Listener>| {
+        lab.switch.config.listeners = listeners;
+        let config = lab.switch.config.clone();
+        lab.switch = Switch::new(config, Arc::clone(&lab.switch.directory), [9; 32]);
+        let restored = kept.iter().flat_map(|(user, bindings)| bindings.iter().map(|binding| (*user, binding.clone())));
+        restored.filter(|(user, binding)| lab.switch.restore_binding(*user, binding.clone(), lab.now)).count()
+    };
+    let moved: SocketAddr = "192.0.2.1:5070".parse().unwrap();
+    assert_eq!(restore(&mut lab, vec![Listener { transport: Transport::Tcp, local: moved }]), 0);
+    let udp = |local| Listener { transport: Transport::Udp, local };
+    assert_eq!(restore(&mut lab, vec![udp(moved)]), 2);
+    let flows: Vec<SocketAddr> =
+        [1, 2].map(|user| lab.switch.registrar().devices(UserId(user), lab.now)[0].flow.local).to_vec();
+    assert_eq!(flows, [moved, moved]);
+    assert_eq!(restore(&mut lab, vec![udp(SWITCH.parse().unwrap())]), 2);
+    lab.talk(alice, bob, "202").hangs_up(bob).run(secs(1));
+    lab.finish();
+}
+
+#[test]
+fn devices_of_a_user_who_was_removed_meanwhile_are_dropped() {
+    let mut lab = Lab::new();
+    let (alice, _) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"));
+    let kept = lab.switch.changed_bindings();
+    let mut parts = companies();
+    parts.users.retain(|user| user.id != UserId(2));
+    let directory = Arc::new(super::directory::build(parts));
+    lab.switch = Switch::new(lab.switch.config.clone(), directory, [9; 32]);
+    for (user, bindings) in kept {
+        let restored = lab.switch.restore_binding(user, bindings[0].clone(), lab.now);
+        assert_eq!(restored, user == UserId(1), "{user:?}");
+    }
+    lab.calls(alice, "202").run(secs(1));
+    assert_eq!(lab.phones[alice].last_status(Method::Invite), Some(404));
+    lab.finish();
+}
+
+#[test]
+fn a_nonce_of_before_a_restart_is_stale_and_a_wrong_password_with_it_is_not() {
+    let mut lab = Lab::new();
+    let alice = lab.phone(ACME, "201");
+    let challenge = lab.phones[alice].responses[0].2.clone();
+    lab.restart();
+    let ask = |lab: &mut Lab, password: &str, challenge: &Response, count: u32| {
+        lab.phones[alice].password = password.to_owned();
+        lab.act(alice, |phone, now| {
+            let request = proven(phone, challenge, count);
+            phone.send(request, now)
+        });
+        lab.run(ms(100));
+        let answer = last(lab, alice).clone();
+        let stale = challenges(&answer.headers).iter().any(|value| value.to_lowercase().contains("stale=true"));
+        (answer.status, stale, answer)
+    };
+    let good = super::directory::password(ACME);
+    let (status, stale, _) = ask(&mut lab, "a guess", &challenge, 2);
+    assert_eq!((status, stale), (401, false), "who guesses is not told that the password was right");
+    // The phone need not ask anybody for the password again (RFC 7616 §3.3).
+    let (status, stale, fresh) = ask(&mut lab, &good, &challenge, 3);
+    assert_eq!((status, stale), (401, true));
+    assert_eq!(ask(&mut lab, &good, &fresh, 1).0, 200);
+    lab.finish();
+}

@@ -142,3 +142,123 @@ fn a_stranger_without_password_calls_nobody() {
     assert_eq!(lab.phones[bob].got(Method::Invite), 0);
     lab.finish();
 }
+
+/// What Acme's settings are, with a change.
+fn acme_with(lab: &mut Lab, change: impl FnOnce(&mut super::directory::Parts)) {
+    let mut parts = companies();
+    change(&mut parts);
+    lab.operate(|switch, _, _, _| switch.set_directory(Arc::new(super::directory::build(parts))));
+}
+
+#[test]
+fn emergency_numbers_leave_through_the_trunk_as_they_were_dialled() {
+    for (own, dialled, sent) in
+        [(None, "112", "112"), (None, "911", "911"), (None, "9-1-1", "911"), (Some(["110"]), "110", "110")]
+    {
+        let mut lab = Lab::new();
+        let (alice, carrier) = (lab.phone(ACME, "201"), lab.carrier());
+        acme_with(&mut lab, |parts| {
+            if let Some(own) = own {
+                parts.companies[0].settings.emergency_numbers = own.map(str::to_owned).to_vec();
+            }
+        });
+        lab.talk(alice, carrier, dialled);
+        let invite = lab.phones[carrier].last_request(Method::Invite);
+        assert_eq!(invite.uri.user_unescaped().as_deref(), Some(sent));
+        assert_eq!(invite.from().unwrap().uri.user_unescaped().as_deref(), Some("+49301110001"), "the call back");
+        assert_eq!((lab.record().direction, lab.record().callee.address.as_str()), (Direction::Outbound, sent));
+        lab.hangs_up(carrier).run(secs(1));
+        lab.finish();
+    }
+}
+
+#[test]
+fn nothing_that_refuses_other_calls_stands_in_the_way_of_an_emergency_call() {
+    use crate::call::Shortage;
+    use crate::directory::OnRecordingFailure;
+    type Obstacle = fn(&mut Lab);
+    let rows: [(&str, Obstacle); 7] = [
+        ("the limit of calls", |lab| lab.switch.config.max_calls = 0),
+        ("the memory limit", |lab| lab.desk.shortage = Some(Shortage::Memory)),
+        ("the CPU limit", |lab| lab.desk.shortage = Some(Shortage::Cpu)),
+        ("a full disk, where that refuses calls", |lab| {
+            acme_with(lab, |parts| parts.companies[0].settings.on_recording_failure = OnRecordingFailure::Refuse);
+            lab.operate(|switch, _, _, _| switch.set_recording_problem(Some("the disk is full".to_owned())));
+        }),
+        ("a full disk, where that ends calls", |lab| {
+            acme_with(lab, |parts| parts.companies[0].settings.on_recording_failure = OnRecordingFailure::Hangup);
+            lab.operate(|switch, _, _, _| switch.set_recording_problem(Some("the disk is full".to_owned())));
+        }),
+        ("a user with that extension", |lab| acme_with(lab, |parts| parts.users[1].extension = "112".to_owned())),
+        ("no caller id", |lab| {
+            acme_with(lab, |parts| {
+                parts.users[0].number = None;
+                parts.companies[0].default_number = None;
+            });
+        }),
+    ];
+    for (obstacle, set_up) in rows {
+        let mut lab = Lab::new();
+        let (alice, carrier) = (lab.phone(ACME, "201"), lab.carrier());
+        set_up(&mut lab);
+        lab.talk(alice, carrier, "112").run(secs(5));
+        assert!(lab.phones[alice].is_talking() && lab.phones[carrier].is_talking(), "{obstacle}");
+        lab.hangs_up(carrier).run(secs(1));
+        lab.finish();
+    }
+}
+
+#[test]
+fn an_emergency_call_whose_recording_fails_is_not_hung_up() {
+    use crate::directory::OnRecordingFailure;
+    let mut lab = Lab::new();
+    let (alice, carrier) = (lab.phone(ACME, "201"), lab.carrier());
+    acme_with(&mut lab, |parts| parts.companies[0].settings.on_recording_failure = OnRecordingFailure::Hangup);
+    for (dialled, goes_on) in [("112", true), ("089555123", false)] {
+        lab.talk(alice, carrier, dialled);
+        let call = lab.record().id;
+        lab.operate(|switch, now, wall, desk| switch.recording_failed(call, now, wall, desk));
+        lab.run(secs(1));
+        assert_eq!(lab.phones[carrier].is_talking(), goes_on, "{dialled}");
+        if goes_on {
+            lab.hangs_up(carrier).run(secs(1));
+        }
+    }
+    lab.finish();
+}
+
+#[test]
+fn without_any_number_an_emergency_call_still_leaves() {
+    let mut lab = Lab::new();
+    let (otto, carrier) = (lab.phone(BOLT, "202"), lab.carrier());
+    acme_with(&mut lab, |parts| {
+        parts.numbers.retain(|number| number.company != CompanyId(2));
+        parts.users.iter_mut().for_each(|user| user.number = user.number.filter(|id| id.0 < 10));
+    });
+    lab.talk(otto, carrier, "112");
+    let invite = lab.phones[carrier].last_request(Method::Invite);
+    assert_eq!(invite.from().unwrap().uri.user_unescaped().as_deref(), Some("anonymous"));
+    lab.hangs_up(otto).run(secs(1));
+    lab.finish();
+}
+
+#[test]
+fn service_numbers_leave_as_dialled_and_obey_what_other_calls_obey() {
+    let mut lab = Lab::new();
+    let (alice, carrier) = (lab.phone(ACME, "201"), lab.carrier());
+    lab.calls(alice, "118").run(secs(1));
+    assert_eq!(lab.heard(alice), [404], "a code that nobody has listed");
+    acme_with(&mut lab, |parts| {
+        parts.companies[0].settings.service_numbers = vec!["118".to_owned(), "11833".to_owned()];
+    });
+    for code in ["118", "11833"] {
+        lab.talk(alice, carrier, code);
+        let invite = lab.phones[carrier].last_request(Method::Invite);
+        assert_eq!(invite.uri.user_unescaped().as_deref(), Some(code));
+        lab.hangs_up(carrier).run(secs(1));
+    }
+    lab.switch.config.max_calls = 0;
+    lab.calls(alice, "118").run(secs(1));
+    assert_eq!(lab.heard(alice).last(), Some(&503));
+    lab.finish();
+}

@@ -91,6 +91,12 @@ pub enum Problem {
     NoAlgorithm,
     #[error("auth names an algorithm twice: leave one out")]
     AlgorithmTwice,
+    #[error("`emergency_numbers` is empty: nobody could call for help; write e.g. [\"112\", \"911\"]")]
+    NoEmergencyNumber,
+    #[error(
+        "{0} is an emergency number of this company, and an emergency call never rings a user: give the user another extension, or set `emergency_numbers`"
+    )]
+    EmergencyExtension(String),
     #[error("has no password: give `password`, or `generate_password = true`")]
     NoPassword,
     #[error("both `password` and `generate_password`: leave one out")]

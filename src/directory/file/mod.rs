@@ -10,7 +10,7 @@ mod value;
 
 pub use error::{FileError, Place, Problem};
 pub use raw::{CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TrunkKeys, UserKeys};
-pub use value::{BadValue, NumberOrNone, Own, RouteTo, Secret};
+pub use value::{BadValue, DialledCode, NumberOrNone, Own, RouteTo, Secret};
 
 use crate::base::leaves::{self, Dotted, LeafError, Step};
 use raw::RawFile;

@@ -2,8 +2,8 @@
 
 use super::super::{AuthAlgorithm, CallVisibility, NumberRecording, OnRecordingFailure, Play, Role, Transport};
 use super::value::{
-    AuthName, Command, CountryCode, Domain, E164, Extension, Host, Key, MaxHold, Name, NationalPrefix, NumberOrNone,
-    Own, PeerAddress, Port, Realm, RouteTo, Secret,
+    AuthName, Command, CountryCode, DialledCode, Domain, E164, Extension, Host, Key, MaxHold, Name, NationalPrefix,
+    NumberOrNone, Own, PeerAddress, Port, Realm, RouteTo, Secret,
 };
 use serde::Deserialize;
 
@@ -52,6 +52,10 @@ pub struct SettingKeys {
     pub country_code: Option<CountryCode>,
     /// `"inherit"` for what the country code implies.
     pub national_prefix: Option<Own<NationalPrefix>>,
+    /// All of them: what is not listed is no emergency number any more.
+    pub emergency_numbers: Option<Vec<DialledCode>>,
+    /// All of them.
+    pub service_numbers: Option<Vec<DialledCode>>,
 }
 
 /// `[company.settings.commands]`

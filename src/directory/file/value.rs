@@ -46,6 +46,8 @@ pub enum BadValue {
     CountryCode(String),
     #[error("`{0}` is not a national prefix: write up to 4 digits")]
     NationalPrefix(String),
+    #[error("`{0}` is not a short number: write 2 to 15 digits, as they are dialled")]
+    DialledCode(String),
     #[error("{0} ms is too long to hold a digit back: write 10000 at most")]
     MaxHold(u32),
     #[error("the password is {0} characters long: write 8 to 128, without line breaks")]
@@ -138,6 +140,12 @@ text_value!(
     /// Digits before a national number; may be empty.
     NationalPrefix,
     |text| keep(text, |text| text.is_empty() || is_digits(text, 1..=4), BadValue::NationalPrefix)
+);
+
+text_value!(
+    /// Digits that leave as they are dialled.
+    DialledCode,
+    |text| keep(text, |text| is_digits(text, 2..=15), BadValue::DialledCode)
 );
 
 /// An address that requests of a trunk come from.

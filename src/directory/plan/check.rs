@@ -86,6 +86,9 @@ fn company(world: &World, errors: &mut Vec<FileError>) {
     if let Some(problem) = algorithms(&settings.auth) {
         say(problem);
     }
+    if settings.emergency_numbers.is_empty() {
+        say(Problem::NoEmergencyNumber);
+    }
 }
 
 fn algorithms(auth: &[AuthAlgorithm]) -> Option<Problem> {
@@ -112,6 +115,10 @@ fn auth_names_of(world: &World) -> impl Iterator<Item = (&str, &str)> {
 fn check_user(world: &World, user: &UserState, errors: &mut Vec<FileError>) {
     if let Some(e164) = user.number.as_ref().filter(|e164| !world.numbers.contains_key(*e164)) {
         let problem = Problem::UnknownNumber { key: "number", e164: e164.clone() };
+        errors.push(FileError { place: place_of_user(user), problem });
+    }
+    if world.company.settings.emergency_numbers.contains(&user.extension) {
+        let problem = Problem::EmergencyExtension(user.extension.clone());
         errors.push(FileError { place: place_of_user(user), problem });
     }
     if let Some(problem) = user.auth.as_deref().and_then(algorithms) {

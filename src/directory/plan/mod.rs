@@ -34,7 +34,7 @@ pub enum Change {
     RemoveNumber { company: String, e164: String },
     RemoveTrunk { company: String, name: String },
     AddCompany { to: CompanyState },
-    ChangeCompany { from: CompanyState, to: CompanyState },
+    ChangeCompany { from: Box<CompanyState>, to: CompanyState },
     AddUser { to: UserState, password: NewPassword },
     ChangeUser { from: UserState, to: UserState, password: Option<NewPassword> },
     AddNumber { to: NumberState },
@@ -90,7 +90,7 @@ fn company(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
     let to = after.company.clone();
     match before.map(|world| &world.company) {
         None => changes.push(Change::AddCompany { to }),
-        Some(from) if *from != to => changes.push(Change::ChangeCompany { from: from.clone(), to }),
+        Some(from) if *from != to => changes.push(Change::ChangeCompany { from: Box::new(from.clone()), to }),
         Some(_) => {}
     }
 }

@@ -132,6 +132,8 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         auth,
         country_code,
         national_prefix,
+        emergency_numbers,
+        service_numbers,
     } = settings;
     vec![
         ("record_inbound", on_off(*record_inbound)),
@@ -149,6 +151,8 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         ("auth", algorithms(auth)),
         ("country_code", if country_code.is_empty() { "none".to_owned() } else { country_code.clone() }),
         ("national_prefix", national_prefix.as_ref().map_or("inherit".to_owned(), |prefix| format!("\"{prefix}\""))),
+        ("emergency_numbers", list(emergency_numbers)),
+        ("service_numbers", if service_numbers.is_empty() { "none".to_owned() } else { list(service_numbers) }),
     ]
 }
 

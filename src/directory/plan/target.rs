@@ -1,8 +1,8 @@
 //! What shall be: the worlds as they are, with what the company file says laid over them.
 
 use super::super::file::{
-    CommandKeys, CompanyFile, CompanyKeys, Entry, FileError, NumberKeys, NumberOrNone, Own, Place, Problem, RouteTo,
-    SettingKeys, TrunkKeys, UserKeys,
+    CommandKeys, CompanyFile, CompanyKeys, DialledCode, Entry, FileError, NumberKeys, NumberOrNone, Own, Place,
+    Problem, RouteTo, SettingKeys, TrunkKeys, UserKeys,
 };
 use super::super::{Commands, Role, Settings, UserOverrides};
 use super::state::{CompanyState, NumberState, TrunkState, UserState, World};
@@ -112,6 +112,8 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         auth,
         country_code,
         national_prefix,
+        emergency_numbers,
+        service_numbers,
     } = said;
     set(&mut settings.record_inbound, *record_inbound);
     set(&mut settings.record_outbound, *record_outbound);
@@ -130,6 +132,11 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.country_code, country_code.as_ref().map(ToString::to_string));
     let prefix = national_prefix.clone().map(|own| own.value().map(|prefix| prefix.to_string()));
     set(&mut settings.national_prefix, prefix);
+    let codes = |codes: &Option<Vec<DialledCode>>| {
+        codes.as_ref().map(|codes| codes.iter().map(|code| code.as_str().to_owned()).collect())
+    };
+    set(&mut settings.emergency_numbers, codes(emergency_numbers));
+    set(&mut settings.service_numbers, codes(service_numbers));
 }
 
 fn user(world: &mut World, entry: &Entry<UserKeys>) {

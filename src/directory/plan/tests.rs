@@ -102,6 +102,25 @@ fn what_the_file_does_not_mention_is_left_alone() {
 }
 
 #[test]
+fn a_company_has_emergency_numbers_and_no_user_stands_in_their_way() {
+    let current = current();
+    let settings = |keys: &str| format!("[[company]]\nkey = 'a'\n[company.settings]\n{keys}");
+    assert_eq!(
+        planned(&current, &settings("emergency_numbers = ['110', '112']\nservice_numbers = ['11833']"), false),
+        ["~ company a: emergency_numbers 112, 911 → 110, 112, service_numbers none → 11833"]
+    );
+    assert_eq!(
+        refused(&current, &settings("emergency_numbers = []"), false),
+        ["company a: `emergency_numbers` is empty: nobody could call for help; write e.g. [\"112\", \"911\"]"]
+    );
+    let taken = refused(&current, &settings("emergency_numbers = ['112', '201']"), false);
+    assert_eq!(taken.len(), 1, "{taken:?}");
+    assert!(taken[0].starts_with("user 201 of a: 201 is an emergency number of this company"), "{taken:?}");
+    let unreadable = CompanyFile::parse(&settings("emergency_numbers = ['+112']")).unwrap_err();
+    assert!(unreadable[0].to_string().contains("`+112` is not a short number"), "{unreadable:?}");
+}
+
+#[test]
 fn each_kind_of_change_is_one_line() {
     let text = "
         [[company]]
