@@ -242,7 +242,11 @@ class Client:
                     raise self._error(f"{complaint}: the client has ended")
                 self.log.changed.wait(min(left, 0.5))
 
-    def _error(self, complaint: str) -> ClientError:
+    def story(self) -> str:
+        """Who it is, what happened to it, and its last words."""
         name = f"{type(self).__name__} {self.identity.user}@{self.identity.address}"
         events = ", ".join(e.what.value for e in self.log.events)
-        return ClientError(f"{name}: {complaint}\nevents: {events}\n{self.log.tail()}")
+        return f"{name}\nevents: {events}\n{self.log.tail()}"
+
+    def _error(self, complaint: str) -> ClientError:
+        return ClientError(f"{complaint}: {self.story()}")

@@ -47,6 +47,31 @@ def killed_in_mid_call(s: Stage) -> None:
     eventually(lambda: not service.calls(), 5, "a call is up")
 
 
+def killed_and_called_at_once(s: Stage) -> None:
+    """kill -9, and a call that comes before any phone has registered anew: it rings and is recorded.
+
+    Who registered over TCP cannot be called before they register anew: the connection died with the service.
+    """
+    service = s.service()
+    bob, alice, carol = s.baresip("202"), s.baresip("201"), s.baresip("203", transport="tcp")
+    eventually(lambda: service.ask("status")["status"]["devices"] == 3, 5, "not all are registered")
+    # What changed in the last second may be lost.
+    talk_for(1.5)
+    service.kill()
+    restarted(service)
+    before = [len(phone.events(Event.REGISTERED)) for phone in (alice, bob)]
+    assert "restored=2" in service.log(), "not the two phones over UDP were restored"
+    # baresip 1.0 does not notice that its connection has gone before its registration is due.
+    alice.dial(f"sip:203@{DOMAIN}")
+    closed = alice.wait_for(Event.CLOSED, 5)
+    assert "480" in closed.text and not carol.events(Event.INCOMING), closed.text
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(1)
+    assert [len(phone.events(Event.REGISTERED)) for phone in (alice, bob)] == before, "they registered anew"
+    hang_up(alice, bob)
+    assert service.finished(1)[0]["state"] == "complete"
+
+
 def killed_while_paused(s: Stage) -> None:
     """The pause stands in the recovered file, and is flagged."""
     service = s.service()
@@ -196,6 +221,7 @@ def no_room_and_refuse(s: Stage) -> None:
 
 
 SCENARIOS = [
-    killed_in_mid_call, killed_while_paused, killed_after_a_start_by_command, stopped_with_a_call_up, no_new_call_while_stopping,
+    killed_in_mid_call, killed_and_called_at_once, killed_while_paused, killed_after_a_start_by_command,
+    stopped_with_a_call_up, no_new_call_while_stopping,
     full_disk_in_mid_call, no_room_at_the_start, no_room_and_refuse,
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Iterator, Optional, Sequence
 
 import sound
-from clients import Baresip, Client, Event, Identity, Linphone, Sipp
+from clients import Baresip, Client, ClientError, Event, Identity, Linphone, Sipp
 from netns import Lan, Namespace
 from service import Service
 
@@ -213,7 +213,11 @@ def stage(binary: Path) -> Iterator[Stage]:
 def connect(caller: Client, callee: Client, uri: str) -> float:
     """Dials and answers; when both say that the call is up."""
     caller.dial(uri)
-    callee.wait_for(Event.INCOMING, 20)
+    try:
+        callee.wait_for(Event.INCOMING, 20)
+    except ClientError as error:
+        # Why it did not ring, the caller knows.
+        raise ClientError(f"{error}\nthe caller: {caller.story()}") from None
     callee.answer()
     caller.wait_for(Event.ESTABLISHED, 8)
     callee.wait_for(Event.ESTABLISHED, 8)
