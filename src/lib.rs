@@ -29,6 +29,7 @@
 //! | [`ua`] | a small softphone as a machine |
 //! | [`subscription`] | the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |
+//! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final |
 //! | [`api`] | requests and answers as enums |
 //! | [`service`] | sockets, media workers, recorders, archivist, clocks, configuration, start and stop |
 //! | [`replay`] | captures in, the same path, WAV out |
@@ -58,6 +59,7 @@
 //!    into an event.
 
 pub mod api;
+pub mod archive;
 pub mod audio;
 pub mod base;
 pub mod call;

@@ -32,6 +32,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
     ("ua", &["base", "sip", "sdp", "rtp", "audio", "media"], false),
     ("subscription", &["base", "ledger", "directory"], false),
     ("store", &["base", "ledger", "directory", "subscription"], true),
+    ("archive", &["base", "ledger", "audio", "recording"], true),
     ("api", &["base", "ledger", "directory", "call", "subscription", "store"], true),
     (
         "service",
@@ -50,6 +51,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
             "call",
             "subscription",
             "store",
+            "archive",
             "api",
         ],
         true,
@@ -72,6 +74,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
             "ua",
             "subscription",
             "store",
+            "archive",
         ],
         true,
     ),

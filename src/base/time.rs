@@ -68,6 +68,9 @@ impl Add for Span {
     }
 }
 
+/// Seconds from 1900 to 1970.
+const NTP_EPOCH: u64 = 2_208_988_800;
+
 /// A moment of the calendar, in µs since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -80,6 +83,14 @@ impl Wall {
 
     pub const fn unix_micros(self) -> i64 {
         self.0
+    }
+
+    /// As an NTP timestamp (RFC 3550 §4): 32.32 bits of seconds; a moment before 1970 as 1970.
+    pub fn ntp(self) -> u64 {
+        let micros = u64::try_from(self.0).unwrap_or(0);
+        let seconds = micros / 1_000_000 + NTP_EPOCH;
+        let fraction = ((micros % 1_000_000) << 32) / 1_000_000;
+        (seconds << 32) | fraction
     }
 
     /// This moment, `span` later.
@@ -106,6 +117,12 @@ mod tests {
     fn a_wall_time_prints_as_rfc_3339_in_utc() {
         let wall = Wall::from_unix_micros(1_700_000_000_123_456);
         assert_eq!(wall.to_string(), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn an_ntp_timestamp_counts_from_1900_in_fractions_of_a_second() {
+        assert_eq!(Wall::from_unix_micros(500_000).ntp(), (2_208_988_800 << 32) | (1 << 31));
+        assert_eq!(Wall::from_unix_micros(-1).ntp(), 2_208_988_800 << 32);
     }
 
     #[test]

@@ -56,6 +56,14 @@ struct Packet {
     arrival: Time,
 }
 
+impl Packet {
+    /// What the tap says of it.
+    fn frame<'a>(&self, payload: &'a [u8]) -> TapEvent<'a> {
+        let Packet { side, number: _, ssrc, sequence, timestamp, arrival } = *self;
+        TapEvent::Frame { side, law: Law::Mu, ssrc, sequence, timestamp, arrival, payload }
+    }
+}
+
 /// The byte that stands for sample `n` of a party: a sequence in which any 16 bytes name their place.
 fn byte(side: Side, n: u64) -> u8 {
     let x =
@@ -158,16 +166,7 @@ fn record_steps(mut steps: Vec<Step>, end: Time) -> Recorded {
         match step {
             Step::Packet(packet) => {
                 let payload = payload(packet.side, packet.number);
-                let event = TapEvent::Frame {
-                    side: packet.side,
-                    law: Law::Mu,
-                    ssrc: packet.ssrc,
-                    sequence: packet.sequence,
-                    timestamp: packet.timestamp,
-                    arrival: packet.arrival,
-                    payload: &payload,
-                };
-                take.handle(&event, &mut disk).unwrap();
+                take.handle(&packet.frame(&payload), &mut disk).unwrap();
             }
             Step::Event(_, event) => drop(take.handle(&event, &mut disk).unwrap()),
         }
@@ -458,16 +457,7 @@ fn a_full_part_is_closed_and_the_next_goes_on_without_a_lost_sample() {
     let mut closed = Vec::new();
     for packet in stream(Side::Caller, 200) {
         let payload = payload(packet.side, packet.number);
-        let event = TapEvent::Frame {
-            side: packet.side,
-            law: Law::Mu,
-            ssrc: packet.ssrc,
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            arrival: packet.arrival,
-            payload: &payload,
-        };
-        take.handle(&event, &mut disk).unwrap();
+        take.handle(&packet.frame(&payload), &mut disk).unwrap();
         closed.extend(take.advance(packet.arrival, &mut disk));
     }
     closed.extend(take.handle(&TapEvent::End { at: time_of(32_100) }, &mut disk).unwrap());
@@ -489,16 +479,7 @@ fn a_full_disk_closes_the_file_as_it_stands_and_says_so() {
     let mut closed = Vec::new();
     for packet in stream(Side::Caller, 200) {
         let payload = payload(packet.side, packet.number);
-        let event = TapEvent::Frame {
-            side: packet.side,
-            law: Law::Mu,
-            ssrc: packet.ssrc,
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            arrival: packet.arrival,
-            payload: &payload,
-        };
-        closed.extend(take.handle(&event, &mut disk).unwrap());
+        closed.extend(take.handle(&packet.frame(&payload), &mut disk).unwrap());
         closed.extend(take.advance(packet.arrival, &mut disk));
     }
     assert_eq!(take.state(), TakeState::Failed);

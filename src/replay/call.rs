@@ -9,7 +9,7 @@ use crate::base::{CallId, Random, Rate, RecordingId, Seeded, Side, Span, Time, W
 use crate::ledger::{By, Change, EndReason, Outcome, RecordingState};
 use crate::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
 use crate::policy::{Command, decide};
-use crate::recording::{Closed, Draft, Finish, Take, TimelineConfig, dress, sidecar};
+use crate::recording::{Closed, Draft, Finish, Take, TimelineConfig, sidecar};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -243,14 +243,14 @@ impl Call {
 
     pub fn every_second(&mut self, now: Time) {
         if !self.over {
-            self.bridge.every_second(now, ntp(self.epoch.wall(now)), &mut self.tape);
+            self.bridge.every_second(now, self.epoch.wall(now).ntp(), &mut self.tape);
         }
     }
 
     /// The call has ended.
     pub fn end(&mut self, now: Time) {
         if !self.over {
-            self.bridge.end(now, ntp(self.epoch.wall(now)), &mut self.tape);
+            self.bridge.end(now, self.epoch.wall(now).ntp(), &mut self.tape);
             self.over = true;
         }
     }
@@ -360,7 +360,7 @@ impl Call {
         };
         let started = draft.started;
         let sidecar = sidecar(&draft, finish);
-        let done = self.tape.file.finish(closed, &dress(&sidecar), &sidecar)?;
+        let done = self.tape.file.finish(closed, &sidecar)?;
         Ok(FileReport {
             path: done.path,
             sidecar: done.sidecar,
@@ -395,16 +395,6 @@ impl Call {
             decision: self.decision.clone(),
         }
     }
-}
-
-/// Seconds from 1900 to 1970 (RFC 3550 §4).
-const NTP_OFFSET: i64 = 2_208_988_800;
-
-fn ntp(wall: Wall) -> u64 {
-    let micros = wall.unix_micros().max(0);
-    let seconds = u64::try_from(micros / 1_000_000 + NTP_OFFSET).unwrap_or(0);
-    let fraction = u64::try_from(micros % 1_000_000).unwrap_or(0);
-    (seconds << 32) | ((fraction << 32) / 1_000_000)
 }
 
 /// FNV-1a over the Call-ID and the time of its INVITE.

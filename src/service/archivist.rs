@@ -3,18 +3,17 @@
 
 use super::clock::Clock;
 use super::recorder::Paths;
+use crate::archive::{Durability, Places, Sealed, finish};
 use crate::base::{CallId, Random, Rate, RecordingId, Wall};
 use crate::call::Preparation;
 use crate::ledger::{CallRecord, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
 use crate::media::LegStats;
-use crate::recording::{Closed, Draft, Finish, dress, seal, sidecar};
+use crate::recording::{Closed, Draft, Finish, sidecar};
 use crate::store::{Store, StoreError};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -299,25 +298,11 @@ pub fn failed_recording(
         changes: record.changes.clone(),
         ended_paused: record.ended_paused,
         end_reason: record.end_reason.clone(),
-        problem: problem.clone(),
+        problem,
         legs,
     };
     let sidecar = sidecar(&draft_of(record, company_name, id, started, parties), finish);
-    RecordingRecord {
-        id,
-        call: record.id,
-        company: record.company,
-        state: RecordingState::Failed,
-        path: String::new(),
-        started,
-        samples: 0,
-        rate: 8_000,
-        bytes: 0,
-        audio_sha256: String::new(),
-        frame_sha256: String::new(),
-        problem,
-        sidecar,
-    }
+    Sealed::default().row(sidecar, String::new())
 }
 
 fn sidecar_of(part: &ClosedPart, ended: &Ended) -> Sidecar {
@@ -364,83 +349,11 @@ fn draft_of(
     }
 }
 
-/// Makes a `.part` final: trailer, sizes, sync, sidecar, rename. `audio_sha256` is the running
-/// digest of the audio, `None` to read it again. Can be done again after any interruption.
+/// Makes a `.part` final, as its row will have it. `audio_sha256` is the running digest of the
+/// audio, `None` to read it again. Can be done again after any interruption.
 pub fn finish_file(paths: &Paths, sidecar: &Sidecar, audio_sha256: Option<String>) -> io::Result<RecordingRecord> {
-    let from = if paths.part().exists() { paths.part() } else { paths.wav() };
-    let file = OpenOptions::new().read(true).write(true).open(&from)?;
-    let dressed = dress(sidecar);
-    let seal = seal(sidecar.samples, &dressed.cues, &dressed.info);
-    let data_end = crate::audio::wav::DATA_OFFSET + 4 * sidecar.samples;
-    // The sizes come first, that of the audio before that of the whole: a crash right after
-    // leaves a header that says where the audio ends.
-    for (offset, bytes) in seal.sizes.into_iter().rev() {
-        file.write_all_at(&bytes, offset)?;
-    }
-    file.set_len(data_end)?;
-    file.write_all_at(&seal.trailer, data_end)?;
-    let audio_sha256 = match audio_sha256 {
-        Some(digest) => digest,
-        None => audio_digest(&file, data_end)?,
-    };
-    let frame_sha256 = frame_digest(&file, data_end)?;
-    file.sync_all()?;
-    write_sidecar(&paths.sidecar(), sidecar)?;
-    if from != paths.wav() {
-        fs::rename(&from, paths.wav())?;
-    }
-    if let Some(folder) = paths.wav().parent() {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(RecordingRecord {
-        id: sidecar.recording,
-        call: sidecar.call,
-        company: sidecar.company,
-        state: sidecar.state,
-        path: paths.relative_wav(),
-        started: sidecar.started,
-        samples: sidecar.samples,
-        rate: sidecar.rate,
-        bytes: data_end + seal.trailer.len() as u64,
-        audio_sha256,
-        frame_sha256,
-        problem: sidecar.problem.clone(),
-        sidecar: sidecar.clone(),
-    })
-}
-
-/// SHA-256 of the content of the `data` chunk, hex.
-pub fn audio_digest(file: &File, data_end: u64) -> io::Result<String> {
-    digest_of(file, crate::audio::wav::DATA_OFFSET, data_end, Sha256::new())
-        .map(|digest| hex::encode(digest.finalize()))
-}
-
-/// SHA-256 of everything before and after it, hex.
-pub fn frame_digest(file: &File, data_end: u64) -> io::Result<String> {
-    let head = digest_of(file, 0, crate::audio::wav::DATA_OFFSET, Sha256::new())?;
-    let whole = digest_of(file, data_end, u64::MAX, head)?;
-    Ok(hex::encode(whole.finalize()))
-}
-
-fn digest_of(mut file: &File, from: u64, to: u64, mut digest: Sha256) -> io::Result<Sha256> {
-    file.seek(SeekFrom::Start(from))?;
-    let mut reader = file.take(to - from);
-    let mut block = vec![0; 64 * 1_024];
-    loop {
-        match reader.read(&mut block)? {
-            0 => return Ok(digest),
-            read => digest.update(block.get(..read).unwrap_or(&[])),
-        }
-    }
-}
-
-fn write_sidecar(path: &Path, sidecar: &Sidecar) -> io::Result<()> {
-    let mut draft = path.to_owned().into_os_string();
-    draft.push(".tmp");
-    let draft = PathBuf::from(draft);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    serde_json::to_writer_pretty(&mut file, sidecar)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(draft, path)
+    let (part, wav, json) = (paths.part(), paths.wav(), paths.sidecar());
+    let places = Places { part: &part, wav: &wav, sidecar: &json };
+    let sealed = finish(places, sidecar, audio_sha256, Durability::Synced)?;
+    Ok(sealed.row(sidecar.clone(), paths.relative_wav()))
 }

@@ -3,9 +3,6 @@
 use crate::base::{Span, Time, Wall};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Seconds between 1900 (NTP) and 1970 (UNIX).
-const NTP_EPOCH: u64 = 2_208_988_800;
-
 /// The monotonic clock since the start, and the calendar beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -39,10 +36,7 @@ impl Clock {
 
     /// The calendar as an NTP timestamp (RFC 3550 §4): 32.32 bits of seconds.
     pub fn ntp(&self) -> u64 {
-        let micros = u64::try_from(self.wall().unix_micros()).unwrap_or(0);
-        let seconds = micros / 1_000_000 + NTP_EPOCH;
-        let fraction = ((micros % 1_000_000) << 32) / 1_000_000;
-        (seconds << 32) | fraction
+        self.wall().ntp()
     }
 
     /// How long until `at`, from now.

@@ -23,10 +23,9 @@ pub mod recover;
 mod shell;
 mod worker;
 
-pub use archivist::{audio_digest, frame_digest};
-
 use self::core::{Core, Inbox, Order};
 use crate::api::{Answer, Request, Verified};
+use crate::archive::{audio_digest, frame_digest};
 use crate::base::{CallId, Random};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;

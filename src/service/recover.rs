@@ -10,9 +10,10 @@
 //! | a call without an end | ended as crashed |
 //! | a call that should be recorded, without a recording | a failed recording is handed over |
 
-use super::archivist::{audio_digest, failed_recording, finish_file, frame_digest};
+use super::archivist::{failed_recording, finish_file};
 use super::clock::OsRandom;
 use super::recorder::Paths;
+use crate::archive::Sealed;
 use crate::base::{Random, Rate, RecordingId, Wall};
 use crate::ledger::{
     Because, CallRecord, Change, EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar,
@@ -229,21 +230,7 @@ fn nothing_saved(repaired: &Repaired, problem: &str) -> Option<RecordingRecord> 
     let draft = repaired.draft.as_ref()?;
     let nothing = Repaired { samples: 0, markers: Vec::new(), ..repaired.clone() };
     let sidecar = crashed_sidecar(draft, &nothing, RecordingState::Failed, problem);
-    Some(RecordingRecord {
-        id: draft.recording,
-        call: draft.call,
-        company: draft.company,
-        state: RecordingState::Failed,
-        path: String::new(),
-        started: draft.started,
-        samples: 0,
-        rate: sidecar.rate,
-        bytes: 0,
-        audio_sha256: String::new(),
-        frame_sha256: String::new(),
-        problem: problem.to_owned(),
-        sidecar,
-    })
+    Some(Sealed::default().row(sidecar, String::new()))
 }
 
 fn crashed_sidecar(draft: &Draft, repaired: &Repaired, state: RecordingState, problem: &str) -> Sidecar {
@@ -267,23 +254,8 @@ fn crashed_sidecar(draft: &Draft, repaired: &Repaired, state: RecordingState, pr
 fn from_sidecar(dir: &Path, wav: &Path) -> io::Result<RecordingRecord> {
     let paths = paths_of(dir, wav);
     let sidecar: Sidecar = serde_json::from_slice(&fs::read(paths.sidecar())?)?;
-    let file = File::open(wav)?;
-    let data_end = crate::audio::wav::DATA_OFFSET + 4 * sidecar.samples;
-    Ok(RecordingRecord {
-        id: sidecar.recording,
-        call: sidecar.call,
-        company: sidecar.company,
-        state: sidecar.state,
-        path: paths.relative_wav(),
-        started: sidecar.started,
-        samples: sidecar.samples,
-        rate: sidecar.rate,
-        bytes: file.metadata()?.len(),
-        audio_sha256: audio_digest(&file, data_end)?,
-        frame_sha256: frame_digest(&file, data_end)?,
-        problem: sidecar.problem.clone(),
-        sidecar,
-    })
+    let sealed = Sealed::of(&File::open(wav)?, sidecar.samples)?;
+    Ok(sealed.row(sidecar, paths.relative_wav()))
 }
 
 /// Marks rows whose file is gone, and takes away files whose row says that they were deleted;

@@ -36,7 +36,9 @@ impl Store {
         let drawn: Vec<Option<Drawn>> = plan
             .changes
             .iter()
-            .map(|change| new_password(change).map(|password| password.draw(&mut *random)))
+            .map(|change| {
+                user_of(change).and_then(|(_, password)| password).map(|password| password.draw(&mut *random))
+            })
             .collect();
         let generated = plan.changes.iter().zip(&drawn).filter_map(|(change, drawn)| generated(change, drawn.as_ref()));
         let generated = generated.collect();
@@ -57,10 +59,11 @@ impl Store {
     }
 }
 
-fn new_password(change: &Change) -> Option<&NewPassword> {
+/// The user that a change makes or changes, with the new password.
+fn user_of(change: &Change) -> Option<(&UserState, Option<&NewPassword>)> {
     match change {
-        Change::AddUser { to: _, password } => Some(password),
-        Change::ChangeUser { from: _, to: _, password } => password.as_ref(),
+        Change::AddUser { to, password } => Some((to, Some(password))),
+        Change::ChangeUser { from: _, to, password } => Some((to, password.as_ref())),
         Change::RemoveUser { .. }
         | Change::RemoveNumber { .. }
         | Change::RemoveTrunk { .. }
@@ -74,18 +77,7 @@ fn new_password(change: &Change) -> Option<&NewPassword> {
 }
 
 fn generated(change: &Change, drawn: Option<&Drawn>) -> Option<GeneratedPassword> {
-    let user = match change {
-        Change::AddUser { to, .. } | Change::ChangeUser { to, .. } => to,
-        Change::RemoveUser { .. }
-        | Change::RemoveNumber { .. }
-        | Change::RemoveTrunk { .. }
-        | Change::AddCompany { .. }
-        | Change::ChangeCompany { .. }
-        | Change::AddNumber { .. }
-        | Change::ChangeNumber { .. }
-        | Change::AddTrunk { .. }
-        | Change::ChangeTrunk { .. } => return None,
-    };
+    let (user, _) = user_of(change)?;
     Some(GeneratedPassword {
         company: user.company.clone(),
         extension: user.extension.clone(),
@@ -128,19 +120,14 @@ async fn free_names(connection: &mut SqliteConnection, change: &Change) -> Resul
             query.bind(&to.key).execute(connection).await?;
         }
         Change::RemoveUser { company, extension, .. } => {
-            let sql = "DELETE FROM users
-                       WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)";
-            remove(connection, sql, company, extension).await?;
+            remove(connection, "DELETE FROM users WHERE extension = $2 AND company_id = $1", company, extension)
+                .await?;
         }
         Change::RemoveNumber { company, e164 } => {
-            let sql = "DELETE FROM numbers
-                       WHERE e164 = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)";
-            remove(connection, sql, company, e164).await?;
+            remove(connection, "DELETE FROM numbers WHERE e164 = $2 AND company_id = $1", company, e164).await?;
         }
         Change::RemoveTrunk { company, name } => {
-            let sql = "DELETE FROM trunks
-                       WHERE name = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)";
-            remove(connection, sql, company, name).await?;
+            remove(connection, "DELETE FROM trunks WHERE name = $2 AND company_id = $1", company, name).await?;
         }
         Change::ChangeUser { .. }
         | Change::AddCompany { .. }
@@ -153,13 +140,18 @@ async fn free_names(connection: &mut SqliteConnection, change: &Change) -> Resul
     Ok(())
 }
 
+/// Takes away the row of a company that `sql` finds by the company's id and the row's name.
 async fn remove(
     connection: &mut SqliteConnection,
     sql: &'static str,
     company: &str,
     name: &str,
 ) -> Result<(), StoreError> {
-    let done = sqlx::query(sql).bind(company).bind(name).execute(connection).await?;
+    let id: Option<i64> = sqlx::query_scalar("SELECT id FROM companies WHERE key = $1")
+        .bind(company)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let done = sqlx::query(sql).bind(id).bind(name).execute(connection).await?;
     one(done.rows_affected(), || format!("{name} of {company}"))
 }
 

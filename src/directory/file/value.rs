@@ -54,7 +54,11 @@ pub enum BadValue {
     Password(usize),
 }
 
+/// A checked text, kept as it is where `good` takes it, or as `read` makes it.
 macro_rules! text_value {
+    ($(#[$doc:meta])* $name:ident, $good:expr, $bad:path) => {
+        text_value!($(#[$doc])* $name, |text| keep(text, $good, $bad));
+    };
     ($(#[$doc:meta])* $name:ident, $read:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -86,12 +90,14 @@ macro_rules! text_value {
 text_value!(
     /// Short name of a company or a trunk: `[a-z0-9-]{1,32}`.
     Key,
-    |text| keep(text, is_key, BadValue::Key)
+    is_key,
+    BadValue::Key
 );
 text_value!(
     /// Name for people.
     Name,
-    |text| keep(text, is_name, BadValue::Name)
+    is_name,
+    BadValue::Name
 );
 text_value!(
     /// A SIP domain in its one spelling.
@@ -104,42 +110,50 @@ text_value!(
 text_value!(
     /// Digest realm (RFC 7616 §3.4).
     Realm,
-    |text| keep(text, is_realm, BadValue::Realm)
+    is_realm,
+    BadValue::Realm
 );
 text_value!(
     /// `+` and 2 to 15 digits.
     E164,
-    |text| keep(text, is_e164, BadValue::Number)
+    is_e164,
+    BadValue::Number
 );
 text_value!(
     /// Digits that colleagues dial.
     Extension,
-    |text| keep(text, |text| is_digits(text, 1..=KEY_MAX), BadValue::Extension)
+    |text| is_digits(text, 1..=KEY_MAX),
+    BadValue::Extension
 );
 text_value!(
     /// User name of digest; no colon, which separates the parts of HA1.
     AuthName,
-    |text| keep(text, is_auth_name, BadValue::AuthName)
+    is_auth_name,
+    BadValue::AuthName
 );
 text_value!(
     /// Keys that a user dials to command.
     Command,
-    |text| keep(text, is_command, BadValue::Command)
+    is_command,
+    BadValue::Command
 );
 text_value!(
     /// A host that can be called, without a port.
     Host,
-    |text| keep(text, |text| is_domain(text) && !is_nowhere(text), BadValue::Host)
+    |text| is_domain(text) && !is_nowhere(text),
+    BadValue::Host
 );
 text_value!(
     /// Country calling code; empty for none.
     CountryCode,
-    |text| keep(text, |text| text.is_empty() || is_country_code(text), BadValue::CountryCode)
+    |text| text.is_empty() || is_country_code(text),
+    BadValue::CountryCode
 );
 text_value!(
     /// Digits before a national number; may be empty.
     NationalPrefix,
-    |text| keep(text, |text| text.is_empty() || is_digits(text, 1..=4), BadValue::NationalPrefix)
+    |text| text.is_empty() || is_digits(text, 1..=4),
+    BadValue::NationalPrefix
 );
 
 text_value!(
