@@ -19,7 +19,7 @@
 //! | [`sip`] | messages, transactions, dialogs, digest, session timers; [`sip::endpoint`] joins them |
 //! | [`sdp`] | descriptions and offer/answer |
 //! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP |
-//! | [`audio`] | G.711, tones, WAV chunks |
+//! | [`audio`] | G.711, tones, prompts, WAV chunks |
 //! | [`directory`] | company, user, number, trunk; the company file and what applying it changes |
 //! | [`policy`] | the decision and why; commands in digits; the gate |
 //! | [`media`] | one call's RTP as a machine: receive, relay, digits, tap |

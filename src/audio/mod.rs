@@ -1,6 +1,7 @@
-//! Codecs, tones and WAV chunks. Values in, values out.
+//! Codecs, tones, prompts and WAV chunks. Values in, values out.
 
 mod g711;
+pub mod prompt;
 mod tone;
 pub mod wav;
 

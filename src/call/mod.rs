@@ -27,7 +27,7 @@ pub use switch::{Listener, Switch, SwitchConfig};
 use crate::audio::Tone;
 use crate::base::{CallId, CompanyId, Random, Side};
 use crate::ledger::{CallRecord, Change, Party};
-use crate::media::{BridgeConfig, LegMedia};
+use crate::media::{BridgeConfig, Commander, LegMedia, Prompt};
 use crate::policy::Rules;
 use std::net::{IpAddr, SocketAddr};
 
@@ -49,6 +49,24 @@ pub enum MediaOrder {
     Play {
         side: Side,
         tone: Tone,
+    },
+    /// A prompt to one party, in the place of the other one.
+    PlayPrompt {
+        side: Side,
+        prompt: Prompt,
+    },
+    StopPrompt {
+        side: Side,
+    },
+    /// Keys of this party are for call control, or for the other party again.
+    Collect {
+        side: Side,
+        on: bool,
+    },
+    /// Another party is on this leg: who may command there.
+    SetCommander {
+        side: Side,
+        commander: Option<Commander>,
     },
     /// The call is over: ports are given back, the recording ends.
     End,

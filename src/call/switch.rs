@@ -210,6 +210,8 @@ impl Switch {
                 self.send_info(&mut session, side, key, cx);
                 Some(session)
             }
+            // What was played, and keys, are for those who asked.
+            Fact::Played { .. } | Fact::Key { .. } => Some(session),
             Fact::Silent { side } => self.end(session, EndReason::MediaSilence { side }, None, cx),
         }
     }

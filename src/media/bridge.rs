@@ -1,7 +1,10 @@
 //! The two legs of a call in the media path.
 
+mod play;
+
 use super::inject::{Injection, Slot};
 use super::leg::{Commander, Kind, Leg, LegMedia, LegStats};
+use super::player::PlayId;
 use super::receive::{Extended, Place};
 use super::tap::TapEvent;
 use crate::audio::{Law, Tone};
@@ -30,6 +33,10 @@ pub enum Fact {
     Commanded { side: Side, how: How, command: Command, refused: Option<Refusal>, rules: Rules, at: Time },
     /// The other leg understands digits as SIP INFO only. Never logged, never stored.
     SendInfo { side: Side, key: u8 },
+    /// A prompt was played to its end.
+    Played { side: Side, id: PlayId },
+    /// A key that call control asked for ([`Bridge::collect_keys`]). Never logged, never stored.
+    Key { side: Side, key: u8 },
     /// Neither RTP nor RTCP came from this leg for the configured time.
     Silent { side: Side },
 }
@@ -241,6 +248,9 @@ impl Bridge {
         if !leg.media.as_ref().is_some_and(|media| media.receives) {
             return;
         }
+        if far.player.is_some() {
+            return far.sender.swallow(view.ssrc, extended);
+        }
         if far.injector.is_busy() {
             return self.replace_with_injection(side, view, extended, now, out);
         }
@@ -263,7 +273,7 @@ impl Bridge {
     }
 
     fn tap_audio(&mut self, side: Side, speech: &Speech, packet: &[u8], out: &mut impl Out) {
-        if !self.connected {
+        if !self.connected || self.speaks_over(side) {
             return;
         }
         let Speech { law, ref view, extended, now } = *speech;
@@ -432,6 +442,9 @@ impl Bridge {
 
     /// Keys that are no command go to the other party, in the form that it negotiated.
     fn pass_on(&mut self, from: Side, keys: &[u8], live: bool, out: &mut impl Out) {
+        if self.leg(from).collects {
+            return keys.iter().for_each(|key| out.fact(Fact::Key { side: from, key: *key }));
+        }
         let far = self.leg_mut(from.other());
         let Some(media) = &far.media else { return };
         let (events, info) = (media.send_events.is_some(), media.info);
@@ -456,18 +469,19 @@ impl Bridge {
 
     /// Whether [`Bridge::tick`] wants to be called every few milliseconds.
     pub fn is_busy(&self) -> bool {
-        self.legs.iter().any(|leg| leg.injector.is_busy() || leg.hold_until.is_some())
+        self.legs.iter().any(|leg| leg.injector.is_busy() || leg.player.is_some() || leg.hold_until.is_some())
     }
 
     /// Paces what we play where no packets of the other party do, and ends waiting runs of keys.
     pub fn tick(&mut self, now: Time, out: &mut impl Out) {
         for side in Side::BOTH {
             self.give_up_held_keys(side, now, out);
+            self.tick_player(side, now, out);
             let from = side.other();
             let pressed = self.pressed(from, now);
             let audio_comes = now.since(self.leg(from).last_heard) < PACE.times(3) && !pressed;
             let far = self.leg_mut(side);
-            if !far.injector.is_busy() || far.media.is_none() {
+            if !far.injector.is_busy() || far.player.is_some() || far.media.is_none() {
                 continue;
             }
             let patience = if audio_comes { PACE + PACE_PATIENCE } else { PACE };

@@ -1,6 +1,7 @@
 //! One leg in the media path: what was negotiated, and its two halves.
 
 use super::inject::Injector;
+use super::player::Player;
 use super::receive::{Counters, Latch, Receiver};
 use super::send::Sender;
 use crate::audio::Law;
@@ -87,6 +88,10 @@ pub struct Leg {
     pub receiver: Receiver,
     pub sender: Sender,
     pub injector: Injector,
+    /// The prompt that this party hears instead of the other one.
+    pub player: Option<Player>,
+    /// Its keys go to call control and not to the other party.
+    pub collects: bool,
     pub gate: Gate,
     pub detector: KeyDetector,
     pub presses: Presses,
@@ -108,6 +113,8 @@ impl Leg {
             receiver: Receiver::default(),
             sender: Sender::new(ssrc, first_sequence, first_timestamp),
             injector: Injector::default(),
+            player: None,
+            collects: false,
             gate: Gate::new(false),
             detector: KeyDetector::default(),
             presses: Presses::default(),

@@ -7,11 +7,13 @@
 //!                 └─ audio ─► Tap (Gate) ─► TapEvent ─► recorder
 //!                          └─ Sender of the other leg (our SSRC, sequence, timestamps) ─► RTP
 //! ```
+//! A prompt ([`Prompt`]) takes the place of the other party's packets while it is played.
 //! [`Bridge`] composes the two legs. Nothing here allocates, locks or logs per packet.
 
 mod bridge;
 mod inject;
 mod leg;
+mod player;
 mod receive;
 mod send;
 mod tap;
@@ -19,6 +21,7 @@ mod tap;
 pub use bridge::{Bridge, BridgeConfig, Fact, Out};
 pub use inject::Injection;
 pub use leg::{Commander, Kind, LegMedia, LegStats};
+pub use player::{PlayId, Prompt, Times};
 pub use receive::Counters;
 pub use tap::{TAP_HEADER, TapEvent, decode_tap, encode_tap, payload_length};
 

@@ -1,5 +1,7 @@
 //! Behaviour of the bridge on virtual time.
 
+mod prompts;
+
 use super::*;
 use crate::audio::{Law, Tone};
 use crate::base::{Direction, Side, Span, Time};
@@ -216,7 +218,11 @@ impl Lab {
             .iter()
             .filter_map(|fact| match fact {
                 Fact::Commanded { command, refused, .. } => Some((*command, *refused)),
-                Fact::Heard { .. } | Fact::SendInfo { .. } | Fact::Silent { .. } => None,
+                Fact::Heard { .. }
+                | Fact::SendInfo { .. }
+                | Fact::Silent { .. }
+                | Fact::Played { .. }
+                | Fact::Key { .. } => None,
             })
             .collect()
     }

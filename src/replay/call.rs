@@ -277,7 +277,11 @@ impl Call {
                         decision: decide(&rules.facts),
                     });
                 }
-                Fact::Heard { .. } | Fact::SendInfo { .. } | Fact::Silent { .. } => {}
+                Fact::Heard { .. }
+                | Fact::SendInfo { .. }
+                | Fact::Silent { .. }
+                | Fact::Played { .. }
+                | Fact::Key { .. } => {}
             }
         }
     }

@@ -205,7 +205,11 @@ impl Shell for ServiceShell {
             | MediaOrder::Connect
             | MediaOrder::SetRules(_)
             | MediaOrder::InfoKey { .. }
-            | MediaOrder::Play { .. } => order,
+            | MediaOrder::Play { .. }
+            | MediaOrder::PlayPrompt { .. }
+            | MediaOrder::StopPrompt { .. }
+            | MediaOrder::Collect { .. }
+            | MediaOrder::SetCommander { .. } => order,
         };
         let Some(place) = self.places.get(&call) else { return };
         if let Some(worker) = self.workers.get(place.worker) {

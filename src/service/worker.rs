@@ -392,6 +392,10 @@ impl Worker {
             MediaOrder::SetRules(rules) => call.bridge.set_rules(rules, now, &mut out),
             MediaOrder::InfoKey { side, key } => call.bridge.on_info_key(side, key, now, &mut out),
             MediaOrder::Play { side, tone } => call.bridge.play(side, tone),
+            MediaOrder::PlayPrompt { side, prompt } => call.bridge.play_prompt(side, prompt, now),
+            MediaOrder::StopPrompt { side } => call.bridge.stop_prompt(side),
+            MediaOrder::Collect { side, on } => call.bridge.collect_keys(side, on),
+            MediaOrder::SetCommander { side, commander } => call.bridge.set_commander(side, commander),
         }
         if call.bridge.is_busy() && !self.busy.contains(&slot.0) {
             self.busy.push(slot.0);

@@ -143,6 +143,10 @@ impl Desk {
             MediaOrder::SetRules(rules) => bridge.set_rules(*rules, now, tape),
             MediaOrder::InfoKey { side, key } => bridge.on_info_key(*side, *key, now, tape),
             MediaOrder::Play { side, tone } => bridge.play(*side, *tone),
+            MediaOrder::PlayPrompt { side, prompt } => bridge.play_prompt(*side, prompt.clone(), now),
+            MediaOrder::StopPrompt { side } => bridge.stop_prompt(*side),
+            MediaOrder::Collect { side, on } => bridge.collect_keys(*side, *on),
+            MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
             MediaOrder::End => {
                 bridge.end(now, 0, tape);
                 self.bridges.remove(&call);

@@ -1,0 +1,110 @@
+//! Prompts in the place of the other party's packets, and keys that call control asks for.
+
+use super::{Bridge, Fact, Out};
+use crate::audio::Law;
+use crate::base::{Side, Span, Time};
+use crate::media::leg::{Commander, Leg};
+use crate::media::player::{FRAME, Player, Prompt};
+use crate::media::tap::TapEvent;
+use crate::rtp::HEADER;
+
+/// The packet that went out last lasts this long: a prompt begins after it.
+const PACKET: Span = Span::from_millis(20);
+
+impl Bridge {
+    /// Plays a prompt to the party on `side`, in the place of what was played to it so far. Its
+    /// end is told by [`Fact::Played`], unless something else takes its place before.
+    pub fn play_prompt(&mut self, side: Side, prompt: Prompt, now: Time) {
+        let leg = self.leg_mut(side);
+        let begins = leg.sender.last_at().map_or(now, |last| now.max(last + PACKET));
+        leg.player = Some(Player::new(prompt, begins, leg.sender.timestamp_at(begins)));
+    }
+
+    /// The other party is heard again.
+    pub fn stop_prompt(&mut self, side: Side) {
+        self.leg_mut(side).player = None;
+    }
+
+    /// While it is on, keys of the party on `side` are told as [`Fact::Key`] and go no further.
+    /// Commands are found in them all the same.
+    pub fn collect_keys(&mut self, side: Side, on: bool) {
+        self.leg_mut(side).collects = on;
+    }
+
+    /// Who commands on `side` from now on: another party is on the leg. Keys of the old one that
+    /// were held back are given up.
+    pub fn set_commander(&mut self, side: Side, commander: Option<Commander>) {
+        let leg = self.leg_mut(side);
+        leg.commander = commander;
+        leg.hold_until = None;
+    }
+
+    /// Whether the microphone of `side` is replaced in the recording by what the other party hears.
+    pub(super) fn speaks_over(&self, side: Side) -> bool {
+        self.leg(side.other()).player.as_ref().is_some_and(Player::is_recorded)
+    }
+
+    /// Sends the packets of a prompt that are due.
+    pub(super) fn tick_player(&mut self, side: Side, now: Time, out: &mut impl Out) {
+        let pressed = self.pressed(side.other(), now);
+        let taped = self.connected && self.leg(side.other()).gate.is_open();
+        loop {
+            let leg = self.leg_mut(side);
+            let Some(player) = &mut leg.player else { return };
+            let mut samples = [0; FRAME];
+            let Some(timestamp) = player.next(now, leg.sender.timestamp_at(now), &mut samples) else { return };
+            let (id, over, taped) = (player.id(), player.is_over(), taped && player.is_recorded());
+            if over {
+                leg.player = None;
+            }
+            let sequence = leg.sender.insert(timestamp, now);
+            let place = (sequence, timestamp);
+            match leg.injector.is_busy() {
+                true => Self::send_injection(leg, side, place, pressed, out),
+                false => Self::send_samples(leg, side, place, &samples, out),
+            }
+            if taped {
+                Self::tape_samples(leg, side.other(), place, &samples, now, out);
+            }
+            if over {
+                out.fact(Fact::Played { side, id });
+            }
+        }
+    }
+
+    fn send_samples(leg: &mut Leg, side: Side, place: (u16, u32), samples: &[i16; FRAME], out: &mut impl Out) {
+        let Some((payload_type, law)) = leg.media.as_ref().map(|media| media.send) else { return };
+        let Some(to) = leg.destination() else { return };
+        let mut packet = [0u8; HEADER + FRAME];
+        let Some((header, payload)) = packet.split_first_chunk_mut::<HEADER>() else { return };
+        encode(law, samples, payload);
+        leg.sender.stamp(header, false, payload_type, place, FRAME);
+        leg.receiver.counters.sent += 1;
+        out.rtp(side, to, &packet);
+    }
+
+    /// What a party hears stands on the other one's channel.
+    fn tape_samples(
+        leg: &mut Leg,
+        channel: Side,
+        (sequence, timestamp): (u16, u32),
+        samples: &[i16; FRAME],
+        now: Time,
+        out: &mut impl Out,
+    ) {
+        let law = Law::Mu;
+        let mut payload = [0u8; FRAME];
+        encode(law, samples, &mut payload);
+        let ssrc = leg.sender.ssrc();
+        let event = TapEvent::Frame { side: channel, law, ssrc, sequence, timestamp, arrival: now, payload: &payload };
+        if !out.tap(&event) {
+            leg.receiver.counters.tap_overflow += 1;
+        }
+    }
+}
+
+fn encode(law: Law, samples: &[i16], payload: &mut [u8]) {
+    for (byte, sample) in payload.iter_mut().zip(samples) {
+        *byte = law.encode(*sample);
+    }
+}
