@@ -1,6 +1,9 @@
 //! Holds N concurrent recorded calls against the real service, and checks every recorded sample.
 //!
-//! `cargo bench --bench load -- [--calls N] [--seconds S] [--rate CALLS_PER_S] [--dir DIR] [--bare]`
+//! `cargo bench --bench load -- [--calls N] [--seconds S] [--rate CALLS_PER_S] [--dir DIR]
+//! [--srtp FRACTION] [--bare]`
+//!
+//! `--srtp FRACTION` makes that part of the calls SRTP on the caller's side.
 //!
 //! `--bare` puts a relay of nothing but system calls in the service's place: what the kernel asks
 //! for the same packets on the same machine, to compare with.
@@ -20,6 +23,7 @@
 )]
 
 use bare::Bare;
+use cipher::Cipher;
 use std::collections::HashMap;
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
@@ -33,6 +37,8 @@ use telegraphone::sip::parse::parse_datagram;
 
 #[path = "support/bare.rs"]
 mod bare;
+#[path = "support/cipher.rs"]
+mod cipher;
 #[path = "../tests/process/mod.rs"]
 mod process;
 #[path = "../tests/scene/mod.rs"]
@@ -56,6 +62,8 @@ struct Options {
     binary: PathBuf,
     pin: bool,
     bare: bool,
+    /// Share of the calls whose caller speaks SRTP, 0 to 1.
+    srtp: f64,
 }
 
 fn options() -> Options {
@@ -67,6 +75,7 @@ fn options() -> Options {
         binary: PathBuf::from(env!("CARGO_BIN_EXE_telegraphone")),
         pin: true,
         bare: false,
+        srtp: 0.0,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -79,6 +88,7 @@ fn options() -> Options {
             "--binary" => options.binary = value().into(),
             "--no-pin" => options.pin = false,
             "--bare" => options.bare = true,
+            "--srtp" => options.srtp = value().parse().unwrap(),
             "--bench" => {}
             other => panic!("unknown option {other}"),
         }
@@ -219,6 +229,8 @@ struct Call {
     contact: String,
     started: bool,
     over: bool,
+    /// Of the caller's side.
+    cipher: Option<Box<Cipher>>,
 }
 
 struct Generator {
@@ -270,6 +282,7 @@ impl Call {
             contact: String::new(),
             started: false,
             over: false,
+            cipher: None,
         }
     }
 }
@@ -332,7 +345,7 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
     let mut tick = 0u64;
     while generator.calls.iter().filter(|call| call.started).count() < options.calls {
         if generator.calls.len() < options.calls && Instant::now() >= next_invite {
-            generator.invite();
+            generator.invite(options.srtp);
             next_invite += Duration::from_secs_f64(1.0 / options.rate);
         }
         generator.step(&mut tick);
@@ -360,7 +373,8 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
 
     let mut set_ups: Vec<Duration> = generator.calls.iter().filter_map(|call| call.set_up).collect();
     set_ups.sort();
-    println!("calls                 {}", options.calls);
+    let encrypted = generator.calls.iter().filter(|call| call.cipher.is_some()).count();
+    println!("calls                 {}, {encrypted} of them SRTP on one side", options.calls);
     println!("lost                  {} of {sent}", sent as i64 - received as i64);
     println!("corrupt, unknown      {}, {}", generator.corrupt, generator.unknown);
     hold.print();
@@ -436,12 +450,17 @@ impl Generator {
         description(call, self.media[side][call % SOCKETS].local_addr().unwrap())
     }
 
-    fn invite(&mut self) {
+    fn invite(&mut self, srtp: f64) {
         let call = self.calls.len();
         let service = self.sip;
-        let text = SCENE.invite(call, self.carrier.local_addr().unwrap(), service, &self.sdp(0, call));
+        // Spread evenly: one more as often as the whole part grows.
+        let encrypted = ((call + 1) as f64 * srtp).floor() > (call as f64 * srtp).floor();
+        let cipher = encrypted.then(|| Box::new(Cipher::new(call)));
+        let plain = self.sdp(0, call);
+        let offer = cipher.as_ref().map_or_else(|| plain.clone(), |cipher| cipher.offer(&plain));
+        let text = SCENE.invite(call, self.carrier.local_addr().unwrap(), service, &offer);
         self.carrier.send_to(text.as_bytes(), service).unwrap();
-        self.calls.push(Call::new());
+        self.calls.push(Call { cipher, ..Call::new() });
     }
 
     /// A millisecond: signalling, the packets that are due, everything that has arrived.
@@ -464,6 +483,7 @@ impl Generator {
     fn send_due(&mut self, tick: u64) {
         let phase = (tick % 20) as usize;
         let mut packet = [0u8; HEADER + FRAME];
+        let mut room = [0u8; _];
         let micros = self.origin.elapsed().as_micros() as u32;
         let mut call = phase;
         while call < self.calls.len() {
@@ -484,7 +504,11 @@ impl Generator {
                     (call as u32) << 1 | side as u32,
                 );
                 payload(call, side, number, body.first_chunk_mut().unwrap());
-                let _ = self.media[side][call % SOCKETS].send_to(&packet, to);
+                let bytes = match &mut entry.cipher {
+                    Some(cipher) if side == 0 => cipher.protect(&packet, &mut room),
+                    Some(_) | None => &packet[..],
+                };
+                let _ = self.media[side][call % SOCKETS].send_to(bytes, to);
             }
             call += 20;
         }
@@ -495,7 +519,17 @@ impl Generator {
         let mut expected = [0u8; FRAME];
         for side in 0..2 {
             for at in 0..SOCKETS {
-                while let Ok((length, from)) = self.media[side][at].recv_from(&mut buffer) {
+                while let Ok((mut length, from)) = self.media[side][at].recv_from(&mut buffer) {
+                    let known = self.by_port.get(&(side, from.port())).copied().filter(|_| side == 0);
+                    if let Some(cipher) = known.and_then(|call| self.calls[call].cipher.as_mut()) {
+                        match cipher.open(&mut buffer[..length]) {
+                            Some(plain) => length = plain,
+                            None => {
+                                self.corrupt += 1;
+                                continue;
+                            }
+                        }
+                    }
                     let Ok(view) = View::parse(&buffer[..length]) else { continue };
                     let bytes = &buffer[view.payload.clone()];
                     let (Some(call), 160) = (self.by_port.get(&(side, from.port())).copied(), bytes.len()) else {
@@ -567,6 +601,9 @@ impl Generator {
             entry.set_up = Some(entry.invited.elapsed());
             entry.to_header = to;
             entry.contact = target;
+            if let Some(cipher) = &mut entry.cipher {
+                cipher.answered(&response.body);
+            }
             self.starts(call, 0, media_of(&response.body));
         }
     }

@@ -14,11 +14,12 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 use telegraphone::audio::Law;
-use telegraphone::base::{Direction, Side, Span, Time};
+use telegraphone::base::{Direction, Seeded, Side, Span, Time};
 use telegraphone::directory::NumberRecording;
 use telegraphone::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
 use telegraphone::policy::{Facts, Rules};
 use telegraphone::recording::{JournalLine, PartFile, Take, TimelineConfig};
+use telegraphone::rtp::srtp::{Inbound, Keys, MasterKey, OVERHEAD, Outbound, Suite};
 use telegraphone::rtp::{HEADER, rewrite_header};
 use telegraphone::sip::parse::parse_datagram;
 
@@ -106,6 +107,7 @@ fn bridge(now: Time) -> Bridge {
             sends: true,
             receives: true,
             held: false,
+            keys: None,
         };
         bridge.set_media(side, media, now, &mut Nowhere);
     }
@@ -126,6 +128,23 @@ fn main() {
         rewrite_header(header, false, 0, n as u16, (n * 160) as u32, 7);
         relay.on_rtp(Side::Caller, from, &mut packet, Time(n * 20_000), &mut Nowhere);
     });
+
+    for suite in [Suite::Aes128Tag80, Suite::Aes256Tag80] {
+        let key = MasterKey::random(suite, &mut Seeded(1));
+        let keys = Keys { send: key.clone(), receive: key.clone(), mki_length: 0 };
+        let (mut outbound, mut inbound) = (Outbound::new(&key), Inbound::new(&keys));
+        let mut room = [0u8; HEADER + 160 + OVERHEAD];
+        let mut plain = [0x55u8; HEADER + 160];
+        measure(&format!("SRTP: {suite} protected"), 200_000, |n| {
+            rewrite_header(plain.first_chunk_mut().unwrap(), false, 0, n as u16, (n * 160) as u32, 7);
+            black_box(outbound.protect(&plain, &mut room).unwrap());
+        });
+        measure(&format!("SRTP: {suite} protected and opened"), 200_000, |n| {
+            rewrite_header(plain.first_chunk_mut().unwrap(), false, 0, n as u16, (n * 160) as u32, 9);
+            let length = outbound.protect(&plain, &mut room).unwrap().len();
+            black_box(inbound.unprotect(&mut room[..length]).unwrap());
+        });
+    }
 
     let mut take = Take::new(TimelineConfig { window: Span::from_millis(300) }, 1 << 40);
     take.handle(&TapEvent::Gate { open: true, at: Time(0), edge: None }, &mut Nowhere).unwrap();

@@ -17,8 +17,8 @@
 //! | [`base`] | ids, [`base::Time`] and [`base::Wall`], units of audio, randomness as an argument |
 //! | [`ledger`] | the records that every layer names: call, decision, marker, recording, outbox entry |
 //! | [`sip`] | messages, transactions, dialogs, digest, session timers; [`sip::endpoint`] joins them |
-//! | [`sdp`] | descriptions and offer/answer |
-//! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP |
+//! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP, SRTP |
+//! | [`sdp`] | descriptions and offer/answer, with keys (RFC 4568) |
 //! | [`audio`] | G.711, tones, prompts, WAV chunks |
 //! | [`directory`] | company, user, number, trunk; the company file and what applying it changes |
 //! | [`policy`] | the decision and why; commands in digits; the gate |

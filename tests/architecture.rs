@@ -16,8 +16,8 @@ const MODULES: &[(&str, &[&str], bool)] = &[
     ("base", &[], false),
     ("ledger", &["base"], false),
     ("sip", &["base"], false),
-    ("sdp", &["base"], false),
     ("rtp", &["base"], false),
+    ("sdp", &["base", "rtp"], false),
     ("audio", &["base"], false),
     ("directory", &["base", "ledger"], false),
     ("policy", &["base", "ledger", "directory"], false),
@@ -244,6 +244,18 @@ fn only_the_clock_reads_the_clock() {
             let code = code(file);
             assert!(!code.contains("Instant::now"), "{module}: {}", file.display());
             assert!(!code.contains("SystemTime::now"), "{module}: {}", file.display());
+        }
+    }
+}
+
+/// A leg knows whether it is encrypted: whoever went around it would send plain on an encrypted one.
+#[test]
+fn what_goes_out_of_the_media_path_goes_through_its_leg() {
+    let files = files_by_module();
+    for file in files["media"].iter().filter(|file| !file.ends_with("media/leg.rs")) {
+        let code = code(file);
+        for call in ["out.rtp(", "out.rtcp("] {
+            assert!(!code.contains(call), "{}: {call}) instead of Leg::send", file.display());
         }
     }
 }

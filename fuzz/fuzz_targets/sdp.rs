@@ -3,8 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::net::{IpAddr, Ipv4Addr};
+use telegraphone::base::Seeded;
 use telegraphone::sdp::{
-    Events, Flow, Format, Local, OfferAnswer, answer, conclude, offer_formats_from, parse,
+    Encryption, Events, Flow, Format, Local, OfferAnswer, Security, answer, conclude, offer_formats_from, parse,
 };
 
 fn local() -> Local {
@@ -18,6 +19,7 @@ fn local() -> Local {
         flow: Flow::SendRecv,
         ptime: None,
         rtcp_mux: true,
+        security: Security::default(),
     }
 }
 
@@ -33,11 +35,18 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(ours.media.len(), description.media.len());
         assert!(!negotiated.receive.is_empty());
     }
-    let mut leg = OfferAnswer::new(1);
+    let plain = OfferAnswer::new(1);
+    let secured = |encryption| OfferAnswer::new(1).secured(Security::new(encryption, &mut Seeded(1)));
+    for mut leg in [plain, secured(Encryption::Offered), secured(Encryption::Required)] {
+        exchange(&mut leg, data);
+    }
+});
+
+fn exchange(leg: &mut OfferAnswer, data: &[u8]) {
     if leg.receive_offer(data).is_ok() {
         let _ = leg.answer(local(), None);
         leg.roll_back();
         assert!(leg.offer(local()).is_ok());
         let _ = leg.receive_answer(data);
     }
-});
+}

@@ -116,6 +116,12 @@ impl Switch {
             {
                 return Some(with_branch_replaced(session, tx, again));
             }
+            // "Not acceptable here", as a phone says that does not encrypt.
+            if matches!(response.status, 415 | 488 | 606)
+                && let Some(again) = this.try_plain(&session, tx, cx)
+            {
+                return Some(with_branch_replaced(session, tx, again));
+            }
             this.branch_refused(session, tx, response.status, cx)
         });
     }

@@ -9,6 +9,7 @@
 //! [`Shell`], which comes as an argument.
 
 mod auth;
+mod encryption;
 mod end;
 mod fork;
 mod info;

@@ -160,6 +160,7 @@ impl Session {
             transport: leg.peer.transport.to_string(),
             codec: leg.media.as_ref().map_or_else(String::new, |media| media.send.codec.name().to_owned()),
             held: leg.media.as_ref().is_some_and(|media| media.held),
+            encrypted: leg.media.as_ref().is_some_and(|media| media.keys.is_some()),
         };
         CallView {
             record: self.record.clone(),
@@ -197,6 +198,9 @@ pub struct LegView {
     pub codec: String,
     /// This party has put the other on hold.
     pub held: bool,
+    /// Its media is SRTP.
+    #[serde(default)]
+    pub encrypted: bool,
 }
 
 impl Leg {
@@ -212,6 +216,8 @@ impl Leg {
             flow,
             ptime,
             rtcp_mux: true,
+            // The exchange fills it in.
+            security: Default::default(),
         }
     }
 
@@ -236,6 +242,7 @@ impl Leg {
             sends: agreed.flow.sends(),
             receives: agreed.flow.receives(),
             held,
+            keys: agreed.keys.clone(),
         })
     }
 

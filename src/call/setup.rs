@@ -1,5 +1,6 @@
 //! From the INVITE to the answer: offers, ringing devices, early media.
 
+use super::encryption::{admit_caller, contact_for, exchange, safe_ways, warn_of_open_keys};
 use super::fork::Branch;
 use super::route::{Destination, NoRoute, Target, route_from_trunk, route_from_user, user_part};
 use super::session::{Leg, Phase, Session, Timer};
@@ -111,17 +112,20 @@ impl Switch {
         let facts = Facts::at_start(to.direction, &company.settings, recording, None);
         let mut settings = company.settings.clone();
         if to.emergency {
-            // Help first: without its recording the call is better than no call.
+            // Help first: without its recording, or in clear, the call is better than no call.
             settings.on_recording_failure = OnRecordingFailure::Continue;
+            settings.only_encrypted = false;
         }
         self.refuse_unrecordable(request, &settings, &facts)?;
-        let ways = self.ways_to(&to, directory, request, cx)?;
-        let mut caller_exchange = OfferAnswer::new(session_id(cx.shell));
+        admit_caller(&settings, request, &peer)?;
+        let ways = safe_ways(&settings, request, self.ways_to(&to, directory, request, cx)?)?;
+        let mut caller_exchange = exchange(&settings, &peer, cx);
         if !request.body.is_empty() {
             let offer = caller_exchange
                 .receive_offer(&request.body)
                 .map_err(|error| refuse(error.status(), &error.to_string()))?;
-            answerable(&offer, &OUR_FORMATS).map_err(|error| refuse(error.status(), &error.to_string()))?;
+            answerable(&offer, &OUR_FORMATS, caller_exchange.security())
+                .map_err(|error| refuse(error.status(), &error.to_string()))?;
         }
         let timer = session_timer::negotiate_uas(request, &self.config.session_timer).map_err(Box::new)?;
         let local_tag = token(&mut Dice(cx.shell), 8);
@@ -132,6 +136,7 @@ impl Switch {
             .open_media(call, &peer, &first_peer, cx)
             .map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
         let mut caller = self.leg(peer, caller_exchange, caller_port, to.origin.caller.user, to.origin.trunk.is_some());
+        caller.contact = contact_for(&request.uri.scheme, caller.contact);
         caller.learn_methods(&request.headers);
         caller.timer = Some(Timer::start(timer, cx.now));
         caller.inviting = Some(tx);
@@ -170,6 +175,7 @@ impl Switch {
             callee,
             answered: None,
         };
+        warn_of_open_keys(&session);
         let bridge = self.bridge_config(&session, company, directory, cx);
         cx.shell.media(call, MediaOrder::Open(Box::new(bridge)));
         self.incoming.insert(tx, call);
@@ -239,7 +245,7 @@ impl Switch {
         match peer.transport {
             Transport::Udp => format!("<sip:telegraphone@{host}>"),
             Transport::Tcp => format!("<sip:telegraphone@{host};transport=tcp>"),
-            Transport::Tls => format!("<sips:telegraphone@{host};transport=tcp>"),
+            Transport::Tls => format!("<sip:telegraphone@{host};transport=tls>"),
         }
     }
 
@@ -314,6 +320,7 @@ impl Switch {
                 let transport = match trunk.transport {
                     crate::directory::Transport::Udp => Transport::Udp,
                     crate::directory::Transport::Tcp => Transport::Tcp,
+                    crate::directory::Transport::Tls => Transport::Tls,
                 };
                 let listener =
                     self.listener(transport, remote).ok_or_else(|| refuse(503, "No listener reaches the trunk"))?;
@@ -347,10 +354,10 @@ impl Switch {
         let forwards = request.max_forwards().unwrap_or(70).saturating_sub(1);
         let mut branches = Vec::new();
         for way in ways {
-            let mut exchange = OfferAnswer::new(session_id(cx.shell));
+            let mut exchange = exchange(&session.settings, &way.peer, cx);
             let local = session.callee.local(formats.clone(), events, Flow::SendRecv, ptime);
             let Ok(offer) = exchange.offer(local) else { continue };
-            let contact = self.contact_on(&way.peer);
+            let contact = contact_for(&way.uri.scheme, self.contact_on(&way.peer));
             let mut invite = Request::new(Method::Invite, way.uri);
             let from = way.from.with_tag(&token(&mut Dice(cx.shell), 8));
             invite.headers.push("From", from.to_string());

@@ -12,7 +12,7 @@ use crate::directory::file::CompanyFile;
 use crate::directory::plan::plan;
 use crate::live::Target;
 use crate::replay::{Options, Policy, Progress, stems};
-use crate::service::clock::OsRandom;
+use crate::service::clock::{Clock, OsRandom};
 use crate::service::config::{Config, ConfigError, Sources, describe};
 use crate::service::{Service, control};
 use crate::store::Store;
@@ -62,6 +62,11 @@ fn wrong_config(errors: &[ConfigError]) -> anyhow::Error {
 
 fn check_config(sources: &Sources) -> anyhow::Result<()> {
     let config = read_config(sources)?;
+    let problems = crate::service::tls::problems(&config.tls, Clock::start().wall());
+    if !problems.is_empty() {
+        let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+        bail!("the configuration is wrong in {} place(s):\n{}", problems.len(), lines.join("\n"));
+    }
     println!("The configuration is right. Data in {}.", config.data_dir.display());
     Ok(())
 }

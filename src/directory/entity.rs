@@ -41,6 +41,8 @@ pub struct Settings {
     pub on_recording_failure: OnRecordingFailure,
     /// Write the microphone of a held party instead of silence.
     pub record_while_held: bool,
+    /// Calls whose media is not SRTP are refused, and so are keys that do not come over TLS.
+    pub only_encrypted: bool,
     pub commands: Commands,
     /// A run of digits that can still become a command is held back this long after its last key, in ms.
     pub max_hold_ms: u32,
@@ -72,6 +74,7 @@ impl Default for Settings {
             download: false,
             on_recording_failure: OnRecordingFailure::Continue,
             record_while_held: false,
+            only_encrypted: false,
             commands: Commands::default(),
             max_hold_ms: 3000,
             auth: vec![AuthAlgorithm::Md5],
@@ -243,6 +246,7 @@ pub enum Transport {
     #[default]
     Udp,
     Tcp,
+    Tls,
 }
 
 impl Transport {
@@ -250,11 +254,12 @@ impl Transport {
         match self {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Transport::Udp, Transport::Tcp].into_iter().find(|transport| transport.as_str() == text)
+        [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(|transport| transport.as_str() == text)
     }
 }
 

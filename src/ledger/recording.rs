@@ -140,6 +140,12 @@ pub struct SidecarParty {
     pub duplicates: u64,
     /// Packets from addresses that the leg does not listen to.
     pub strangers: u64,
+    /// Its media was SRTP at the end.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// SRTP packets that were not authentic, and dropped.
+    #[serde(default)]
+    pub unauthentic: u64,
 }
 
 /// Everything that is known of a recording, beside the `.wav` as `.json`.

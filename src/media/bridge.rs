@@ -133,7 +133,7 @@ impl Bridge {
         }
         let was_held = leg.media.as_ref().is_some_and(|old| old.held);
         let held = media.held;
-        leg.media = Some(media);
+        leg.follow(media);
         leg.last_heard = leg.last_heard.max(now);
         leg.silent = false;
         if connected && was_held != held {
@@ -212,10 +212,17 @@ impl Bridge {
         if media.rtcp_mux && rtcp::is_rtcp(packet) {
             return self.on_rtcp(side, from, packet, now);
         }
+        // Before the cipher: a copy from elsewhere must not use up the index of the original.
+        if leg.cipher.is_some() && leg.latch.excludes(from, media) {
+            leg.receiver.counters.strangers += 1;
+            return;
+        }
+        let Some(packet) = leg.open(packet) else { return };
         let Ok(view) = View::parse(packet) else {
             leg.receiver.counters.malformed += 1;
             return;
         };
+        let Some(media) = &leg.media else { return };
         let kind = media.kind(view.payload_type);
         if !leg.latch.accepts(from, media, kind != Kind::Unknown) {
             leg.receiver.counters.strangers += 1;
@@ -268,8 +275,7 @@ impl Bridge {
         let Some((header, payload)) = outgoing.split_first_chunk_mut::<HEADER>() else { return };
         law.transcode(send_law, payload);
         far.sender.stamp(header, view.marker, payload_type, place, payload.len());
-        far.receiver.counters.sent += 1;
-        out.rtp(side.other(), to, outgoing);
+        far.send(side.other(), to, outgoing, out);
     }
 
     fn tap_audio(&mut self, side: Side, speech: &Speech, packet: &[u8], out: &mut impl Out) {
@@ -333,9 +339,8 @@ impl Bridge {
             (Slot::Event { .. }, None) => return,
         };
         let Some(to) = far.destination() else { return };
-        far.receiver.counters.sent += 1;
         if let Some(bytes) = packet.get(..HEADER + length) {
-            out.rtp(to_side, to, bytes);
+            far.send(to_side, to, bytes, out);
         }
     }
 
@@ -506,7 +511,7 @@ impl Bridge {
     }
 
     /// A datagram on the RTCP port of a leg.
-    pub fn on_rtcp(&mut self, side: Side, from: SocketAddr, packet: &[u8], now: Time) {
+    pub fn on_rtcp(&mut self, side: Side, from: SocketAddr, packet: &mut [u8], now: Time) {
         let leg = self.leg_mut(side);
         let Some(media) = &leg.media else {
             leg.receiver.counters.strangers += 1;
@@ -522,6 +527,7 @@ impl Bridge {
             leg.receiver.counters.strangers += 1;
             return;
         }
+        let Some(packet) = leg.open_rtcp(packet) else { return };
         let Some(heard) = rtcp::read(packet) else {
             leg.receiver.counters.malformed += 1;
             return;
@@ -570,6 +576,6 @@ impl Bridge {
         });
         let received = leg.receiver.report(now);
         let bytes = rtcp::report(leg.sender.ssrc(), &cname, sent, received, bye);
-        out.rtcp(side, to, &bytes);
+        leg.send_rtcp(side, to, &bytes, out);
     }
 }

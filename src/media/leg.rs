@@ -1,14 +1,18 @@
 //! One leg in the media path: what was negotiated, and its two halves.
 
+use super::Out;
+use super::cipher::Cipher;
 use super::inject::Injector;
 use super::player::Player;
 use super::receive::{Counters, Latch, Receiver};
 use super::send::Sender;
 use crate::audio::Law;
+use crate::base::Side;
 use crate::base::{Span, Time};
 use crate::ledger::Refusal;
 use crate::policy::{Gate, Matcher, Presses};
 use crate::rtp::KeyDetector;
+use crate::rtp::srtp::{Keys, SrtpError};
 use std::net::{IpAddr, SocketAddr};
 
 /// What signalling has agreed for a leg. A new offer/answer replaces it as a whole.
@@ -36,6 +40,8 @@ pub struct LegMedia {
     pub receives: bool,
     /// The other party has put it on hold.
     pub held: bool,
+    /// SRTP with these keys; `None`: plain RTP.
+    pub keys: Option<Keys>,
 }
 
 /// What a payload type of the leg means.
@@ -77,12 +83,15 @@ pub struct LegStats {
     pub jitter: u32,
     /// Keys that were pressed and are no command: how many, never which.
     pub other_keys: u32,
+    /// The leg is SRTP now.
+    pub encrypted: bool,
 }
 
 /// The state of one leg.
 #[derive(Debug)]
 pub struct Leg {
     pub media: Option<LegMedia>,
+    pub cipher: Option<Box<Cipher>>,
     pub latch: Latch,
     pub rtcp_latch: Option<SocketAddr>,
     pub receiver: Receiver,
@@ -108,6 +117,7 @@ impl Leg {
     pub fn new(ssrc: u32, first_sequence: u16, first_timestamp: u32, now: Time) -> Self {
         Leg {
             media: None,
+            cipher: None,
             latch: Latch::default(),
             rtcp_latch: None,
             receiver: Receiver::default(),
@@ -143,7 +153,66 @@ impl Leg {
         }
     }
 
+    /// Takes over what signalling has agreed, keys first of all.
+    pub fn follow(&mut self, media: LegMedia) {
+        let old = self.media.as_ref().and_then(|old| old.keys.as_ref());
+        self.cipher = Cipher::follow(self.cipher.take(), old, media.keys.as_ref());
+        self.media = Some(media);
+    }
+
+    /// The plain packet in a datagram; `None` for one that is not authentic, or was here before.
+    pub fn open<'p>(&mut self, packet: &'p mut [u8]) -> Option<&'p mut [u8]> {
+        let Some(cipher) = &mut self.cipher else { return Some(packet) };
+        let opened = cipher.open(packet);
+        self.opened(opened, packet)
+    }
+
+    /// The same for RTCP.
+    pub fn open_rtcp<'p>(&mut self, packet: &'p mut [u8]) -> Option<&'p mut [u8]> {
+        let Some(cipher) = &mut self.cipher else { return Some(packet) };
+        let opened = cipher.open_rtcp(packet);
+        self.opened(opened, packet)
+    }
+
+    fn opened<'p>(&mut self, opened: Result<usize, SrtpError>, packet: &'p mut [u8]) -> Option<&'p mut [u8]> {
+        let counters = &mut self.receiver.counters;
+        match opened {
+            Ok(length) => return packet.get_mut(..length),
+            Err(SrtpError::Replayed { .. }) => counters.duplicates += 1,
+            Err(SrtpError::Packet(_) | SrtpError::Short { .. }) => counters.malformed += 1,
+            Err(SrtpError::Unauthentic | SrtpError::Unencrypted) => counters.unauthentic += 1,
+            // Of the sending half only.
+            Err(SrtpError::NoRoom { .. } | SrtpError::KeyUsedUp) => {}
+        }
+        None
+    }
+
+    /// Sends an RTP packet to `to`, encrypted where that was agreed. What cannot be encrypted is
+    /// lost, never sent plain.
+    pub fn send(&mut self, side: Side, to: SocketAddr, packet: &[u8], out: &mut impl Out) {
+        match self.cipher.as_mut().map(|cipher| cipher.protect(packet)) {
+            None => out.rtp(side, to, packet),
+            Some(Ok(protected)) => out.rtp(side, to, protected),
+            Some(Err(_)) => return,
+        }
+        self.receiver.counters.sent += 1;
+    }
+
+    /// The same for RTCP.
+    pub fn send_rtcp(&mut self, side: Side, to: SocketAddr, packet: &[u8], out: &mut impl Out) {
+        match self.cipher.as_mut().map(|cipher| cipher.protect_rtcp(packet)) {
+            None => out.rtcp(side, to, packet),
+            Some(Ok(protected)) => out.rtcp(side, to, protected),
+            Some(Err(_)) => {}
+        }
+    }
+
     pub fn stats(&self) -> LegStats {
-        LegStats { counters: self.receiver.counters, jitter: self.receiver.jitter(), other_keys: self.other_keys }
+        LegStats {
+            counters: self.receiver.counters,
+            jitter: self.receiver.jitter(),
+            other_keys: self.other_keys,
+            encrypted: self.cipher.is_some(),
+        }
     }
 }

@@ -1,16 +1,18 @@
 //! One call's RTP, as a pure machine: packets in, packets, tap events and facts out.
 //!
 //! ```text
-//! RTP of a leg ─► Receiver (valid? from whom? seen before?)
+//! RTP of a leg ─► Cipher (SRTP only: authentic?) ─► Receiver (valid? from whom? seen before?)
 //!                 ├─ telephone event ─► Keys ─► command: Rules, both Gates ─► Fact
 //!                 │                       └─ released keys ─► Injector of the other leg
 //!                 └─ audio ─► Tap (Gate) ─► TapEvent ─► recorder
 //!                          └─ Sender of the other leg (our SSRC, sequence, timestamps) ─► RTP
 //! ```
 //! A prompt ([`Prompt`]) takes the place of the other party's packets while it is played.
-//! [`Bridge`] composes the two legs. Nothing here allocates, locks or logs per packet.
+//! What goes out to an encrypted leg passes its cipher last, so that bridge, gate and tap see plain
+//! packets only. [`Bridge`] composes the two legs. Nothing here allocates, locks or logs per packet.
 
 mod bridge;
+mod cipher;
 mod inject;
 mod leg;
 mod player;

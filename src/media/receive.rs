@@ -21,6 +21,8 @@ pub struct Counters {
     pub malformed: u64,
     /// With a payload type that was not negotiated.
     pub unknown_payload: u64,
+    /// SRTP or SRTCP whose tag is wrong: dropped, and never a reason to latch.
+    pub unauthentic: u64,
     pub sent: u64,
     /// Did not fit into the recorder's queue.
     pub tap_overflow: u64,
@@ -34,6 +36,14 @@ pub struct Latch {
 }
 
 impl Latch {
+    /// Whether `from` cannot be the leg's party, whatever it sends.
+    pub fn excludes(&self, from: SocketAddr, media: &LegMedia) -> bool {
+        match self.to {
+            Some(latched) => latched != from,
+            None => from != media.remote && from.ip() != media.signalling_ip,
+        }
+    }
+
     pub fn accepts(&mut self, from: SocketAddr, media: &LegMedia, negotiated: bool) -> bool {
         if let Some(latched) = self.to {
             return latched == from;

@@ -87,6 +87,7 @@ fn media(side: Side, law: Law) -> LegMedia {
         sends: true,
         receives: true,
         held: false,
+        keys: None,
     }
 }
 

@@ -102,6 +102,8 @@ fn side(channel: &str, party: crate::ledger::Party, codec: String, leg: LegStats
         late: counters.late,
         duplicates: counters.duplicates,
         strangers: counters.strangers,
+        encrypted: leg.encrypted,
+        unauthentic: counters.unauthentic,
     }
 }
 

@@ -214,7 +214,9 @@ impl Call {
         // Some phones open the way with RTCP before anything is agreed.
         let agreed = self.addresses.get(side.channel()).is_some_and(Option::is_some);
         if agreed && !self.over {
-            self.bridge.on_rtcp(side, from, payload, now);
+            self.packet.clear();
+            self.packet.extend_from_slice(payload);
+            self.bridge.on_rtcp(side, from, &mut self.packet, now);
         }
     }
 

@@ -8,6 +8,7 @@ use super::dialog::Agreed;
 use crate::audio::Law;
 use crate::base::Side;
 use crate::media::LegMedia;
+use crate::rtp::srtp::Keys;
 use crate::sdp::{Audio, Codec};
 use std::net::{IpAddr, SocketAddr};
 
@@ -47,8 +48,17 @@ pub fn leg(agreed: &Agreed, side: Side, signalling: Option<IpAddr>, info: bool) 
         sends: flow.receives(),
         receives: flow.sends(),
         held: holds(far, own, agreed.offerer == side.other()),
+        keys: keys(own, far),
     };
     Negotiated { media, codec: codec(own, far), unknown }
+}
+
+/// What the party protects its packets with, and its far side those to it (RFC 4568 §5.1): of the
+/// lines offered the one whose tag the answer took.
+fn keys(own: &Audio, far: &Audio) -> Option<Keys> {
+    let pairs = own.crypto.iter().flat_map(|own| far.crypto.iter().map(move |far| (own, far)));
+    let (own, far) = pairs.into_iter().find(|(own, far)| own.tag == far.tag && own.suite == far.suite)?;
+    Some(Keys { send: far.key.clone(), receive: own.key.clone(), mki_length: own.mki_length })
 }
 
 /// Whether `holder` keeps `held` on hold: it does not want to hear it, and not only because its

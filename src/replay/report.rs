@@ -86,7 +86,7 @@ pub struct CallSide {
 
 impl CallSide {
     pub fn new(party: Party, codecs: Vec<String>, stats: LegStats, after_end: u64) -> Self {
-        let LegStats { counters, jitter: _, other_keys } = stats;
+        let LegStats { counters, jitter: _, other_keys, encrypted: _ } = stats;
         CallSide {
             party,
             codecs,

@@ -115,6 +115,7 @@ fn media(stream: Option<&RtpStream>, address: SocketAddr) -> (LegMedia, String) 
         sends: true,
         receives: true,
         held: false,
+        keys: None,
     };
     (media, names.join(", "))
 }

@@ -37,17 +37,7 @@ impl View {
         let Some((&[b0, b1, s0, s1, t0, t1, t2, t3, r0, r1, r2, r3], _)) = bytes.split_first_chunk::<HEADER>() else {
             return Err(PacketError::Short(bytes.len()));
         };
-        if b0 >> 6 != 2 {
-            return Err(PacketError::Version(b0 >> 6));
-        }
-        let mut start = HEADER + 4 * usize::from(b0 & 0x0f);
-        if b0 & 0x10 != 0 {
-            let words = match bytes.get(start + 2..start + 4) {
-                Some(&[high, low]) => u16::from_be_bytes([high, low]),
-                _ => return Err(PacketError::Overrun),
-            };
-            start += 4 + 4 * usize::from(words);
-        }
+        let (start, _, _) = payload_start(bytes)?;
         let padding = match (b0 & 0x20 != 0, bytes.last()) {
             (true, Some(&last)) => usize::from(last.max(1)),
             _ => 0,
@@ -64,6 +54,28 @@ impl View {
             ssrc: u32::from_be_bytes([r0, r1, r2, r3]),
             payload: start..end,
         })
+    }
+}
+
+/// Where the payload begins, sequence number and SSRC: all that an encrypted packet lets one read.
+pub(super) fn payload_start(bytes: &[u8]) -> Result<(usize, u16, u32), PacketError> {
+    let Some((&[b0, _, s0, s1, _, _, _, _, r0, r1, r2, r3], _)) = bytes.split_first_chunk::<HEADER>() else {
+        return Err(PacketError::Short(bytes.len()));
+    };
+    if b0 >> 6 != 2 {
+        return Err(PacketError::Version(b0 >> 6));
+    }
+    let mut start = HEADER + 4 * usize::from(b0 & 0x0f);
+    if b0 & 0x10 != 0 {
+        let words = match bytes.get(start + 2..start + 4) {
+            Some(&[high, low]) => u16::from_be_bytes([high, low]),
+            _ => return Err(PacketError::Overrun),
+        };
+        start += 4 + 4 * usize::from(words);
+    }
+    match start <= bytes.len() {
+        true => Ok((start, u16::from_be_bytes([s0, s1]), u32::from_be_bytes([r0, r1, r2, r3]))),
+        false => Err(PacketError::Overrun),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a session description says about the one audio stream of a call.
 
+use super::crypto::{Crypto, CryptoError};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -208,6 +209,14 @@ impl Profile {
             .map_or(Profile::Other, |(_, profile)| profile)
     }
 
+    /// Whether its packets are SRTP.
+    pub const fn is_encrypted(self) -> bool {
+        match self {
+            Profile::Savp | Profile::Savpf => true,
+            Profile::Avp | Profile::Avpf | Profile::Other => false,
+        }
+    }
+
     /// Whether its packets are plain RTP.
     pub const fn is_plain(self) -> bool {
         match self {
@@ -240,6 +249,10 @@ pub struct Audio {
     pub maxptime: Option<u16>,
     /// On hold in the manner of RFC 2543: the address is 0.0.0.0 (RFC 3264 §8.4).
     pub held_by_address: bool,
+    /// Its `a=crypto` lines that can be used, in order of preference.
+    pub crypto: Vec<Crypto>,
+    /// Why the first of those that cannot be used is none.
+    pub crypto_error: Option<CryptoError>,
 }
 
 impl Audio {
@@ -267,7 +280,8 @@ pub struct Description {
     pub session_id: String,
     /// `o=`: grows with every change; 0 where it was not a number.
     pub version: u64,
-    /// The first plain RTP audio stream that is on, else the first other audio stream that is on.
+    /// Of the audio streams that are on the first encrypted one with a usable key, else the first
+    /// plain one, else the first.
     pub audio: Option<Audio>,
     /// Which of `media` is `audio`; 0 where there is none.
     pub audio_index: usize,

@@ -1,5 +1,6 @@
 //! What can be wrong with a description, and the SIP status that says so.
 
+use super::crypto::CryptoError;
 use thiserror::Error;
 
 /// Why a description was not read, not accepted, or came at the wrong time.
@@ -27,6 +28,10 @@ pub enum SdpError {
     Refused,
     #[error("transport {0:?} is not supported")]
     Transport(String),
+    #[error("{0}")]
+    Crypto(CryptoError),
+    #[error("only encrypted calls: there is no usable a=crypto")]
+    NotEncrypted,
     #[error("no common codec: the far side has {0}")]
     NoCommonCodec(String),
     #[error("our own offer is still unanswered")]
@@ -52,6 +57,8 @@ impl SdpError {
             | SdpError::NoAudio
             | SdpError::Refused
             | SdpError::Transport(_)
+            | SdpError::Crypto(_)
+            | SdpError::NotEncrypted
             | SdpError::NoCommonCodec(_) => 488,
             // RFC 3261 §14.2: ours is pending: 491; theirs is: 500 with Retry-After.
             SdpError::OurOfferPending => 491,

@@ -1,5 +1,6 @@
 //! One leg's offers and answers in order (RFC 3264 §4, RFC 6337).
 
+use super::crypto::{Encryption, Security};
 use super::description::{Codec, Description, MediaLine};
 use super::error::SdpError;
 use super::negotiate::{Local, Negotiated, answer, conclude};
@@ -31,6 +32,7 @@ pub struct OfferAnswer {
     /// All media lines so far: a later offer may not have fewer (RFC 3264 §8).
     media: Vec<MediaLine>,
     audio_index: usize,
+    security: Security,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +51,25 @@ struct Agreed {
 impl OfferAnswer {
     /// `session_id` is random and stays in every `o=` of the leg; it wants to fit 63 bits.
     pub fn new(session_id: u64) -> Self {
-        OfferAnswer { state: State::Idle, session_id, said: None, agreed: None, media: Vec::new(), audio_index: 0 }
+        OfferAnswer {
+            state: State::Idle,
+            session_id,
+            said: None,
+            agreed: None,
+            media: Vec::new(),
+            audio_index: 0,
+            security: Security::default(),
+        }
+    }
+
+    /// The exchange of a leg that may be encrypted.
+    #[must_use]
+    pub fn secured(self, security: Security) -> Self {
+        OfferAnswer { security, ..self }
+    }
+
+    pub fn security(&self) -> &Security {
+        &self.security
     }
 
     pub fn pending(&self) -> Pending {
@@ -89,9 +109,16 @@ impl OfferAnswer {
     /// While another offer is unanswered.
     pub fn offer(&mut self, local: Local) -> Result<Bytes, SdpError> {
         self.must_be_idle()?;
-        let (body, (ours, ())) = self.say(local, |local, this| {
-            let layout = Layout { media: &this.media, audio_index: this.audio_index, proto: "RTP/AVP" };
-            Ok((print(local, &layout), ()))
+        let before = self.agreed().map(|agreed| agreed.keys.as_ref());
+        let security = self.security.for_offer(before);
+        let proto = match (before, self.media.get(self.audio_index)) {
+            (Some(Some(_)), Some(line)) => line.proto.clone(),
+            _ if security.offers() => "RTP/SAVP".to_owned(),
+            _ => "RTP/AVP".to_owned(),
+        };
+        let (body, (ours, ())) = self.say(Local { security, ..local }, |local, this| {
+            let (media, crypto) = (&this.media, &local.security.lines());
+            Ok((print(local, &Layout { media, audio_index: this.audio_index, proto: &proto, crypto }), ()))
         })?;
         self.state = State::OfferSent { ours };
         Ok(body)
@@ -114,6 +141,7 @@ impl OfferAnswer {
     /// When no offer is open, or it has nothing that we can accept.
     pub fn answer(&mut self, local: Local, preferred: Option<&Codec>) -> Result<(Bytes, Negotiated), SdpError> {
         let theirs = self.open_offer().ok_or(SdpError::UnexpectedAnswer)?.clone();
+        let local = Local { security: self.security.clone(), ..local };
         let (body, (local, negotiated)) = self.say(local, |local, _| answer(&theirs, local, preferred))?;
         self.media = theirs.media;
         self.audio_index = theirs.audio_index;
@@ -152,6 +180,19 @@ impl OfferAnswer {
         self.audio_index = theirs.audio_index;
         self.state = State::Idle;
         Ok(negotiated)
+    }
+
+    /// Our first offer was encrypted and refused: the plain one to make instead. `None` where
+    /// encryption is required, or the offer was no such one.
+    pub fn offer_plainly(&mut self) -> Option<Bytes> {
+        let State::OfferSent { ours } = &self.state else { return None };
+        if !ours.security.offers() || ours.security.is_required() || self.agreed.is_some() {
+            return None;
+        }
+        let ours = ours.clone();
+        self.state = State::Idle;
+        self.security.set(Encryption::Accepted);
+        self.offer(ours).ok()
     }
 
     /// The open offer failed, on whichever side: what was agreed before holds (RFC 3261 §14.1).

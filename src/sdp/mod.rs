@@ -8,9 +8,11 @@
 //! ```
 //!
 //! `OfferAnswer` keeps one leg's exchange in order: who offered, what was said last,
-//! what was agreed. Reading is liberal, writing strict. Keys (`a=crypto`, `k=`) are
-//! never kept, so that they can reach no log.
+//! what was agreed. Reading is liberal, writing strict. Keys (`a=crypto`) are
+//! kept in types whose `Debug` does not show them, and no error names what could be one, so that
+//! they can reach no log.
 
+mod crypto;
 mod description;
 mod error;
 mod exchange;
@@ -20,6 +22,7 @@ mod print;
 #[cfg(test)]
 mod tests;
 
+pub use crypto::{Crypto, CryptoError, Encryption, Security};
 pub use description::{Audio, Codec, Description, Events, Flow, Format, MediaLine, Profile};
 pub use error::SdpError;
 pub use exchange::{OfferAnswer, Pending};

@@ -1,8 +1,10 @@
 //! Offer, answer and what follows from the two (RFC 3264 §5 to §7), for one leg.
 
+use super::crypto::Security;
 use super::description::{Audio, Codec, Description, Events, Flow, Format};
 use super::error::SdpError;
 use super::print::{Layout, print};
+use crate::rtp::srtp::Keys;
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 
@@ -30,6 +32,8 @@ pub struct Local {
     /// Packet length that we like to receive, in ms; an answer repeats the offer's when `None`.
     pub ptime: Option<u16>,
     pub rtcp_mux: bool,
+    /// What we do about encryption; filled in by the leg's exchange.
+    pub security: Security,
 }
 
 /// What two sides agreed for one leg.
@@ -57,6 +61,8 @@ pub struct Negotiated {
     pub held: bool,
     /// It does so in the manner of RFC 2543.
     pub held_by_address: bool,
+    /// SRTP with these keys; `None` for plain RTP.
+    pub keys: Option<Keys>,
 }
 
 /// Our offer, with one audio line.
@@ -80,12 +86,11 @@ pub fn offer_formats_from(far: &Audio) -> (Vec<Format>, Option<Events>) {
 /// there, else the far side's favourite among ours. Payload types stay the offer's.
 ///
 /// # Errors
-/// When there is no audio, its transport is not plain RTP, or no codec is common.
+/// When there is no audio, its transport is none that `local` accepts, or no codec is common.
 pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> Result<(Bytes, Negotiated), SdpError> {
-    let far = plain_audio(offer).map_err(|error| match error {
-        SdpError::Refused => SdpError::NoAudio,
-        other => other,
-    })?;
+    let far = offer.audio.as_ref().ok_or(SdpError::NoAudio)?;
+    let crypto = local.security.choose(far, offer.audio_proto())?.and_then(|theirs| local.security.accept(theirs));
+    let (line, keys) = crypto.unzip();
     let receive = shared(&far.formats, &local.formats, preferred);
     let send = receive.first().cloned().ok_or_else(|| no_common_codec(far))?;
     let events = far.events.filter(|_| local.events.is_some());
@@ -100,7 +105,12 @@ pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> 
         rtcp_mux,
         ..local.clone()
     };
-    let layout = Layout { media: &offer.media, audio_index: offer.audio_index, proto: offer.audio_proto() };
+    let layout = Layout {
+        media: &offer.media,
+        audio_index: offer.audio_index,
+        proto: offer.audio_proto(),
+        crypto: line.as_slice(),
+    };
     let negotiated = Negotiated {
         remote: far.rtp(),
         remote_rtcp: remote_rtcp(far, rtcp_mux),
@@ -113,6 +123,7 @@ pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> 
         ptime: wanted_ptime(far),
         held: !far.flow.receives(),
         held_by_address: far.held_by_address,
+        keys,
     };
     Ok((print(&said, &layout), negotiated))
 }
@@ -121,11 +132,9 @@ pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> 
 ///
 /// # Errors
 /// As [`answer`].
-pub fn answerable(offer: &Description, formats: &[Format]) -> Result<(), SdpError> {
-    let far = plain_audio(offer).map_err(|error| match error {
-        SdpError::Refused => SdpError::NoAudio,
-        other => other,
-    })?;
+pub fn answerable(offer: &Description, formats: &[Format], security: &Security) -> Result<(), SdpError> {
+    let far = offer.audio.as_ref().ok_or(SdpError::NoAudio)?;
+    security.choose(far, offer.audio_proto())?;
     match shared(&far.formats, formats, None).is_empty() {
         true => Err(no_common_codec(far)),
         false => Ok(()),
@@ -137,7 +146,8 @@ pub fn answerable(offer: &Description, formats: &[Format]) -> Result<(), SdpErro
 /// # Errors
 /// When the audio was refused, or was answered with a transport or codecs that we did not offer.
 pub fn conclude(our_offer: &Local, answer: &Description) -> Result<Negotiated, SdpError> {
-    let far = plain_audio(answer)?;
+    let far = answer.audio.as_ref().ok_or(SdpError::Refused)?;
+    let keys = our_offer.security.conclude(far, answer.audio_proto())?;
     let spoken = shared(&far.formats, &our_offer.formats, None);
     let send = spoken.first().cloned().ok_or_else(|| no_common_codec(far))?;
     // Each side sends with the numbers of the other's description (RFC 3264 §6.1).
@@ -157,15 +167,8 @@ pub fn conclude(our_offer: &Local, answer: &Description) -> Result<Negotiated, S
         // Where we offered not to send, its silence is our own doing.
         held: our_offer.flow.sends() && !far.flow.receives(),
         held_by_address: far.held_by_address,
+        keys,
     })
-}
-
-fn plain_audio(description: &Description) -> Result<&Audio, SdpError> {
-    let audio = description.audio.as_ref().ok_or(SdpError::Refused)?;
-    if !audio.profile.is_plain() {
-        return Err(SdpError::Transport(description.audio_proto().to_owned()));
-    }
-    Ok(audio)
 }
 
 /// The far side's formats whose codec is also ours, in its order, `preferred` first.

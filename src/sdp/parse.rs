@@ -1,5 +1,6 @@
 //! The liberal reader (RFC 8866 §5): what it does not need may be missing, out of order or wrong.
 
+use super::crypto::{self, Crypto, CryptoError};
 use super::description::{Audio, Codec, Description, Events, Flow, Format, MediaLine, Profile};
 use super::error::SdpError;
 use std::borrow::Cow;
@@ -115,10 +116,16 @@ impl<'a> Document<'a> {
         (id, version)
     }
 
-    /// The audio stream to talk about: plain RTP before anything else.
+    /// The audio stream to talk about: encrypted with a key that we can use, then plain.
     fn audio_block(&self) -> Option<(usize, &Block<'a>)> {
         let audio = || self.blocks.iter().enumerate().filter(|(_, block)| block.is_audio());
-        audio().find(|(_, block)| Profile::named(&block.media.proto).is_plain()).or_else(|| audio().next())
+        let profile = |block: &Block<'_>| Profile::named(&block.media.proto);
+        let encrypted =
+            |block: &Block<'_>| profile(block).is_encrypted() && crypto_lines(block).any(|line| line.is_ok());
+        audio()
+            .find(|(_, block)| encrypted(block))
+            .or_else(|| audio().find(|(_, block)| profile(block).is_plain()))
+            .or_else(|| audio().next())
     }
 
     fn audio(&self, block: &Block<'a>) -> Result<Audio, SdpError> {
@@ -131,6 +138,7 @@ impl<'a> Document<'a> {
             both().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).find_map(|(_, v)| packet_length(v))
         };
         let (formats, events) = formats(block);
+        let (crypto, crypto_error) = crypto(block);
         Ok(Audio {
             addr: address,
             port: block.media.port,
@@ -143,6 +151,8 @@ impl<'a> Document<'a> {
             ptime: millis("ptime"),
             maxptime: millis("maxptime"),
             held_by_address,
+            crypto,
+            crypto_error,
         })
     }
 
@@ -238,6 +248,23 @@ fn formats(block: &Block<'_>) -> (Vec<Format>, Option<Events>) {
         }
     }
     (formats, events)
+}
+
+fn crypto_lines(block: &Block<'_>) -> impl Iterator<Item = Result<Crypto, CryptoError>> {
+    let attributes = block.lines.iter().filter_map(Line::attribute);
+    attributes.filter(|(name, _)| name.eq_ignore_ascii_case("crypto")).map(|(_, value)| crypto::parse(value))
+}
+
+/// The lines that can be used, and what is wrong with the first that cannot.
+fn crypto(block: &Block<'_>) -> (Vec<Crypto>, Option<CryptoError>) {
+    let (mut usable, mut wrong) = (Vec::new(), None);
+    for line in crypto_lines(block) {
+        match line {
+            Ok(crypto) => usable.push(crypto),
+            Err(error) => wrong = wrong.or(Some(error)),
+        }
+    }
+    (usable, wrong)
 }
 
 /// The codec of a payload type; `None` where nothing says what it is.

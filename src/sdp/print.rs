@@ -1,5 +1,6 @@
 //! The strict writer (RFC 8866 §5): CRLF, mandatory lines in order.
 
+use super::crypto::Said;
 use super::description::MediaLine;
 use super::negotiate::Local;
 use bytes::Bytes;
@@ -14,11 +15,13 @@ pub(super) struct Layout<'a> {
     pub audio_index: usize,
     /// The transport that our line names.
     pub proto: &'a str,
+    /// Our keys; none for plain RTP.
+    pub crypto: &'a [Said<'a>],
 }
 
 impl Layout<'_> {
     /// One audio line and nothing else.
-    pub const SINGLE: Layout<'static> = Layout { media: &[], audio_index: 0, proto: "RTP/AVP" };
+    pub const SINGLE: Layout<'static> = Layout { media: &[], audio_index: 0, proto: "RTP/AVP", crypto: &[] };
 }
 
 /// What we say, with one media line for each of `layout`.
@@ -27,11 +30,11 @@ pub(super) fn print(local: &Local, layout: &Layout<'_>) -> Bytes {
     // Writing to a String does not fail.
     let _ = write_session(&mut text, local).and_then(|()| {
         if layout.media.is_empty() {
-            return write_audio(&mut text, local, layout.proto);
+            return write_audio(&mut text, local, layout);
         }
         for (index, line) in layout.media.iter().enumerate() {
             if index == layout.audio_index {
-                write_audio(&mut text, local, layout.proto)?;
+                write_audio(&mut text, local, layout)?;
             } else {
                 write_refused(&mut text, line)?;
             }
@@ -51,9 +54,10 @@ fn write_session(text: &mut String, local: &Local) -> std::fmt::Result {
     write!(text, "s=-\r\nc=IN {family} {address}\r\nt=0 0\r\n")
 }
 
-fn write_audio(text: &mut String, local: &Local, proto: &str) -> std::fmt::Result {
-    let Local { session_id: _, version: _, address: _, port, formats, events, flow, ptime, rtcp_mux } = local;
-    write!(text, "m=audio {port} {proto}")?;
+fn write_audio(text: &mut String, local: &Local, layout: &Layout<'_>) -> std::fmt::Result {
+    let Local { session_id: _, version: _, address: _, port, formats, events, flow, ptime, rtcp_mux, security: _ } =
+        local;
+    write!(text, "m=audio {port} {}", layout.proto)?;
     for pt in formats.iter().map(|format| format.pt).chain(events.map(|events| events.pt)) {
         write!(text, " {pt}")?;
     }
@@ -73,6 +77,9 @@ fn write_audio(text: &mut String, local: &Local, proto: &str) -> std::fmt::Resul
         write!(text, "a=ptime:{ptime}\r\n")?;
     }
     write!(text, "a={}\r\n", flow.as_str())?;
+    for line in layout.crypto {
+        text.push_str(&line.print());
+    }
     if *rtcp_mux {
         text.push_str("a=rtcp-mux\r\n");
     }

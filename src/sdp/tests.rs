@@ -51,6 +51,7 @@ fn local() -> Local {
         flow: Flow::SendRecv,
         ptime: None,
         rtcp_mux: false,
+        security: Security::default(),
     }
 }
 

@@ -104,6 +104,7 @@ fn restored(row: &StoredBinding, now: Time, wall: Wall) -> Option<Binding> {
     let transport = match transport {
         directory::Transport::Udp => Transport::Udp,
         directory::Transport::Tcp => Transport::Tcp,
+        directory::Transport::Tls => Transport::Tls,
     };
     let left = expires.unix_micros().saturating_sub(wall.unix_micros());
     Some(Binding {

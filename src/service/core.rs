@@ -6,6 +6,7 @@ use super::clock::Clock;
 use super::net::{Arrival, Connections, Outlets, Sent, connect};
 use super::recorder::RecorderReport;
 use super::shell::ServiceShell;
+use super::tls::Tls;
 use super::worker::Report;
 use crate::api::{Answer, Request, Status};
 use crate::base::{Span, Time};
@@ -54,6 +55,7 @@ pub struct Core {
     pub connections: Connections,
     pub arrivals: mpsc::Sender<Arrival>,
     pub tcp_idle: Duration,
+    pub tls: Tls,
     pub started: String,
     pub listeners: Vec<String>,
     pub recordings_folder: String,
@@ -86,6 +88,7 @@ impl Core {
         connections: Connections,
         arrivals: mpsc::Sender<Arrival>,
         tcp_idle: Duration,
+        tls: Tls,
         listeners: Vec<String>,
         recordings_folder: String,
         bindings: mpsc::Sender<Changed>,
@@ -99,6 +102,7 @@ impl Core {
             connections,
             arrivals,
             tcp_idle,
+            tls,
             started,
             listeners,
             recordings_folder,
@@ -169,7 +173,7 @@ impl Core {
         match arrival {
             Arrival::Datagram { bytes, peer } => self.switch.datagram(&bytes, peer, now, wall, &mut self.shell),
             Arrival::Message { message, peer } => self.switch.message(*message, peer, now, wall, &mut self.shell),
-            Arrival::Opened { connection, peer, sender } => self.outlets.opened(connection, peer.remote, sender),
+            Arrival::Opened { connection, peer, sender } => self.outlets.opened(connection, &peer, sender),
             Arrival::Closed { connection } => {
                 self.transmit();
                 self.outlets.closed(connection);
@@ -273,7 +277,8 @@ impl Core {
                 Ok(sent) => sent,
                 Err(bytes) => {
                     let connection = self.connections.next();
-                    connect(transmit.peer, bytes, connection, self.tcp_idle, self.arrivals.clone());
+                    let security = (self.tls.clone(), self.shell.names_of(transmit.peer.remote));
+                    connect(transmit.peer, bytes, connection, self.tcp_idle, security, self.arrivals.clone());
                     Sent::Done
                 }
             };

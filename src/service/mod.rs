@@ -2,7 +2,7 @@
 //! where all meet.
 //!
 //! ```text
-//! UDP, TCP ─► Arrival ─┐                       ┌─► WorkerHandle ─► worker threads ─► ring ─► recorder threads
+//! UDP, TCP, TLS ─► Arrival ─┐                       ┌─► WorkerHandle ─► worker threads ─► ring ─► recorder threads
 //! workers  ─► Report  ─┼─► Core (Switch) ──────┼─► RecorderHandle ──────────────────────────────┘   │
 //! control  ─► Order   ─┘                       └─► records, bindings, archivist ◄───────────────────┘
 //! ```
@@ -21,6 +21,7 @@ mod priority;
 mod recorder;
 pub mod recover;
 mod shell;
+pub mod tls;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
@@ -50,6 +51,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tls::Tls;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use worker::WorkerHandle;
@@ -66,6 +68,8 @@ pub enum StartError {
     #[error("a thread could not be started: {0}")]
     Thread(#[from] io::Error),
     #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Recover(#[from] recover::RecoverError),
@@ -78,6 +82,7 @@ pub struct Handle {
     store: Store,
     recordings: PathBuf,
     clock: Clock,
+    tls: Tls,
     handed_over: Arc<tokio::sync::Notify>,
 }
 
@@ -117,7 +122,8 @@ impl Service {
 
         let (arrivals, arrival_queue) = mpsc::channel(QUEUE);
         let connections = Connections::default();
-        let listening = listen(&config, &arrivals, &connections)?;
+        let tls = Tls::load(config.tls.clone(), clock.wall())?;
+        let listening = listen(&config, &arrivals, &connections, &tls)?;
         let (reports, report_queue) = mpsc::channel(QUEUE);
         let (recorder_reports, recorder_queue) = mpsc::channel(QUEUE);
         let (orders, order_queue) = mpsc::channel(QUEUE);
@@ -146,6 +152,7 @@ impl Service {
             connections,
             arrivals,
             tcp_idle(&config),
+            tls.clone(),
             listeners,
             config.recording.dir.display().to_string(),
             changed_bindings,
@@ -153,10 +160,11 @@ impl Service {
         let inbox =
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
         let handle =
-            Handle { orders, store: store.clone(), recordings: config.recording.dir.clone(), clock, handed_over };
+            Handle { orders, store: store.clone(), recordings: config.recording.dir.clone(), clock, tls, handed_over };
         let mut tasks = listening.tasks;
         tasks.push(tokio::spawn(control::serve(control_listener, handle.clone())));
         tasks.push(tokio::spawn(watch(config.clone(), handle.clone(), limits)));
+        tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
         tasks.push(tokio::spawn(feed(handle.clone())));
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
         let service = Service {
@@ -242,6 +250,7 @@ fn listen(
     config: &Config,
     arrivals: &mpsc::Sender<net::Arrival>,
     connections: &Connections,
+    tls: &Tls,
 ) -> Result<Listening, StartError> {
     let mut listening =
         Listening { addresses: Vec::new(), advertise: Vec::new(), outlets: Outlets::default(), tasks: Vec::new() };
@@ -249,10 +258,12 @@ fn listen(
         let transport = match transport {
             crate::directory::Transport::Udp => Transport::Udp,
             crate::directory::Transport::Tcp => Transport::Tcp,
+            crate::directory::Transport::Tls => Transport::Tls,
         };
-        // Where any port was asked for, TCP takes the one that UDP got.
-        let sibling =
-            listening.addresses.iter().find(|(_, other)| other.ip() == address.ip()).map(|(_, other)| other.port());
+        // Where any port was asked for, TCP takes the one that UDP got. TLS never shares one.
+        let mut plain =
+            listening.addresses.iter().filter(|(other, _)| transport != Transport::Tls && *other != Transport::Tls);
+        let sibling = plain.find(|(_, other)| other.ip() == address.ip()).map(|(_, other)| other.port());
         let wanted = match (address.port(), sibling) {
             (0, Some(port)) => SocketAddr::new(address.ip(), port),
             (0, None) | (_, _) => *address,
@@ -279,6 +290,7 @@ fn listen(
                     local,
                     connections.clone(),
                     idle,
+                    (transport == Transport::Tls).then(|| tls.clone()),
                     arrivals.clone(),
                 )));
             }
@@ -519,6 +531,7 @@ impl Handle {
     }
 
     async fn reload(&self) -> Answer {
+        self.tls.reload(self.clock.wall());
         match self.store.load_directory().await {
             Ok(directory) => {
                 let _ = self.orders.send(Order::Directory(Arc::new(directory))).await;

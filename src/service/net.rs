@@ -1,5 +1,6 @@
 //! The SIP sockets: datagrams and streams in, bytes out.
 
+use super::tls::Tls;
 use crate::sip::message::Message;
 use crate::sip::parse::{Frame, Framer, ParseError};
 use crate::sip::{ConnectionId, Peer, Transport};
@@ -10,8 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
@@ -108,20 +108,34 @@ impl Connections {
     }
 }
 
-/// Takes streams until the service ends. Streams that nothing was heard on for `idle` are closed.
+/// Takes streams until the service ends, secured where `tls` is given. Streams that nothing was
+/// heard on for `idle` are closed.
 pub async fn accept(
     listener: TcpListener,
     local: SocketAddr,
     connections: Connections,
     idle: Duration,
+    tls: Option<Tls>,
     arrivals: mpsc::Sender<Arrival>,
 ) {
+    let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
                 let connection = connections.next();
-                let peer = Peer { transport: Transport::Tcp, local, remote, connection: Some(connection) };
-                tokio::spawn(serve(stream, peer, connection, idle, arrivals.clone()));
+                let peer = Peer { transport, local, remote, connection: Some(connection) };
+                let (tls, arrivals) = (tls.clone(), arrivals.clone());
+                tokio::spawn(async move {
+                    let _ = stream.set_nodelay(true);
+                    match tls {
+                        None => serve(stream, peer, connection, idle, arrivals).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => serve(stream, peer, connection, idle, arrivals).await,
+                            // Scanners, and phones that do not trust the certificate.
+                            Err(error) => tracing::info!(%remote, %error, "a TLS connection was not agreed on"),
+                        },
+                    }
+                });
             }
             // No descriptor is left: those that are open go on, and some will end.
             Err(error) => {
@@ -132,33 +146,69 @@ pub async fn accept(
     }
 }
 
-/// Opens a stream to where something is to be sent.
-pub fn connect(peer: Peer, first: Bytes, connection: ConnectionId, idle: Duration, arrivals: mpsc::Sender<Arrival>) {
+/// Opens a stream to where something is to be sent. Over TLS its certificate must be good for one
+/// of `names`.
+pub fn connect(
+    peer: Peer,
+    first: Bytes,
+    connection: ConnectionId,
+    idle: Duration,
+    (tls, names): (Tls, Vec<String>),
+    arrivals: mpsc::Sender<Arrival>,
+) {
     tokio::spawn(async move {
-        match tokio::time::timeout(CONNECT, TcpStream::connect(peer.remote)).await {
-            Ok(Ok(stream)) => {
-                let open = Peer { connection: Some(connection), ..peer };
-                let mut stream = stream;
-                if stream.write_all(&first).await.is_err() {
-                    let _ = arrivals.send(Arrival::Failed { peer }).await;
-                    return;
+        match peer.transport {
+            Transport::Udp | Transport::Tcp => {
+                match tokio::time::timeout(CONNECT, TcpStream::connect(peer.remote)).await {
+                    Ok(Ok(stream)) => {
+                        let _ = stream.set_nodelay(true);
+                        begin(stream, peer, first, connection, idle, arrivals).await;
+                    }
+                    Ok(Err(_)) | Err(_) => drop(arrivals.send(Arrival::Failed { peer }).await),
                 }
-                serve(stream, open, connection, idle, arrivals).await;
             }
-            Ok(Err(_)) | Err(_) => drop(arrivals.send(Arrival::Failed { peer }).await),
+            Transport::Tls => match tls.connect(peer.remote, &names).await {
+                Ok(stream) => begin(stream, peer, first, connection, idle, arrivals).await,
+                Err(error) => {
+                    tracing::warn!(remote = %peer.remote, %error, "no TLS connection to a trunk");
+                    let _ = arrivals.send(Arrival::Failed { peer }).await;
+                }
+            },
         }
     });
 }
 
+/// The first message goes out on a stream of ours, and what comes on it is read.
+async fn begin(
+    mut stream: impl Stream,
+    peer: Peer,
+    first: Bytes,
+    connection: ConnectionId,
+    idle: Duration,
+    arrivals: mpsc::Sender<Arrival>,
+) {
+    let sent = async {
+        stream.write_all(&first).await?;
+        stream.flush().await
+    };
+    match sent.await {
+        Ok(()) => serve(stream, Peer { connection: Some(connection), ..peer }, connection, idle, arrivals).await,
+        Err(_) => drop(arrivals.send(Arrival::Failed { peer }).await),
+    }
+}
+
+/// TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
 async fn serve(
-    stream: TcpStream,
+    stream: impl Stream,
     peer: Peer,
     connection: ConnectionId,
     idle: Duration,
     arrivals: mpsc::Sender<Arrival>,
 ) {
-    let _ = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
+    let (reader, writer) = tokio::io::split(stream);
     let (sender, queue) = mpsc::channel(STREAM_QUEUE);
     let pongs = sender.clone();
     if arrivals.send(Arrival::Opened { connection, peer, sender }).await.is_err() {
@@ -173,7 +223,7 @@ async fn serve(
 }
 
 async fn read(
-    mut reader: OwnedReadHalf,
+    mut reader: impl AsyncRead + Unpin,
     peer: Peer,
     idle: Duration,
     pongs: &mpsc::Sender<Bytes>,
@@ -205,34 +255,42 @@ async fn read(
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Bytes>) {
+async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Bytes>) {
     while let Some(bytes) = queue.recv().await {
-        if writer.write_all(&bytes).await.is_err() {
+        let sent = async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        };
+        if sent.await.is_err() {
             return;
         }
     }
     let _ = writer.shutdown().await;
 }
 
+/// What a message without a connection of its own can take: never TCP for TLS.
+type Far = (Transport, SocketAddr);
+
 /// Everything that can be sent on.
 #[derive(Debug, Default)]
 pub struct Outlets {
     pub datagrams: HashMap<SocketAddr, Arc<UdpSocket>>,
-    streams: HashMap<ConnectionId, (SocketAddr, mpsc::Sender<Bytes>)>,
-    by_remote: HashMap<SocketAddr, ConnectionId>,
+    streams: HashMap<ConnectionId, (Far, mpsc::Sender<Bytes>)>,
+    by_remote: HashMap<Far, ConnectionId>,
 }
 
 impl Outlets {
-    pub fn opened(&mut self, connection: ConnectionId, remote: SocketAddr, sender: mpsc::Sender<Bytes>) {
-        self.streams.insert(connection, (remote, sender));
-        self.by_remote.insert(remote, connection);
+    pub fn opened(&mut self, connection: ConnectionId, peer: &Peer, sender: mpsc::Sender<Bytes>) {
+        let far = (peer.transport, peer.remote);
+        self.streams.insert(connection, (far, sender));
+        self.by_remote.insert(far, connection);
     }
 
     pub fn closed(&mut self, connection: ConnectionId) {
-        if let Some((remote, _)) = self.streams.remove(&connection)
-            && self.by_remote.get(&remote) == Some(&connection)
+        if let Some((far, _)) = self.streams.remove(&connection)
+            && self.by_remote.get(&far) == Some(&connection)
         {
-            self.by_remote.remove(&remote);
+            self.by_remote.remove(&far);
         }
     }
 
@@ -249,7 +307,8 @@ impl Outlets {
                 }
             }
             Transport::Tcp | Transport::Tls => {
-                let connection = peer.connection.or_else(|| self.by_remote.get(&peer.remote).copied());
+                let far = (peer.transport, peer.remote);
+                let connection = peer.connection.or_else(|| self.by_remote.get(&far).copied());
                 let Some((_, sender)) = connection.and_then(|id| self.streams.get(&id)) else {
                     return if peer.connection.is_some() { Ok(Sent::Failed) } else { Err(bytes) };
                 };

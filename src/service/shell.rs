@@ -82,6 +82,13 @@ impl ServiceShell {
         }
     }
 
+    /// What the certificate of a trunk at `remote` may be made out to: a name that leads there, or
+    /// the address itself.
+    pub fn names_of(&self, remote: SocketAddr) -> Vec<String> {
+        let named = self.names.iter().filter(|(_, address)| **address == remote).map(|((host, _), _)| host.clone());
+        named.chain([remote.ip().to_string()]).collect()
+    }
+
     /// Calls whose media is not over yet.
     pub fn places(&self) -> usize {
         self.places.len()

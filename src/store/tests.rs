@@ -119,6 +119,8 @@ fn recording(n: u8, company: i64) -> RecordingRecord {
         late: 0,
         duplicates: 2,
         strangers: 0,
+        encrypted: false,
+        unauthentic: 0,
     };
     let sidecar = Sidecar {
         version: 1,

@@ -267,7 +267,7 @@ impl Phone {
             crate::audio::Law::A => Format::PCMA,
         };
         Local {
-            // The exchange fills both in.
+            // The exchange fills in these three.
             session_id: 0,
             version: 0,
             address: media.ip(),
@@ -277,6 +277,7 @@ impl Phone {
             flow,
             ptime: Some(self.config.ptime_ms),
             rtcp_mux: false,
+            security: Default::default(),
         }
     }
 }

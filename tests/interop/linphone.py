@@ -49,6 +49,7 @@ class Linphone(Client):
         codecs: Sequence[str] = ("PCMU/8000", "PCMA/8000"),
         dtmf: str = "rtpevent",
         auto_answer: bool = False,
+        encrypted: bool = False,
         place: Optional[Place] = None,
     ):
         super().__init__(identity, folder, place)
@@ -56,6 +57,7 @@ class Linphone(Client):
         self.codecs = tuple(codecs)
         self.dtmf = dtmf
         self.auto_answer = auto_answer
+        self.encrypted = encrypted
         self._last_command = 0.0
 
     def start(self) -> None:
@@ -149,17 +151,19 @@ class Linphone(Client):
     def _config(self) -> str:
         me = self.identity
         info = self.dtmf == "info"
-        udp, tcp = (me.sip_port, -2) if me.transport == "udp" else (-2, me.sip_port)
+        udp, tcp, tls = (me.sip_port if me.transport == kind else -2 for kind in ("udp", "tcp", "tls"))
+        encryption = "srtp" if self.encrypted else "none"
         lines = [
             "[net]", "mtu=1300",
             "[sip]",
             f"bind_address={me.address}",
-            f"sip_port={udp}", f"sip_tcp_port={tcp}", "sip_tls_port=-2",
+            f"sip_port={udp}", f"sip_tcp_port={tcp}", f"sip_tls_port={tls}",
             "guess_hostname=0", f"contact=sip:{me.user}@{me.address}",
             f"use_ipv6={int(':' in me.address)}",
             f"default_proxy={0 if me.server else -1}",
             f"use_info={int(info)}", f"use_rfc2833={int(not info)}",
-            "verify_server_certs=0", "verify_server_cn=0", "media_encryption=none",
+            "verify_server_certs=0", "verify_server_cn=0", f"media_encryption={encryption}",
+            f"media_encryption_mandatory={int(self.encrypted)}",
             "register_only_when_network_is_up=0", "auto_net_state_mon=0",
             "[rtp]",
             f"bind_address={me.address}",

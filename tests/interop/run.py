@@ -29,7 +29,7 @@ sys.path.insert(0, str(HERE))
 PROGRAMS = {
     "baresip": "baresip-core", "linphonec": "linphone-cli", "sipp": "sip-tester", "tcpdump": "tcpdump",
     "sox": "sox", "ffmpeg": "ffmpeg", "ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux",
-    "stdbuf": "coreutils", "mount": "mount",
+    "stdbuf": "coreutils", "mount": "mount", "openssl": "openssl",
 }  # fmt: skip
 SCENARIO_S = 90
 
@@ -94,8 +94,10 @@ def main() -> int:
     import scenario_calls
     import scenario_failure
     import scenario_policy
+    import scenario_secure
 
     everything = [*scenario_calls.SCENARIOS, *scenario_policy.SCENARIOS, *scenario_failure.SCENARIOS]
+    everything += scenario_secure.SCENARIOS
     chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]
     if options.list:
         print("\n".join(c.__name__ for c in chosen))

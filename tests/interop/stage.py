@@ -39,6 +39,8 @@ grace_s = GRACE
 filter = "debug"
 """
 
+TLS_LISTENER = f'  {{ transport = "tls", address = "{SERVER}:5061" }},\n]'
+
 COMPANY = f"""
 [[company]]
 key = "acme"
@@ -102,10 +104,15 @@ class Stage:
         refuse_mib: int = 1,
         start: bool = True,
         filter: str = "debug",
+        tls: bool = False,
     ) -> Service:
         """The service on the hub. `extra` are more keys of the company's settings."""
         config = CONFIG.replace("RING", str(ring_s)).replace("GRACE", str(grace_s))
         config = config.replace("filter = \"debug\"", f'filter = "{filter}"').replace("WARN", str(warn_mib)).replace("REFUSE", str(refuse_mib))
+        if tls:
+            self.certificate("server")
+            config = config.replace("\n]\n", "\n" + TLS_LISTENER + "\n", 1)
+            config += f'[tls]\ncertificate = "{self.folder}/server.crt"\nkey = "{self.folder}/server.key"\n'
         said = {line.split(" =")[0] for line in extra.splitlines()}
         kept = [line for line in COMPANY.splitlines() if line.split(" =")[0] not in said]
         company = "\n".join(kept).replace("EXTRA", extra)
@@ -116,6 +123,25 @@ class Stage:
         else:
             self.stack.callback(service.kill)
         return service
+
+    def certificate(self, name: str, days: int = 30) -> None:
+        """`NAME.crt` and `NAME.key` for the service, signed by `ca.crt`, which is made at first."""
+
+        def openssl(*arguments: object) -> None:
+            subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+        ca, folder = self.folder / "ca", self.folder
+        if not ca.with_suffix(".crt").exists():
+            openssl(
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=interop authority", "-days", 30,
+                "-keyout", f"{ca}.key", "-out", f"{ca}.crt",
+            )  # fmt: skip
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={DOMAIN}",
+                "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.csr")  # fmt: skip
+        names = folder / f"{name}.ext"
+        names.write_text(f"subjectAltName=DNS:{DOMAIN},IP:{SERVER}\n")
+        openssl("x509", "-req", "-in", folder / f"{name}.csr", "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key",
+                "-CAcreateserial", "-days", days, "-extfile", names, "-out", folder / f"{name}.crt")  # fmt: skip
 
     def host(self, address: str) -> Namespace:
         if address not in self._hosts:

@@ -9,6 +9,7 @@ mod changes;
 mod desk;
 mod digits;
 mod directory;
+mod encryption;
 mod ends;
 mod laws;
 mod loss;
@@ -88,7 +89,7 @@ impl Lab {
 
     pub fn seeded(seed: u64) -> Self {
         let local: SocketAddr = SWITCH.parse().unwrap();
-        let listeners = [Transport::Udp, Transport::Tcp].map(|transport| Listener { transport, local });
+        let listeners = [Transport::Udp, Transport::Tcp, Transport::Tls].map(|transport| Listener { transport, local });
         let config = SwitchConfig {
             endpoint: EndpointConfig::default(),
             listeners: listeners.to_vec(),

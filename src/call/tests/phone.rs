@@ -4,11 +4,11 @@ use super::directory::password;
 use super::sdp::{Voice, answer_flow, flow_of};
 use super::{CARRIER, SWITCH, uri};
 use crate::base::{Seeded, Time};
-use crate::sip::Peer;
 use crate::sip::dialog::Dialog;
 use crate::sip::digest::{challenges, respond};
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
 use crate::sip::message::{Method, Request, Response};
+use crate::sip::{Peer, Transport};
 use bytes::Bytes;
 
 /// What a phone does with a call that comes in.
@@ -84,6 +84,8 @@ impl Phone {
                 formats: vec![0, 8],
                 events: Some(101),
                 version: 0,
+                proto: "RTP/AVP",
+                crypto: Vec::new(),
             },
             holding: false,
             late_offer: false,
@@ -106,7 +108,11 @@ impl Phone {
     }
 
     pub fn contact(&self) -> String {
-        let transport = if self.peer.transport.is_reliable() { ";transport=tcp" } else { "" };
+        let transport = match self.peer.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
         format!("<sip:{}@{}{transport}>", self.extension, self.peer.local)
     }
 

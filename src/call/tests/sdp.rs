@@ -12,6 +12,10 @@ pub struct Voice {
     /// Payload type of telephone events.
     pub events: Option<u8>,
     pub version: u32,
+    /// The transport of the audio line.
+    pub proto: &'static str,
+    /// Values of `a=crypto`.
+    pub crypto: Vec<String>,
 }
 
 impl Voice {
@@ -26,9 +30,12 @@ impl Voice {
             pts.push(pt.to_string());
             lines = format!("a=rtpmap:{pt} telephone-event/8000\r\na=fmtp:{pt} 0-15\r\n");
         }
-        let (ip, port, version, pts) = (&self.ip, self.port, self.version, pts.join(" "));
+        for line in &self.crypto {
+            lines.push_str(&format!("a=crypto:{line}\r\n"));
+        }
+        let (ip, port, version, pts, proto) = (&self.ip, self.port, self.version, pts.join(" "), self.proto);
         Bytes::from(format!(
-            "v=0\r\no=- 1 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP {pts}\r\n{lines}a={flow}\r\n"
+            "v=0\r\no=- 1 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} {proto} {pts}\r\n{lines}a={flow}\r\n"
         ))
     }
 }

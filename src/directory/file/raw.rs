@@ -46,6 +46,7 @@ pub struct SettingKeys {
     pub download: Option<bool>,
     pub on_recording_failure: Option<OnRecordingFailure>,
     pub record_while_held: Option<bool>,
+    pub only_encrypted: Option<bool>,
     pub commands: CommandKeys,
     pub max_hold_ms: Option<MaxHold>,
     pub auth: Option<Vec<AuthAlgorithm>>,

@@ -104,7 +104,7 @@ fn a_bad_value_is_named_with_its_place_and_the_way_out() {
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\nhost = 'h:5060'", "trunk c of a: host: `h:5060` is not a host"),
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\nport = 0", "trunk c of a: port: port 0 cannot be called"),
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\nport = 70000", "trunk c of a: port: invalid value: integer `70000`"),
-        ("[[trunk]]\ncompany = 'a'\nname = 'c'\ntransport = 'tls'", "trunk c of a: transport: unknown variant `tls`"),
+        ("[[trunk]]\ncompany = 'a'\nname = 'c'\ntransport = 'sctp'", "trunk c of a: transport: unknown variant `sctp`"),
         ("[[group]]\nname = 'g'", "file: group[1].name: unknown field `group`"),
         ("[user]\nextension = '201'", "file: user.extension: invalid type: map, expected a sequence"),
         ("[[company]\n", "file: not TOML: line 1"),

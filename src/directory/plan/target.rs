@@ -107,6 +107,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         download,
         on_recording_failure,
         record_while_held,
+        only_encrypted,
         commands: CommandKeys { pause, start },
         max_hold_ms,
         auth,
@@ -124,6 +125,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.download, *download);
     set(&mut settings.on_recording_failure, *on_recording_failure);
     set(&mut settings.record_while_held, *record_while_held);
+    set(&mut settings.only_encrypted, *only_encrypted);
     let Commands { pause: pause_now, start: start_now } = &mut settings.commands;
     set(pause_now, pause.as_ref().map(ToString::to_string));
     set(start_now, start.as_ref().map(ToString::to_string));

@@ -79,8 +79,7 @@ impl Bridge {
         let Some((header, payload)) = packet.split_first_chunk_mut::<HEADER>() else { return };
         encode(law, samples, payload);
         leg.sender.stamp(header, false, payload_type, place, FRAME);
-        leg.receiver.counters.sent += 1;
-        out.rtp(side, to, &packet);
+        leg.send(side, to, &packet, out);
     }
 
     /// What a party hears stands on the other one's channel.

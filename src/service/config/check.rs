@@ -1,7 +1,8 @@
 //! From what was said to what it means. Nothing here stops at the first mistake.
 
+use super::super::tls::TlsConfig;
 use super::raw::{
-    RawConfig, RawControl, RawLimits, RawListen, RawLog, RawMedia, RawRecording, RawRtp, RawShutdown, RawSip,
+    RawConfig, RawControl, RawLimits, RawListen, RawLog, RawMedia, RawRecording, RawRtp, RawShutdown, RawSip, RawTls,
 };
 use super::source::Origin;
 use super::{
@@ -100,6 +101,7 @@ pub(super) fn check(raw: &RawConfig) -> Result<Config, Vec<ConfigError>> {
     rtp_ranges(&raw.rtp, &mut findings);
     rest(raw, &mut findings);
     let listen = listeners(&raw.sip.listen, &mut findings);
+    tls_files(&raw.tls, &listen, &mut findings);
     media_ports(&raw.rtp, &listen, &mut findings);
     let media = media_addresses(&raw.rtp, &listen, &mut findings);
     match findings.0.is_empty() {
@@ -173,7 +175,7 @@ fn listener(raw: &RawListen, key: &str, findings: &mut Findings) -> Option<Liste
         findings.say(&format!("{key}.advertise"), Wrong::Advertise((*text).clone()));
     }
     if raw.transport.is_none() {
-        findings.say(&format!("{key}.transport"), Wrong::Missing("write \"udp\" or \"tcp\""));
+        findings.say(&format!("{key}.transport"), Wrong::Missing("write \"udp\", \"tcp\" or \"tls\""));
     }
     let address = match raw.address.as_ref().map(|text| (text, text.parse::<SocketAddr>())) {
         Some((_, Ok(address))) => Some(address),
@@ -216,6 +218,23 @@ pub(super) fn advertise(text: &str) -> Option<Advertise> {
 
 fn usable(ip: IpAddr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast()
+}
+
+fn tls_files(tls: &RawTls, listen: &[Listen], findings: &mut Findings) {
+    let needed = listen.iter().any(|listen| listen.transport == Transport::Tls);
+    let RawTls { certificate, key, authorities: _ } = tls;
+    if certificate.is_empty() && (needed || !key.is_empty()) {
+        findings.say("tls.certificate", Wrong::Missing("name the PEM file of the certificate and its chain"));
+    }
+    if key.is_empty() && (needed || !certificate.is_empty()) {
+        findings.say("tls.key", Wrong::Missing("name the PEM file of the certificate's key"));
+    }
+}
+
+fn tls_config(raw: &RawTls) -> TlsConfig {
+    let RawTls { certificate, key, authorities } = raw;
+    let file = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
+    TlsConfig { certificate: file(certificate), key: file(key), authorities: file(authorities) }
 }
 
 fn media_ports(rtp: &RawRtp, listen: &[Listen], findings: &mut Findings) {
@@ -293,7 +312,7 @@ pub(super) fn default_media() -> Vec<MediaAddress> {
 
 /// The values of a `raw` that nothing is wrong with.
 pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, media: Vec<MediaAddress>) -> Config {
-    let RawConfig { data_dir: _, sip, rtp, media: workers, recording, log, shutdown, control, limits } = raw;
+    let RawConfig { data_dir: _, sip, tls, rtp, media: workers, recording, log, shutdown, control, limits } = raw;
     let RawMedia { workers, pin, realtime } = workers;
     let RawLog { format, filter } = log;
     let RawShutdown { grace_s } = shutdown;
@@ -302,6 +321,7 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
     Config {
         data_dir: data_dir.to_owned(),
         sip: sip_config(sip, listen),
+        tls: tls_config(tls),
         rtp: rtp_config(rtp, media),
         media: MediaConfig { workers: usize::from(*workers), pin: *pin, realtime: *realtime },
         recording: recording_config(recording, data_dir),

@@ -10,6 +10,7 @@ pub use check::{ConfigError, Wrong};
 pub use raw::{KeyDoc, LogFormat, RawConfig, RawListen, describe};
 pub use source::{Origin, Sources};
 
+use super::tls::TlsConfig;
 use crate::base::Span;
 use crate::directory::Transport;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     pub data_dir: PathBuf,
     pub sip: SipConfig,
+    pub tls: TlsConfig,
     pub rtp: RtpConfig,
     pub media: MediaConfig,
     pub recording: RecordingConfig,

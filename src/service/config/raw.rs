@@ -60,7 +60,7 @@ section!(
     /// `[sip]`
     RawSip {
         listen: Vec<RawListen> = RawListen::loopback(), "",
-            "Where SIP is listened for: `transport` (`udp`, `tcp`), `address` (IP:port), and `advertise` (host or host:port) where phones reach that listener under another name.";
+            "Where SIP is listened for: `transport` (`udp`, `tcp`, `tls`), `address` (IP:port), and `advertise` (host or host:port) where phones reach that listener under another name.";
         timer_t1_ms: u32 = 500, "ms",
             "T1, the estimate of a round trip that every retransmission is timed by (RFC 3261 §17.1.1.1).";
         registration_min_s: u32 = 60, "s",
@@ -80,7 +80,19 @@ section!(
         max_calls: u32 = 4000, "calls",
             "Calls at a time; further ones are answered 503 with Retry-After.";
         tcp_idle_s: u32 = 900, "s",
-            "A TCP connection on which nothing came for so long is closed; never sooner than the longest registration, which phones are reached over.";
+            "A TCP or TLS connection on which nothing came for so long is closed; never sooner than the longest registration, which phones are reached over.";
+    }
+);
+
+section!(
+    /// `[tls]`
+    RawTls {
+        certificate: String = String::new(), "",
+            "PEM file of the certificate that `tls` listeners show, with its chain. Read anew when it changes and on SIGHUP; one that cannot be used leaves the old one in use.";
+        key: String = String::new(), "",
+            "PEM file of the certificate's key.";
+        authorities: String = String::new(), "",
+            "PEM file of the authorities that certificates of trunks over TLS are held to; empty: those of the system.";
     }
 );
 
@@ -179,6 +191,7 @@ pub struct RawConfig {
     /// See `RawRoot`, which documents it.
     pub data_dir: DataDir,
     pub sip: RawSip,
+    pub tls: RawTls,
     pub rtp: RawRtp,
     pub media: RawMedia,
     pub recording: RawRecording,
@@ -233,6 +246,7 @@ pub fn describe() -> Vec<KeyDoc> {
     let mut docs = Vec::new();
     RawRoot::describe("", &mut docs);
     RawSip::describe("sip", &mut docs);
+    RawTls::describe("tls", &mut docs);
     RawRtp::describe("rtp", &mut docs);
     RawMedia::describe("media", &mut docs);
     RawRecording::describe("recording", &mut docs);

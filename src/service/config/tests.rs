@@ -74,12 +74,17 @@ fn a_wrong_value_is_named_with_its_source_and_the_way_out() {
         ),
         (
             "[[sip.listen]]\naddress = '127.0.0.1:5060'",
-            "telegraphone.toml: sip.listen[1].transport: is missing: write \"udp\" or \"tcp\"",
+            "telegraphone.toml: sip.listen[1].transport: is missing: write \"udp\", \"tcp\" or \"tls\"",
         ),
         (
-            "[[sip.listen]]\ntransport = 'tls'\naddress = '127.0.0.1:5061'",
-            "telegraphone.toml: sip.listen[1].transport: \"tls\": unknown variant `tls`",
+            "[[sip.listen]]\ntransport = 'sctp'\naddress = '127.0.0.1:5061'",
+            "telegraphone.toml: sip.listen[1].transport: \"sctp\": unknown variant `sctp`",
         ),
+        (
+            "[tls]\nkey = 'k.pem'\n[[sip.listen]]\ntransport = 'tls'\naddress = '127.0.0.1:5061'",
+            "default: tls.certificate: is missing: name the PEM file of the certificate and its chain",
+        ),
+        ("[tls]\ncertificate = 'c.pem'", "default: tls.key: is missing: name the PEM file of the certificate's key"),
         (
             "[[sip.listen]]\ntransport = 'udp'\naddress = '127.0.0.1:5060'\nadvertise = 'sip:x'",
             "telegraphone.toml: sip.listen[1].advertise: `sip:x` is not host or host:port",

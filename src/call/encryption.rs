@@ -1,0 +1,97 @@
+//! What a leg does about encryption: what its company demands, and how its signalling travels.
+//!
+//! Keys in SDP are as secret as the signalling that carries them (RFC 4568 §4.1, §7): we offer
+//! them over TLS only. A phone that offers them over UDP or TCP is answered as it asks and the
+//! log says so, unless its company allows encrypted calls only: then it is refused.
+
+use super::fork::Branch;
+use super::session::{Phase, Session};
+use super::setup::{Way, session_id};
+use super::switch::{Cx, Dice, Switch};
+use crate::directory::Settings;
+use crate::sdp::{Encryption, OfferAnswer, Security};
+use crate::sip::endpoint::ClientTx;
+use crate::sip::message::{Request, Response};
+use crate::sip::uri::Scheme;
+use crate::sip::{Peer, Transport};
+
+const NOT_OVER_TLS: &str = "Only encrypted calls are allowed here, and their keys must come over TLS";
+
+/// The exchange of a new leg.
+pub(super) fn exchange(settings: &Settings, peer: &Peer, cx: &mut Cx<'_>) -> OfferAnswer {
+    let encryption = match (settings.only_encrypted, peer.transport) {
+        (true, _) => Encryption::Required,
+        (false, Transport::Tls) => Encryption::Offered,
+        (false, Transport::Udp | Transport::Tcp) => Encryption::Accepted,
+    };
+    let session = session_id(cx.shell);
+    OfferAnswer::new(session).secured(Security::new(encryption, &mut Dice(cx.shell)))
+}
+
+/// # Errors
+/// With 488 where only encrypted calls are allowed and the caller's keys would not be safe; with
+/// 403 where `sips:` asks for TLS all the way (RFC 3261 §26.2.2) and the first hop was none.
+pub(super) fn admit_caller(settings: &Settings, request: &Request, peer: &Peer) -> Result<(), Box<Response>> {
+    match (peer.transport == Transport::Tls, settings.only_encrypted, request.uri.scheme == Scheme::Sips) {
+        (true, _, _) | (false, false, false) => Ok(()),
+        (false, true, _) => Err(Box::new(request.response(488).with_reason(NOT_OVER_TLS))),
+        (false, false, true) => Err(Box::new(request.response(403).with_reason("A sips: address is called over TLS"))),
+    }
+}
+
+/// The ways over which the call may go on: over TLS only where only encrypted calls are allowed,
+/// and where `sips:` is called.
+///
+/// # Errors
+/// With 488 or 480 where none is left.
+pub(super) fn safe_ways(settings: &Settings, request: &Request, mut ways: Vec<Way>) -> Result<Vec<Way>, Box<Response>> {
+    let (status, reason) = match (settings.only_encrypted, request.uri.scheme == Scheme::Sips) {
+        (true, _) => (488, "Only encrypted calls are allowed here, and nothing called is reached over TLS"),
+        (false, true) => (480, "A sips: address was called, and nothing called is reached over TLS"),
+        (false, false) => return Ok(ways),
+    };
+    ways.retain(|way| way.peer.transport == Transport::Tls);
+    match ways.is_empty() {
+        true => Err(Box::new(request.response(status).with_reason(reason))),
+        false => Ok(ways),
+    }
+}
+
+/// Our Contact where the far side's is `scheme`: a `sips:` dialog has one on both sides
+/// (RFC 3261 §12.1.1).
+pub(super) fn contact_for(scheme: &Scheme, contact: String) -> String {
+    match *scheme == Scheme::Sips {
+        true => contact.replace("<sip:", "<sips:").replace(";transport=tls", ""),
+        false => contact,
+    }
+}
+
+/// Says once a call that its keys can be read on the way.
+pub(super) fn warn_of_open_keys(session: &Session) {
+    let offer = session.caller.exchange.open_offer().and_then(|offer| offer.audio.as_ref());
+    let has_keys = offer.is_some_and(|audio| !audio.crypto.is_empty());
+    if has_keys && session.caller.peer.transport != Transport::Tls {
+        tracing::warn!(
+            call = %session.id(),
+            transport = %session.caller.peer.transport,
+            "a call's keys came over signalling that is not encrypted: have the phone use TLS"
+        );
+    }
+}
+
+impl Switch {
+    /// A device that refused our encrypted offer gets a plain one, where that is allowed.
+    pub(super) fn try_plain(&mut self, session: &Session, tx: ClientTx, cx: &mut Cx<'_>) -> Option<Branch> {
+        let Phase::Ringing(ringing) = &session.phase else { return None };
+        let branch = ringing.branches.iter().find(|branch| branch.tx == tx)?;
+        let mut exchange = branch.exchange.clone();
+        let offer = exchange.offer_plainly()?;
+        let mut invite = branch.request.clone().with_body("application/sdp", offer);
+        let cseq = invite.cseq().ok()?.seq + 1;
+        invite.headers.set("CSeq", format!("{cseq} INVITE"));
+        let policy = branch.timer_policy;
+        let mut again = self.send_branch(session, invite, branch.peer, branch.contact.clone(), exchange, cx);
+        again.timer_policy = policy;
+        Some(again)
+    }
+}
