@@ -105,6 +105,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
         &[
             "base",
             "ledger",
+            "audio",
             "directory",
             "policy",
             "call",

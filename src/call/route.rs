@@ -91,7 +91,7 @@ pub fn route_from_user(directory: &Directory, user: &User, dialled: &str) -> Res
                 let callee = directory.user(callee).ok_or_else(|| NoRoute::Unrouted(called.clone()))?;
                 Ok(internal(origin, callee, Some(number.id)))
             }
-            Route::Unrouted => Err(NoRoute::Unrouted(called)),
+            Route::Unrouted | Route::Group(_) | Route::Inbox(_) | Route::Flow(_) => Err(NoRoute::Unrouted(called)),
         };
     }
     through_a_trunk(directory, user, origin, called)

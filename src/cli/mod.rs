@@ -1,6 +1,7 @@
 //! The command line: subcommand → request → table or JSON.
 
 mod args;
+mod prompts;
 mod show;
 
 pub use args::{Cli, Command};
@@ -130,7 +131,11 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
         let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
         anyhow!("{} is wrong in {} place(s):\n{}", file.display(), errors.len(), lines.join("\n"))
     };
-    let company_file = CompanyFile::parse(&text).map_err(wrong)?;
+    let mut company_file = CompanyFile::parse(&text).map_err(wrong)?;
+    let unreadable = prompts::read(&mut company_file, file.parent().unwrap_or(Path::new("")));
+    if !unreadable.is_empty() {
+        return Err(wrong(unreadable));
+    }
     make_folder(&config.data_dir)?;
     let store = Store::open(&config.data_dir.join("telegraphone.db")).await?;
     let current = store.load_directory().await?;

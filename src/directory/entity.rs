@@ -1,6 +1,7 @@
 //! What a company consists of.
 
-use crate::base::{CompanyId, NumberId, TrunkId, UserId};
+use super::flow::Unanswered;
+use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, TrunkId, UserId};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -183,6 +184,18 @@ pub struct User {
     pub number: Option<NumberId>,
     /// Digest algorithms for this user's phones instead of the company's.
     pub auth: Option<Vec<AuthAlgorithm>>,
+    pub calls: CallHandling,
+}
+
+/// How a user makes and takes calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CallHandling {
+    /// Name of an inbox that the user is in: its primary number is the caller id of their calls.
+    pub default_inbox: Option<String>,
+    /// So long the devices ring before nobody is there, in seconds; `None`: as long as the service lets.
+    pub ring_s: Option<u16>,
+    pub unanswered: Unanswered,
 }
 
 /// A user's own setting; `None` follows the company.
@@ -209,9 +222,14 @@ pub struct Number {
 /// Where a call to a number goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Nowhere yet: callers hear "not found".
+    /// Nowhere of its own: to the inbox that the number is in; in none, callers hear "not found".
     Unrouted,
     User(UserId),
+    /// Every member rings.
+    Group(GroupId),
+    /// As the inbox says: its schedule and flow.
+    Inbox(InboxId),
+    Flow(FlowId),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

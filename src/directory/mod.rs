@@ -6,13 +6,16 @@
 
 mod dialled;
 mod entity;
+mod facility;
 pub mod file;
+pub mod flow;
 pub mod plan;
 mod snapshot;
 
 pub use dialled::{ShortNumber, normalise_number, short_number};
 pub use entity::{
-    AuthAlgorithm, CallVisibility, Commands, Company, Number, NumberRecording, OnRecordingFailure, Play, Role, Route,
-    Settings, Transport, Trunk, User, UserOverrides,
+    AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, Number, NumberRecording, OnRecordingFailure, Play,
+    Role, Route, Settings, Transport, Trunk, User, UserOverrides,
 };
-pub use snapshot::{Directory, may_command, normal_domain};
+pub use facility::{BUILT_IN_PROMPTS, CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox, InboxText, Sound};
+pub use snapshot::{Directory, FacilityRow, may_command, normal_domain};

@@ -2,6 +2,10 @@
 //!
 //! A change of the directory is a new snapshot; a call that is up keeps the one that it began with.
 
+mod facilities;
+
+pub use facilities::FacilityRow;
+
 use super::{Company, Number, Role, Trunk, User};
 use crate::base::{CompanyId, NumberId, TrunkId, UserId};
 use crate::ledger::Refusal;
@@ -27,6 +31,7 @@ pub struct Directory {
     /// Trunks of a company, ordered by name.
     company_trunks: HashMap<CompanyId, BTreeMap<String, TrunkId>>,
     by_address: HashMap<IpAddr, Vec<TrunkId>>,
+    facilities: facilities::Facilities,
 }
 
 impl Directory {
@@ -166,10 +171,11 @@ impl Directory {
         self.company_numbers.get(&company).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.number(*id))
     }
 
-    /// What an outbound call of `user` is sent with: the user's own number, else the
-    /// company's default; `None` refuses the call.
+    /// What an outbound call of `user` is sent with: the primary number of the user's default
+    /// inbox, else the user's own number, else the company's default; `None` refuses the call.
     pub fn caller_id_of(&self, user: &User) -> Option<NumberId> {
-        user.number.or_else(|| self.company(user.company).and_then(|company| company.default_number))
+        let inbox = self.default_inbox(user).and_then(|inbox| inbox.primary);
+        inbox.or(user.number).or_else(|| self.company(user.company).and_then(|company| company.default_number))
     }
 }
 

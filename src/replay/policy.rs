@@ -164,7 +164,7 @@ impl Policy {
             .filter(|number| number.company == company.id);
         let routed = number.filter(|_| !outside).and_then(|number| match number.route {
             Route::User(user) => directory.user(user),
-            Route::Unrouted => None,
+            Route::Unrouted | Route::Group(_) | Route::Inbox(_) | Route::Flow(_) => None,
         });
         match routed {
             Some(user) => Seen { party: party_of(user), user: Some(user), number },
@@ -242,6 +242,7 @@ fn stand_in(company: &Company) -> User {
         overrides: UserOverrides::default(),
         number: None,
         auth: None,
+        calls: Default::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Carrying out a plan: all of it in one transaction, or nothing.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, facilities};
 use crate::base::Random;
 use crate::directory::file::{RouteTo, Secret};
 use crate::directory::plan::{
@@ -67,12 +67,15 @@ fn user_of(change: &Change) -> Option<(&UserState, Option<&NewPassword>)> {
         Change::RemoveUser { .. }
         | Change::RemoveNumber { .. }
         | Change::RemoveTrunk { .. }
+        | Change::RemoveFacility { .. }
         | Change::AddCompany { .. }
         | Change::ChangeCompany { .. }
         | Change::AddNumber { .. }
         | Change::ChangeNumber { .. }
         | Change::AddTrunk { .. }
-        | Change::ChangeTrunk { .. } => None,
+        | Change::ChangeTrunk { .. }
+        | Change::AddFacility { .. }
+        | Change::ChangeFacility { .. } => None,
     }
 }
 
@@ -129,13 +132,19 @@ async fn free_names(connection: &mut SqliteConnection, change: &Change) -> Resul
         Change::RemoveTrunk { company, name } => {
             remove(connection, "DELETE FROM trunks WHERE name = $2 AND company_id = $1", company, name).await?;
         }
+        Change::RemoveFacility { company, kind, name } => {
+            let gone = facilities::remove(connection, company, *kind, name).await?;
+            one(gone, || format!("{kind} {name} of {company}"))?;
+        }
         Change::ChangeUser { .. }
         | Change::AddCompany { .. }
         | Change::AddUser { .. }
         | Change::AddNumber { .. }
         | Change::ChangeNumber { .. }
         | Change::AddTrunk { .. }
-        | Change::ChangeTrunk { .. } => {}
+        | Change::ChangeTrunk { .. }
+        | Change::AddFacility { .. }
+        | Change::ChangeFacility { .. } => {}
     }
     Ok(())
 }
@@ -166,7 +175,10 @@ fn one(rows: u64, what: impl FnOnce() -> String) -> Result<(), StoreError> {
 async fn rows(connection: &mut SqliteConnection, change: &Change, hashes: Option<&Hashes>) -> Result<(), StoreError> {
     match change {
         // Gone already: see `free_names`.
-        Change::RemoveUser { .. } | Change::RemoveNumber { .. } | Change::RemoveTrunk { .. } => Ok(()),
+        Change::RemoveUser { .. }
+        | Change::RemoveNumber { .. }
+        | Change::RemoveTrunk { .. }
+        | Change::RemoveFacility { .. } => Ok(()),
         Change::AddCompany { to } | Change::ChangeCompany { from: _, to } => company(connection, to).await,
         Change::AddUser { to, password: _ } | Change::ChangeUser { from: _, to, password: _ } => {
             user(connection, to).await?;
@@ -177,6 +189,7 @@ async fn rows(connection: &mut SqliteConnection, change: &Change, hashes: Option
         }
         Change::AddNumber { to } | Change::ChangeNumber { from: _, to } => number(connection, to).await,
         Change::AddTrunk { to } | Change::ChangeTrunk { from: _, to } => trunk(connection, to).await,
+        Change::AddFacility { to } | Change::ChangeFacility { from: _, to } => facilities::write(connection, to).await,
     }
 }
 
@@ -200,17 +213,19 @@ async fn company(connection: &mut SqliteConnection, to: &CompanyState) -> Result
 }
 
 async fn user(connection: &mut SqliteConnection, to: &UserState) -> Result<(), StoreError> {
-    let UserState { company, extension, name, auth_name, role, overrides, number: _, auth } = to;
+    let UserState { company, extension, name, auth_name, role, overrides, number: _, auth, calls } = to;
     let auth = auth.as_ref().map(serde_json::to_string).transpose()?;
     let query = sqlx::query(
         "INSERT INTO users (company_id, extension, name, auth_name, role, overrides, auth,
-                            ha1_md5, ha1_sha256, password_hash)
-         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6, $7, '', '', '')
+                            calls, ha1_md5, ha1_sha256, password_hash)
+         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6, $7, $8, '', '', '')
          ON CONFLICT (company_id, extension) DO UPDATE SET name = excluded.name, auth_name = excluded.auth_name,
-             role = excluded.role, overrides = excluded.overrides, auth = excluded.auth",
+             role = excluded.role, overrides = excluded.overrides, auth = excluded.auth,
+             calls = excluded.calls",
     );
     let query = query.bind(company).bind(extension).bind(name).bind(auth_name).bind(role.as_str());
-    query.bind(serde_json::to_string(overrides)?).bind(auth).execute(connection).await?;
+    let query = query.bind(serde_json::to_string(overrides)?).bind(auth);
+    query.bind(serde_json::to_string(calls)?).execute(connection).await?;
     Ok(())
 }
 
@@ -227,17 +242,19 @@ async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Ha
 
 async fn number(connection: &mut SqliteConnection, to: &NumberState) -> Result<(), StoreError> {
     let NumberState { company, e164, route, recording } = to;
-    let extension = match route {
-        RouteTo::Unrouted => None,
-        RouteTo::User(extension) => Some(extension),
+    let (extension, facility) = match route {
+        RouteTo::Unrouted => (None, None),
+        RouteTo::User(extension) => (Some(extension), None),
+        RouteTo::Group(_) | RouteTo::Inbox(_) | RouteTo::Flow(_) => (None, Some(route.to_string())),
     };
     let query = sqlx::query(
-        "INSERT INTO numbers (company_id, e164, recording, route_user_id)
-         SELECT id, $2, $3, (SELECT users.id FROM users WHERE users.company_id = companies.id AND extension = $4)
+        "INSERT INTO numbers (company_id, e164, recording, route_user_id, route)
+         SELECT id, $2, $3, (SELECT users.id FROM users WHERE users.company_id = companies.id AND extension = $4), $5
          FROM companies WHERE key = $1
-         ON CONFLICT (e164) DO UPDATE SET recording = excluded.recording, route_user_id = excluded.route_user_id",
+         ON CONFLICT (e164) DO UPDATE SET recording = excluded.recording, route_user_id = excluded.route_user_id,
+             route = excluded.route",
     );
-    let query = query.bind(company).bind(e164).bind(recording.as_str()).bind(extension);
+    let query = query.bind(company).bind(e164).bind(recording.as_str()).bind(extension).bind(facility);
     let done = query.execute(connection).await?;
     one(done.rows_affected(), || format!("company {company}"))
 }
@@ -274,10 +291,13 @@ async fn references(connection: &mut SqliteConnection, change: &Change) -> Resul
         Change::RemoveUser { .. }
         | Change::RemoveNumber { .. }
         | Change::RemoveTrunk { .. }
+        | Change::RemoveFacility { .. }
         | Change::AddNumber { .. }
         | Change::ChangeNumber { .. }
         | Change::AddTrunk { .. }
-        | Change::ChangeTrunk { .. } => {}
+        | Change::ChangeTrunk { .. }
+        | Change::AddFacility { .. }
+        | Change::ChangeFacility { .. } => {}
     }
     Ok(())
 }

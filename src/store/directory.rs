@@ -1,9 +1,11 @@
 //! The directory, read whole.
 
 use super::row::Reading;
-use super::{Store, StoreError};
-use crate::base::{CompanyId, NumberId, TrunkId, UserId};
-use crate::directory::{Company, Directory, Number, NumberRecording, Role, Route, Transport, Trunk, User};
+use super::{Store, StoreError, facilities};
+use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, TrunkId, UserId};
+use crate::directory::{
+    Company, Directory, FacilityKind, FacilityRow, Number, NumberRecording, Role, Route, Transport, Trunk, User,
+};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
@@ -19,23 +21,28 @@ impl Store {
                 .fetch_all(&mut *transaction)
                 .await?;
         let users = sqlx::query(
-            "SELECT id, company_id, extension, name, auth_name, ha1_md5, ha1_sha256, role, overrides, number_id, auth
+            "SELECT id, company_id, extension, name, auth_name, ha1_md5, ha1_sha256, role, overrides, number_id, auth,
+                    calls
              FROM users ORDER BY id",
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let numbers = sqlx::query("SELECT id, company_id, e164, route_user_id, recording FROM numbers ORDER BY id")
-            .fetch_all(&mut *transaction)
-            .await?;
+        let numbers =
+            sqlx::query("SELECT id, company_id, e164, route_user_id, route, recording FROM numbers ORDER BY id")
+                .fetch_all(&mut *transaction)
+                .await?;
         let trunks =
             sqlx::query("SELECT id, company_id, name, addresses, host, port, transport FROM trunks ORDER BY id")
                 .fetch_all(&mut *transaction)
                 .await?;
         let companies: Vec<_> = companies.iter().map(|row| company(row, &mut domains)).collect::<Result<_, _>>()?;
         let users: Vec<_> = users.iter().map(user).collect::<Result<_, _>>()?;
-        let numbers: Vec<_> = numbers.iter().map(number).collect::<Result<_, _>>()?;
+        let facilities = facilities::read(&mut transaction).await?;
+        let names = Names::of(&facilities);
+        let numbers: Vec<_> = numbers.iter().map(|row| number(row, &names)).collect::<Result<_, _>>()?;
         let trunks: Vec<_> = trunks.iter().map(trunk).collect::<Result<_, _>>()?;
-        Ok(Directory::new(companies, users, numbers, trunks).with_version(version))
+        let directory = Directory::new(companies, users, numbers, trunks).with_facilities(facilities);
+        Ok(directory.with_version(version))
     }
 
     /// The version that [`Store::load_directory`] would read: a cheap question whether a
@@ -95,17 +102,43 @@ fn user(row: &SqliteRow) -> Result<User, StoreError> {
         overrides: row.json("overrides")?,
         number: row.get::<Option<i64>>("number_id")?.map(NumberId),
         auth,
+        calls: row.json("calls")?,
     })
 }
 
-fn number(row: &SqliteRow) -> Result<Number, StoreError> {
+/// Ids of facilities by company, kind and name.
+struct Names(HashMap<(CompanyId, FacilityKind, String), i64>);
+
+impl Names {
+    fn of(rows: &[FacilityRow]) -> Self {
+        Names(rows.iter().map(|row| ((row.company, row.facility.kind(), row.name.clone()), row.id)).collect())
+    }
+
+    /// What `group:NAME`, `inbox:NAME` or `flow:NAME` stands for.
+    fn route(&self, company: CompanyId, text: &str) -> Option<Route> {
+        let (kind, name) = text.split_once(':')?;
+        let kind = FacilityKind::parse(kind)?;
+        let id = *self.0.get(&(company, kind, name.to_owned()))?;
+        match kind {
+            FacilityKind::Group => Some(Route::Group(GroupId(id))),
+            FacilityKind::Inbox => Some(Route::Inbox(InboxId(id))),
+            FacilityKind::Flow => Some(Route::Flow(FlowId(id))),
+            FacilityKind::Prompt => None,
+        }
+    }
+}
+
+fn number(row: &SqliteRow, names: &Names) -> Result<Number, StoreError> {
     let row = Reading::new("numbers", row);
-    let route = row.get::<Option<i64>>("route_user_id")?;
+    let company = CompanyId(row.get("company_id")?);
+    let user = row.get::<Option<i64>>("route_user_id")?.map(|user| Route::User(UserId(user)));
+    let facility = row.get::<Option<String>>("route")?;
+    let facility = facility.and_then(|text| names.route(company, &text));
     Ok(Number {
         id: NumberId(row.get("id")?),
-        company: CompanyId(row.get("company_id")?),
+        company,
         e164: row.text("e164")?,
-        route: route.map_or(Route::Unrouted, |user| Route::User(UserId(user))),
+        route: user.or(facility).unwrap_or(Route::Unrouted),
         recording: row.word("recording", NumberRecording::parse)?,
     })
 }

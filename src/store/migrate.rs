@@ -5,8 +5,11 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 2] =
-    [(1, include_str!("migrations/0001_first.sql")), (2, include_str!("migrations/0002_restart.sql"))];
+const STEPS: [(i64, &str); 3] = [
+    (1, include_str!("migrations/0001_first.sql")),
+    (2, include_str!("migrations/0002_restart.sql")),
+    (3, include_str!("migrations/0003_facilities.sql")),
+];
 
 /// The version that this program knows.
 pub(super) fn newest() -> i64 {

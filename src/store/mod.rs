@@ -8,6 +8,7 @@ mod apply;
 mod bindings;
 mod calls;
 mod directory;
+mod facilities;
 mod feed;
 mod migrate;
 mod outbox;

@@ -227,6 +227,37 @@ async fn the_example_file_is_applied_and_read_back() {
 }
 
 #[tokio::test]
+async fn groups_inboxes_and_flows_are_applied_kept_and_pruned() {
+    let lab = Lab::new().await;
+    lab.apply(EXAMPLE, false).await;
+    lab.apply(include_str!("../../fixtures/callflow.example.toml"), false).await;
+    let lab = lab.restarted().await;
+    let directory = lab.store.load_directory().await.unwrap();
+    let acme = directory.company_by_key("acme").unwrap().id;
+    let number = directory.number_by_e164("+15550100").unwrap();
+    let inbox = directory.inbox_of_number(number.id).unwrap();
+    assert_eq!((inbox.label.as_str(), inbox.members.len(), inbox.primary), ("Support", 2, Some(number.id)));
+    assert_eq!(directory.flow(inbox.closed_flow.unwrap()).unwrap().flow.steps.len(), 4);
+    assert_eq!(directory.group_by_name(acme, "sales").unwrap().members.len(), 2);
+    let bob = directory.user_by_extension(acme, "202").unwrap();
+    assert_eq!((bob.calls.ring_s, directory.default_inbox(bob)), (Some(20), Some(inbox)));
+    let (id, flow) = (inbox.id, inbox.flow);
+    lab.apply("[[inbox]]\ncompany = 'acme'\nname = 'support'\nlabel = 'Help'\nhours = []", false).await;
+    let after = lab.store.load_directory().await.unwrap();
+    let inbox = after.inbox(id).unwrap();
+    assert_eq!((inbox.label.as_str(), inbox.schedule.as_ref(), inbox.flow), ("Help", None, flow));
+    let route = "[[number]]\ncompany = 'acme'\nnumber = '+15550100'\nroute = 'flow:closed'";
+    lab.apply(route, false).await;
+    let after = lab.store.load_directory().await.unwrap();
+    let number = after.number_by_e164("+15550100").unwrap();
+    let crate::directory::Route::Flow(flow) = number.route else { panic!("{number:?}") };
+    assert_eq!(after.flow(flow).unwrap().name, "closed");
+    let without = EXAMPLE.replace("agent_pause = \"inherit\"", "default_inbox = ''\non_no_answer = 'next'");
+    lab.apply(&without, true).await;
+    assert_eq!(lab.store.load_directory().await.unwrap().facilities_of(acme).count(), 0);
+}
+
+#[tokio::test]
 async fn only_hashes_of_passwords_are_stored() {
     let lab = Lab::new().await;
     lab.apply(EXAMPLE, false).await;

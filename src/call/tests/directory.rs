@@ -83,6 +83,7 @@ fn user(id: i64, company: i64, extension: &str, name: &str, number: Option<i64>)
         overrides: UserOverrides::default(),
         number: number.map(NumberId),
         auth: None,
+        calls: Default::default(),
     }
 }
 

@@ -1,5 +1,8 @@
 //! What is wrong with a company file: where, what, and the way out.
 
+use super::super::FacilityKind;
+use super::super::flow::{Flaw, StepName};
+use super::RouteTo;
 use std::fmt;
 
 /// Where in the file, in its own words.
@@ -27,6 +30,11 @@ pub enum Place {
         company: String,
         name: String,
     },
+    Facility {
+        company: String,
+        kind: FacilityKind,
+        name: String,
+    },
 }
 
 impl fmt::Display for Place {
@@ -37,6 +45,7 @@ impl fmt::Display for Place {
             Place::Company { key } => write!(f, "company {key}"),
             Place::User { company, extension } => write!(f, "user {extension} of {company}"),
             Place::Number { company, e164 } => write!(f, "number {e164} of {company}"),
+            Place::Facility { company, kind, name } => write!(f, "{kind} {name} of {company}"),
             Place::Trunk { company, name } => write!(f, "trunk {name} of {company}"),
         }
     }
@@ -77,6 +86,8 @@ pub enum Problem {
     AuthNameTaken { auth_name: String, other: String },
     #[error("route `user:{0}`: the company has no such user: add one, or route elsewhere")]
     UnknownRoute(String),
+    #[error("route `{0}`: the company has none of that name: add it, or route elsewhere")]
+    UnknownFacility(RouteTo),
     #[error("{key} {e164} is not a number of this company: add a [[number]], or choose another")]
     UnknownNumber { key: &'static str, e164: String },
     #[error(
@@ -103,6 +114,34 @@ pub enum Problem {
     TwoPasswords,
     #[error("auth_name becomes `{0}`: give `password` too, since the stored hash contains the name")]
     AuthNameWithoutPassword(String),
+    #[error("step {step}: {flaw}")]
+    Step { step: StepName, flaw: Flaw },
+    #[error("no [[flow.step]]: a flow has at least one")]
+    NoSteps,
+    #[error("start `{0}` is not a step of this flow")]
+    UnknownStart(StepName),
+    #[error("{key} `{name}`: the company has none of that name")]
+    UnknownName { key: &'static str, name: String },
+    #[error("{key} names {name} twice: leave one out")]
+    NamedTwice { key: &'static str, name: String },
+    #[error("primary `{0}` is not one of the inbox's numbers: add it to `numbers`")]
+    PrimaryElsewhere(String),
+    #[error(
+        "number {e164} is in inbox {owner} too: a number is in one inbox at most, since its messages go to one place"
+    )]
+    NumberInTwo { e164: String, owner: String },
+    #[error("default_inbox `{0}`: the user is not one of its members: add them, or choose another")]
+    NotAMember(String),
+    #[error("`time_zone`, `hours` and `holidays` belong together: `{0}` is missing")]
+    HalfSchedule(&'static str),
+    #[error("`file` is missing: which WAV file is it?")]
+    NoSound,
+    #[error("{file}: {problem}")]
+    Sound { file: String, problem: String },
+    #[error("{key} `{to}`: the company has none of that name")]
+    UnknownForward { key: &'static str, to: String },
+    #[error("{key} `{to}` leads back to this user: choose another")]
+    ForwardLoop { key: &'static str, to: String },
     #[error("`host` is missing: where do outbound calls go?")]
     NoHost,
 }

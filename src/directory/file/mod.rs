@@ -1,29 +1,37 @@
-//! The company file: companies, domains, users, numbers, trunks and settings as people
-//! write them (TOML).
+//! The company file: companies, domains, users, numbers, trunks, groups, inboxes, call flows,
+//! prompts and settings as people write them (TOML).
 //!
 //! An absent key leaves the value as it is, an absent user stays: the file says what must
 //! hold, not all that there is. [`super::plan`] compares it with the directory.
 
 mod error;
+mod facility;
 mod raw;
 mod value;
 
 pub use error::{FileError, Place, Problem};
+pub use facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, StepKeys};
 pub use raw::{CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TrunkKeys, UserKeys};
-pub use value::{BadValue, DialledCode, NumberOrNone, Own, RouteTo, Secret};
+pub use value::{BadValue, DialledCode, ForwardOrNext, KeyOrNone, NumberOrNone, Own, RingSeconds, RouteTo, Secret};
 
+use super::FacilityKind;
 use crate::base::leaves::{self, Dotted, LeafError, Step};
 use raw::RawFile;
 use std::collections::BTreeSet;
 use toml::Table;
+use value::Key;
 
 /// A company file whose every value is well formed and which says nothing twice.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompanyFile {
     pub companies: Vec<Entry<CompanyKeys>>,
     pub users: Vec<Entry<UserKeys>>,
     pub numbers: Vec<Entry<NumberKeys>>,
     pub trunks: Vec<Entry<TrunkKeys>>,
+    pub groups: Vec<Entry<GroupKeys>>,
+    pub inboxes: Vec<Entry<InboxKeys>>,
+    pub flows: Vec<Entry<FlowKeys>>,
+    pub prompts: Vec<Entry<PromptKeys>>,
 }
 
 /// One table of the file: what it is about, and what it says.
@@ -60,6 +68,10 @@ impl CompanyFile {
         twice(self.companies.iter().map(Entry::place_of_company), errors);
         twice(self.users.iter().map(Entry::place_of_user), errors);
         twice(self.trunks.iter().map(Entry::place_of_trunk), errors);
+        twice(self.groups.iter().map(|entry| entry.place_of(FacilityKind::Group)), errors);
+        twice(self.inboxes.iter().map(|entry| entry.place_of(FacilityKind::Inbox)), errors);
+        twice(self.flows.iter().map(|entry| entry.place_of(FacilityKind::Flow)), errors);
+        twice(self.prompts.iter().map(|entry| entry.place_of(FacilityKind::Prompt)), errors);
         // A number is one in the whole service, whatever company it stands under.
         let mut seen = BTreeSet::new();
         for number in &self.numbers {
@@ -97,6 +109,13 @@ impl Entry<NumberKeys> {
     }
 }
 
+impl<K> Entry<K> {
+    /// Where a facility stands.
+    pub fn place_of(&self, kind: FacilityKind) -> Place {
+        Place::Facility { company: self.company.clone(), kind, name: self.name.clone() }
+    }
+}
+
 impl Entry<TrunkKeys> {
     fn place_of_trunk(&self) -> Place {
         Place::Trunk { company: self.company.clone(), name: self.name.clone() }
@@ -120,8 +139,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn entries(&mut self, raw: RawFile) -> CompanyFile {
-        let RawFile { company, user, number, trunk } = raw;
-        let mut file = CompanyFile { companies: vec![], users: vec![], numbers: vec![], trunks: vec![] };
+        let RawFile { company, user, number, trunk, group, inbox, flow, prompt } = raw;
+        let mut file = CompanyFile::default();
         for (index, keys) in company.into_iter().enumerate() {
             let name = keys.key.as_ref().map(|key| key.as_str().to_owned());
             if let Some(name) = self.name(name, "company", "key", index) {
@@ -143,7 +162,27 @@ impl Reader<'_> {
             let company = keys.company.as_ref().map(|key| key.as_str().to_owned());
             file.trunks.extend(self.entry((company, name), keys, ("trunk", "name"), index));
         }
+        file.groups = self.facilities("group", group, |keys| (&keys.company, &keys.name));
+        file.inboxes = self.facilities("inbox", inbox, |keys| (&keys.company, &keys.name));
+        file.flows = self.facilities("flow", flow, |keys| (&keys.company, &keys.name));
+        file.prompts = self.facilities("prompt", prompt, |keys| (&keys.company, &keys.name));
         file
+    }
+
+    fn facilities<K>(
+        &mut self,
+        kind: &'static str,
+        tables: Vec<K>,
+        names: impl Fn(&K) -> (&Option<Key>, &Option<Key>),
+    ) -> Vec<Entry<K>> {
+        let text = |key: &Option<Key>| key.as_ref().map(ToString::to_string);
+        let mut entries = Vec::new();
+        for (index, keys) in tables.into_iter().enumerate() {
+            let (company, name) = names(&keys);
+            let named = (text(company), text(name));
+            entries.extend(self.entry(named, keys, (kind, "name"), index));
+        }
+        entries
     }
 
     fn entry<K>(
@@ -177,7 +216,7 @@ impl Reader<'_> {
 
     fn bad_leaf(&mut self, error: LeafError) {
         let LeafError { path, value: _, message } = error;
-        let kinds = ["company", "user", "number", "trunk"];
+        let kinds = ["company", "user", "number", "trunk", "group", "inbox", "flow", "prompt"];
         let (place, inner) = match path.as_slice() {
             [Step::Key(key), Step::Index(index), inner @ ..] => match kinds.into_iter().find(|kind| kind == key) {
                 Some(kind) => (self.place(kind, *index), inner),
@@ -209,7 +248,9 @@ impl Reader<'_> {
             "user" => said("extension").zip(company).map(|(extension, company)| Place::User { company, extension }),
             "number" => said("number").zip(company).map(|(e164, company)| Place::Number { company, e164 }),
             "trunk" => said("name").zip(company).map(|(name, company)| Place::Trunk { company, name }),
-            _ => None,
+            _ => FacilityKind::parse(kind).and_then(|kind| {
+                said("name").zip(company).map(|(name, company)| Place::Facility { company, kind, name })
+            }),
         };
         place.unwrap_or(Place::Item { kind, position: index + 1 })
     }

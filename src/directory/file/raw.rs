@@ -1,9 +1,10 @@
 //! The tables of the company file, key by key. `None` is an absent key: the value stays.
 
 use super::super::{AuthAlgorithm, CallVisibility, NumberRecording, OnRecordingFailure, Play, Role, Transport};
+use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
 use super::value::{
-    AuthName, Command, CountryCode, DialledCode, Domain, E164, Extension, Host, Key, MaxHold, Name, NationalPrefix,
-    NumberOrNone, Own, PeerAddress, Port, Realm, RouteTo, Secret,
+    AuthName, Command, CountryCode, DialledCode, Domain, E164, Extension, ForwardOrNext, Host, Key, KeyOrNone, MaxHold,
+    Name, NationalPrefix, NumberOrNone, Own, PeerAddress, Port, Realm, RingSeconds, RouteTo, Secret,
 };
 use serde::Deserialize;
 
@@ -14,6 +15,10 @@ pub(super) struct RawFile {
     pub user: Vec<UserKeys>,
     pub number: Vec<NumberKeys>,
     pub trunk: Vec<TrunkKeys>,
+    pub group: Vec<GroupKeys>,
+    pub inbox: Vec<InboxKeys>,
+    pub flow: Vec<FlowKeys>,
+    pub prompt: Vec<PromptKeys>,
 }
 
 /// `[[company]]`
@@ -93,6 +98,14 @@ pub struct UserKeys {
     pub number: Option<NumberOrNone>,
     /// Digest algorithms for this user's phones; `[]` for the company's.
     pub auth: Option<Vec<AuthAlgorithm>>,
+    /// An inbox that the user is in; `""` for none.
+    pub default_inbox: Option<KeyOrNone>,
+    /// So long the user's devices ring; `"inherit"` for as long as the service lets.
+    pub ring_s: Option<Own<RingSeconds>>,
+    /// Where a call goes that the user cannot take: `user:…`, `group:…`, `number:…` or `next`.
+    pub on_busy: Option<ForwardOrNext>,
+    pub on_no_answer: Option<ForwardOrNext>,
+    pub on_unregistered: Option<ForwardOrNext>,
 }
 
 /// `[[number]]`
@@ -102,7 +115,7 @@ pub struct NumberKeys {
     pub company: Option<Key>,
     /// E.164; required.
     pub number: Option<E164>,
-    /// `user:EXTENSION` or `unrouted`, which a new number is.
+    /// `user:EXTENSION`, `group:NAME`, `inbox:NAME`, `flow:NAME` or `unrouted`, which a new number is.
     pub route: Option<RouteTo>,
     pub recording: Option<NumberRecording>,
 }

@@ -91,7 +91,7 @@ fn a_bad_value_is_named_with_its_place_and_the_way_out() {
         ),
         (
             "[[number]]\ncompany = 'a'\nnumber = '+15550100'\nroute = '201'",
-            "number +15550100 of a: route: `201` is not a route: write \"user:EXTENSION\" or \"unrouted\"",
+            "number +15550100 of a: route: `201` is not a route: write \"user:EXTENSION\", \"group:NAME\", \"inbox:NAME\", \"flow:NAME\" or \"unrouted\"",
         ),
         (
             "[[trunk]]\ncompany = 'a'\nname = 'c'\naddresses = ['192.0.2.0/24']",
@@ -105,7 +105,7 @@ fn a_bad_value_is_named_with_its_place_and_the_way_out() {
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\nport = 0", "trunk c of a: port: port 0 cannot be called"),
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\nport = 70000", "trunk c of a: port: invalid value: integer `70000`"),
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\ntransport = 'sctp'", "trunk c of a: transport: unknown variant `sctp`"),
-        ("[[group]]\nname = 'g'", "file: group[1].name: unknown field `group`"),
+        ("[[unit]]\nname = 'g'", "file: unit[1].name: unknown field `unit`"),
         ("[user]\nextension = '201'", "file: user.extension: invalid type: map, expected a sequence"),
         ("[[company]\n", "file: not TOML: line 1"),
         (

@@ -2,6 +2,7 @@
 //! [`super::CompanyFile`] is well formed.
 
 use super::super::dialled;
+use super::super::flow::ForwardTo;
 use super::super::normal_domain;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -40,7 +41,9 @@ pub enum BadValue {
     Host(String),
     #[error("port 0 cannot be called: write 1 to 65535")]
     Port,
-    #[error("`{0}` is not a route: write \"user:EXTENSION\" or \"unrouted\"")]
+    #[error(
+        "`{0}` is not a route: write \"user:EXTENSION\", \"group:NAME\", \"inbox:NAME\", \"flow:NAME\" or \"unrouted\""
+    )]
     Route(String),
     #[error("`{0}` is not a country code: write 1 to 3 digits without `+`, or nothing")]
     CountryCode(String),
@@ -50,6 +53,14 @@ pub enum BadValue {
     DialledCode(String),
     #[error("{0} ms is too long to hold a digit back: write 10000 at most")]
     MaxHold(u32),
+    #[error("`{0}` is not a key of a phone: write 0 to 9, `*` or `#`")]
+    Digit(String),
+    #[error("{0} s cannot ring: write 1 to 600")]
+    RingSeconds(u16),
+    #[error("{0} is not a cause to refuse a call with: write a SIP status from 400 to 699")]
+    Cause(u16),
+    #[error("`{0}` is nowhere to go on: write \"user:EXTENSION\", \"group:NAME\", \"number:+NUMBER\" or \"next\"")]
+    ForwardOrNext(String),
     #[error("the password is {0} characters long: write 8 to 128, without line breaks")]
     Password(usize),
 }
@@ -201,19 +212,25 @@ impl TryFrom<u32> for MaxHold {
     }
 }
 
-/// Where calls to a number go, by extension: `user:201`, `unrouted`.
+/// Where calls to a number go, by extension or name: `user:201`, `flow:main`, `unrouted`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum RouteTo {
     Unrouted,
     User(String),
+    Group(String),
+    Inbox(String),
+    Flow(String),
 }
 
 impl TryFrom<String> for RouteTo {
     type Error = BadValue;
     fn try_from(text: String) -> Result<Self, BadValue> {
-        match text.strip_prefix("user:") {
-            Some(extension) if is_digits(extension, 1..=KEY_MAX) => Ok(RouteTo::User(extension.to_owned())),
+        match text.split_once(':') {
+            Some(("user", extension)) if is_digits(extension, 1..=KEY_MAX) => Ok(RouteTo::User(extension.to_owned())),
+            Some(("group", name)) if is_key(name) => Ok(RouteTo::Group(name.to_owned())),
+            Some(("inbox", name)) if is_key(name) => Ok(RouteTo::Inbox(name.to_owned())),
+            Some(("flow", name)) if is_key(name) => Ok(RouteTo::Flow(name.to_owned())),
             None if text == "unrouted" => Ok(RouteTo::Unrouted),
             Some(_) | None => Err(BadValue::Route(text)),
         }
@@ -225,6 +242,9 @@ impl fmt::Display for RouteTo {
         match self {
             RouteTo::Unrouted => f.write_str("unrouted"),
             RouteTo::User(extension) => write!(f, "user:{extension}"),
+            RouteTo::Group(name) => write!(f, "group:{name}"),
+            RouteTo::Inbox(name) => write!(f, "inbox:{name}"),
+            RouteTo::Flow(name) => write!(f, "flow:{name}"),
         }
     }
 }
@@ -287,6 +307,78 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Own<T> {
         }
         let error = |error: toml::de::Error| D::Error::custom(format!("{}, or \"inherit\"", error.message().trim()));
         value.try_into().map(Own::Set).map_err(error)
+    }
+}
+
+/// A key of a phone: `0-9`, `*`, `#`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Digit(pub char);
+
+impl TryFrom<String> for Digit {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.as_bytes() {
+            [key @ (b'0'..=b'9' | b'*' | b'#')] => Ok(Self(char::from(*key))),
+            _ => Err(BadValue::Digit(text)),
+        }
+    }
+}
+
+/// How long devices ring, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct RingSeconds(pub u16);
+
+impl TryFrom<u16> for RingSeconds {
+    type Error = BadValue;
+    fn try_from(seconds: u16) -> Result<Self, BadValue> {
+        (1..=600).contains(&seconds).then_some(Self(seconds)).ok_or(BadValue::RingSeconds(seconds))
+    }
+}
+
+/// The SIP status that a flow ends a call with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct Cause(pub u16);
+
+impl TryFrom<u16> for Cause {
+    type Error = BadValue;
+    fn try_from(cause: u16) -> Result<Self, BadValue> {
+        (400..=699).contains(&cause).then_some(Self(cause)).ok_or(BadValue::Cause(cause))
+    }
+}
+
+/// Where a call goes that a user cannot take, or `"next"`: on in the flow.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ForwardOrNext(pub Option<ForwardTo>);
+
+impl TryFrom<String> for ForwardOrNext {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.as_str() {
+            "next" => Ok(Self(None)),
+            _ => {
+                let read = ForwardTo::try_from(text.clone());
+                read.map(|to| Self(Some(to))).map_err(|_| BadValue::ForwardOrNext(text))
+            }
+        }
+    }
+}
+
+/// A reference to something by its name, or `""`: none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct KeyOrNone(pub Option<String>);
+
+impl TryFrom<String> for KeyOrNone {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.is_empty() {
+            true => Ok(Self(None)),
+            false => Key::try_from(text).map(|key| Self(Some(key.0))),
+        }
     }
 }
 

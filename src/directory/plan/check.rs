@@ -2,6 +2,7 @@
 
 use super::super::AuthAlgorithm;
 use super::super::file::{FileError, Place, Problem, RouteTo};
+use super::facility;
 use super::state::{CompanyState, NumberState, UserState, World};
 use std::collections::BTreeMap;
 
@@ -14,19 +15,20 @@ pub(super) fn check(before: &BTreeMap<String, World>, worlds: &BTreeMap<String, 
         auth_names(before.get(key), world, errors);
         world.users.values().for_each(|user| check_user(world, user, errors));
         world.numbers.values().for_each(|number| check_route(world, number, errors));
+        facility::check(before.get(key), world, errors);
     }
 }
 
 /// A thing that can belong to one only, and who claims it besides its owner.
-struct Contested<'a> {
-    thing: &'a str,
-    claimant: &'a str,
+pub(super) struct Contested<'a> {
+    pub thing: &'a str,
+    pub claimant: &'a str,
     /// Who had it before, where they still claim it; else the first.
-    owner: &'a str,
+    pub owner: &'a str,
 }
 
 /// `before` and `claims` are things with those to whom they belong.
-fn contested<'a>(
+pub(super) fn contested<'a>(
     before: impl Iterator<Item = (&'a str, &'a str)>,
     claims: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Vec<Contested<'a>> {
@@ -121,18 +123,21 @@ fn check_user(world: &World, user: &UserState, errors: &mut Vec<FileError>) {
         let problem = Problem::EmergencyExtension(user.extension.clone());
         errors.push(FileError { place: place_of_user(user), problem });
     }
-    if let Some(problem) = user.auth.as_deref().and_then(algorithms) {
+    let algorithms = user.auth.as_deref().and_then(algorithms);
+    for problem in algorithms.into_iter().chain(facility::check_calls(world, user)) {
         errors.push(FileError { place: place_of_user(user), problem });
     }
 }
 
 fn check_route(world: &World, number: &NumberState, errors: &mut Vec<FileError>) {
-    match &number.route {
-        RouteTo::User(extension) if !world.users.contains_key(extension) => {
-            let problem = Problem::UnknownRoute(extension.clone());
-            errors.push(FileError { place: place_of_number(number), problem });
-        }
-        RouteTo::User(_) | RouteTo::Unrouted => {}
+    if !facility::route_exists(world, number) {
+        let problem = match &number.route {
+            RouteTo::User(extension) => Problem::UnknownRoute(extension.clone()),
+            RouteTo::Unrouted | RouteTo::Group(_) | RouteTo::Inbox(_) | RouteTo::Flow(_) => {
+                Problem::UnknownFacility(number.route.clone())
+            }
+        };
+        errors.push(FileError { place: place_of_number(number), problem });
     }
 }
 

@@ -3,24 +3,26 @@
 //! Worlds as they are ─file laid over─► worlds as they shall be ─checked─► difference
 
 mod check;
+mod facility;
 mod password;
 mod show;
 mod standalone;
 mod state;
 mod target;
 
+pub use facility::FacilityState;
 pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, ha1};
 pub use standalone::standalone;
 pub use state::{CompanyState, NumberState, TrunkState, UserState};
 
 use super::file::{CompanyFile, Entry, FileError, Problem, UserKeys};
-use super::{Company, Directory, User};
+use super::{Company, Directory, FacilityKind, User};
 use state::World;
 use std::collections::BTreeMap;
 
 /// What applying a file changes, in the order in which it can be carried out: what goes,
-/// then companies, users, numbers, trunks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// then companies, users, numbers, trunks, facilities.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// The directory's version that the plan was made for: it fits no other.
     pub version: i64,
@@ -28,11 +30,12 @@ pub struct Plan {
 }
 
 /// One change. `from` and `to` are whole values: what differs is shown, all of `to` is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     RemoveUser { company: String, extension: String, name: String },
     RemoveNumber { company: String, e164: String },
     RemoveTrunk { company: String, name: String },
+    RemoveFacility { company: String, kind: FacilityKind, name: String },
     AddCompany { to: CompanyState },
     ChangeCompany { from: Box<CompanyState>, to: CompanyState },
     AddUser { to: UserState, password: NewPassword },
@@ -41,6 +44,8 @@ pub enum Change {
     ChangeNumber { from: NumberState, to: NumberState },
     AddTrunk { to: TrunkState },
     ChangeTrunk { from: TrunkState, to: TrunkState },
+    AddFacility { to: FacilityState },
+    ChangeFacility { from: FacilityState, to: FacilityState },
 }
 
 impl Plan {
@@ -68,6 +73,7 @@ pub fn plan(current: &Directory, file: &CompanyFile, prune: bool) -> Result<Plan
     after.iter().for_each(|(key, world)| users(before.get(key), world, &passwords, &mut changes));
     after.iter().for_each(|(key, world)| numbers(before.get(key), world, &mut changes));
     after.iter().for_each(|(key, world)| trunks(before.get(key), world, &mut changes));
+    after.iter().for_each(|(key, world)| facilities(before.get(key), world, &mut changes));
     Ok(Plan { version: current.version(), changes })
 }
 
@@ -83,6 +89,9 @@ fn removals(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
     }
     for name in before.trunks.keys().filter(|name| !after.trunks.contains_key(*name)) {
         changes.push(Change::RemoveTrunk { company: company.clone(), name: name.clone() });
+    }
+    for (kind, name) in before.facilities.keys().filter(|key| !after.facilities.contains_key(*key)) {
+        changes.push(Change::RemoveFacility { company: company.clone(), kind: *kind, name: name.clone() });
     }
 }
 
@@ -124,6 +133,16 @@ fn trunks(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
         match before.and_then(|world| world.trunks.get(&to.name)).cloned() {
             None => changes.push(Change::AddTrunk { to }),
             Some(from) if from != to => changes.push(Change::ChangeTrunk { from, to }),
+            Some(_) => {}
+        }
+    }
+}
+
+fn facilities(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
+    for (key, to) in after.facilities.clone() {
+        match before.and_then(|world| world.facilities.get(&key)).cloned() {
+            None => changes.push(Change::AddFacility { to }),
+            Some(from) if from != to => changes.push(Change::ChangeFacility { from, to }),
             Some(_) => {}
         }
     }

@@ -21,6 +21,14 @@ impl fmt::Display for Change {
             Change::RemoveUser { company, extension, name } => write!(f, "- user {extension} of {company} ({name})"),
             Change::RemoveNumber { company, e164 } => write!(f, "- number {e164} of {company}"),
             Change::RemoveTrunk { company, name } => write!(f, "- trunk {name} of {company}"),
+            Change::RemoveFacility { company, kind, name } => write!(f, "- {kind} {name} of {company}"),
+            Change::AddFacility { to } => {
+                write!(f, "+ {} {} of {}: {}", to.kind(), to.name, to.company, all(to.fields()))
+            }
+            Change::ChangeFacility { from, to } => {
+                let fields = differing(from.fields(), to.fields(), None);
+                write!(f, "~ {} {} of {}: {fields}", to.kind(), to.name, to.company)
+            }
             Change::AddCompany { to } => write!(f, "+ company {}: {}", to.key, all(to.fields())),
             Change::ChangeCompany { from, to } => {
                 write!(f, "~ company {}: {}", to.key, differing(from.fields(), to.fields(), None))

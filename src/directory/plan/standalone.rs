@@ -1,10 +1,10 @@
 //! A company file as a directory by itself, without a database behind it.
 
 use super::super::file::{CompanyFile, FileError, RouteTo};
-use super::super::{Company, Directory, Number, Route, Trunk, User};
+use super::super::{Company, Directory, FacilityKind, FacilityRow, Number, Route, Trunk, User};
 use super::state::{CompanyState, NumberState, TrunkState, UserState, World};
 use super::{check, target};
-use crate::base::{CompanyId, NumberId, TrunkId, UserId};
+use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, TrunkId, UserId};
 use std::collections::BTreeMap;
 
 /// The directory that `file` describes, or everything that is wrong with it. Ids count from 1 in
@@ -26,13 +26,18 @@ struct Ids {
     companies: BTreeMap<String, CompanyId>,
     users: BTreeMap<(String, String), UserId>,
     numbers: BTreeMap<String, NumberId>,
+    facilities: BTreeMap<(String, FacilityKind, String), i64>,
 }
 
 impl Ids {
     fn of(worlds: &BTreeMap<String, World>) -> Self {
         let users = worlds.values().flat_map(|world| world.users.values());
         let numbers = worlds.values().flat_map(|world| world.numbers.keys());
+        let facilities = worlds
+            .iter()
+            .flat_map(|(key, world)| world.facilities.keys().map(|(kind, name)| (key.clone(), *kind, name.clone())));
         Ids {
+            facilities: facilities.zip(1..).collect(),
             companies: (1..).zip(worlds.keys()).map(|(id, key)| (key.clone(), CompanyId(id))).collect(),
             users: (1..)
                 .zip(users)
@@ -50,6 +55,10 @@ impl Ids {
         self.users.get(&(company.to_owned(), extension.to_owned())).copied()
     }
 
+    fn facility(&self, company: &str, kind: FacilityKind, name: &str) -> Option<i64> {
+        self.facilities.get(&(company.to_owned(), kind, name.to_owned())).copied()
+    }
+
     fn number(&self, e164: Option<&String>) -> Option<NumberId> {
         self.numbers.get(e164?).copied()
     }
@@ -58,16 +67,22 @@ impl Ids {
 fn directory(worlds: BTreeMap<String, World>) -> Directory {
     let ids = Ids::of(&worlds);
     let (mut companies, mut users, mut numbers, mut trunks) = (vec![], vec![], vec![], vec![]);
+    let mut facilities = Vec::new();
     for world in worlds.into_values() {
         companies.push(company(world.company, &ids));
         users.extend(world.users.into_values().filter_map(|state| user(state, &ids)));
         numbers.extend(world.numbers.into_values().filter_map(|state| number(state, &ids)));
+        for state in world.facilities.into_values() {
+            let (kind, company) = (state.kind(), ids.company(&state.company));
+            let id = ids.facility(&state.company, kind, &state.name).unwrap_or(0);
+            facilities.push(FacilityRow { id, company, name: state.name, facility: state.facility });
+        }
         for state in world.trunks.into_values() {
             let id = TrunkId(i64::try_from(trunks.len()).unwrap_or(i64::MAX).saturating_add(1));
             trunks.push(trunk(state, id, &ids));
         }
     }
-    Directory::new(companies, users, numbers, trunks)
+    Directory::new(companies, users, numbers, trunks).with_facilities(facilities)
 }
 
 fn company(state: CompanyState, ids: &Ids) -> Company {
@@ -77,7 +92,7 @@ fn company(state: CompanyState, ids: &Ids) -> Company {
 }
 
 fn user(state: UserState, ids: &Ids) -> Option<User> {
-    let UserState { company, extension, name, auth_name, role, overrides, number, auth } = state;
+    let UserState { company, extension, name, auth_name, role, overrides, number, auth, calls } = state;
     Some(User {
         id: ids.user(&company, &extension)?,
         company: ids.company(&company),
@@ -90,15 +105,21 @@ fn user(state: UserState, ids: &Ids) -> Option<User> {
         overrides,
         number: ids.number(number.as_ref()),
         auth,
+        calls,
     })
 }
 
 fn number(state: NumberState, ids: &Ids) -> Option<Number> {
     let NumberState { company, e164, route, recording } = state;
+    let facility = |kind, name: &str| ids.facility(&company, kind, name);
     let route = match route {
-        RouteTo::Unrouted => Route::Unrouted,
-        RouteTo::User(extension) => ids.user(&company, &extension).map_or(Route::Unrouted, Route::User),
+        RouteTo::Unrouted => None,
+        RouteTo::User(extension) => ids.user(&company, &extension).map(Route::User),
+        RouteTo::Group(name) => facility(FacilityKind::Group, &name).map(|id| Route::Group(GroupId(id))),
+        RouteTo::Inbox(name) => facility(FacilityKind::Inbox, &name).map(|id| Route::Inbox(InboxId(id))),
+        RouteTo::Flow(name) => facility(FacilityKind::Flow, &name).map(|id| Route::Flow(FlowId(id))),
     };
+    let route = route.unwrap_or(Route::Unrouted);
     Some(Number { id: ids.number(Some(&e164))?, company: ids.company(&company), e164, route, recording })
 }
 

@@ -2,11 +2,13 @@
 //! and what shall be.
 
 use super::super::file::RouteTo;
+use super::super::flow::{ForwardTo, Unanswered};
 use super::super::{
-    AuthAlgorithm, CallVisibility, Commands, Company, Directory, Number, NumberRecording, OnRecordingFailure, Play,
-    Role, Route, Settings, Transport, Trunk, User, UserOverrides,
+    AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, Directory, FacilityKind, Number, NumberRecording,
+    OnRecordingFailure, Play, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
 };
-use std::collections::BTreeMap;
+use super::facility::FacilityState;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// One company and all that is in it.
@@ -19,6 +21,9 @@ pub(super) struct World {
     pub numbers: BTreeMap<String, NumberState>,
     /// By name.
     pub trunks: BTreeMap<String, TrunkState>,
+    pub facilities: BTreeMap<(FacilityKind, String), FacilityState>,
+    /// Flows of which steps could not be read: what else is said of them follows from that.
+    pub half_read: BTreeSet<String>,
 }
 
 /// A company's own values.
@@ -45,6 +50,7 @@ pub struct UserState {
     /// E.164.
     pub number: Option<String>,
     pub auth: Option<Vec<AuthAlgorithm>>,
+    pub calls: CallHandling,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +92,12 @@ fn world(directory: &Directory, company: &Company) -> World {
             .map(|n| (n.e164.clone(), NumberState::of(directory, key, n)))
             .collect(),
         trunks: directory.trunks_of(company.id).map(|t| (t.name.clone(), TrunkState::of(key, t))).collect(),
+        facilities: directory
+            .facilities_of(company.id)
+            .map(|(name, facility)| FacilityState { company: key.clone(), name, facility })
+            .map(|state| ((state.kind(), state.name.clone()), state))
+            .collect(),
+        half_read: BTreeSet::new(),
     }
 }
 
@@ -172,6 +184,7 @@ impl UserState {
             overrides,
             number,
             auth,
+            calls,
         } = user;
         let e164 = |id| directory.number(id).map(|number| number.e164.clone());
         UserState {
@@ -183,11 +196,14 @@ impl UserState {
             overrides: *overrides,
             number: number.and_then(e164),
             auth: auth.clone(),
+            calls: calls.clone(),
         }
     }
 
     pub(super) fn fields(&self) -> Vec<Field> {
-        let UserState { company: _, extension: _, name, auth_name, role, overrides, number, auth } = self;
+        let UserState { company: _, extension: _, name, auth_name, role, overrides, number, auth, calls } = self;
+        let CallHandling { default_inbox, ring_s, unanswered: Unanswered { busy, no_answer, unregistered } } = calls;
+        let next = |to: &Option<ForwardTo>| to.as_ref().map_or("none".to_owned(), ToString::to_string);
         let UserOverrides { agent_pause, call_visibility, play, download } = overrides;
         vec![
             ("name", name.clone()),
@@ -199,6 +215,11 @@ impl UserState {
             ("play", own(play.map(|value| play_text(value).to_owned()))),
             ("download", own(download.map(on_off))),
             ("auth", own(auth.as_deref().map(algorithms))),
+            ("default_inbox", or_none(default_inbox)),
+            ("ring_s", own(ring_s.map(|seconds| seconds.to_string()))),
+            ("on_busy", next(busy)),
+            ("on_no_answer", next(no_answer)),
+            ("on_unregistered", next(unregistered)),
         ]
     }
 }
@@ -207,12 +228,13 @@ impl NumberState {
     fn of(directory: &Directory, company: &str, number: &Number) -> Self {
         let Number { id: _, company: _, e164, route, recording } = number;
         let route = match route {
-            Route::Unrouted => RouteTo::Unrouted,
-            Route::User(id) => match directory.user(*id) {
-                Some(user) => RouteTo::User(user.extension.clone()),
-                None => RouteTo::Unrouted,
-            },
+            Route::Unrouted => None,
+            Route::User(id) => directory.user(*id).map(|user| RouteTo::User(user.extension.clone())),
+            Route::Group(id) => directory.group(*id).map(|group| RouteTo::Group(group.name.clone())),
+            Route::Inbox(id) => directory.inbox(*id).map(|inbox| RouteTo::Inbox(inbox.name.clone())),
+            Route::Flow(id) => directory.flow(*id).map(|flow| RouteTo::Flow(flow.name.clone())),
         };
+        let route = route.unwrap_or(RouteTo::Unrouted);
         NumberState { company: company.to_owned(), e164: e164.clone(), route, recording: *recording }
     }
 
@@ -246,7 +268,7 @@ impl TrunkState {
     }
 }
 
-fn on_off(value: bool) -> String {
+pub(super) fn on_off(value: bool) -> String {
     if value { "on" } else { "off" }.to_owned()
 }
 
@@ -254,11 +276,11 @@ fn own(value: Option<String>) -> String {
     value.unwrap_or_else(|| "inherit".to_owned())
 }
 
-fn or_none(value: &Option<String>) -> String {
+pub(super) fn or_none(value: &Option<String>) -> String {
     value.clone().unwrap_or_else(|| "none".to_owned())
 }
 
-fn list<T: ToString>(items: &[T]) -> String {
+pub(super) fn list<T: ToString>(items: &[T]) -> String {
     match items {
         [] => "none".to_owned(),
         items => items.iter().map(T::to_string).collect::<Vec<_>>().join(", "),

@@ -1,10 +1,11 @@
 //! What shall be: the worlds as they are, with what the company file says laid over them.
 
 use super::super::file::{
-    CommandKeys, CompanyFile, CompanyKeys, DialledCode, Entry, FileError, NumberKeys, NumberOrNone, Own, Place,
-    Problem, RouteTo, SettingKeys, TrunkKeys, UserKeys,
+    CommandKeys, CompanyFile, CompanyKeys, DialledCode, Entry, FileError, ForwardOrNext, NumberKeys, NumberOrNone, Own,
+    Place, Problem, RingSeconds, RouteTo, SettingKeys, TrunkKeys, UserKeys,
 };
-use super::super::{Commands, Role, Settings, UserOverrides};
+use super::super::{CallHandling, Commands, Role, Settings, UserOverrides};
+use super::facility;
 use super::state::{CompanyState, NumberState, TrunkState, UserState, World};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,7 @@ pub(super) fn lay_over(
             number(world, entry);
         }
     }
+    facility::lay_over(worlds, file, errors);
     for entry in &file.trunks {
         let place = Place::Trunk { company: entry.company.clone(), name: entry.name.clone() };
         if let Some(world) = world_of(worlds, &entry.company, place.clone(), errors) {
@@ -42,7 +44,7 @@ pub(super) fn lay_over(
     }
 }
 
-fn world_of<'a>(
+pub(super) fn world_of<'a>(
     worlds: &'a mut BTreeMap<String, World>,
     company: &str,
     place: Place,
@@ -64,6 +66,7 @@ fn keep_named(world: &mut World, file: &CompanyFile) {
     world.users.retain(|extension, _| users.contains(extension));
     world.numbers.retain(|e164, _| numbers.contains(e164));
     world.trunks.retain(|name, _| trunks.contains(name));
+    facility::keep_named(world, file);
 }
 
 fn company(worlds: &mut BTreeMap<String, World>, entry: &Entry<CompanyKeys>, errors: &mut Vec<FileError>) {
@@ -93,7 +96,14 @@ fn new_world(key: &str, realm: Option<&str>, domains: Option<&Vec<String>>) -> W
         default_number: None,
         settings: Settings::default(),
     };
-    World { company, users: BTreeMap::new(), numbers: BTreeMap::new(), trunks: BTreeMap::new() }
+    World {
+        company,
+        users: BTreeMap::new(),
+        numbers: BTreeMap::new(),
+        trunks: BTreeMap::new(),
+        facilities: BTreeMap::new(),
+        half_read: BTreeSet::new(),
+    }
 }
 
 fn settings(settings: &mut Settings, said: &SettingKeys) {
@@ -156,6 +166,11 @@ fn user(world: &mut World, entry: &Entry<UserKeys>) {
         download,
         number,
         auth,
+        default_inbox,
+        ring_s,
+        on_busy,
+        on_no_answer,
+        on_unregistered,
     } = &entry.keys;
     let user = world.users.entry(entry.name.clone()).or_insert_with(|| new_user(&entry.company, &entry.name));
     set(&mut user.name, name.as_ref().map(ToString::to_string));
@@ -166,6 +181,13 @@ fn user(world: &mut World, entry: &Entry<UserKeys>) {
     set(&mut user.overrides.play, play.map(Own::value));
     set(&mut user.overrides.download, download.map(Own::value));
     set(&mut user.number, reference(number));
+    let CallHandling { default_inbox: inbox_now, ring_s: ring_now, unanswered } = &mut user.calls;
+    set(inbox_now, default_inbox.as_ref().map(|name| name.0.clone()));
+    set(ring_now, ring_s.map(|own| own.value().map(|RingSeconds(seconds)| seconds)));
+    let forward = |to: &Option<ForwardOrNext>| to.as_ref().map(|to| to.0.clone());
+    set(&mut unanswered.busy, forward(on_busy));
+    set(&mut unanswered.no_answer, forward(on_no_answer));
+    set(&mut unanswered.unregistered, forward(on_unregistered));
     set(&mut user.auth, auth.clone().map(|auth| Some(auth).filter(|auth| !auth.is_empty())));
 }
 
@@ -179,6 +201,7 @@ fn new_user(company: &str, extension: &str) -> UserState {
         overrides: UserOverrides::default(),
         number: None,
         auth: None,
+        calls: CallHandling::default(),
     }
 }
 
@@ -224,12 +247,12 @@ fn address_of(host: &str) -> Option<std::net::IpAddr> {
 }
 
 /// The number that a key names: absent, none any more, or this one.
-fn reference(key: &Option<NumberOrNone>) -> Option<Option<String>> {
+pub(super) fn reference(key: &Option<NumberOrNone>) -> Option<Option<String>> {
     key.as_ref().map(|number| number.0.clone())
 }
 
 /// An absent key leaves the value as it is.
-fn set<T>(value: &mut T, said: Option<T>) {
+pub(super) fn set<T>(value: &mut T, said: Option<T>) {
     if let Some(said) = said {
         *value = said;
     }

@@ -1,3 +1,5 @@
+mod facilities;
+
 use super::*;
 use crate::base::{CompanyId, NumberId, Seeded, TrunkId, UserId};
 use crate::directory::{Company, Number, NumberRecording, Role, Route, Settings, Transport, Trunk, UserOverrides};
@@ -45,6 +47,7 @@ fn user(id: i64, company: i64, realm: &str, extension: &str) -> User {
         overrides: UserOverrides::default(),
         number: None,
         auth: None,
+        calls: Default::default(),
     }
 }
 

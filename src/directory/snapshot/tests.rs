@@ -26,6 +26,7 @@ fn user(id: i64, company: i64, extension: &str) -> User {
         overrides: UserOverrides::default(),
         number: None,
         auth: None,
+        calls: Default::default(),
     }
 }
 
