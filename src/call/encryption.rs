@@ -90,7 +90,8 @@ impl Switch {
         let cseq = invite.cseq().ok()?.seq + 1;
         invite.headers.set("CSeq", format!("{cseq} INVITE"));
         let policy = branch.timer_policy;
-        let mut again = self.send_branch(session, invite, branch.peer, branch.contact.clone(), exchange, cx);
+        let mut again =
+            self.send_branch(session, invite, branch.peer, branch.contact.clone(), exchange, branch.whom.clone(), cx);
         again.timer_policy = policy;
         Some(again)
     }

@@ -106,6 +106,9 @@ impl Switch {
             self.settle_invite(&mut session, side);
         }
         if session.answered.is_some() {
+            for user in Side::BOTH.into_iter().filter_map(|side| session.leg(side).user) {
+                self.idle.insert(user, cx.now);
+            }
             session.record.outcome = Outcome::Completed;
         }
         let last = decide(&session.facts);

@@ -1,6 +1,7 @@
 //! Answers of the devices that ring: early media, the first 2xx wins, refusals are weighed.
 
 use super::session::{Phase, Session, Timer};
+use super::setup::Whom;
 use super::status;
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use crate::base::{CallId, Side};
@@ -22,6 +23,7 @@ pub struct Branch {
     pub peer: Peer,
     pub contact: String,
     pub exchange: OfferAnswer,
+    pub whom: Whom,
     pub timer_policy: Policy,
     /// The last description of a provisional answer: some gateways do not repeat it in the 200.
     pub early: Option<Bytes>,
@@ -148,6 +150,10 @@ impl Switch {
             return Some(session);
         }
         session.callee.learn_methods(&response.headers);
+        // Who was answered for a prompt hears our ringing.
+        if matches!(&session.phase, Phase::Ringing(ringing) if ringing.answered) {
+            return Some(session);
+        }
         let early = match &session.phase {
             Phase::Ringing(ringing) if !response.body.is_empty() => ringing
                 .branches
@@ -210,6 +216,7 @@ impl Switch {
             return self.branch_refused(session, tx, 502, cx);
         };
         let call = session.id();
+        self.flow_answered(&mut session, &branch.whom, cx);
         let leg = &mut session.callee;
         leg.peer = Peer { connection: peer.connection, ..branch.peer };
         leg.contact.clone_from(&branch.contact);
@@ -244,6 +251,9 @@ impl Switch {
 
     /// A device refused or cannot be reached. When it was the last one, the caller is told.
     fn branch_refused(&mut self, mut session: Session, tx: ClientTx, refused: u16, cx: &mut Cx<'_>) -> Option<Session> {
+        if session.path.is_some() {
+            return self.flow_refused(session, tx, refused, cx);
+        }
         let Phase::Ringing(ringing) = &mut session.phase else { return Some(session) };
         ringing.branches.retain(|branch| branch.tx != tx);
         let best = ringing.refused.map_or(refused, |before| status::better(before, refused));
@@ -273,15 +283,17 @@ impl Switch {
         let cseq = invite.cseq().ok()?.seq + 1;
         invite.headers.set("CSeq", format!("{cseq} INVITE"));
         session_timer::offer(&mut invite.headers, &policy);
-        let mut again =
-            self.send_branch(session, invite, branch.peer, branch.contact.clone(), branch.exchange.clone(), cx);
+        let (peer, contact) = (branch.peer, branch.contact.clone());
+        let (exchange, whom) = (branch.exchange.clone(), branch.whom.clone());
+        let mut again = self.send_branch(session, invite, peer, contact, exchange, whom, cx);
         again.timer_policy = policy;
         Some(again)
     }
 
-    pub(super) fn cancel_branches(&mut self, branches: &[Branch], cx: &mut Cx<'_>) {
+    /// `reason`: the value of the Reason header (RFC 3326).
+    pub(super) fn cancel_branches(&mut self, branches: &[Branch], reason: Option<&'static str>, cx: &mut Cx<'_>) {
         for branch in branches {
-            self.endpoint.cancel(branch.tx, cx.now, &mut Dice(cx.shell));
+            self.endpoint.cancel_because(branch.tx, reason, cx.now);
         }
     }
 
@@ -301,7 +313,9 @@ impl Switch {
 
     pub(super) fn on_cancelled(&mut self, tx: crate::sip::endpoint::ServerTx, cx: &mut Cx<'_>) {
         let Some(call) = self.incoming.get(&tx).copied() else { return };
-        self.with_session(call, cx, |this, session, cx| match session.phase {
+        self.with_session(call, cx, |this, session, cx| match &session.phase {
+            // Answered for a prompt: too late for a CANCEL.
+            Phase::Ringing(ringing) if ringing.answered => Some(session),
             Phase::Ringing(_) => this.refuse(session, 487, EndReason::CallerCancelled, cx),
             Phase::Talking => Some(session),
         });

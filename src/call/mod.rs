@@ -11,9 +11,12 @@
 mod auth;
 mod encryption;
 mod end;
+mod flowing;
 mod fork;
 mod info;
 mod modify;
+mod path;
+mod prompts;
 mod route;
 mod session;
 mod setup;
@@ -21,6 +24,7 @@ mod status;
 mod switch;
 
 pub use info::{InfoError, key_of_info};
+pub use path::{Action, Event as PathEvent, Moment, Path, Start, Unable};
 pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user};
 pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};

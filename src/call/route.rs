@@ -1,7 +1,8 @@
 //! Where a call goes: pure functions of the directory that say why not.
 
+use super::path::Start;
 use crate::base::{CompanyId, Direction, NumberId, TrunkId, UserId};
-use crate::directory::{Directory, Route, ShortNumber, User, normalise_number, short_number};
+use crate::directory::{Directory, Number, ShortNumber, User, normalise_number, short_number};
 use crate::ledger::Party;
 use crate::sip::message::Request;
 use crate::sip::uri::Uri;
@@ -34,6 +35,8 @@ pub struct Destination {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     User(UserId),
+    /// As a call flow says, or the ways that a user has chosen for calls that they cannot take.
+    Path(Start),
     /// Out through a trunk, to an E.164, emergency or service number, with the caller id of ours.
     Trunk {
         trunk: TrunkId,
@@ -86,13 +89,15 @@ pub fn route_from_user(directory: &Directory, user: &User, dialled: &str) -> Res
     // A company number dialled from inside is an internal call; another company's number is
     // reached through a trunk like anybody's.
     if let Some(number) = directory.number_by_e164(&called).filter(|number| number.company == company.id) {
-        return match number.route {
-            Route::User(callee) => {
-                let callee = directory.user(callee).ok_or_else(|| NoRoute::Unrouted(called.clone()))?;
-                Ok(internal(origin, callee, Some(number.id)))
-            }
-            Route::Unrouted | Route::Group(_) | Route::Inbox(_) | Route::Flow(_) => Err(NoRoute::Unrouted(called)),
-        };
+        let (callee, target) = called_number_leads(directory, number).ok_or(NoRoute::Unrouted(called))?;
+        return Ok(Destination {
+            direction: Direction::Internal,
+            origin,
+            callee,
+            number: Some(number.id),
+            target,
+            emergency: false,
+        });
     }
     through_a_trunk(directory, user, origin, called)
 }
@@ -133,14 +138,46 @@ fn for_help(directory: &Directory, user: &User, origin: Origin, called: String) 
 }
 
 fn internal(origin: Origin, callee: &User, number: Option<NumberId>) -> Destination {
-    Destination {
-        direction: Direction::Internal,
-        origin,
-        callee: party_of(callee),
-        number,
-        target: Target::User(callee.id),
-        emergency: false,
+    let target = user_target(callee);
+    Destination { direction: Direction::Internal, origin, callee: party_of(callee), number, target, emergency: false }
+}
+
+/// A user who has chosen nothing for calls that they cannot take is simply rung.
+fn user_target(user: &User) -> Target {
+    match user.calls.unanswered.is_empty() && user.calls.ring_s.is_none() {
+        true => Target::User(user.id),
+        false => Target::Path(Start::User(user.id)),
     }
+}
+
+/// Whom a call to a number of the company is for, and where it goes; `None`: nowhere.
+fn called_number_leads(directory: &Directory, number: &Number) -> Option<(Party, Target)> {
+    let label = |name: &str| Party { user: None, address: number.e164.clone(), name: name.to_owned() };
+    let start = Start::of(directory.route_of(number))?;
+    let party = match start {
+        Start::User(id) => {
+            let user = directory.user(id)?;
+            return Some((party_of(user), user_target(user)));
+        }
+        Start::Group(id) => label(&directory.group(id)?.label),
+        Start::Inbox(id) => label(&directory.inbox(id)?.label),
+        Start::Flow(id) => label(&directory.flow(id)?.name),
+    };
+    Some((party, Target::Path(start)))
+}
+
+/// Out through a trunk, for a call to `number` that is sent on: with that number as caller id,
+/// else the company's default.
+pub(super) fn onward(
+    directory: &Directory,
+    company: CompanyId,
+    number: Option<NumberId>,
+    called: &str,
+) -> Result<Target, NoRoute> {
+    let default = directory.company(company).and_then(|company| company.default_number);
+    let number = number.or(default).and_then(|id| directory.number(id)).ok_or(NoRoute::NoCallerId)?;
+    let trunk = directory.trunks_of(company).next().ok_or(NoRoute::NoTrunk)?;
+    Ok(Target::Trunk { trunk: trunk.id, called: called.to_owned(), caller_id: number.e164.clone() })
 }
 
 /// A call that comes from the address of a trunk: the called number picks the company. `None` when
@@ -161,15 +198,16 @@ pub fn route_from_trunk(
         let Some(number) = directory.number_by_e164(&called).filter(|number| number.company == company.id) else {
             continue;
         };
-        let Route::User(user) = number.route else { return Some(Err(NoRoute::Unrouted(called))) };
-        let Some(callee) = directory.user(user) else { return Some(Err(NoRoute::Unrouted(called))) };
+        let Some((callee, target)) = called_number_leads(directory, number) else {
+            return Some(Err(NoRoute::Unrouted(called)));
+        };
         let origin = Origin { company: company.id, caller: outside_party(request, company), trunk: Some(trunk.id) };
         return Some(Ok(Destination {
             direction: Direction::Inbound,
             origin,
-            callee: party_of(callee),
+            callee,
             number: Some(number.id),
-            target: Target::User(callee.id),
+            target,
             emergency: false,
         }));
     }

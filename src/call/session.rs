@@ -1,12 +1,13 @@
 //! One call while it is up: two legs and a phase.
 
 use super::LegPort;
+use super::path::Path;
 use super::setup::Ringing;
 use crate::audio::Law;
 use crate::base::{CallId, CompanyId, Side, Time, UserId};
 use crate::directory::Settings;
 use crate::ledger::CallRecord;
-use crate::media::LegMedia;
+use crate::media::{LegMedia, PlayId};
 use crate::policy::{Facts, Rules, decide};
 use crate::sdp::{Codec, Events, Flow, Format, Local, Negotiated, OfferAnswer};
 use crate::sip::Peer;
@@ -36,6 +37,10 @@ pub struct Session {
     pub callee: Leg,
     /// The moment of the answer.
     pub answered: Option<Time>,
+    /// The path of a call that a flow leads; its directory is the one that the call began with.
+    pub path: Option<Box<Path>>,
+    /// Prompts that were played so far.
+    pub plays: u32,
 }
 
 #[derive(Debug)]
@@ -112,6 +117,12 @@ pub enum Theirs {
 }
 
 impl Session {
+    /// A name for the next prompt of this call.
+    pub fn next_play(&mut self) -> PlayId {
+        self.plays = self.plays.wrapping_add(1);
+        PlayId(self.plays)
+    }
+
     pub fn id(&self) -> CallId {
         self.record.id
     }

@@ -2,14 +2,15 @@
 
 use super::encryption::{admit_caller, contact_for, exchange, safe_ways, warn_of_open_keys};
 use super::fork::Branch;
+use super::path::{Event, Path};
 use super::route::{Destination, NoRoute, Target, route_from_trunk, route_from_user, user_part};
 use super::session::{Leg, Phase, Session, Timer};
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::{LegPort, MediaOrder, Preparation, Shell, Shortage, status};
-use crate::base::{CallId, Side, Time};
+use crate::base::{CallId, Side, Time, UserId};
 use crate::directory::{Company, Directory, NumberRecording, OnRecordingFailure, Settings, User, may_command};
-use crate::ledger::{CallRecord, EndReason, Outcome};
-use crate::media::{BridgeConfig, Commander};
+use crate::ledger::{CallRecord, EndReason, Outcome, Party};
+use crate::media::{BridgeConfig, Commander, PlayId};
 use crate::policy::{Facts, Matcher, decide};
 use crate::sdp::{Codec, Events, Flow, Format, OfferAnswer, answerable};
 use crate::sip::dialog::Dialog;
@@ -33,11 +34,25 @@ pub struct Ringing {
     pub deadline: Time,
     /// The caller has our answer already (in a 183), not yet binding.
     pub answered_early: bool,
+    /// The caller was answered so that a prompt can be heard: the 200 has gone out.
+    pub answered: bool,
+    /// The prompt whose end the path waits for.
+    pub playing: Option<PlayId>,
+}
+
+/// Who is behind a device or trunk that rings.
+#[derive(Clone, Debug)]
+pub struct Whom {
+    pub user: Option<UserId>,
+    pub trunk: bool,
+    pub party: Party,
 }
 
 /// Retry-After of our 503, in seconds.
 const RETRY_AFTER: &str = "5";
 /// Codec preference where the caller left the offer to us.
+/// Why the others stop ringing when one has answered (RFC 3326).
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
 const OUR_FORMATS: [Format; 2] = [Format::PCMU, Format::PCMA];
 
@@ -118,7 +133,13 @@ impl Switch {
         }
         self.refuse_unrecordable(request, &settings, &facts)?;
         admit_caller(&settings, request, &peer)?;
-        let ways = safe_ways(&settings, request, self.ways_to(&to, directory, request, cx)?)?;
+        let ways = match to.target {
+            // The path finds its own.
+            Target::Path(_) => Vec::new(),
+            Target::User(_) | Target::Trunk { .. } => {
+                safe_ways(&settings, request, self.ways_to(&to, directory, request, cx)?)?
+            }
+        };
         let mut caller_exchange = exchange(&settings, &peer, cx);
         if !request.body.is_empty() {
             let offer = caller_exchange
@@ -144,8 +165,14 @@ impl Switch {
         caller.dialog = Some(dialog);
         let callee_user = match &to.target {
             Target::User(user) => Some(*user),
-            Target::Trunk { .. } => None,
+            Target::Trunk { .. } | Target::Path(_) => None,
         };
+        let path = match &to.target {
+            Target::Path(start) => Some(Box::new(Path::new(Arc::clone(&self.directory), company.id, *start))),
+            Target::User(_) | Target::Trunk { .. } => None,
+        };
+        let led = path.is_some();
+        let whom = Whom { user: callee_user, trunk: callee_user.is_none(), party: to.callee.clone() };
         let callee_exchange = OfferAnswer::new(session_id(cx.shell));
         let callee = self.leg(first_peer, callee_exchange, callee_port, callee_user, callee_user.is_none());
         let session = Session {
@@ -174,12 +201,18 @@ impl Switch {
             caller,
             callee,
             answered: None,
+            path,
+            plays: 0,
         };
         warn_of_open_keys(&session);
         let bridge = self.bridge_config(&session, company, directory, cx);
         cx.shell.media(call, MediaOrder::Open(Box::new(bridge)));
         self.incoming.insert(tx, call);
+        let ways = ways.into_iter().map(|way| (way, whom.clone())).collect();
         self.ring(session, tx, request, local_tag, ways, cx);
+        if led {
+            self.with_session(call, cx, |this, session, cx| this.flow_event(session, Event::Begin, cx));
+        }
         Ok(())
     }
 
@@ -277,7 +310,7 @@ impl Switch {
     }
 
     /// The ways to reach the called side: each device of a user, or the trunk.
-    fn ways_to(
+    pub(super) fn ways_to(
         &self,
         to: &Destination,
         directory: &Directory,
@@ -286,6 +319,8 @@ impl Switch {
     ) -> Result<Vec<Way>, Box<Response>> {
         let refuse = |status: u16, reason: &str| Box::new(request.response(status).with_reason(reason));
         match &to.target {
+            // Whom to ring is said step by step.
+            Target::Path(_) => Ok(Vec::new()),
             Target::User(user) => {
                 let domain = directory.company(to.origin.company).and_then(|company| company.domains.first());
                 let host = domain.cloned().unwrap_or_default();
@@ -340,20 +375,43 @@ impl Switch {
         tx: ServerTx,
         request: &Request,
         local_tag: String,
-        ways: Vec<Way>,
+        ways: Vec<(Way, Whom)>,
         cx: &mut Cx<'_>,
     ) {
-        let (formats, events, ptime) = match session.caller.exchange.open_offer().and_then(|offer| offer.audio.as_ref())
-        {
-            Some(audio) => {
+        session.phase = Phase::Ringing(Box::new(Ringing {
+            tx,
+            request: request.clone(),
+            local_tag,
+            branches: Vec::new(),
+            refused: None,
+            deadline: cx.now + self.config.ring_timeout,
+            answered_early: false,
+            answered: false,
+            playing: None,
+        }));
+        let branches = self.invite_ways(&session, ways, cx);
+        self.endpoint.respond(tx, request.response(100), cx.now);
+        if let Phase::Ringing(ringing) = &mut session.phase {
+            ringing.branches = branches;
+        }
+        self.keep(session);
+    }
+
+    /// An INVITE each way, with what the caller offered; with what it speaks where it was answered.
+    pub(super) fn invite_ways(&mut self, session: &Session, ways: Vec<(Way, Whom)>, cx: &mut Cx<'_>) -> Vec<Branch> {
+        let Phase::Ringing(ringing) = &session.phase else { return Vec::new() };
+        let offered = session.caller.exchange.open_offer().and_then(|offer| offer.audio.as_ref());
+        let (formats, events, ptime) = match (offered, &session.caller.media) {
+            (Some(audio), _) => {
                 let (formats, events) = crate::sdp::offer_formats_from(audio);
                 (formats, events, audio.ptime)
             }
-            None => (vec![Format::PCMU, Format::PCMA], Some(OUR_EVENTS), None),
+            (None, Some(media)) => (preferring(&media.send.codec), Some(OUR_EVENTS), None),
+            (None, None) => (vec![Format::PCMU, Format::PCMA], Some(OUR_EVENTS), None),
         };
-        let forwards = request.max_forwards().unwrap_or(70).saturating_sub(1);
+        let forwards = ringing.request.max_forwards().unwrap_or(70).saturating_sub(1);
         let mut branches = Vec::new();
-        for way in ways {
+        for (way, whom) in ways {
             let mut exchange = exchange(&session.settings, &way.peer, cx);
             let local = session.callee.local(formats.clone(), events, Flow::SendRecv, ptime);
             let Ok(offer) = exchange.offer(local) else { continue };
@@ -369,21 +427,12 @@ impl Switch {
             invite.headers.push("Allow", self.endpoint.capabilities().allow());
             session_timer::offer(&mut invite.headers, &self.config.session_timer);
             let invite = invite.with_body("application/sdp", offer);
-            branches.push(self.send_branch(&session, invite, way.peer, contact, exchange, cx));
+            branches.push(self.send_branch(session, invite, way.peer, contact, exchange, whom, cx));
         }
-        self.endpoint.respond(tx, request.response(100), cx.now);
-        session.phase = Phase::Ringing(Box::new(Ringing {
-            tx,
-            request: request.clone(),
-            local_tag,
-            branches,
-            refused: None,
-            deadline: cx.now + self.config.ring_timeout,
-            answered_early: false,
-        }));
-        self.keep(session);
+        branches
     }
 
+    #[allow(clippy::too_many_arguments, reason = "two call sites; each is a part of the branch")]
     pub(super) fn send_branch(
         &mut self,
         session: &Session,
@@ -391,14 +440,15 @@ impl Switch {
         peer: Peer,
         contact: String,
         exchange: OfferAnswer,
+        whom: Whom,
         cx: &mut Cx<'_>,
     ) -> Branch {
         let tx = self.endpoint.request(invite.clone(), peer, cx.now, &mut Dice(cx.shell));
         let purpose = Purpose::Ring { call: session.id() };
-        let sent =
-            Sent { purpose, request: invite.clone(), peer, contact: contact.clone(), trunk: session.callee.trunk };
+        let sent = Sent { purpose, request: invite.clone(), peer, contact: contact.clone(), trunk: whom.trunk };
         self.sent.insert(tx, sent);
-        Branch { tx, request: invite, peer, contact, exchange, timer_policy: self.config.session_timer, early: None }
+        let timer_policy = self.config.session_timer;
+        Branch { tx, request: invite, peer, contact, exchange, whom, timer_policy, early: None }
     }
 
     /// Our answer to the caller's offer, made once. `spoken`: what the called side speaks.
@@ -429,40 +479,22 @@ impl Switch {
     /// The called side has answered: the caller is told, media is joined, the gate decides.
     pub(super) fn connect(&mut self, mut session: Session, ringing: Ringing, cx: &mut Cx<'_>) -> Option<Session> {
         let spoken = session.callee.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
-        if let Err(status) = self.answer_caller(&mut session, &spoken) {
+        let heard = ringing.answered;
+        if !heard && let Err(status) = self.answer_caller(&mut session, &spoken) {
             // The called side has answered already.
             self.say_bye(&mut session, Side::Callee, cx);
             session.phase = Phase::Ringing(Box::new(ringing));
             return self.refuse(session, status, EndReason::Rejected { status }, cx);
         }
-        let late_offer = ringing.request.body.is_empty();
-        let body = match late_offer {
-            true => {
-                let local = session.caller.local(preferring(&spoken), Some(OUR_EVENTS), Flow::SendRecv, None);
-                session.caller.theirs = Some(super::session::Theirs::OfferedInAnswer);
-                session.caller.exchange.offer(local).ok()
-            }
-            false => session.caller.exchange.said().cloned(),
-        };
-        let mut response = ringing
-            .request
-            .response(200)
-            .with_to_tag(&ringing.local_tag)
-            .with_header("Contact", session.caller.contact.clone())
-            .with_header("Allow", self.endpoint.capabilities().allow())
-            .with_header("Supported", self.endpoint.capabilities().supported());
-        if let Some(timer) = &mut session.caller.timer {
-            // It runs from the 2xx (RFC 4028 §9), not from the INVITE.
-            *timer = Timer::start(timer.agreed, cx.now);
-            response = timer.announce(response);
+        if !heard {
+            self.accept_caller(&mut session, ringing.tx, &ringing.request, &ringing.local_tag, &spoken, cx);
         }
-        if let Some(body) = body {
-            response = response.with_body("application/sdp", body);
-        }
-        self.endpoint.respond(ringing.tx, response, cx.now);
-        self.cancel_branches(&ringing.branches, cx);
+        self.cancel_branches(&ringing.branches, Some(ELSEWHERE), cx);
         session.phase = Phase::Talking;
         session.answered = Some(cx.now);
+        for user in Side::BOTH.into_iter().filter_map(|side| session.leg(side).user) {
+            self.idle.insert(user, Time(u64::MAX));
+        }
         session.record.answered = Some(cx.wall);
         session.record.outcome = Outcome::Answered;
         session.record.decision = decide(&session.facts);
@@ -476,6 +508,41 @@ impl Switch {
             true => self.end(session, EndReason::RecordingFailed, None, cx),
             false => Some(session),
         }
+    }
+
+    /// The 200 to the caller's INVITE, with our answer to its offer, or with ours where it made none.
+    pub(super) fn accept_caller(
+        &mut self,
+        session: &mut Session,
+        tx: ServerTx,
+        request: &Request,
+        local_tag: &str,
+        spoken: &Codec,
+        cx: &mut Cx<'_>,
+    ) {
+        let body = match request.body.is_empty() {
+            true => {
+                let local = session.caller.local(preferring(spoken), Some(OUR_EVENTS), Flow::SendRecv, None);
+                session.caller.theirs = Some(super::session::Theirs::OfferedInAnswer);
+                session.caller.exchange.offer(local).ok()
+            }
+            false => session.caller.exchange.said().cloned(),
+        };
+        let mut response = request
+            .response(200)
+            .with_to_tag(local_tag)
+            .with_header("Contact", session.caller.contact.clone())
+            .with_header("Allow", self.endpoint.capabilities().allow())
+            .with_header("Supported", self.endpoint.capabilities().supported());
+        if let Some(timer) = &mut session.caller.timer {
+            // It runs from the 2xx (RFC 4028 §9), not from the INVITE.
+            *timer = Timer::start(timer.agreed, cx.now);
+            response = timer.announce(response);
+        }
+        if let Some(body) = body {
+            response = response.with_body("application/sdp", body);
+        }
+        self.endpoint.respond(tx, response, cx.now);
     }
 
     fn prepare_recording(&self, session: &mut Session, cx: &mut Cx<'_>) {
@@ -514,8 +581,13 @@ impl Switch {
             if told == 503 {
                 response = response.with_header("Retry-After", RETRY_AFTER);
             }
-            self.endpoint.respond(ringing.tx, response, cx.now);
-            self.cancel_branches(&ringing.branches, cx);
+            match (ringing.answered, &reason) {
+                (false, _) => self.endpoint.respond(ringing.tx, response, cx.now),
+                // The caller has said BYE.
+                (true, EndReason::CallerCancelled) => {}
+                (true, _) => self.say_bye(&mut session, Side::Caller, cx),
+            }
+            self.cancel_branches(&ringing.branches, None, cx);
         }
         session.record.outcome = match &reason {
             EndReason::CallerCancelled => Outcome::Cancelled,

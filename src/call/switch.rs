@@ -85,6 +85,8 @@ pub struct Switch {
     pub(super) settled: VecDeque<(Time, ClientTx)>,
     wakes: BTreeSet<(Time, CallId)>,
     wake_of: HashMap<CallId, Time>,
+    /// When each user's last call ended; the end of time while they talk.
+    pub(super) idle: HashMap<UserId, Time>,
     /// Why no recording can be made now.
     pub(super) no_recording: Option<String>,
     pub(super) stopping: bool,
@@ -116,6 +118,7 @@ impl Switch {
             settled: VecDeque::new(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
+            idle: HashMap::new(),
             no_recording: None,
             stopping: false,
         }
@@ -124,6 +127,7 @@ impl Switch {
     /// The directory has changed. Calls that are up keep what they began with.
     pub fn set_directory(&mut self, directory: Arc<Directory>) {
         self.registrar.keep_users(|user| directory.user(user).is_some());
+        self.idle.retain(|user, _| directory.user(*user).is_some());
         self.directory = directory;
     }
 
@@ -210,8 +214,9 @@ impl Switch {
                 self.send_info(&mut session, side, key, cx);
                 Some(session)
             }
-            // What was played, and keys, are for those who asked.
-            Fact::Played { .. } | Fact::Key { .. } => Some(session),
+            Fact::Played { id, .. } => self.flow_played(session, id, cx),
+            Fact::Key { side: Side::Caller, key } => self.flow_key(session, key, cx),
+            Fact::Key { side: Side::Callee, .. } => Some(session),
             Fact::Silent { side } => self.end(session, EndReason::MediaSilence { side }, None, cx),
         }
     }
@@ -469,6 +474,9 @@ impl Switch {
 
     fn session_timeout(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
         match &session.phase {
+            Phase::Ringing(ringing) if cx.now >= ringing.deadline && session.path.is_some() => {
+                self.flow_timeout(session, cx)
+            }
             Phase::Ringing(ringing) if cx.now >= ringing.deadline => {
                 self.refuse(session, 480, EndReason::RingTimeout, cx)
             }

@@ -93,11 +93,12 @@ def main() -> int:
 
     import scenario_calls
     import scenario_failure
+    import scenario_flows
     import scenario_policy
     import scenario_secure
 
-    everything = [*scenario_calls.SCENARIOS, *scenario_policy.SCENARIOS, *scenario_failure.SCENARIOS]
-    everything += scenario_secure.SCENARIOS
+    everything = [*scenario_calls.SCENARIOS, *scenario_policy.SCENARIOS, *scenario_flows.SCENARIOS]
+    everything += [*scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS]
     chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]
     if options.list:
         print("\n".join(c.__name__ for c in chosen))

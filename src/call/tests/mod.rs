@@ -11,6 +11,7 @@ mod digits;
 mod directory;
 mod encryption;
 mod ends;
+mod flows;
 mod laws;
 mod loss;
 mod phone;

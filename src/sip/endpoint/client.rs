@@ -34,6 +34,8 @@ struct Invite {
     request: Request,
     branch: String,
     cancel: Cancel,
+    /// Of the CANCEL: its Reason header.
+    reason: Option<&'static str>,
     /// The user has seen a 100.
     trying: bool,
     /// The 2xx that came, by To tag.
@@ -121,7 +123,15 @@ impl Endpoint {
         let kind = if request.method == Method::Invite {
             let machine = InviteClient::new(timers, reliable, bytes.clone(), now);
             let cancel = Cancel::No;
-            Kind::Invite(Box::new(Invite { machine, request, branch, cancel, trying: false, forks: Vec::new() }))
+            Kind::Invite(Box::new(Invite {
+                machine,
+                request,
+                branch,
+                cancel,
+                reason: None,
+                trying: false,
+                forks: Vec::new(),
+            }))
         } else {
             Kind::NonInvite(NonInviteClient::new(timers, reliable, bytes.clone(), now))
         };
@@ -132,12 +142,19 @@ impl Endpoint {
     /// final response that is quicker is reported as usual. Without one in 64*T1 after the CANCEL
     /// the INVITE has failed.
     pub fn cancel(&mut self, tx: ClientTx, now: Time, _random: &mut dyn Random) {
+        self.cancel_because(tx, None, now);
+    }
+
+    /// The same, with a Reason header (RFC 3326): phones show no missed call where the call was
+    /// completed elsewhere.
+    pub fn cancel_because(&mut self, tx: ClientTx, reason: Option<&'static str>, now: Time) {
         let Some(Client { kind: Kind::Invite(invite), .. }) = self.clients.get_mut(&tx.0) else {
             return;
         };
         if invite.cancel != Cancel::No {
             return;
         }
+        invite.reason = reason;
         if invite.machine.is_calling() {
             invite.cancel = Cancel::Wanted;
         } else if invite.machine.is_proceeding() {
@@ -221,7 +238,11 @@ impl Endpoint {
         };
         invite.cancel = Cancel::Sent;
         invite.machine.cancelled(now);
-        let bytes = hop_request(&invite.request, Method::Cancel, None).to_bytes();
+        let mut cancel = hop_request(&invite.request, Method::Cancel, None);
+        if let Some(reason) = invite.reason {
+            cancel.headers.push("Reason", reason);
+        }
+        let bytes = cancel.to_bytes();
         let (key, peer) = (client_key(&invite.branch, &Method::Cancel), *peer);
         let machine = NonInviteClient::new(self.config.timers, peer.transport.is_reliable(), bytes.clone(), now);
         self.begin_client(Kind::Cancel(machine), key, peer, bytes);
