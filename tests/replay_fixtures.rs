@@ -66,7 +66,13 @@ fn rows() -> Vec<Row> {
         row("plain-pcmu.pcap", Internal),
         row("plain-pcmu.pcapng", Internal),
         row("plain-vlan.pcap", Internal),
+        row("plain-qinq.pcap", Internal),
         row("plain-rawip.pcap", Internal),
+        row("plain-sll.pcap", Internal),
+        row("plain-sll2.pcap", Internal),
+        row("plain-fragments.pcap", Internal),
+        row("plain-ipv6-fragments.pcap", Internal),
+        row("plain-tcp.pcap", Internal),
         row("plain-ipv6.pcap", Internal),
         row("plain-pcma.pcap", Inbound),
         row("late-offer.pcap", Internal),
@@ -225,11 +231,13 @@ fn compare_streams(name: &str, call: &CallReport, facts: &Value) {
 
 #[test]
 fn the_container_of_a_capture_makes_no_difference_to_the_audio() {
-    let digest = |name| run(name, false).1.calls[0].files[0].audio_sha256.clone();
+    let digest = |name: &str| run(name, false).1.calls[0].files[0].audio_sha256.clone();
     let plain = digest("plain-pcmu.pcap");
-    for name in ["plain-pcmu.pcapng", "plain-vlan.pcap", "plain-rawip.pcap"] {
-        assert_eq!(digest(name), plain, "{name}");
+    let other = ["pcmu.pcapng", "vlan.pcap", "qinq.pcap", "rawip.pcap", "sll.pcap", "sll2.pcap", "fragments.pcap"];
+    for name in other.into_iter().chain(["tcp.pcap"]) {
+        assert_eq!(digest(&format!("plain-{name}")), plain, "{name}");
     }
+    assert_eq!(digest("plain-ipv6-fragments.pcap"), digest("plain-ipv6.pcap"));
 }
 
 #[test]

@@ -1,18 +1,23 @@
-//! The datagrams of a capture, one after the other, without copying them.
+//! The datagrams of a capture, one after the other, without copying them; SIP over TCP as if each
+//! message were one.
 //!
 //! ```text
-//! file ─► window (1 MiB) ─► frames (pcap, pcapng) ─► packet (link, IP, UDP) ─► Datagram
+//! file ─► window (1 MiB) ─► frames (pcap, pcapng) ─► packet (link, IP) ─┬─► UDP ──────────────┬─► Datagram
+//!                                                        fragments ◄────┤  (joined) ──────────┤
+//!                                                        streams ◄──────┴─► TCP: messages ────┘
 //! ```
 //!
-//! Memory does not grow with the file. What is not a whole UDP datagram is counted
-//! by its reason and read over; only a file whose records cannot be told apart any
-//! more is an error.
+//! Memory does not grow with the file. What is neither UDP nor SIP is counted by its reason and
+//! read over; only a file whose records cannot be told apart any more is an error.
 
 pub use super::writer::{CaptureWriter, Resolution};
 
+use super::fragments::{Joined, Joiner};
 use super::frames::{Frame, Frames, Record};
-use super::packet::udp;
+use super::packet::{Packet, Segment, Udp, open, open_whole};
+use super::streams::{Heard, Of, Streams};
 use crate::base::Wall;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -46,10 +51,14 @@ pub enum CaptureError {
 pub enum Reason {
     /// ARP, spanning tree and the like.
     NotIp,
-    /// TCP, ICMP and the like.
+    /// ICMP and the like.
     NotUdp,
-    /// A part of an IP packet that was sent in parts.
+    /// TCP that carries no SIP.
+    NotSip,
+    /// A part of an IP packet whose other parts are missing or contradict it.
     Fragment,
+    /// A place in a TCP stream of SIP where segments are missing, or no message can be told.
+    Gap,
     /// The capture, or the file, has only its beginning.
     Truncated,
     /// Headers that contradict each other or the packet's length.
@@ -63,7 +72,9 @@ pub enum Reason {
 pub struct Skipped {
     pub not_ip: u64,
     pub not_udp: u64,
+    pub not_sip: u64,
     pub fragments: u64,
+    pub gaps: u64,
     pub truncated: u64,
     pub malformed: u64,
     pub unknown_link: u64,
@@ -71,24 +82,30 @@ pub struct Skipped {
 
 impl Skipped {
     pub fn total(&self) -> u64 {
-        let Skipped { not_ip, not_udp, fragments, truncated, malformed, unknown_link } = self;
-        not_ip + not_udp + fragments + truncated + malformed + unknown_link
+        let Skipped { not_ip, not_udp, not_sip, fragments, gaps, truncated, malformed, unknown_link } = self;
+        not_ip + not_udp + not_sip + fragments + gaps + truncated + malformed + unknown_link
     }
 
     fn count(&mut self, reason: Reason) {
+        self.add(reason, 1);
+    }
+
+    fn add(&mut self, reason: Reason, count: u64) {
         let counter = match reason {
             Reason::NotIp => &mut self.not_ip,
             Reason::NotUdp => &mut self.not_udp,
+            Reason::NotSip => &mut self.not_sip,
             Reason::Fragment => &mut self.fragments,
+            Reason::Gap => &mut self.gaps,
             Reason::Truncated => &mut self.truncated,
             Reason::Malformed => &mut self.malformed,
             Reason::UnknownLink => &mut self.unknown_link,
         };
-        *counter += 1;
+        *counter += count;
     }
 }
 
-/// A UDP datagram, lent until the next one is asked for.
+/// A UDP datagram, or a SIP message that came over TCP, lent until the next one is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
     /// When it was captured.
@@ -103,14 +120,35 @@ pub struct Capture<R: Read = File> {
     frames: Frames<R>,
     size: u64,
     skipped: Skipped,
+    joiner: Joiner,
+    streams: Streams,
+    /// Messages that one frame completed.
+    heard: VecDeque<Heard>,
+    /// What is lent and lies in no frame.
+    whole: Vec<u8>,
+    last: Wall,
 }
 
-/// A datagram whose payload stays in the window.
+/// A datagram and where its payload is.
 struct Found {
     at: Wall,
     src: SocketAddr,
     dst: SocketAddr,
-    payload: Range<usize>,
+    payload: Place,
+}
+
+enum Place {
+    Window(Range<usize>),
+    /// In what was joined of fragments.
+    Whole(Range<usize>),
+    /// Taken out of a stream.
+    Stream(Heard),
+}
+
+/// Where `part` lies in the bytes that it was borrowed from.
+fn place_of(part: &[u8], bytes: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
+    start..start + part.len()
 }
 
 impl Capture<File> {
@@ -133,7 +171,16 @@ impl<R: Read> Capture<R> {
     /// # Errors
     /// When it is no capture.
     pub fn from_reader(source: R, size: u64) -> Result<Self, CaptureError> {
-        Ok(Capture { frames: Frames::new(source)?, size, skipped: Skipped::default() })
+        Ok(Capture {
+            frames: Frames::new(source)?,
+            size,
+            skipped: Skipped::default(),
+            joiner: Joiner::default(),
+            streams: Streams::default(),
+            heard: VecDeque::new(),
+            whole: Vec::new(),
+            last: Wall::default(),
+        })
     }
 
     /// The next datagram; `None` at the end.
@@ -147,7 +194,16 @@ impl<R: Read> Capture<R> {
             Err(error) => return Some(Err(error)),
         };
         let Found { at, src, dst, payload } = found;
-        Some(Ok(Datagram { at, src, dst, payload: self.frames.window.at(payload) }))
+        let payload = match payload {
+            Place::Window(place) => self.frames.window.at(place),
+            Place::Whole(place) => self.whole.get(place).unwrap_or_default(),
+            Place::Stream(heard) => {
+                self.whole.clear();
+                self.whole.extend_from_slice(&heard.bytes);
+                &self.whole
+            }
+        };
+        Some(Ok(Datagram { at, src, dst, payload }))
     }
 
     /// What was read over so far.
@@ -167,27 +223,103 @@ impl<R: Read> Capture<R> {
 
     fn find(&mut self) -> Result<Option<Found>, CaptureError> {
         loop {
+            if let Some(heard) = self.heard.pop_front() {
+                let Heard { at, src, dst, .. } = heard;
+                return Ok(Some(Found { at, src, dst, payload: Place::Stream(heard) }));
+            }
             match self.frames.next()? {
-                Record::End => return Ok(None),
+                Record::End => {
+                    self.end();
+                    if self.heard.is_empty() {
+                        return Ok(None);
+                    }
+                }
                 Record::Skipped(reason) => self.skipped.count(reason),
-                Record::Frame(frame) => match self.open_frame(&frame) {
-                    Ok(found) => return Ok(Some(found)),
-                    Err(reason) => self.skipped.count(reason),
-                },
+                Record::Frame(frame) => {
+                    self.let_pass(frame.at);
+                    match self.open_frame(&frame) {
+                        Ok(Some(found)) => return Ok(Some(found)),
+                        Ok(None) => {}
+                        Err(reason) => self.skipped.count(reason),
+                    }
+                }
             }
         }
     }
 
-    fn open_frame(&self, frame: &Frame) -> Result<Found, Reason> {
+    /// A datagram; `None` where the frame belongs to a packet or stream that is put together.
+    fn open_frame(&mut self, frame: &Frame) -> Result<Option<Found>, Reason> {
         let bytes = self.frames.window.at(frame.place.clone());
-        let opened = udp(frame.link, bytes).map_err(|reason| match reason {
+        let opened = open(frame.link, bytes).map_err(|reason| match reason {
             Reason::Malformed if frame.cut => Reason::Truncated,
             other => other,
         })?;
-        // The payload is a part of `bytes`: the difference is where it begins there.
-        let offset = opened.payload.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
-        let start = frame.place.start + offset;
-        Ok(Found { at: frame.at, src: opened.src, dst: opened.dst, payload: start..start + opened.payload.len() })
+        let at = frame.at;
+        match opened {
+            Packet::Udp(Udp { src, dst, payload }) => {
+                let place = place_of(payload, bytes);
+                let place = frame.place.start + place.start..frame.place.start + place.end;
+                Ok(Some(Found { at, src, dst, payload: Place::Window(place) }))
+            }
+            Packet::Tcp(segment) => {
+                let mut out = Vec::new();
+                let of = self.streams.take(at, &segment, &mut out);
+                self.segment(of, out).map(|()| None)
+            }
+            Packet::Fragment(fragment) => {
+                let of = fragment.of;
+                let joined = self.joiner.take(at, fragment);
+                self.skipped.add(Reason::Fragment, self.joiner.take_lost(false));
+                match joined {
+                    Joined::Waits => Ok(None),
+                    Joined::Whole(whole) => {
+                        self.whole = whole;
+                        self.open_whole(at, of)
+                    }
+                }
+            }
+        }
+    }
+
+    fn open_whole(&mut self, at: Wall, of: super::packet::Whole) -> Result<Option<Found>, Reason> {
+        match open_whole(of, &self.whole)? {
+            Packet::Udp(Udp { src, dst, payload }) => {
+                let place = place_of(payload, &self.whole);
+                Ok(Some(Found { at, src, dst, payload: Place::Whole(place) }))
+            }
+            Packet::Tcp(segment @ Segment { .. }) => {
+                let mut out = Vec::new();
+                let of = self.streams.take(at, &segment, &mut out);
+                self.segment(of, out).map(|()| None)
+            }
+            Packet::Fragment(_) => Err(Reason::Malformed),
+        }
+    }
+
+    fn segment(&mut self, of: Of, heard: Vec<Heard>) -> Result<(), Reason> {
+        self.heard.extend(heard);
+        self.skipped.add(Reason::Gap, self.streams.take_lost());
+        match of {
+            Of::Sip | Of::Nothing => Ok(()),
+            Of::Other => Err(Reason::NotSip),
+        }
+    }
+
+    /// What a stream lacks for too long is not waited for any more.
+    fn let_pass(&mut self, now: Wall) {
+        self.last = now;
+        if self.streams.due().is_some_and(|due| due <= now) {
+            let mut out = Vec::new();
+            self.streams.pass(now, &mut out);
+            let _ = self.segment(Of::Nothing, out);
+        }
+    }
+
+    fn end(&mut self) {
+        let mut out = Vec::new();
+        self.streams.finish(self.last, &mut out);
+        let _ = self.segment(Of::Nothing, out);
+        self.skipped.add(Reason::Fragment, self.joiner.take_lost(true));
     }
 }
 

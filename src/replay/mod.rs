@@ -13,6 +13,7 @@ pub mod calls;
 pub mod capture;
 pub mod dialog;
 mod file;
+mod fragments;
 mod frames;
 mod negotiated;
 mod packet;
@@ -25,6 +26,7 @@ mod rtp_only;
 mod run;
 pub mod script;
 mod stage;
+mod streams;
 mod window;
 mod writer;
 

@@ -137,16 +137,19 @@ pub(super) fn seconds(samples: u64) -> f64 {
     (micros as f64) / 1e6
 }
 
-/// What was not a UDP datagram, in words.
+/// What was neither UDP nor SIP, in words.
 pub(super) fn skipped_notes(skipped: &Skipped) -> Vec<String> {
-    let Skipped { not_ip: _, not_udp, fragments, truncated, malformed, unknown_link } = *skipped;
+    let Skipped { not_ip: _, not_udp, not_sip, fragments, gaps, truncated, malformed, unknown_link } = *skipped;
     let rows = [
-        (not_udp, "are IP but not UDP (SIP over TCP is not read)"),
-        (fragments, "are fragments of IP packets and were left out"),
+        (not_udp, "are IP but neither UDP nor TCP"),
+        (not_sip, "are TCP without SIP"),
+        (fragments, "are fragments of IP packets whose other parts are not in the capture"),
         (truncated, "were captured only in part and were left out (capture with `-s 0`)"),
         (malformed, "are malformed and were left out"),
         (unknown_link, "come from an interface of a kind that is not known"),
     ];
     let found = rows.into_iter().filter(|(count, _)| *count > 0);
-    found.map(|(count, what)| format!("{count} packets {what}")).collect()
+    let notes = found.map(|(count, what)| format!("{count} packets {what}"));
+    let gap = (gaps > 0).then(|| format!("SIP over TCP has {gaps} gaps: messages there are not in the capture"));
+    notes.chain(gap).collect()
 }

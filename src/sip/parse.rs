@@ -113,6 +113,11 @@ impl Framer {
         !self.buffer.is_empty()
     }
 
+    /// Octets that are here and no message yet.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// After a fatal error: the connection is to be closed.
     pub fn is_dead(&self) -> bool {
         self.dead
@@ -167,17 +172,32 @@ impl Framer {
     }
 }
 
-impl Iterator for Framer {
-    type Item = Result<Frame, ParseError>;
+/// A frame by its length, not read yet.
+enum Ready {
+    Message(Bytes),
+    Ping,
+}
 
-    /// The next frame; `None` until more bytes come (or, when dead, for ever).
-    fn next(&mut self) -> Option<Self::Item> {
+impl Framer {
+    /// The octets of the next message, unread; keep-alives are passed over. `None` until more
+    /// bytes come. Errors are fatal.
+    pub fn next_bytes(&mut self) -> Option<Result<Bytes, ParseError>> {
+        loop {
+            match self.ready()? {
+                Ok(Ready::Message(bytes)) => return Some(Ok(bytes)),
+                Ok(Ready::Ping) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    fn ready(&mut self) -> Option<Result<Ready, ParseError>> {
         if self.expected.is_none() {
             // One octet at a time, so that the frames do not depend on how the stream is cut.
             while let Some(b'\r' | b'\n') = self.buffer.first() {
                 if self.buffer.starts_with(b"\r\n\r\n") {
                     self.consume(4);
-                    return Some(Ok(Frame::Ping));
+                    return Some(Ok(Ready::Ping));
                 }
                 if b"\r\n\r".starts_with(&self.buffer) {
                     return None;
@@ -193,9 +213,25 @@ impl Iterator for Framer {
             Ok(None) => return None,
             Err(error) => return Some(Err(error)),
         };
-        let message = parse_datagram(self.buffer.get(..total)?);
-        self.consume(total);
-        Some(message.map(Frame::Message))
+        if self.buffer.len() < total {
+            return None;
+        }
+        let message = self.buffer.split_to(total).freeze();
+        self.consume(0);
+        Some(Ok(Ready::Message(message)))
+    }
+}
+
+impl Iterator for Framer {
+    type Item = Result<Frame, ParseError>;
+
+    /// The next frame; `None` until more bytes come (or, when dead, for ever).
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(match self.ready()? {
+            Ok(Ready::Message(bytes)) => parse_datagram(&bytes).map(Frame::Message),
+            Ok(Ready::Ping) => Ok(Frame::Ping),
+            Err(error) => Err(error),
+        })
     }
 }
 

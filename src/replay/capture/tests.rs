@@ -298,14 +298,15 @@ fn what_is_no_whole_datagram_is_counted_by_its_reason() {
         .single_vlan(VlanId::try_new(1).unwrap())
         .ipv4([0; 4], [0; 4], 1)
         .tcp(1, 2, 3, 4)
-        .write(&mut vlan, b"")
+        .write(&mut vlan, b"x")
         .unwrap();
     type Counter = fn(&mut Skipped) -> &mut u64;
     let rows: Vec<(&str, Vec<u8>, usize, Counter)> = vec![
         ("ARP", ethernet(0x0806, &[0; 28]), 42, |skipped| &mut skipped.not_ip),
         ("LLDP", ethernet(0x88cc, &[0; 28]), 42, |skipped| &mut skipped.not_ip),
-        ("TCP", ethernet(0x0800, &tcp), 55, |skipped| &mut skipped.not_udp),
-        ("TCP in a VLAN", vlan, 58, |skipped| &mut skipped.not_udp),
+        ("TCP", ethernet(0x0800, &tcp), 55, |skipped| &mut skipped.not_sip),
+        ("TCP in a VLAN", vlan, 59, |skipped| &mut skipped.not_sip),
+        ("ICMP", with(9, 1), 142, |skipped| &mut skipped.not_udp),
         ("first fragment", with(6, 0x20), 142, |skipped| &mut skipped.fragments),
         ("last fragment", with(7, 0x10), 142, |skipped| &mut skipped.fragments),
         ("cut by snaplen", ethernet(0x0800, &ip)[..60].to_vec(), 142, |skipped| &mut skipped.truncated),
