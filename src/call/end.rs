@@ -13,13 +13,17 @@ use crate::sip::message::{Method, Request};
 impl Switch {
     pub(super) fn on_bye(
         &mut self,
-        session: Session,
+        mut session: Session,
         side: Side,
         tx: ServerTx,
         request: &Request,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
         self.endpoint.respond(tx, request.response(200), cx.now);
+        if session.transfer.as_ref().is_some_and(|transfer| transfer.side == side) {
+            self.transferor_leaves(&mut session, side, cx);
+            return Some(session);
+        }
         let reason = match (side, &session.phase) {
             (Side::Caller, Phase::Ringing(_)) => EndReason::CallerCancelled,
             (Side::Caller, Phase::Talking) => EndReason::CallerHungUp,
@@ -49,14 +53,17 @@ impl Switch {
                 | EndReason::SessionExpired
                 | EndReason::PeerGone
                 | EndReason::Operator
+                | EndReason::Transferred { .. }
+                | EndReason::TransferFailed { .. }
                 | EndReason::Crashed => 480,
             };
             return self.refuse(session, status, reason, cx);
         }
+        self.give_up_transfer(&mut session, 487, cx);
         self.answer_what_waits(&mut session, cx);
         for side in Side::BOTH {
             if by != Some(side) {
-                self.say_bye(&mut session, side, cx);
+                self.say_bye_because(&mut session, side, told_in_bye(&reason), cx);
             }
         }
         self.close(session, reason, cx);
@@ -78,9 +85,16 @@ impl Switch {
     }
 
     pub(super) fn say_bye(&mut self, session: &mut Session, side: Side, cx: &mut Cx<'_>) {
+        self.say_bye_because(session, side, None, cx);
+    }
+
+    fn say_bye_because(&mut self, session: &mut Session, side: Side, reason: Option<String>, cx: &mut Cx<'_>) {
         let leg = session.leg_mut(side);
         let Some(dialog) = &mut leg.dialog else { return };
-        let bye = dialog.request(Method::Bye, &leg.contact);
+        let mut bye = dialog.request(Method::Bye, &leg.contact);
+        if let Some(reason) = reason {
+            bye.headers.push("Reason", reason);
+        }
         let (peer, contact) = (hop(&leg.peer, dialog, leg.trunk), leg.contact.clone());
         self.send(bye, peer, contact, Purpose::Farewell, cx);
     }
@@ -99,8 +113,19 @@ impl Switch {
     }
 
     /// Nothing of the call is left here; its record and its media end.
-    pub(super) fn close(&mut self, mut session: Session, reason: EndReason, cx: &mut Cx<'_>) {
+    pub(super) fn close(&mut self, session: Session, reason: EndReason, cx: &mut Cx<'_>) {
+        self.close_with(session, reason, MediaOrder::End, cx);
+    }
+
+    /// The same with another last order for its media.
+    pub(super) fn close_with(&mut self, session: Session, reason: EndReason, last: MediaOrder, cx: &mut Cx<'_>) {
         let call = session.id();
+        self.close_record(session, reason, cx);
+        cx.shell.media(call, last);
+    }
+
+    /// Its media goes on for another call.
+    pub(super) fn close_record(&mut self, mut session: Session, reason: EndReason, cx: &mut Cx<'_>) {
         for side in Side::BOTH {
             self.forget_dialog(&mut session, side);
             self.settle_invite(&mut session, side);
@@ -119,6 +144,27 @@ impl Switch {
         session.record.ended = Some(cx.wall);
         session.record.end_reason = Some(reason);
         cx.shell.save(&session.record);
-        cx.shell.media(call, MediaOrder::End);
+    }
+}
+
+/// The Reason of a BYE (RFC 3326) where the party could not know why.
+fn told_in_bye(reason: &EndReason) -> Option<String> {
+    match reason {
+        EndReason::TransferFailed { status } => {
+            Some(format!("SIP;cause={status};text=\"The target of the transfer was not reached\""))
+        }
+        EndReason::CallerHungUp
+        | EndReason::CalleeHungUp
+        | EndReason::CallerCancelled
+        | EndReason::Rejected { .. }
+        | EndReason::RingTimeout
+        | EndReason::MediaSilence { .. }
+        | EndReason::SessionExpired
+        | EndReason::PeerGone
+        | EndReason::Operator
+        | EndReason::RecordingFailed
+        | EndReason::Transferred { .. }
+        | EndReason::Shutdown
+        | EndReason::Crashed => None,
     }
 }

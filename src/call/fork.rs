@@ -48,6 +48,10 @@ impl Switch {
                     this.on_change_response(session, side, tx, &response, cx)
                 });
             }
+            Purpose::Target { call } => self.on_target_response(call, tx, &sent, response, peer, cx),
+            Purpose::Notify { call, dialog } => {
+                self.on_notify_answered(call, &dialog, response.status, cx);
+            }
             Purpose::Inform { call } => self.on_inform_response(call, response.status, cx),
             Purpose::Farewell => {}
         }
@@ -65,6 +69,10 @@ impl Switch {
                     this.on_change_response(session, side, tx, &failure, cx)
                 });
             }
+            Purpose::Target { call } => {
+                self.with_session(call, cx, |this, session, cx| this.target_refused(session, tx, status, cx));
+            }
+            Purpose::Notify { call, dialog } => self.on_notify_answered(call, &dialog, status, cx),
             Purpose::Inform { call } => self.on_inform_response(call, status, cx),
             Purpose::Farewell => {}
         }
@@ -129,7 +137,7 @@ impl Switch {
     }
 
     /// A 2xx that nobody waits for (forked, or too late for the CANCEL): acknowledged and ended.
-    fn hang_up_orphan(&mut self, tx: ClientTx, sent: &Sent, response: &Response, cx: &mut Cx<'_>) {
+    pub(super) fn hang_up_orphan(&mut self, tx: ClientTx, sent: &Sent, response: &Response, cx: &mut Cx<'_>) {
         let Ok(mut dialog) = Dialog::uac(&sent.request, response) else { return };
         let peer = hop(&sent.peer, &dialog, sent.trunk);
         let cseq = sent.request.cseq().map_or(1, |cseq| cseq.seq);

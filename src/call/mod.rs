@@ -22,6 +22,7 @@ mod session;
 mod setup;
 mod status;
 mod switch;
+mod transfer;
 
 pub use info::{InfoError, key_of_info};
 pub use path::{Action, Event as PathEvent, Moment, Path, Start, Unable};
@@ -31,8 +32,8 @@ pub use switch::{Listener, Switch, SwitchConfig};
 
 use crate::audio::Tone;
 use crate::base::{CallId, CompanyId, Random, Side};
-use crate::ledger::{CallRecord, Change, Party};
-use crate::media::{BridgeConfig, Commander, LegMedia, Prompt};
+use crate::ledger::{CallRecord, Change, Joined, Party};
+use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Prompt};
 use crate::policy::Rules;
 use std::net::{IpAddr, SocketAddr};
 
@@ -73,8 +74,35 @@ pub enum MediaOrder {
         side: Side,
         commander: Option<Commander>,
     },
+    /// Another party takes a place in the call.
+    Join(Box<Join>),
+    /// Nobody answered at the port that was opened for the target of a transfer.
+    CloseTarget,
+    /// The call is over as well, but the leg of that side goes on in the call `to`, which is told
+    /// to [`MediaOrder::Join`]. `told` is whom its party talks to from now on.
+    GiveUp {
+        side: Side,
+        to: CallId,
+        told: String,
+    },
     /// The call is over: ports are given back, the recording ends.
     End,
+}
+
+/// Another party comes into a call that is up.
+#[derive(Debug)]
+pub struct Join {
+    pub joining: Joining,
+    pub from: JoinFrom,
+}
+
+/// Where the leg of a party that joins is.
+#[derive(Debug)]
+pub enum JoinFrom {
+    /// It uses the port of [`Shell::open_target`].
+    Target,
+    /// Another call gives it up.
+    Call { call: CallId, side: Side },
 }
 
 /// What the recorder has to know before the gate may open.
@@ -121,12 +149,16 @@ pub trait Shell: Random {
     fn admit(&mut self) -> Result<(), Shortage>;
     /// A pair of RTP and RTCP ports for a leg whose signalling arrives at `local`.
     fn open_leg(&mut self, call: CallId, side: Side, local: IpAddr) -> Result<LegPort, Shortage>;
-    /// In order, per call. Orders after [`MediaOrder::End`] are not given.
+    /// Ports for the target of a transfer of a call that is up; one at a time.
+    fn open_target(&mut self, call: CallId, local: IpAddr) -> Result<LegPort, Shortage>;
+    /// In order, per call. Orders after [`MediaOrder::End`] or [`MediaOrder::GiveUp`] are not given.
     fn media(&mut self, call: CallId, order: MediaOrder);
     /// The call is answered: a recording can begin at any moment from now on.
     fn prepare(&mut self, preparation: Preparation);
     /// A command changed (or failed to change) whether the call is recorded.
     fn changed(&mut self, call: CallId, change: &Change);
+    /// Another party is on the call.
+    fn joined(&mut self, call: CallId, joined: &Joined);
     /// The call was answered or has ended: the record as it stands.
     fn save(&mut self, record: &CallRecord);
     /// Policy said to record, and no recording can be made.

@@ -39,7 +39,7 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) {
         let Some((call, side)) = self.dialogs.get(id).copied() else {
-            return self.endpoint.respond(tx, request.response(481), cx.now);
+            return self.on_leavers_request(id, tx, &request, cx);
         };
         self.with_session(call, cx, |this, mut session, cx| {
             let accepted = session.leg_mut(side).dialog.as_mut().map(|dialog| dialog.accept(&request));
@@ -57,6 +57,7 @@ impl Switch {
                 Method::Bye => this.on_bye(session, side, tx, &request, cx),
                 Method::Invite | Method::Update => this.on_change(session, side, tx, request, cx),
                 Method::Info => this.on_info(session, side, tx, &request, cx),
+                Method::Refer => this.on_refer(session, side, tx, &request, cx),
                 Method::Options => {
                     this.endpoint.respond(
                         tx,
@@ -69,7 +70,6 @@ impl Switch {
                 | Method::Cancel
                 | Method::Register
                 | Method::Prack
-                | Method::Refer
                 | Method::Notify
                 | Method::Subscribe
                 | Method::Message
@@ -199,6 +199,10 @@ impl Switch {
         };
         let wanted = offered.unwrap_or(Flow::Inactive);
         let other = session.leg(side.other());
+        // A transferor that has left is not asked.
+        if other.dialog.is_none() {
+            return self.answer_change(session, side, tx, &request, wanted.reversed(), cx);
+        }
         let said = other.exchange.local().map_or(Flow::SendRecv, |local| local.flow);
         if wanted == said {
             let flow = other.media.as_ref().map_or(Flow::SendRecv, |media| media.flow.reversed());
@@ -306,6 +310,8 @@ impl Switch {
             for side in Side::BOTH {
                 self.push_media(&session, side, cx);
             }
+            // The party at the other end may have changed meanwhile.
+            self.settle_directions(&mut session, side, cx);
             return Some(session);
         };
         session.leg_mut(side.other()).theirs = None;
@@ -342,7 +348,6 @@ impl Switch {
         Some(session)
     }
 
-    /// Answers the open offer of a leg with `flow` from our point of view.
     fn answer_change(
         &mut self,
         mut session: Session,
@@ -352,15 +357,29 @@ impl Switch {
         flow: Flow,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
+        self.answer_offer(&mut session, side, tx, request, flow, cx);
+        Some(session)
+    }
+
+    /// Answers the open offer of a leg with `flow` from our point of view.
+    pub(super) fn answer_offer(
+        &mut self,
+        session: &mut Session,
+        side: Side,
+        tx: ServerTx,
+        request: &Request,
+        flow: Flow,
+        cx: &mut Cx<'_>,
+    ) {
         let codec = session.leg(side.other()).media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
         let leg = session.leg_mut(side);
         let local = leg.local(preferring(&codec), Some(EVENTS), flow, None);
         match leg.exchange.answer(local, Some(&codec)) {
             Ok((body, negotiated)) => {
                 leg.media = Some(negotiated);
-                self.accept_change(&session, side, tx, request, Some(body), cx);
+                self.accept_change(session, side, tx, request, Some(body), cx);
                 for side in Side::BOTH {
-                    self.push_media(&session, side, cx);
+                    self.push_media(session, side, cx);
                 }
             }
             Err(error) => {
@@ -368,7 +387,6 @@ impl Switch {
                 self.endpoint.respond(tx, request.response(error.status()).with_reason(&error.to_string()), cx.now);
             }
         }
-        Some(session)
     }
 
     fn accept_change(
@@ -453,7 +471,7 @@ impl Switch {
 
     /// An UPDATE without an offer where the far side knows it, else a re-INVITE that says the same.
     /// Where the other leg does something else by now, a re-INVITE says so.
-    fn refresh(&mut self, session: &mut Session, side: Side, cx: &mut Cx<'_>) {
+    pub(super) fn refresh(&mut self, session: &mut Session, side: Side, cx: &mut Cx<'_>) {
         let flow = session.out_of_step(side);
         let leg = session.leg_mut(side);
         if leg.allows_update && flow.is_none() {

@@ -3,6 +3,7 @@
 use super::LegPort;
 use super::path::Path;
 use super::setup::Ringing;
+use super::transfer::Transfer;
 use crate::audio::Law;
 use crate::base::{CallId, CompanyId, Side, Time, UserId};
 use crate::directory::Settings;
@@ -41,6 +42,8 @@ pub struct Session {
     pub path: Option<Box<Path>>,
     /// Prompts that were played so far.
     pub plays: u32,
+    /// A place in the call that is about to be taken.
+    pub transfer: Option<Box<Transfer>>,
 }
 
 #[derive(Debug)]
@@ -159,7 +162,8 @@ impl Session {
             Phase::Ringing(ringing) => Some(ringing.deadline),
             Phase::Talking => {
                 let timers = [&self.caller, &self.callee].into_iter().filter_map(|leg| leg.timer);
-                timers.flat_map(|timer| [timer.refresh_at, Some(timer.ends_at)]).flatten().min()
+                let transfer = self.transfer.as_ref().map(|transfer| transfer.deadline);
+                timers.flat_map(|timer| [timer.refresh_at, Some(timer.ends_at)]).flatten().chain(transfer).min()
             }
         }
     }

@@ -190,6 +190,7 @@ impl Switch {
                 end_reason: None,
                 decision: decide(&facts),
                 changes: Vec::new(),
+                joined: Vec::new(),
                 ended_paused: false,
             },
             company_key: company.key.clone(),
@@ -203,9 +204,10 @@ impl Switch {
             answered: None,
             path,
             plays: 0,
+            transfer: None,
         };
         warn_of_open_keys(&session);
-        let bridge = self.bridge_config(&session, company, directory, cx);
+        let bridge = self.bridge_config(&session, directory, cx);
         cx.shell.media(call, MediaOrder::Open(Box::new(bridge)));
         self.incoming.insert(tx, call);
         let ways = ways.into_iter().map(|way| (way, whom.clone())).collect();
@@ -247,7 +249,7 @@ impl Switch {
         }
     }
 
-    fn leg(
+    pub(super) fn leg(
         &self,
         peer: Peer,
         exchange: OfferAnswer,
@@ -282,20 +284,9 @@ impl Switch {
         }
     }
 
-    fn bridge_config(
-        &self,
-        session: &Session,
-        company: &Company,
-        directory: &Directory,
-        cx: &mut Cx<'_>,
-    ) -> BridgeConfig {
+    fn bridge_config(&self, session: &Session, directory: &Directory, cx: &mut Cx<'_>) -> BridgeConfig {
         let settings = &session.settings;
-        let commander = |user: &User| Commander {
-            matcher: Matcher::new(&settings.commands.pause, &settings.commands.start),
-            permitted: may_command(company, user),
-            max_hold: crate::base::Span::from_millis(u64::from(settings.max_hold_ms)),
-        };
-        let user = |side| session.leg(side).user.and_then(|id| directory.user(id)).map(&commander);
+        let user = |side| self.commander_of(session, side, directory);
         let mut start = || (cx.shell.u32(), cx.shell.u16(), cx.shell.u32());
         let start = [start(), start()];
         BridgeConfig {
@@ -600,6 +591,8 @@ impl Switch {
             | EndReason::PeerGone
             | EndReason::Operator
             | EndReason::RecordingFailed
+            | EndReason::Transferred { .. }
+            | EndReason::TransferFailed { .. }
             | EndReason::Shutdown
             | EndReason::Crashed => Outcome::Failed,
         };

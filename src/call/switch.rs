@@ -3,6 +3,7 @@
 
 use super::auth::Authenticator;
 use super::session::{CallView, Phase, Session};
+use super::transfer::Leavers;
 use super::{MediaOrder, Shell};
 use crate::audio::Tone;
 use crate::base::{CallId, Side, Span, Time, UserId, Wall};
@@ -52,6 +53,10 @@ pub(super) enum Purpose {
     Ring { call: CallId },
     /// A re-INVITE or UPDATE on a leg.
     Change { call: CallId, side: Side },
+    /// The INVITE to the target of a transfer.
+    Target { call: CallId },
+    /// NOTIFY: how far a transfer is.
+    Notify { call: CallId, dialog: DialogId },
     /// INFO: only its failure may matter.
     Inform { call: CallId },
     /// BYE: whatever comes of it, the dialog is over.
@@ -83,6 +88,8 @@ pub struct Switch {
     pub(super) sent: HashMap<ClientTx, Sent>,
     /// INVITEs of ours with a final response: forked 2xx may follow until then.
     pub(super) settled: VecDeque<(Time, ClientTx)>,
+    /// Parties whose place another took.
+    pub(super) leavers: Leavers,
     wakes: BTreeSet<(Time, CallId)>,
     wake_of: HashMap<CallId, Time>,
     /// When each user's last call ended; the end of time while they talk.
@@ -116,6 +123,7 @@ impl Switch {
             dialogs: HashMap::new(),
             sent: HashMap::new(),
             settled: VecDeque::new(),
+            leavers: Leavers::default(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
             idle: HashMap::new(),
@@ -175,7 +183,7 @@ impl Switch {
     pub fn next_timeout(&self) -> Option<Time> {
         let session = self.wakes.first().map(|(at, _)| *at);
         let settled = self.settled.front().map(|(at, _)| *at);
-        [self.endpoint.next_timeout(), session, settled].into_iter().flatten().min()
+        [self.endpoint.next_timeout(), session, settled, self.leavers.next_timeout()].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Time, wall: Wall, shell: &mut dyn Shell) {
@@ -190,6 +198,7 @@ impl Switch {
             self.settled.pop_front();
             self.sent.remove(&tx);
         }
+        self.check_leavers(&mut cx);
         self.registrar.expire(now);
         self.drain(&mut cx);
     }
@@ -205,7 +214,8 @@ impl Switch {
         match fact {
             Fact::Heard { .. } => Some(session),
             Fact::Commanded { side, how, command, refused, rules, at: _ } => {
-                session.facts = rules.facts;
+                // Only the command: what else the decision depends on, a transfer may have changed.
+                session.facts.command = rules.facts.command;
                 let by = self.commander(&session, side);
                 self.note_change(&mut session, by, how, command, refused, cx);
                 Some(session)
@@ -222,10 +232,7 @@ impl Switch {
     }
 
     fn commander(&self, session: &Session, side: Side) -> By {
-        let party = match side {
-            Side::Caller => &session.record.caller,
-            Side::Callee => &session.record.callee,
-        };
+        let party = session.record.party(side);
         match party.user {
             Some(id) => By::User { id, name: party.name.clone(), side },
             None => By::Operator,
@@ -332,7 +339,8 @@ impl Switch {
     pub fn leftovers(&self) -> [usize; 5] {
         let requests = self.sent.len() + self.incoming.len() + self.settled.len();
         let wakes = self.wakes.len() + self.wake_of.len();
-        [self.sessions.len(), self.endpoint.transactions(), requests, self.dialogs.len(), wakes]
+        let dialogs = self.dialogs.len() + self.leavers.len();
+        [self.sessions.len(), self.endpoint.transactions(), requests, dialogs, wakes]
     }
 
     /// Whether [`Switch::changed_bindings`] has anything to keep.
@@ -455,6 +463,12 @@ impl Switch {
         }
     }
 
+    /// Takes a session out for good: it is over, or becomes part of another.
+    pub(super) fn take_session(&mut self, call: CallId) -> Option<Session> {
+        self.forget_wake(call);
+        self.sessions.remove(&call)
+    }
+
     /// Puts a session (back) and sets its timer.
     pub(super) fn keep(&mut self, session: Session) {
         let call = session.id();
@@ -480,7 +494,10 @@ impl Switch {
             Phase::Ringing(ringing) if cx.now >= ringing.deadline => {
                 self.refuse(session, 480, EndReason::RingTimeout, cx)
             }
-            Phase::Ringing(_) | Phase::Talking => self.check_session_timers(session, cx),
+            Phase::Ringing(_) | Phase::Talking => {
+                let session = self.check_session_timers(session, cx)?;
+                self.check_transfer(session, cx)
+            }
         }
     }
 

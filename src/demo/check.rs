@@ -208,6 +208,7 @@ fn pause_text(record: &CallRecord, recording: &RecordingRecord) -> String {
     let by = record.changes.iter().find(|change| change.refused.is_none()).map(|change| match &change.by {
         By::User { id: _, name, side: _ } => format!(", by {name}"),
         By::Operator => ", by the operator".to_owned(),
+        By::Outside { .. } => ", by the outside party".to_owned(),
     });
     format!("{} to {}{}", seconds(pause.from / 8), seconds(pause.to / 8), by.unwrap_or_default())
 }

@@ -44,6 +44,10 @@ pub struct Settings {
     pub record_while_held: bool,
     /// Calls whose media is not SRTP are refused, and so are keys that do not come over TLS.
     pub only_encrypted: bool,
+    /// Users may transfer their calls (REFER).
+    pub transfer: bool,
+    /// The outside party may transfer a call within the company.
+    pub transfer_from_outside: bool,
     pub commands: Commands,
     /// A run of digits that can still become a command is held back this long after its last key, in ms.
     pub max_hold_ms: u32,
@@ -76,6 +80,8 @@ impl Default for Settings {
             on_recording_failure: OnRecordingFailure::Continue,
             record_while_held: false,
             only_encrypted: false,
+            transfer: true,
+            transfer_from_outside: false,
             commands: Commands::default(),
             max_hold_ms: 3000,
             auth: vec![AuthAlgorithm::Md5],

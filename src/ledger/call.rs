@@ -1,7 +1,7 @@
 //! One conversation, as it is stored.
 
 use super::{Change, Decision};
-use crate::base::{CallId, CompanyId, Direction, NumberId, UserId, Wall};
+use crate::base::{CallId, CompanyId, Direction, NumberId, Side, UserId, Wall};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -87,7 +87,7 @@ pub enum EndReason {
     RingTimeout,
     /// Neither RTP nor RTCP came from this party for the configured time.
     MediaSilence {
-        side: crate::base::Side,
+        side: Side,
     },
     /// The session was not refreshed (RFC 4028 §10).
     SessionExpired,
@@ -97,10 +97,48 @@ pub enum EndReason {
     Operator,
     /// `on_recording_failure = "hangup"`.
     RecordingFailed,
+    /// An attended transfer joined the party at the other end to that call, which goes on.
+    Transferred {
+        into: CallId,
+    },
+    /// The target of a transfer could not be reached, and the transferor had left already.
+    TransferFailed {
+        status: u16,
+    },
     /// The service stopped.
     Shutdown,
     /// The process died; found at the next start.
     Crashed,
+}
+
+/// How a party came into a call that was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinedBy {
+    /// REFER to an address (RFC 3515).
+    BlindTransfer,
+    /// REFER that joined two calls (RFC 5589 §7).
+    AttendedTransfer,
+    /// INVITE with Replaces (RFC 3891).
+    Replaces,
+}
+
+/// A party that took the place, and the channel, of the one before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    pub at: Wall,
+    /// ms after the answer.
+    pub offset_ms: u64,
+    pub side: Side,
+    pub party: Party,
+    /// Codec name as in SDP.
+    pub codec: String,
+    pub how: JoinedBy,
+    /// Whose place it took: the transferor.
+    pub instead_of: Party,
+    /// The call that the party came from, where it was in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_call: Option<CallId>,
 }
 
 /// A call as the database has it.
@@ -108,7 +146,9 @@ pub enum EndReason {
 pub struct CallRecord {
     pub id: CallId,
     pub company: CompanyId,
+    /// As it began; an internal call that went outside counts as outbound from there on.
     pub direction: Direction,
+    /// The parties that the call began with: [`CallRecord::party`] has those of now.
     pub caller: Party,
     pub callee: Party,
     /// The company's number: the called one (inbound), the caller id (outbound).
@@ -122,6 +162,19 @@ pub struct CallRecord {
     pub decision: Decision,
     /// Every command, in order.
     pub changes: Vec<Change>,
+    /// Parties that came later, in order.
+    pub joined: Vec<Joined>,
     /// A pause was still on when the call ended.
     pub ended_paused: bool,
+}
+
+impl CallRecord {
+    /// Who is on that side now.
+    pub fn party(&self, side: Side) -> &Party {
+        let first = match side {
+            Side::Caller => &self.caller,
+            Side::Callee => &self.callee,
+        };
+        self.joined.iter().rev().find(|joined| joined.side == side).map_or(first, |joined| &joined.party)
+    }
 }

@@ -58,6 +58,8 @@ pub enum How {
     Info,
     /// The admin's command line.
     Cli,
+    /// A transfer: the call went outside, or was joined with one that a person had paused.
+    Transfer,
 }
 
 /// Who commanded it.
@@ -68,6 +70,8 @@ pub enum By {
     User { id: UserId, name: String, side: Side },
     /// The operator, over the local control socket.
     Operator,
+    /// The outside party.
+    Outside { side: Side },
 }
 
 /// Why a command changed nothing.

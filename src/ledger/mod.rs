@@ -4,7 +4,7 @@ mod call;
 mod decision;
 mod recording;
 
-pub use call::{CallRecord, EndReason, Outcome, Party};
+pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
 pub use decision::{Because, By, Change, Decision, How, Refusal};
 pub use recording::{
     Marker, MarkerKind, OutboxEntry, OutboxKind, RecordingRecord, RecordingState, Sidecar, SidecarParty,

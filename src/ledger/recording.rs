@@ -13,6 +13,8 @@ pub enum MarkerKind {
     Resume,
     Hold,
     Unhold,
+    /// From here on another party is on the channel: a transfer.
+    Transfer,
     /// Packets were lost: silence stands in their place.
     Gap,
     /// Samples were inserted or dropped to follow the sender's clock.
@@ -32,6 +34,7 @@ impl MarkerKind {
             MarkerKind::Resume => "resume",
             MarkerKind::Hold => "hold",
             MarkerKind::Unhold => "unhold",
+            MarkerKind::Transfer => "transfer",
             MarkerKind::Gap => "gap",
             MarkerKind::Drift => "drift",
             MarkerKind::Segment => "segment",
@@ -52,6 +55,9 @@ pub struct Marker {
     pub kind: MarkerKind,
     /// The party that it concerns; `None` for both.
     pub side: Option<crate::base::Side>,
+    /// Who is on the channel from here on, of a transfer; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
 }
 
 /// How good the file is.
@@ -146,6 +152,12 @@ pub struct SidecarParty {
     /// SRTP packets that were not authentic, and dropped.
     #[serde(default)]
     pub unauthentic: u64,
+    /// ms from the answer until the party was on the call; 0 for those that it began with.
+    #[serde(default)]
+    pub joined_ms: u64,
+    /// ms from the answer until another took its place; `None` for those who stayed to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
 }
 
 /// Everything that is known of a recording, beside the `.wav` as `.json`.

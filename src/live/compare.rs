@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn mark(at: u64, kind: MarkerKind) -> Marker {
-        Marker { at, length: 0, kind, side: Some(Side::Caller) }
+        Marker { at, length: 0, kind, side: Some(Side::Caller), name: String::new() }
     }
 
     #[test]

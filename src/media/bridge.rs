@@ -10,7 +10,7 @@ use super::tap::TapEvent;
 use crate::audio::{Law, Tone};
 use crate::base::{Rate, Side, Span, Time};
 use crate::ledger::{How, Refusal};
-use crate::policy::{Command, Rules, Source, Verdict};
+use crate::policy::{Command, Facts, Rules, Source, Verdict};
 use crate::rtp::rtcp::{self, Sent};
 use crate::rtp::{EventPayload, HEADER, Seen, View};
 use std::net::SocketAddr;
@@ -55,6 +55,32 @@ pub struct BridgeConfig {
     pub cnames: [String; 2],
 }
 
+/// A party that takes the place of another.
+#[derive(Clone, Debug)]
+pub struct Joining {
+    pub side: Side,
+    /// Our SSRC, first sequence number and first timestamp towards it. A leg that comes from
+    /// another call goes on with its own.
+    pub start: (u32, u16, u32),
+    pub cname: String,
+    pub media: LegMedia,
+    pub commander: Option<Commander>,
+    /// Who it is, for the recording.
+    pub name: String,
+    /// What the decision depends on from now on. The last command stands here and in the bridge:
+    /// the bridge knows it first.
+    pub facts: Facts,
+}
+
+/// A leg that left its call for another one, with all that its far side would notice a change of.
+#[derive(Debug)]
+pub struct MovedLeg {
+    leg: Leg,
+    cname: String,
+    /// A person has paused the recording of the call that it comes from.
+    paused: bool,
+}
+
 /// A packet is at most this late before our own pacing takes over, while audio comes.
 const PACE: Span = Span::from_millis(20);
 const PACE_PATIENCE: Span = Span::from_millis(15);
@@ -81,6 +107,8 @@ pub struct Bridge {
     silence_timeout: Span,
     rtcp_interval: Span,
     cnames: [String; 2],
+    /// What was counted of parties whose place another took, in order.
+    left: Vec<(Side, LegStats)>,
 }
 
 impl Bridge {
@@ -88,8 +116,9 @@ impl Bridge {
         let BridgeConfig { start, rules, commanders, record_while_held, silence_timeout, rtcp_interval, cnames } =
             config;
         let legs = start.map(|(ssrc, sequence, timestamp)| Leg::new(ssrc, sequence, timestamp, now));
+        let left = Vec::new();
         let mut bridge =
-            Bridge { legs, rules, connected: false, record_while_held, silence_timeout, rtcp_interval, cnames };
+            Bridge { legs, rules, connected: false, record_while_held, silence_timeout, rtcp_interval, cnames, left };
         for (side, commander) in Side::BOTH.into_iter().zip(commanders) {
             bridge.leg_mut(side).commander = commander;
         }
@@ -177,6 +206,68 @@ impl Bridge {
     pub fn stats(&self) -> [LegStats; 2] {
         let [caller, callee] = &self.legs;
         [caller.stats(), callee.stats()]
+    }
+
+    /// What was counted of those who left before the end, in order.
+    pub fn left(&self) -> &[(Side, LegStats)] {
+        &self.left
+    }
+
+    /// Another party takes a place: its own leg, or one `moved` from another call. A gate that a
+    /// person shut stays shut, on whichever of the two calls.
+    pub fn join(&mut self, joining: Joining, moved: Option<MovedLeg>, now: Time, ntp: u64, out: &mut impl Out) {
+        let Joining { side, start: (ssrc, sequence, timestamp), cname, media, commander, name, facts } = joining;
+        self.send_report(side, now, ntp, true, out);
+        let paused = moved.as_ref().is_some_and(|moved| moved.paused) || facts.command == Some(Command::Pause);
+        let command = if paused { Some(Command::Pause) } else { self.rules.facts.command };
+        let MovedLeg { mut leg, cname, .. } = moved.unwrap_or_else(|| {
+            let leg = Leg::new(ssrc, sequence, timestamp, now);
+            MovedLeg { leg, cname, paused: false }
+        });
+        leg.commander = commander;
+        leg.next_report = now + self.rtcp_interval;
+        if let Some(media) = &mut leg.media {
+            media.held = false;
+        }
+        let clock = leg.receiver.clock_at(now);
+        match self.connected && self.rules.open() {
+            true => leg.gate.open(clock),
+            false => leg.gate.shut(clock),
+        }
+        let [caller_name, callee_name] = &mut self.cnames;
+        *(if side == Side::Caller { caller_name } else { callee_name }) = cname;
+        let old = std::mem::replace(self.leg_mut(side), leg);
+        self.left.push((side, old.stats()));
+        for leg in &mut self.legs {
+            leg.sender.new_source();
+        }
+        if self.connected {
+            if old.media.as_ref().is_some_and(|media| media.held) {
+                out.tap(&TapEvent::Hold { side, on: false, at: now });
+            }
+            out.tap(&TapEvent::Joined { side, at: now, name: name.as_bytes() });
+        }
+        self.set_rules(Rules { facts: Facts { command, ..facts }, failed: self.rules.failed }, now, out);
+        self.set_media(side, media, now, out);
+    }
+
+    /// Gives a leg up to another call; this one ends. `name` is who is at the other end of it
+    /// there, for this call's recording.
+    pub fn give_up(&mut self, side: Side, name: &str, now: Time, out: &mut impl Out) -> MovedLeg {
+        if self.connected {
+            out.tap(&TapEvent::Joined { side: side.other(), at: now, name: name.as_bytes() });
+        }
+        let paused = self.rules.facts.command == Some(Command::Pause);
+        let mut leg = std::mem::replace(self.leg_mut(side), Leg::new(0, 0, 0, now));
+        // What was counted here stays with this call.
+        self.leg_mut(side).receiver.counters = std::mem::take(&mut leg.receiver.counters);
+        self.leg_mut(side).other_keys = std::mem::take(&mut leg.other_keys);
+        leg.hold_until = None;
+        leg.player = None;
+        leg.collects = false;
+        let [caller_name, callee_name] = &self.cnames;
+        let cname = if side == Side::Caller { caller_name } else { callee_name };
+        MovedLeg { leg, cname: cname.clone(), paused }
     }
 
     /// A tone to one party. It is in no recording.
@@ -384,7 +475,7 @@ impl Bridge {
     fn on_key(&mut self, side: Side, key: u8, how: How, edge: Option<(u32, u32)>, now: Time, out: &mut impl Out) {
         let source = match how {
             How::Rfc4733 => Source::Event,
-            How::Info | How::Cli => Source::Info,
+            How::Info | How::Cli | How::Transfer => Source::Info,
         };
         let leg = self.leg_mut(side);
         if !leg.presses.is_new(key, source, now) {

@@ -96,6 +96,11 @@ impl Sender {
         Some((sequence as u16, timestamp))
     }
 
+    /// Somebody else speaks on the other leg from now on, perhaps with the same SSRC.
+    pub fn new_source(&mut self) {
+        self.mapping = None;
+    }
+
     /// A packet of the other leg that does not go out.
     pub fn swallow(&mut self, ssrc: u32, incoming: Extended) {
         if let Some(mapping) = self.mapping.as_mut().filter(|mapping| mapping.ssrc == ssrc) {

@@ -15,8 +15,33 @@ pub enum TapEvent<'a> {
     Key { side: Side, ssrc: u32, timestamp: u32, length: u32, first: bool },
     /// A party was put on hold, or taken back.
     Hold { side: Side, on: bool, at: Time },
+    /// From here on another party, of this name, is on that side.
+    Joined { side: Side, at: Time, name: &'a [u8] },
     /// The call has ended.
     End { at: Time },
+}
+
+impl<'a> TapEvent<'a> {
+    /// What follows the fixed part in the ring.
+    pub const fn payload(&self) -> &'a [u8] {
+        match *self {
+            TapEvent::Frame { payload, .. } => payload,
+            TapEvent::Joined { name, .. } => name,
+            TapEvent::Gate { .. } | TapEvent::Key { .. } | TapEvent::Hold { .. } | TapEvent::End { .. } => &[],
+        }
+    }
+
+    /// Whether a full ring may lose it: its place becomes marked silence.
+    pub const fn may_be_lost(&self) -> bool {
+        match self {
+            TapEvent::Frame { .. } => true,
+            TapEvent::Joined { .. }
+            | TapEvent::Gate { .. }
+            | TapEvent::Key { .. }
+            | TapEvent::Hold { .. }
+            | TapEvent::End { .. } => false,
+        }
+    }
 }
 
 /// Length of an event without payload in the ring, in bytes.
@@ -59,6 +84,16 @@ pub fn encode_tap(slot: u32, event: &TapEvent<'_>) -> [u8; TAP_HEADER] {
             kind: 3,
             bits: side_bit(side) | (u8::from(on) << 1),
             payload: 0,
+            ssrc: 0,
+            timestamp: 0,
+            sequence: 0,
+            length: 0,
+            time: at.0,
+        },
+        TapEvent::Joined { side, at, name } => Fields {
+            kind: 5,
+            bits: side_bit(side),
+            payload: name.len(),
             ssrc: 0,
             timestamp: 0,
             sequence: 0,
@@ -169,6 +204,7 @@ pub fn decode_tap<'a>(header: &[u8; TAP_HEADER], payload: &'a [u8]) -> Option<(u
         2 => TapEvent::Key { side, ssrc, timestamp, length: u32::from_le_bytes([l0, l1, l2, l3]), first: flag },
         3 => TapEvent::Hold { side, on: flag, at: time },
         4 => TapEvent::End { at: time },
+        5 => TapEvent::Joined { side, at: time, name: payload },
         _ => return None,
     };
     Some((slot, event))
@@ -204,6 +240,7 @@ mod tests {
             TapEvent::Gate { open: false, at: Time(9), edge: Some((Side::Callee, 5, 6)) },
             TapEvent::Key { side: Side::Caller, ssrc: 1, timestamp: 2, length: 70_000, first: true },
             TapEvent::Hold { side: Side::Callee, on: true, at: Time(4) },
+            TapEvent::Joined { side: Side::Callee, at: Time(4), name: &payload },
             TapEvent::End { at: Time(5) },
         ];
         for event in events {

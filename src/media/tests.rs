@@ -18,6 +18,7 @@ enum Tapped {
     Gate { open: bool, edge: Option<(Side, u32)> },
     Key { side: Side, length: u32, first: bool },
     Hold { side: Side, on: bool },
+    Joined { side: Side, name: String },
     End,
 }
 
@@ -44,6 +45,9 @@ impl Out for Captured {
             TapEvent::Gate { open, edge, .. } => Tapped::Gate { open, edge: edge.map(|(side, _, ts)| (side, ts)) },
             TapEvent::Key { side, length, first, .. } => Tapped::Key { side, length, first },
             TapEvent::Hold { side, on, .. } => Tapped::Hold { side, on },
+            TapEvent::Joined { side, name, .. } => {
+                Tapped::Joined { side, name: String::from_utf8(name.to_vec()).unwrap() }
+            }
             TapEvent::End { .. } => Tapped::End,
         });
         true
@@ -431,7 +435,7 @@ fn a_tone_that_is_played_stands_in_no_recording() {
     assert_eq!(lab.frames(Side::Callee), before + 10, "the other party's words are recorded all the same");
     let rows = lab.out.taps.iter().all(|tap| match tap {
         Tapped::Frame { payload, .. } => payload.iter().all(|byte| *byte == 0x10 || *byte == 0x20),
-        Tapped::Gate { .. } | Tapped::Key { .. } | Tapped::Hold { .. } | Tapped::End => true,
+        Tapped::Gate { .. } | Tapped::Key { .. } | Tapped::Hold { .. } | Tapped::Joined { .. } | Tapped::End => true,
     });
     assert!(rows);
 }
@@ -463,4 +467,103 @@ fn the_packet_around_the_last_key_passes_only_up_to_the_key() {
         Some(Tapped::Frame { timestamp, payload, .. }) => assert_eq!((*timestamp, payload.len()), (started + 40, 120)),
         other => panic!("{other:?}"),
     }
+}
+
+fn joining(side: Side, at: &str, lab: &Lab) -> Joining {
+    let remote: SocketAddr = at.parse().unwrap();
+    let rtcp = SocketAddr::new(remote.ip(), remote.port() + 1);
+    Joining {
+        side,
+        start: (0x3333, 7, 70_000),
+        cname: "c".into(),
+        media: LegMedia { remote, remote_rtcp: rtcp, signalling_ip: remote.ip(), ..media(side, Law::Mu) },
+        commander: None,
+        name: "Carol <203>".into(),
+        facts: lab.bridge.rules().facts,
+    }
+}
+
+/// Sequence numbers and SSRCs of what went to an address.
+fn stream_to(out: &Captured, to: SocketAddr) -> Vec<(u32, u16, u32)> {
+    let of = out.rtp.iter().filter(|(_, at, _)| *at == to);
+    of.map(|(_, _, packet)| View::parse(packet).unwrap()).map(|v| (v.ssrc, v.sequence, v.timestamp)).collect()
+}
+
+#[test]
+fn a_party_that_joins_takes_the_channel_of_the_one_before_and_nobody_else_is_heard_there() {
+    let mut lab = lab(true, Ok(()));
+    lab.run(10);
+    let joining = joining(Side::Callee, "127.0.0.4:6000", &lab);
+    lab.bridge.join(joining, None, lab.now, 0, &mut lab.out);
+    assert!(lab.out.taps.contains(&Tapped::Joined { side: Side::Callee, name: "Carol <203>".into() }));
+    assert_eq!(lab.out.rtcp.last().unwrap().1, "127.0.0.3:5001".parse().unwrap(), "the one before hears RTCP BYE");
+    let before = lab.frames(Side::Callee);
+    lab.run(10);
+    assert_eq!(lab.frames(Side::Callee), before, "the one before is a stranger now");
+    assert_eq!(
+        lab.bridge.left().iter().map(|(side, leg)| (*side, leg.counters.received)).collect::<Vec<_>>(),
+        [(Side::Callee, 10)]
+    );
+    for frame in 0..10u32 {
+        let mut packet = vec![0; HEADER];
+        let at = 500 + frame * 160;
+        rewrite_header(packet.first_chunk_mut().unwrap(), false, 0, 9_000 + frame as u16, at, 0xbeef);
+        packet.extend([0x30; 160]);
+        let from = "127.0.0.4:6000".parse().unwrap();
+        lab.bridge.on_rtp(Side::Callee, from, &mut packet, lab.now, &mut lab.out);
+        lab.now = lab.now + Span::from_millis(20);
+    }
+    assert_eq!(lab.frames(Side::Callee), before + 10);
+    let heard = stream_to(&lab.out, address(Side::Caller));
+    assert!(heard.windows(2).all(|pair| pair[1].1 == pair[0].1.wrapping_add(1) && pair[1].0 == pair[0].0));
+    let to_new = stream_to(&lab.out, "127.0.0.4:6000".parse().unwrap());
+    assert_eq!((to_new.len(), to_new[0].0, to_new[0].1), (10, 0x3333, 8), "with an SSRC of its own");
+}
+
+#[test]
+fn a_leg_that_moves_to_another_call_goes_on_without_a_seam() {
+    let mut other = lab(true, Ok(()));
+    other.run(10);
+    let before = stream_to(&other.out, address(Side::Callee));
+    let mut call = lab(true, Ok(()));
+    call.run(5);
+    let moved = other.bridge.give_up(Side::Callee, "Alice <201>", other.now, &mut other.out);
+    assert!(other.out.taps.contains(&Tapped::Joined { side: Side::Caller, name: "Alice <201>".into() }));
+    assert_eq!(other.bridge.stats()[1].counters.received, 10, "what was counted stays with its call");
+    let joining = Joining { media: media(Side::Callee, Law::A), ..joining(Side::Callee, "127.0.0.9:1", &call) };
+    call.now = other.now;
+    call.bridge.join(joining, Some(moved), call.now, 0, &mut call.out);
+    call.out.rtp.clear();
+    call.run(10);
+    let after = stream_to(&call.out, address(Side::Callee));
+    assert_eq!(after.len(), 10);
+    let all: Vec<_> = before.into_iter().chain(after).collect();
+    assert!(all.windows(2).all(|pair| pair[1].1 == pair[0].1.wrapping_add(1) && pair[1].0 == pair[0].0));
+    assert_eq!(call.bridge.stats()[1].counters.received, 10, "counted anew in the new call");
+}
+
+#[test]
+fn a_leg_from_a_call_that_a_person_paused_brings_the_pause_along() {
+    let mut other = lab(true, Ok(()));
+    other.run(5);
+    other.dial(Side::Caller, "#11#");
+    let mut call = lab(true, Ok(()));
+    call.run(5);
+    let moved = other.bridge.give_up(Side::Callee, "Alice", other.now, &mut other.out);
+    let joining = Joining { media: media(Side::Callee, Law::A), ..joining(Side::Callee, "127.0.0.9:1", &call) };
+    call.bridge.join(joining, Some(moved), call.now, 0, &mut call.out);
+    assert!(!call.bridge.rules().open());
+    let frames = (call.frames(Side::Caller), call.frames(Side::Callee));
+    call.run(5);
+    assert_eq!((call.frames(Side::Caller), call.frames(Side::Callee)), frames);
+}
+
+#[test]
+fn a_pause_that_call_control_has_not_heard_of_yet_survives_a_transfer() {
+    let mut lab = lab(true, Ok(()));
+    lab.run(5);
+    let joining = joining(Side::Callee, "127.0.0.4:6000", &lab);
+    lab.dial(Side::Caller, "#11#");
+    lab.bridge.join(joining, None, lab.now, 0, &mut lab.out);
+    assert!(!lab.bridge.rules().open());
 }

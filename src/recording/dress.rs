@@ -6,8 +6,10 @@
 use super::repair::Draft;
 use crate::audio::wav::Cue;
 use crate::base::{Rate, Samples, Side};
-use crate::ledger::{Because, Change, Decision, EndReason, Marker, MarkerKind, RecordingState, Sidecar, SidecarParty};
-use crate::media::LegStats;
+use crate::ledger::{
+    Because, Change, Decision, EndReason, Joined, Marker, MarkerKind, Party, RecordingState, Sidecar, SidecarParty,
+};
+use crate::media::{Counters, LegStats};
 
 /// The version of the sidecar's shape.
 pub const SIDECAR_VERSION: u32 = 1;
@@ -37,8 +39,12 @@ pub struct Finish {
     pub end_reason: Option<EndReason>,
     /// What went wrong, for people; empty when nothing did.
     pub problem: String,
-    /// Caller, callee.
+    /// Caller, callee: those who were on the call at its end.
     pub legs: [LegStats; 2],
+    /// Parties that came later, in order.
+    pub joined: Vec<Joined>,
+    /// Of those who left before the end, in order.
+    pub left: Vec<(Side, LegStats)>,
 }
 
 /// Cue points and texts for a part with this sidecar.
@@ -63,9 +69,20 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
         part: _,
         decision,
     } = draft.clone();
-    let Finish { samples, rate, state, markers, markers_left_out, changes, ended_paused, end_reason, problem, legs } =
-        finish;
-    let channels = ["left", "right"].into_iter().zip(parties).zip(legs);
+    let Finish {
+        samples,
+        rate,
+        state,
+        markers,
+        markers_left_out,
+        changes,
+        ended_paused,
+        end_reason,
+        problem,
+        legs,
+        joined,
+        left,
+    } = finish;
     Sidecar {
         version: SIDECAR_VERSION,
         recording,
@@ -74,7 +91,7 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
         company_name,
         direction,
         number,
-        parties: channels.map(|((channel, (party, codec)), leg)| side(channel, party, codec, leg)).collect(),
+        parties: presences(parties, joined, legs, &left),
         answered,
         started,
         offset_ms,
@@ -91,8 +108,42 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
     }
 }
 
-fn side(channel: &str, party: crate::ledger::Party, codec: String, leg: LegStats) -> SidecarParty {
-    let counters = leg.counters;
+/// Everybody who was on the call: those it began with, then those who took a place, in order.
+fn presences(
+    first: [(Party, String); 2],
+    joined: Vec<Joined>,
+    legs: [LegStats; 2],
+    left: &[(Side, LegStats)],
+) -> Vec<SidecarParty> {
+    let first = Side::BOTH.into_iter().zip(first).map(|(side, (party, codec))| (side, party, codec, 0));
+    let joined = joined.into_iter().map(|joined| (joined.side, joined.party, joined.codec, joined.offset_ms));
+    let all: Vec<(Side, Party, String, u64)> = first.chain(joined).collect();
+    let mut left_of = Side::BOTH.map(|side| left.iter().filter(move |(of, _)| *of == side).map(|(_, leg)| *leg));
+    let mut out = Vec::with_capacity(all.len());
+    for (at, (side, party, codec, joined_ms)) in all.iter().enumerate() {
+        let left_ms = all.iter().skip(at + 1).find(|(next, ..)| next == side).map(|(.., ms)| *ms);
+        let last = legs.get(side.channel()).copied().unwrap_or_default();
+        let gone = left_of.get_mut(side.channel()).filter(|_| left_ms.is_some()).and_then(Iterator::next);
+        let counters = match left_ms {
+            Some(_) => gone.unwrap_or_default().counters,
+            None => last.counters,
+        };
+        out.push(presence(*side, party.clone(), codec.clone(), counters, (*joined_ms, left_ms)));
+    }
+    out
+}
+
+fn presence(
+    side: Side,
+    party: Party,
+    codec: String,
+    counters: Counters,
+    (joined_ms, left_ms): (u64, Option<u64>),
+) -> SidecarParty {
+    let channel = match side {
+        Side::Caller => "left",
+        Side::Callee => "right",
+    };
     SidecarParty {
         channel: channel.to_owned(),
         party,
@@ -104,6 +155,8 @@ fn side(channel: &str, party: crate::ledger::Party, codec: String, leg: LegStats
         strangers: counters.strangers,
         encrypted: leg.encrypted,
         unauthentic: counters.unauthentic,
+        joined_ms,
+        left_ms,
     }
 }
 
@@ -120,6 +173,7 @@ fn cue_text(marker: &Marker, rate: Rate) -> String {
     let what = match marker.kind {
         MarkerKind::Gap => format!("{what} {millis} ms"),
         MarkerKind::Drift => format!("{what} {}{millis} ms", if marker.length < 0 { '-' } else { '+' }),
+        MarkerKind::Transfer => format!("{what} to {}", marker.name),
         MarkerKind::Start
         | MarkerKind::Pause
         | MarkerKind::Resume
@@ -138,9 +192,11 @@ fn cue_text(marker: &Marker, rate: Rate) -> String {
 
 fn info(sidecar: &Sidecar) -> Vec<Info> {
     let parties: Vec<String> = sidecar.parties.iter().map(|side| side.party.to_string()).collect();
+    let (first, later) = parties.split_at(parties.len().min(2));
+    let later: String = later.iter().map(|party| format!(", then {party}")).collect();
     vec![
         (*b"ISFT", format!("Telegraphone {}", env!("CARGO_PKG_VERSION"))),
-        (*b"INAM", format!("{} call {}", sidecar.direction, parties.join(" to "))),
+        (*b"INAM", format!("{} call {}{later}", sidecar.direction, first.join(" to "))),
         (*b"IART", parties.join(" & ")),
         (*b"ICRD", sidecar.started.to_string()),
         (*b"ICMT", format!("{}; call {}; recording {}", words(&sidecar.decision), sidecar.call, sidecar.recording)),
@@ -163,7 +219,7 @@ fn words(decision: &Decision) -> String {
 mod tests {
     use super::*;
     use crate::base::{CallId, CompanyId, Direction, RecordingId, Wall};
-    use crate::ledger::Party;
+    use crate::ledger::JoinedBy;
 
     fn draft() -> Draft {
         let party = |address: &str, name: &str| Party { user: None, address: address.into(), name: name.into() };
@@ -195,6 +251,8 @@ mod tests {
             end_reason: Some(EndReason::CallerHungUp),
             problem: String::new(),
             legs: Default::default(),
+            joined: Vec::new(),
+            left: Vec::new(),
         }
     }
 
@@ -209,10 +267,12 @@ mod tests {
             (MarkerKind::Drift, 40, Some(Side::Callee), "drift +5 ms (callee)"),
             (MarkerKind::Drift, -40, None, "drift -5 ms"),
             (MarkerKind::DigitBlanked, 800, None, "digit blanked"),
+            (MarkerKind::Transfer, 0, Some(Side::Callee), "transfer to Carol <203> (callee)"),
             (MarkerKind::End, 0, None, "end"),
         ];
         for (kind, length, side, text) in rows {
-            let marker = Marker { at: 8, length, kind, side };
+            let name = if kind == MarkerKind::Transfer { "Carol <203>".to_owned() } else { String::new() };
+            let marker = Marker { at: 8, length, kind, side, name };
             let dressed = dress(&sidecar(&draft(), finish(vec![marker])));
             let cue = dressed.cues.first().unwrap();
             assert_eq!((cue.at, cue.text.as_str()), (8, text));
@@ -238,5 +298,47 @@ mod tests {
         let sides: Vec<_> =
             sidecar.parties.iter().map(|p| (p.channel.as_str(), p.party.address.as_str(), p.codec.as_str())).collect();
         assert_eq!(sides, [("left", "+15550123", "PCMU"), ("right", "201", "PCMA")]);
+    }
+
+    #[test]
+    fn the_sidecar_names_everybody_who_was_on_the_call_and_when() {
+        let joined = |side, name: &str, offset_ms| Joined {
+            at: Wall::default(),
+            offset_ms,
+            side,
+            party: Party { user: None, address: name.into(), name: String::new() },
+            codec: "PCMU".into(),
+            how: JoinedBy::BlindTransfer,
+            instead_of: Party::default(),
+            from_call: None,
+        };
+        let heard =
+            |received| LegStats { counters: Counters { received, ..Counters::default() }, ..LegStats::default() };
+        let sidecar = sidecar(
+            &draft(),
+            Finish {
+                joined: vec![
+                    joined(Side::Callee, "202", 5_000),
+                    joined(Side::Caller, "+15550999", 7_000),
+                    joined(Side::Callee, "203", 9_000),
+                ],
+                left: vec![(Side::Callee, heard(1)), (Side::Caller, heard(2)), (Side::Callee, heard(3))],
+                legs: [heard(4), heard(5)],
+                ..finish(Vec::new())
+            },
+        );
+        let rows: Vec<_> = sidecar
+            .parties
+            .iter()
+            .map(|p| (p.channel.as_str(), p.party.address.as_str(), p.packets, p.joined_ms, p.left_ms))
+            .collect();
+        let expected = [
+            ("left", "+15550123", 2, 0, Some(7_000)),
+            ("right", "201", 1, 0, Some(5_000)),
+            ("right", "202", 3, 5_000, Some(9_000)),
+            ("left", "+15550999", 4, 7_000, None),
+            ("right", "203", 5, 9_000, None),
+        ];
+        assert_eq!(rows, expected);
     }
 }

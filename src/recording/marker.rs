@@ -20,7 +20,13 @@ impl Markers {
             self.left_out += 1;
             return;
         }
-        self.list.push(Marker { at: u64::try_from(at).unwrap_or(0), length, kind, side });
+        self.list.push(Marker { at: u64::try_from(at).unwrap_or(0), length, kind, side, name: String::new() });
+    }
+
+    /// Marks the place from which `name` is on the channel of `side`.
+    pub fn transfer(&mut self, at: i64, side: Side, name: &str) {
+        let at = u64::try_from(at).unwrap_or(0);
+        self.list.push(Marker { at, length: 0, kind: MarkerKind::Transfer, side: Some(side), name: name.to_owned() });
     }
 
     /// Marks a gap, or makes the last gap of that side longer where they touch.

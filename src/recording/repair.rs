@@ -3,7 +3,7 @@
 use super::wav::offset_of;
 use crate::audio::wav::DATA_OFFSET;
 use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Wall};
-use crate::ledger::{Change, Decision, Marker, Party};
+use crate::ledger::{Change, Decision, Joined, Marker, Party};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a recording when it begins: the first line of its journal.
@@ -43,6 +43,9 @@ pub enum JournalLine {
     Change {
         change: Change,
     },
+    Joined {
+        joined: Box<Joined>,
+    },
 }
 
 /// What could be saved of a `.part`.
@@ -52,6 +55,7 @@ pub struct Repaired {
     pub samples: u64,
     pub markers: Vec<Marker>,
     pub changes: Vec<Change>,
+    pub joined: Vec<Joined>,
 }
 
 /// Reads what a crash left: the length of the `.part` in bytes and the text of its journal, whose
@@ -62,6 +66,7 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
         samples: part_bytes.saturating_sub(DATA_OFFSET) / (offset_of(1) - offset_of(0)),
         markers: Vec::new(),
         changes: Vec::new(),
+        joined: Vec::new(),
     };
     let mut from = 0;
     for line in journal.lines() {
@@ -73,6 +78,7 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
             }
             Ok(JournalLine::Marker { marker }) => repaired.markers.push(marker),
             Ok(JournalLine::Change { change }) => repaired.changes.push(change),
+            Ok(JournalLine::Joined { joined }) => repaired.joined.push(*joined),
             Err(_) => {}
         }
     }
@@ -89,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_torn_journal_gives_what_was_whole() {
-        let marker = |at| Marker { at, length: 0, kind: MarkerKind::Pause, side: None };
+        let marker = |at| Marker { at, length: 0, kind: MarkerKind::Pause, side: None, name: String::new() };
         let mut journal = String::new();
         for line in [
             JournalLine::Part { part: 0, from: 0 },

@@ -123,6 +123,9 @@ impl Timeline {
                 let kind = if on { MarkerKind::Hold } else { MarkerKind::Unhold };
                 self.markers.add(kind, self.axis.position(at), 0, Some(side));
             }
+            TapEvent::Joined { side, at, name } => {
+                self.markers.transfer(self.axis.position(at), side, &String::from_utf8_lossy(name));
+            }
             TapEvent::End { .. } => {}
         }
     }

@@ -363,6 +363,8 @@ impl Call {
             end_reason: end_reason.cloned(),
             problem: problem.clone(),
             legs: self.bridge.stats(),
+            joined: Vec::new(),
+            left: self.bridge.left().to_vec(),
         };
         let started = draft.started;
         let sidecar = sidecar(&draft, finish);

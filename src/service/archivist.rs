@@ -4,7 +4,7 @@
 use super::clock::Clock;
 use super::recorder::Paths;
 use crate::archive::{Durability, Places, Sealed, finish};
-use crate::base::{CallId, Random, Rate, RecordingId, Wall};
+use crate::base::{CallId, Random, Rate, RecordingId, Side, Wall};
 use crate::call::Preparation;
 use crate::ledger::{CallRecord, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
 use crate::media::LegStats;
@@ -46,7 +46,7 @@ pub enum ArchiveOrder {
     /// The call has ended: what its sidecars say.
     Ended {
         record: Box<CallRecord>,
-        stats: Box<[LegStats; 2]>,
+        stats: Box<CallStats>,
         company_name: String,
     },
     /// Policy said to record and no recording was begun.
@@ -69,8 +69,17 @@ struct Waiting {
 
 struct Ended {
     record: CallRecord,
-    stats: [LegStats; 2],
+    stats: CallStats,
     company_name: String,
+}
+
+/// What was counted on the legs of a call.
+#[derive(Clone, Debug, Default)]
+pub struct CallStats {
+    /// Caller, callee: those who were on the call at its end.
+    pub legs: [LegStats; 2],
+    /// Of those who left before, in order.
+    pub left: Vec<(Side, LegStats)>,
 }
 
 /// The archivist's end.
@@ -275,7 +284,7 @@ impl Archivist {
 /// A failure that is ready to be handed over, under this id.
 fn failed(recording: RecordingId, ended: &Ended, problem: String) -> Ready {
     let Ended { record, stats, company_name } = ended;
-    let record = failed_recording(recording, record, company_name, *stats, problem);
+    let record = failed_recording(recording, record, company_name, stats.clone(), problem);
     Ready { record, kind: OutboxKind::RecordingFailed, journal: None }
 }
 
@@ -284,7 +293,7 @@ pub fn failed_recording(
     id: RecordingId,
     record: &CallRecord,
     company_name: &str,
-    legs: [LegStats; 2],
+    stats: CallStats,
     problem: String,
 ) -> RecordingRecord {
     let started = record.answered.unwrap_or(record.started);
@@ -299,7 +308,9 @@ pub fn failed_recording(
         ended_paused: record.ended_paused,
         end_reason: record.end_reason.clone(),
         problem,
-        legs,
+        legs: stats.legs,
+        joined: record.joined.clone(),
+        left: stats.left,
     };
     let sidecar = sidecar(&draft_of(record, company_name, id, started, parties), finish);
     Sealed::default().row(sidecar, String::new())
@@ -319,7 +330,9 @@ fn sidecar_of(part: &ClosedPart, ended: &Ended) -> Sidecar {
         ended_paused: ended.record.ended_paused,
         end_reason: ended.record.end_reason.clone(),
         problem: closed.problem.clone().unwrap_or_default(),
-        legs: ended.stats,
+        legs: ended.stats.legs,
+        joined: ended.record.joined.clone(),
+        left: ended.stats.left.clone(),
     };
     sidecar(&Draft { part: closed.part, ..draft }, finish)
 }

@@ -188,7 +188,9 @@ impl Core {
             Report::Fact { call, fact } => {
                 self.switch.fact(call, fact, self.clock.now(), self.clock.wall(), &mut self.shell)
             }
-            Report::Over { call, stats, ports } => self.shell.over(call, stats, ports),
+            Report::Over { call, stats, ports } => self.shell.over(call, stats, &ports),
+            Report::Left { port } => self.shell.ports.give_back(port),
+            Report::Given { to, moved, sockets } => self.shell.given(to, moved, sockets),
         }
     }
 

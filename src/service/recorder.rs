@@ -6,7 +6,6 @@ use super::clock::Clock;
 use super::priority::{WorkerClass, lower_recorder};
 use crate::base::{CallId, Random, RecordingId, Span, Time};
 use crate::call::Preparation;
-use crate::ledger::Change;
 use crate::media::{TAP_HEADER, TapEvent, decode_tap, payload_length};
 use crate::recording::{Closed, Draft, JournalLine, PartFile, Take, TakeState, TimelineConfig};
 use rtrb::Consumer;
@@ -30,7 +29,7 @@ pub enum RecorderOrder {
     /// For the journal of a recording that is under way.
     Note {
         slot: u32,
-        change: Box<Change>,
+        line: Box<JournalLine>,
     },
     Stop,
 }
@@ -104,16 +103,16 @@ struct Entry {
     take: Take,
     files: Files,
     next_write: Time,
-    /// Commands that are not in a journal yet: the file that they belong to comes by another way.
-    notes: Vec<Change>,
+    /// Commands and parties that are not in a journal yet: the file that they belong to comes by another way.
+    notes: Vec<JournalLine>,
 }
 
 impl Entry {
     /// Journals the commands, once there is a file: also the one that began it.
     fn journal_notes(&mut self) {
         if self.take.state() == TakeState::Running {
-            for change in self.notes.drain(..) {
-                let _ = self.files.journal(&JournalLine::Change { change });
+            for line in self.notes.drain(..) {
+                let _ = self.files.journal(&line);
             }
         }
     }
@@ -159,9 +158,9 @@ impl Recorder {
                     let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
                     self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO, notes: Vec::new() });
                 }
-                RecorderOrder::Note { slot, change } => {
+                RecorderOrder::Note { slot, line } => {
                     if let Some(entry) = self.takes.get_mut(&slot) {
-                        entry.notes.push(*change);
+                        entry.notes.push(*line);
                         entry.journal_notes();
                     }
                 }

@@ -246,6 +246,8 @@ fn crashed_sidecar(draft: &Draft, repaired: &Repaired, state: RecordingState, pr
         end_reason: Some(EndReason::Crashed),
         problem: problem.to_owned(),
         legs: Default::default(),
+        joined: repaired.joined.clone(),
+        left: Vec::new(),
     };
     sidecar(draft, finish)
 }
@@ -322,6 +324,7 @@ fn call_of(sidecar: &Sidecar, now: Wall) -> CallRecord {
         end_reason: Some(EndReason::Crashed),
         decision: sidecar.decision.clone(),
         changes: sidecar.changes.clone(),
+        joined: Vec::new(),
         ended_paused: sidecar.ended_paused,
     }
 }

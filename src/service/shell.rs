@@ -1,15 +1,16 @@
 //! What the switch asks for is done here: ports, media workers, recorders, storage.
 
-use super::archivist::ArchiveOrder;
+use super::archivist::{ArchiveOrder, CallStats};
 use super::clock::OsRandom;
 use super::config::{MediaAddress, RtpConfig};
 use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
 use super::worker::{Command, Slot, WorkerHandle};
 use crate::base::{CallId, Random, Side};
-use crate::call::{LegPort, MediaOrder, Preparation, Shell, Shortage};
-use crate::ledger::{CallRecord, Change};
-use crate::media::LegStats;
+use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Preparation, Shell, Shortage};
+use crate::ledger::{CallRecord, Change, Joined};
+use crate::media::{Joining, MovedLeg};
+use crate::recording::JournalLine;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -33,10 +34,21 @@ struct Place {
     slot: Slot,
     /// Opened, not yet given to the worker.
     sockets: [Option<LegSockets>; 2],
+    /// For the target of a transfer that rings.
+    target: Option<LegSockets>,
+    /// A leg of another call is on its way here: what is told this call until then waits.
+    awaited: Option<Awaited>,
     company_name: String,
     prepared: bool,
     /// The record at the end, while the worker's last word is awaited.
     ended: Option<Box<CallRecord>>,
+}
+
+/// What waits for a leg that another worker gives up.
+#[derive(Debug)]
+struct Awaited {
+    joining: Box<Joining>,
+    orders: Vec<MediaOrder>,
 }
 
 /// The shell of the running service.
@@ -95,13 +107,57 @@ impl ServiceShell {
     }
 
     /// The worker has closed the call's sockets.
-    pub fn over(&mut self, call: CallId, stats: Box<[LegStats; 2]>, ports: [u16; 2]) {
+    pub fn over(&mut self, call: CallId, stats: Box<CallStats>, ports: &[u16]) {
         for port in ports {
-            self.ports.give_back(port);
+            self.ports.give_back(*port);
         }
         let Some(place) = self.places.remove(&call) else { return };
         let Some(record) = place.ended.filter(|_| place.prepared) else { return };
         self.to_archive(ArchiveOrder::Ended { record, stats, company_name: place.company_name });
+    }
+
+    /// A worker has given up the leg that this call waits for.
+    pub fn given(&mut self, call: CallId, moved: Box<MovedLeg>, sockets: LegSockets) {
+        let Some(place) = self.places.get_mut(&call) else { return self.ports.give_back(sockets.port) };
+        let (worker, slot) = (place.worker, place.slot);
+        let Some(Awaited { joining, orders }) = place.awaited.take() else {
+            return self.ports.give_back(sockets.port);
+        };
+        if let Some(worker) = self.workers.get(worker) {
+            worker.send(Command::Join { slot, joining, sockets, moved: Some(moved) });
+        }
+        for order in orders {
+            self.media(call, order);
+        }
+    }
+
+    /// A party takes a place: with the sockets that were opened for it, or with those of the call
+    /// that it comes from.
+    fn join(&mut self, call: CallId, join: Join) {
+        let Join { joining, from } = join;
+        let joining = Box::new(joining);
+        match from {
+            JoinFrom::Target => {
+                let Some(place) = self.places.get_mut(&call) else { return };
+                let (worker, slot) = (place.worker, place.slot);
+                let Some(sockets) = place.target.take() else { return };
+                if let Some(worker) = self.workers.get(worker) {
+                    worker.send(Command::Join { slot, joining, sockets, moved: None });
+                }
+            }
+            JoinFrom::Call { .. } => {
+                if let Some(place) = self.places.get_mut(&call) {
+                    place.awaited = Some(Awaited { joining, orders: Vec::new() });
+                }
+            }
+        }
+    }
+
+    fn close_target(&mut self, call: CallId) {
+        let target = self.places.get_mut(&call).and_then(|place| place.target.take());
+        if let Some(sockets) = target {
+            self.ports.give_back(sockets.port);
+        }
     }
 
     fn to_archive(&self, order: ArchiveOrder) {
@@ -135,6 +191,8 @@ impl ServiceShell {
             worker: least.unwrap_or(0),
             slot,
             sockets: [None, None],
+            target: None,
+            awaited: None,
             company_name: String::new(),
             prepared: false,
             ended: None,
@@ -149,6 +207,26 @@ impl ServiceShell {
         let command = Command::Add { slot, call, sockets: Box::new([caller, callee]), config };
         if let Some(worker) = self.workers.get(worker) {
             worker.send(command);
+        }
+    }
+
+    fn open_sockets(&mut self, local: IpAddr) -> Result<(LegSockets, LegPort), Shortage> {
+        let fits = |address: &&MediaAddress| address.bind.is_ipv4() == local.is_ipv4();
+        let address =
+            self.addresses.iter().find(fits).or_else(|| self.addresses.first()).copied().ok_or(Shortage::Ports)?;
+        let sockets = self.ports.open(address.bind).map_err(|error| match is_file_limit(&error) {
+            true => Shortage::Files,
+            false => Shortage::Ports,
+        })?;
+        let port = sockets.port;
+        Ok((sockets, LegPort { address: address.advertise, port }))
+    }
+
+    /// What the recording's journal has to know.
+    fn note(&self, call: CallId, line: JournalLine) {
+        let Some(place) = self.places.get(&call) else { return };
+        if let Some(recorder) = self.recorder_of(place.worker) {
+            recorder.send(RecorderOrder::Note { slot: place.slot.0, line: Box::new(line) });
         }
     }
 
@@ -188,26 +266,34 @@ impl Shell for ServiceShell {
     }
 
     fn open_leg(&mut self, call: CallId, side: Side, local: IpAddr) -> Result<LegPort, Shortage> {
-        let fits = |address: &&MediaAddress| address.bind.is_ipv4() == local.is_ipv4();
-        let address =
-            self.addresses.iter().find(fits).or_else(|| self.addresses.first()).copied().ok_or(Shortage::Ports)?;
-        let sockets = self.ports.open(address.bind).map_err(|error| match is_file_limit(&error) {
-            true => Shortage::Files,
-            false => Shortage::Ports,
-        })?;
-        let port = sockets.port;
-        let place = self.place(call);
-        if let Some(slot) = place.sockets.get_mut(side.channel()) {
+        let (sockets, port) = self.open_sockets(local)?;
+        if let Some(slot) = self.place(call).sockets.get_mut(side.channel()) {
             *slot = Some(sockets);
         }
-        Ok(LegPort { address: address.advertise, port })
+        Ok(port)
+    }
+
+    fn open_target(&mut self, call: CallId, local: IpAddr) -> Result<LegPort, Shortage> {
+        self.close_target(call);
+        let (sockets, port) = self.open_sockets(local)?;
+        self.place(call).target = Some(sockets);
+        Ok(port)
     }
 
     fn media(&mut self, call: CallId, order: MediaOrder) {
+        if let Some(awaited) = self.places.get_mut(&call).and_then(|place| place.awaited.as_mut()) {
+            return awaited.orders.push(order);
+        }
+        if matches!(order, MediaOrder::End | MediaOrder::GiveUp { .. }) {
+            self.close_target(call);
+        }
         let order = match order {
             MediaOrder::Open(config) => return self.open_bridge(call, config),
+            MediaOrder::Join(join) => return self.join(call, *join),
+            MediaOrder::CloseTarget => return self.close_target(call),
             MediaOrder::End if self.drop_unused(call) => return,
             MediaOrder::End
+            | MediaOrder::GiveUp { .. }
             | MediaOrder::SetMedia { .. }
             | MediaOrder::Connect
             | MediaOrder::SetRules(_)
@@ -236,10 +322,12 @@ impl Shell for ServiceShell {
 
     fn changed(&mut self, call: CallId, change: &Change) {
         tracing::info!(%call, wanted = change.wanted, refused = ?change.refused, record = change.decision.record, "recording commanded");
-        let Some((worker, slot)) = self.places.get(&call).map(|place| (place.worker, place.slot)) else { return };
-        if let Some(recorder) = self.recorder_of(worker) {
-            recorder.send(RecorderOrder::Note { slot: slot.0, change: Box::new(change.clone()) });
-        }
+        self.note(call, JournalLine::Change { change: change.clone() });
+    }
+
+    fn joined(&mut self, call: CallId, joined: &Joined) {
+        tracing::info!(%call, side = %joined.side, how = ?joined.how, "another party is on the call");
+        self.note(call, JournalLine::Joined { joined: Box::new(joined.clone()) });
     }
 
     fn save(&mut self, record: &CallRecord) {

@@ -5,12 +5,13 @@
 //! buffer ─► `Bridge::on_rtp` rewrites it there ─► one `sendto`; the tap's copy goes into the ring.
 //! No lock, no allocation and no log line on that way.
 
+use super::archivist::CallStats;
 use super::clock::Clock;
 use super::ports::LegSockets;
 use super::priority::{WorkerClass, raise_worker};
 use crate::base::{CallId, Side, Span, Time};
 use crate::call::MediaOrder;
-use crate::media::{Bridge, BridgeConfig, Fact, LegStats, Out, TAP_HEADER, TapEvent, encode_tap};
+use crate::media::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Out, TAP_HEADER, TapEvent, encode_tap};
 use rtrb::Producer;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::OwnedFd;
@@ -42,6 +43,13 @@ pub enum Command {
         slot: Slot,
         order: MediaOrder,
     },
+    /// Another party takes a place in the call, with sockets of its own.
+    Join {
+        slot: Slot,
+        joining: Box<Joining>,
+        sockets: LegSockets,
+        moved: Option<Box<MovedLeg>>,
+    },
     Stop,
 }
 
@@ -55,8 +63,18 @@ pub enum Report {
     /// The call's sockets are closed: its ports are free.
     Over {
         call: CallId,
-        stats: Box<[LegStats; 2]>,
-        ports: [u16; 2],
+        stats: Box<CallStats>,
+        ports: Vec<u16>,
+    },
+    /// The sockets of a party that left the call are closed.
+    Left {
+        port: u16,
+    },
+    /// A leg for the call `to`. What its far side sends meanwhile waits in the socket.
+    Given {
+        to: CallId,
+        moved: Box<MovedLeg>,
+        sockets: LegSockets,
     },
 }
 
@@ -343,6 +361,7 @@ impl Worker {
             match self.inbox.try_recv() {
                 Ok(Command::Add { slot, call, sockets, config }) => self.add(slot, call, *sockets, *config),
                 Ok(Command::Order { slot, order }) => self.order(slot, order),
+                Ok(Command::Join { slot, joining, sockets, moved }) => self.join(slot, *joining, sockets, moved),
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
                     self.end_all();
                     return false;
@@ -354,22 +373,82 @@ impl Worker {
 
     fn add(&mut self, slot: Slot, id: CallId, sockets: [LegSockets; 2], config: BridgeConfig) {
         for (side, own) in Side::BOTH.into_iter().zip(&sockets) {
-            for (socket, is_rtcp) in [(&own.rtp, false), (&own.rtcp, true)] {
-                let data = epoll::EventData::new_u64(token(slot.0, side, is_rtcp));
-                if let Err(error) = epoll::add(&self.epoll, socket, data, epoll::EventFlags::IN) {
-                    tracing::error!(call = %id, %error, "a media socket cannot be watched");
-                }
-            }
+            self.watch(slot, id, side, own);
         }
         let bridge = Bridge::new(config, self.clock.now());
         self.calls.insert(slot.0, Call { id, bridge, sockets, muxed: [false; 2] });
         self.count.store(self.calls.len(), Ordering::Relaxed);
     }
 
+    fn watch(&self, slot: Slot, id: CallId, side: Side, own: &LegSockets) {
+        for (socket, is_rtcp) in [(&own.rtp, false), (&own.rtcp, true)] {
+            let data = epoll::EventData::new_u64(token(slot.0, side, is_rtcp));
+            if let Err(error) = epoll::add(&self.epoll, socket, data, epoll::EventFlags::IN) {
+                tracing::error!(call = %id, %error, "a media socket cannot be watched");
+            }
+        }
+    }
+
+    fn join(&mut self, slot: Slot, joining: Joining, sockets: LegSockets, moved: Option<Box<MovedLeg>>) {
+        let (now, ntp, side) = (self.clock.now(), self.clock.ntp(), joining.side);
+        let Some(id) = self.calls.get(&slot.0).map(|call| call.id) else {
+            return self.unsent.push(Report::Left { port: sockets.port });
+        };
+        if moved.is_none() {
+            // What came while the phone still rang is not for this call.
+            drain(&sockets.rtp);
+        }
+        self.watch(slot, id, side, &sockets);
+        let Some(call) = self.calls.get_mut(&slot.0) else { return };
+        let muxed = joining.media.rtcp_mux;
+        let mut out = WorkerOut {
+            slot: slot.0,
+            id,
+            sockets: &call.sockets,
+            muxed: call.muxed,
+            ring: &mut self.ring,
+            reports: &mut self.unsent,
+        };
+        call.bridge.join(joining, moved.map(|moved| *moved), now, ntp, &mut out);
+        if let Some(own) = call.sockets.get_mut(side.channel()) {
+            let old = std::mem::replace(own, sockets);
+            self.unsent.push(Report::Left { port: old.port });
+        }
+        if let Some(slot) = call.muxed.get_mut(side.channel()) {
+            *slot = muxed;
+        }
+    }
+
+    /// The call ends, and one of its legs goes on in the call `to`, perhaps on another worker.
+    fn give_up(&mut self, slot: Slot, side: Side, to: CallId, name: &str) {
+        let now = self.clock.now();
+        let Some(call) = self.calls.get_mut(&slot.0) else { return };
+        let mut out = WorkerOut {
+            slot: slot.0,
+            id: call.id,
+            sockets: &call.sockets,
+            muxed: call.muxed,
+            ring: &mut self.ring,
+            reports: &mut self.unsent,
+        };
+        let moved = Box::new(call.bridge.give_up(side, name, now, &mut out));
+        let Some(sockets) = self.end_but(slot.0, Some(side)) else { return };
+        for socket in [&sockets.rtp, &sockets.rtcp] {
+            if let Err(error) = epoll::delete(&self.epoll, socket) {
+                tracing::error!(%error, "a media socket cannot be let go");
+            }
+        }
+        self.unsent.push(Report::Given { to, moved, sockets });
+    }
+
     fn order(&mut self, slot: Slot, order: MediaOrder) {
         let now = self.clock.now();
         if matches!(order, MediaOrder::End) {
-            return self.end(slot.0);
+            self.end_but(slot.0, None);
+            return;
+        }
+        if let MediaOrder::GiveUp { side, to, told } = &order {
+            return self.give_up(slot, *side, *to, told);
         }
         let Some(call) = self.calls.get_mut(&slot.0) else { return };
         if let MediaOrder::SetMedia { side, media } = &order
@@ -386,7 +465,11 @@ impl Worker {
             reports: &mut self.unsent,
         };
         match order {
-            MediaOrder::Open(_) | MediaOrder::End => {}
+            MediaOrder::Open(_)
+            | MediaOrder::Join(_)
+            | MediaOrder::CloseTarget
+            | MediaOrder::GiveUp { .. }
+            | MediaOrder::End => {}
             MediaOrder::SetMedia { side, media } => call.bridge.set_media(side, *media, now, &mut out),
             MediaOrder::Connect => call.bridge.connect(now, &mut out),
             MediaOrder::SetRules(rules) => call.bridge.set_rules(rules, now, &mut out),
@@ -402,9 +485,10 @@ impl Worker {
         }
     }
 
-    fn end(&mut self, slot: u32) {
+    /// Ends a call; the sockets of the leg that goes on elsewhere are given back open.
+    fn end_but(&mut self, slot: u32, kept: Option<Side>) -> Option<LegSockets> {
         let (now, ntp) = (self.clock.now(), self.clock.ntp());
-        let Some(mut call) = self.calls.remove(&slot) else { return };
+        let mut call = self.calls.remove(&slot)?;
         self.count.store(self.calls.len(), Ordering::Relaxed);
         let mut out = WorkerOut {
             slot,
@@ -415,17 +499,19 @@ impl Worker {
             reports: &mut self.unsent,
         };
         call.bridge.end(now, ntp, &mut out);
-        let stats = Box::new(call.bridge.stats());
-        let ports = call.sockets.each_ref().map(|sockets| sockets.port);
-        let id = call.id;
-        drop(call);
-        self.unsent.push(Report::Over { call: id, stats, ports });
+        let stats = Box::new(CallStats { legs: call.bridge.stats(), left: call.bridge.left().to_vec() });
+        let sockets = Side::BOTH.into_iter().zip(call.sockets);
+        let (kept, closed): (Vec<_>, Vec<_>) = sockets.partition(|(side, _)| kept == Some(*side));
+        let ports = closed.iter().map(|(_, sockets)| sockets.port).collect();
+        drop(closed);
+        self.unsent.push(Report::Over { call: call.id, stats, ports });
+        kept.into_iter().next().map(|(_, sockets)| sockets)
     }
 
     fn end_all(&mut self) {
         let slots: Vec<u32> = self.calls.keys().copied().collect();
         for slot in slots {
-            self.end(slot);
+            self.end_but(slot, None);
         }
         for report in self.unsent.drain(..) {
             let _ = self.reports.blocking_send(report);
@@ -457,6 +543,12 @@ const fn token(slot: u32, side: Side, is_rtcp: bool) -> u64 {
 const fn read_token(token: u64) -> (u32, Side, bool) {
     let side = if token & 2 == 0 { Side::Caller } else { Side::Callee };
     ((token >> 2) as u32, side, token & 1 == 1)
+}
+
+/// Reads a socket empty.
+fn drain(socket: &UdpSocket) {
+    let mut buffer = [0u8; 64];
+    while socket.recv_from(&mut buffer).is_ok() {}
 }
 
 /// Where a bridge's results go: the call's sockets, the ring, the reports.
@@ -498,12 +590,9 @@ impl Out for WorkerOut<'_> {
 
     fn tap(&mut self, event: &TapEvent<'_>) -> bool {
         let header = encode_tap(self.slot, event);
-        let payload = match event {
-            TapEvent::Frame { payload, .. } => *payload,
-            TapEvent::Gate { .. } | TapEvent::Key { .. } | TapEvent::Hold { .. } | TapEvent::End { .. } => &[],
-        };
+        let payload = event.payload();
         // Frames leave room for the events that must not be lost.
-        let reserve = if payload.is_empty() { 0 } else { RESERVE };
+        let reserve = if event.may_be_lost() { RESERVE } else { 0 };
         if self.ring.slots() < TAP_HEADER + payload.len() + reserve {
             return false;
         }
@@ -516,5 +605,5 @@ impl Out for WorkerOut<'_> {
     }
 }
 
-/// Bytes of the ring that only events without payload may use: gates, ends.
+/// Bytes of the ring that only events that must not be lost may use: gates, transfers, ends.
 const RESERVE: usize = 1 << 20;

@@ -32,9 +32,10 @@ impl Default for Capabilities {
                 Method::Options,
                 Method::Info,
                 Method::Update,
+                Method::Refer,
             ],
             schemes: vec![Scheme::Sip, Scheme::Sips, Scheme::Tel],
-            option_tags: text(&["timer"]),
+            option_tags: text(&["timer", "replaces", "norefersub"]),
             content_types: text(&["application/sdp", "application/dtmf-relay", "application/dtmf"]),
             answer_types: text(&["application/sdp"]),
         }

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod message;
 pub mod parse;
+pub mod refer;
 pub mod session_timer;
 pub mod transaction;
 pub mod uri;

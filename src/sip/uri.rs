@@ -321,6 +321,13 @@ impl Uri {
         Some(String::from_utf8_lossy(&unescape(user)).into_owned())
     }
 
+    /// A header that the URI asks for, unescaped (RFC 3261 §19.1.1).
+    pub fn header(&self, name: &str) -> Option<String> {
+        let pairs = self.headers.as_deref()?.split('&').filter_map(|pair| pair.split_once('='));
+        let value = pairs.into_iter().find(|(said, _)| said.eq_ignore_ascii_case(name))?.1;
+        Some(String::from_utf8_lossy(&unescape(value)).into_owned())
+    }
+
     /// Equality by RFC 3261 §19.1.4.
     pub fn equivalent(&self, other: &Uri) -> bool {
         self.scheme == other.scheme

@@ -3,7 +3,7 @@
 use super::row::Reading;
 use super::{Store, StoreError};
 use crate::base::{CallId, CompanyId, Direction, NumberId, UserId};
-use crate::ledger::{CallRecord, Change, Decision, EndReason, Outcome, Party};
+use crate::ledger::{CallRecord, Change, Decision, EndReason, Joined, Outcome, Party};
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -14,6 +14,8 @@ struct Detail {
     decision: Decision,
     changes: Vec<Change>,
     end_reason: Option<EndReason>,
+    #[serde(default)]
+    joined: Vec<Joined>,
 }
 
 impl Store {
@@ -89,9 +91,15 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
         end_reason,
         decision,
         changes,
+        joined,
         ended_paused,
     } = call;
-    let detail = Detail { decision: decision.clone(), changes: changes.clone(), end_reason: end_reason.clone() };
+    let detail = Detail {
+        decision: decision.clone(),
+        changes: changes.clone(),
+        end_reason: end_reason.clone(),
+        joined: joined.clone(),
+    };
     let query = sqlx::query(
         "INSERT INTO calls (id, company_id, direction, started, answered, ended, outcome, number_id,
                             caller_user_id, caller_address, caller_name, callee_user_id, callee_address, callee_name,
@@ -131,7 +139,7 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
 
 fn call(row: &SqliteRow) -> Result<CallRecord, StoreError> {
     let row = Reading::new("calls", row);
-    let Detail { decision, changes, end_reason } = row.json("detail")?;
+    let Detail { decision, changes, end_reason, joined } = row.json("detail")?;
     Ok(CallRecord {
         id: row.word("id", CallId::parse)?,
         company: CompanyId(row.get("company_id")?),
@@ -154,6 +162,7 @@ fn call(row: &SqliteRow) -> Result<CallRecord, StoreError> {
         end_reason,
         decision,
         changes,
+        joined,
         ended_paused: row.get("ended_paused")?,
     })
 }

@@ -4,8 +4,8 @@ use crate::directory::Directory;
 use crate::directory::file::CompanyFile;
 use crate::directory::plan::{self, Plan, ha1};
 use crate::ledger::{
-    Because, By, CallRecord, Change, Decision, EndReason, How, OutboxKind, Outcome, Party, RecordingRecord,
-    RecordingState, Sidecar, SidecarParty,
+    Because, By, CallRecord, Change, Decision, EndReason, How, Joined, JoinedBy, OutboxKind, Outcome, Party,
+    RecordingRecord, RecordingState, Sidecar, SidecarParty,
 };
 use argon2::{Argon2, PasswordVerifier};
 use tempfile::TempDir;
@@ -104,6 +104,16 @@ fn call(n: u8) -> CallRecord {
         end_reason: None,
         decision: decision(true),
         changes: Vec::new(),
+        joined: vec![Joined {
+            at: at(3),
+            offset_ms: 1_000,
+            side: Side::Callee,
+            party: party(Some(8), "202"),
+            codec: "PCMA".to_owned(),
+            how: JoinedBy::BlindTransfer,
+            instead_of: party(Some(7), "201"),
+            from_call: None,
+        }],
         ended_paused: false,
     }
 }
@@ -121,6 +131,8 @@ fn recording(n: u8, company: i64) -> RecordingRecord {
         strangers: 0,
         encrypted: false,
         unauthentic: 0,
+        joined_ms: 0,
+        left_ms: None,
     };
     let sidecar = Sidecar {
         version: 1,

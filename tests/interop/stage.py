@@ -93,6 +93,7 @@ class Stage:
         self.services: list[Service] = []
         self._hosts: dict[str, Namespace] = {}
         self.high = sound.write_tone(folder / "620.wav", sound.CALLEE_HZ)
+        self.third = sound.write_tone(folder / "860.wav", sound.THIRD_HZ)
         self.low = sound.write_tone(folder / "440.wav", sound.CALLER_HZ)
 
     def service(

@@ -1,11 +1,11 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{LegPort, MediaOrder, Preparation, Shell, Shortage};
-use crate::ledger::{CallRecord, Change};
-use crate::media::{Bridge, Fact, LegMedia, Out, TapEvent};
+use crate::call::{JoinFrom, LegPort, MediaOrder, Preparation, Shell, Shortage};
+use crate::ledger::{CallRecord, Change, Joined};
+use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TapEvent};
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 /// Packets and tap events of the bridges.
@@ -40,6 +40,11 @@ pub struct Desk {
     pub orders: Vec<(CallId, MediaOrder)>,
     pub prepared: Vec<Preparation>,
     pub changes: Vec<Change>,
+    pub joined: Vec<Joined>,
+    /// Calls with a port for the target of a transfer.
+    targets: HashSet<CallId>,
+    /// Legs of real bridges on their way: who waits for one.
+    awaited: HashMap<CallId, Joining>,
     pub saved: Vec<CallRecord>,
     pub not_recorded: Vec<String>,
     pub facts: VecDeque<(CallId, Fact)>,
@@ -62,6 +67,9 @@ impl Desk {
             orders: Vec::new(),
             prepared: Vec::new(),
             changes: Vec::new(),
+            joined: Vec::new(),
+            targets: HashSet::new(),
+            awaited: HashMap::new(),
             saved: Vec::new(),
             not_recorded: Vec::new(),
             facts: VecDeque::new(),
@@ -147,6 +155,20 @@ impl Desk {
             MediaOrder::StopPrompt { side } => bridge.stop_prompt(*side),
             MediaOrder::Collect { side, on } => bridge.collect_keys(*side, *on),
             MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
+            MediaOrder::Join(join) => match join.from {
+                JoinFrom::Target => bridge.join(join.joining.clone(), None, now, 0, tape),
+                JoinFrom::Call { .. } => drop(self.awaited.insert(call, join.joining.clone())),
+            },
+            MediaOrder::GiveUp { side, to, told } => {
+                let moved = bridge.give_up(*side, told, now, tape);
+                bridge.end(now, 0, tape);
+                self.bridges.remove(&call);
+                let joining = self.awaited.remove(to).expect("somebody waits for the leg");
+                if let Some(bridge) = self.bridges.get_mut(to) {
+                    bridge.join(joining, Some(moved), now, 0, tape);
+                }
+            }
+            MediaOrder::CloseTarget => {}
             MediaOrder::End => {
                 bridge.end(now, 0, tape);
                 self.bridges.remove(&call);
@@ -155,23 +177,38 @@ impl Desk {
         self.take_facts(call);
     }
 
+    /// The party that a worker was told of last, on that side.
+    pub fn joining(&self, of: Side) -> &Joining {
+        let joins = self.orders.iter().rev().filter_map(|(_, order)| match order {
+            MediaOrder::Join(join) if join.joining.side == of => Some(&join.joining),
+            _ => None,
+        });
+        joins.into_iter().next().expect("somebody joined")
+    }
+
     /// Every call that took a port opened once at most and ended once, as its last order.
     pub fn assert_balanced(&self) {
+        assert!(self.targets.is_empty(), "a port for a target was left open");
+        assert!(self.awaited.is_empty(), "a leg never came");
         for call in self.legs.keys() {
             let orders: Vec<&MediaOrder> =
                 self.orders.iter().filter(|(of, _)| of == call).map(|(_, order)| order).collect();
-            let ends = orders.iter().filter(|order| matches!(order, MediaOrder::End)).count();
+            let is_last = |order: &MediaOrder| matches!(order, MediaOrder::End | MediaOrder::GiveUp { .. });
+            let ends = orders.iter().filter(|order| is_last(order)).count();
             let opens = orders.iter().filter(|order| matches!(order, MediaOrder::Open(_))).count();
             assert_eq!(ends, 1, "one End for {call}");
-            assert!(matches!(orders.last(), Some(MediaOrder::End)), "End is the last order");
+            assert!(orders.last().is_some_and(|order| is_last(order)), "End is the last order");
             let opened_first = matches!(orders.first(), Some(MediaOrder::Open(_)));
             assert!(opens == 1 && opened_first || orders.len() == 1, "one Open before all else: {opens}");
             let saved: Vec<&CallRecord> = self.saved.iter().filter(|record| record.id == *call).collect();
             if opens == 1 {
                 let last = saved.last().expect("a call that was opened is saved");
                 assert!(last.ended.is_some() && last.end_reason.is_some(), "saved with its end");
-                let commands = last.changes.len();
-                assert!(saved.len() <= 2 + commands, "saved at the answer, at each command and at the end only");
+                let events = last.changes.len() + last.joined.len();
+                assert!(
+                    saved.len() <= 2 + events,
+                    "saved at the answer, each command, each transfer, and the end only"
+                );
             }
         }
     }
@@ -198,7 +235,23 @@ impl Shell for Desk {
         Ok(LegPort { address: local, port: base + 2 * u16::try_from(self.legs.len() % 1_000).unwrap() })
     }
 
+    fn open_target(&mut self, call: CallId, local: IpAddr) -> Result<LegPort, Shortage> {
+        if self.free_ports == 0 {
+            return Err(Shortage::Ports);
+        }
+        assert!(self.targets.insert(call), "one target at a time");
+        Ok(LegPort { address: local, port: 30_000 })
+    }
+
     fn media(&mut self, call: CallId, order: MediaOrder) {
+        match &order {
+            MediaOrder::Join(join) if matches!(join.from, JoinFrom::Target) => {
+                assert!(self.targets.remove(&call), "a target joins on its port");
+            }
+            MediaOrder::CloseTarget => assert!(self.targets.remove(&call), "the port was open"),
+            MediaOrder::End | MediaOrder::GiveUp { .. } => drop(self.targets.remove(&call)),
+            _ => {}
+        }
         assert!(self.legs.contains_key(&call), "orders are for calls that have ports");
         if self.plays {
             self.play(call, &order);
@@ -215,6 +268,10 @@ impl Shell for Desk {
 
     fn changed(&mut self, _: CallId, change: &Change) {
         self.changes.push(change.clone());
+    }
+
+    fn joined(&mut self, _: CallId, joined: &Joined) {
+        self.joined.push(joined.clone());
     }
 
     fn save(&mut self, record: &CallRecord) {

@@ -21,6 +21,7 @@ mod routes;
 mod sdp;
 mod shortages;
 mod timers;
+mod transfer;
 
 pub use desk::Desk;
 pub use directory::{ACME, BOLT, CARRIER, companies};

@@ -4,7 +4,8 @@ use super::directory::password;
 use super::sdp::{Voice, answer_flow, flow_of};
 use super::{CARRIER, SWITCH, uri};
 use crate::base::{Seeded, Time};
-use crate::sip::dialog::Dialog;
+use crate::sip::Peer;
+use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::digest::{challenges, respond};
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
 use crate::sip::message::{Method, Request, Response};
@@ -54,6 +55,10 @@ pub struct Phone {
     /// The INVITE that rings here.
     pub incoming: Option<(ServerTx, Request)>,
     pub dialog: Option<Dialog>,
+    /// Calls that it keeps beside the one it is in.
+    pub parked: Vec<Dialog>,
+    /// Requests of this method are never answered.
+    pub deaf_to: Option<Method>,
     tag: String,
     pub changes: Vec<(ClientTx, Request)>,
     /// All that came, oldest first.
@@ -73,7 +78,7 @@ impl Phone {
             extension: extension.to_owned(),
             password: password(domain),
             peer,
-            endpoint: Endpoint::new(EndpointConfig::default()),
+            endpoint: Endpoint::new(hears_of_transfers()),
             dice: Seeded(1_000 + id as u64),
             on_call: OnCall::Wait,
             on_change: OnChange::Accept,
@@ -96,6 +101,8 @@ impl Phone {
             outgoing: None,
             incoming: None,
             dialog: None,
+            parked: Vec::new(),
+            deaf_to: None,
             tag: format!("phone{id}"),
             changes: Vec::new(),
             requests: Vec::new(),
@@ -247,6 +254,27 @@ impl Phone {
         self.changes.push((tx, request));
     }
 
+    /// Keeps the call for later, and is free for another.
+    pub fn park(&mut self) {
+        self.parked.extend(self.dialog.take());
+    }
+
+    /// REFER in the call that it is in.
+    pub fn refer(&mut self, to: &str, headers: &[(&str, &str)], now: Time) {
+        let mut request = self.inside(Method::Refer).with_header("Refer-To", to);
+        for (name, value) in headers {
+            request.headers.push(name, *value);
+        }
+        self.send(request, now);
+    }
+
+    /// The status lines that it heard of its transfers.
+    pub fn progress(&self) -> Vec<u16> {
+        let notifies = self.requests.iter().filter(|(_, request)| request.method == Method::Notify);
+        let status = |body: &[u8]| String::from_utf8_lossy(body).split(' ').nth(1).and_then(|s| s.parse().ok());
+        notifies.filter_map(|(_, request)| status(&request.body)).collect()
+    }
+
     pub fn info(&mut self, kind: &str, body: &str, now: Time) {
         let request = self.inside(Method::Info).with_body(kind, body.to_owned());
         self.send(request, now);
@@ -293,8 +321,11 @@ impl Phone {
         self.requests.push((tx, request.clone()));
         let inside = request.to_tag().is_some();
         if inside {
-            let known = self.dialog.as_mut().is_some_and(|dialog| dialog.accept(&request).is_ok());
-            if !known {
+            if self.deaf_to.as_ref() == Some(&request.method) {
+                return;
+            }
+            let mut all = self.parked.iter_mut().chain(&mut self.dialog);
+            if !all.any(|dialog| dialog.accept(&request).is_ok()) {
                 return self.endpoint.respond(tx, request.response(481), now);
             }
         }
@@ -306,7 +337,9 @@ impl Phone {
                 OnChange::Wait => {}
             },
             (Method::Bye, _) => {
-                self.dialog = None;
+                let of = DialogId::of_request(&request);
+                self.parked.retain(|dialog| Some(dialog.id()) != of);
+                self.dialog = self.dialog.take().filter(|dialog| Some(dialog.id()) != of);
                 self.endpoint.respond(tx, request.response(200), now);
             }
             _ => self.endpoint.respond(tx, request.response(200), now),
@@ -401,4 +434,12 @@ impl Phone {
         let of = self.requests.iter().rev().find(|(_, request)| request.method == method);
         &of.expect("a request").1
     }
+}
+
+/// Phones take NOTIFY, which the service has no use for.
+fn hears_of_transfers() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config.capabilities.methods.push(Method::Notify);
+    config.capabilities.content_types.push("message/sipfrag".to_owned());
+    config
 }

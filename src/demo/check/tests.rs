@@ -26,7 +26,13 @@ fn said(voice: &[i16]) -> Vec<i16> {
 }
 
 fn marker(kind: MarkerKind, at: usize) -> Marker {
-    Marker { at: at as u64, length: 0, kind, side: (kind != MarkerKind::Start).then_some(Side::Callee) }
+    Marker {
+        at: at as u64,
+        length: 0,
+        kind,
+        side: (kind != MarkerKind::Start).then_some(Side::Callee),
+        name: String::new(),
+    }
 }
 
 impl Case {
@@ -56,6 +62,7 @@ impl Case {
                 end_reason: Some(EndReason::CallerHungUp),
                 decision,
                 changes: Vec::new(),
+                joined: Vec::new(),
                 ended_paused: false,
             },
             played: Played {

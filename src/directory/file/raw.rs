@@ -52,6 +52,8 @@ pub struct SettingKeys {
     pub on_recording_failure: Option<OnRecordingFailure>,
     pub record_while_held: Option<bool>,
     pub only_encrypted: Option<bool>,
+    pub transfer: Option<bool>,
+    pub transfer_from_outside: Option<bool>,
     pub commands: CommandKeys,
     pub max_hold_ms: Option<MaxHold>,
     pub auth: Option<Vec<AuthAlgorithm>>,

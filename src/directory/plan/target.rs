@@ -118,6 +118,8 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         on_recording_failure,
         record_while_held,
         only_encrypted,
+        transfer,
+        transfer_from_outside,
         commands: CommandKeys { pause, start },
         max_hold_ms,
         auth,
@@ -136,6 +138,8 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.on_recording_failure, *on_recording_failure);
     set(&mut settings.record_while_held, *record_while_held);
     set(&mut settings.only_encrypted, *only_encrypted);
+    set(&mut settings.transfer, *transfer);
+    set(&mut settings.transfer_from_outside, *transfer_from_outside);
     let Commands { pause: pause_now, start: start_now } = &mut settings.commands;
     set(pause_now, pause.as_ref().map(ToString::to_string));
     set(start_now, start.as_ref().map(ToString::to_string));

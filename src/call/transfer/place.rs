@@ -1,0 +1,169 @@
+//! Whom a transfer goes to, and the INVITEs that call them.
+
+use super::super::fork::Branch;
+use super::super::route::{Destination, NoRoute, Origin, Target, route_from_user, user_part};
+use super::super::session::{Leg, Session};
+use super::super::setup::{Way, preferring, session_id, unavailable};
+use super::super::switch::{Cx, Dice, Purpose, Sent, Switch};
+use super::{Refusal, Transfer};
+use crate::base::{Direction, Side};
+use crate::directory::{Company, Directory, Route, normalise_number};
+use crate::ledger::{JoinedBy, Party};
+use crate::sdp::{Codec, Events, Flow, OfferAnswer};
+use crate::sip::message::{Method, Request, Response};
+use crate::sip::session_timer;
+use crate::sip::token;
+use crate::sip::uri::{Host, NameAddr, Scheme, Uri};
+
+const EVENTS: Events = Events { pt: 101, clock: 8_000 };
+/// Hops that a call may have taken in all (RFC 3261 §8.1.1.6); every transfer is one.
+const HOPS: usize = 70;
+
+impl Switch {
+    /// Where a transfer by the party on `side` leads. A user's transfer is routed like a call of
+    /// that user; the outside party's stays within the company.
+    pub(super) fn transfer_destination(
+        &self,
+        session: &Session,
+        side: Side,
+        to: &Uri,
+        request: &Request,
+        directory: &Directory,
+    ) -> Result<Destination, Box<Response>> {
+        let answer = |status: u16, reason: String| Box::new(request.response(status).with_reason(&reason));
+        let refused = |refusal: Refusal| answer(refusal.status(), refusal.to_string());
+        let no_route = |error: NoRoute| answer(error.status(), error.to_string());
+        let company =
+            directory.company(session.record.company).ok_or_else(|| answer(404, "The company is gone".to_owned()))?;
+        self.check_host(company, directory, to).map_err(refused)?;
+        let dialled = user_part(to);
+        let user = session.leg(side).user.and_then(|id| directory.user(id));
+        let mut found = match user {
+            Some(user) => route_from_user(directory, user, &dialled).map_err(no_route)?,
+            None => route_within(directory, company, &dialled).map_err(no_route)?,
+        };
+        let transferee = session.record.party(side.other());
+        if found.callee.user.is_some() && found.callee.user == transferee.user {
+            return Err(refused(Refusal::SameParty(dialled)));
+        }
+        found.origin.caller = transferee.clone();
+        Ok(found)
+    }
+
+    /// A name has to be the company's own domain; another company's is as unknown as any.
+    fn check_host(&self, company: &Company, directory: &Directory, to: &Uri) -> Result<(), Refusal> {
+        let ours = match (&to.scheme, &to.host) {
+            (Scheme::Tel, _) | (_, Host::Ip(_)) => true,
+            (Scheme::Sip | Scheme::Sips | Scheme::Other(_), Host::Name(name)) => {
+                directory.company_of_domain(name).is_some_and(|of| of.id == company.id)
+            }
+        };
+        if ours { Ok(()) } else { Err(Refusal::Domain(to.host.to_string())) }
+    }
+
+    /// Calls the target: an INVITE to each of its devices, or to the trunk.
+    pub(super) fn place(
+        &mut self,
+        session: &Session,
+        side: Side,
+        to: Destination,
+        request: &Request,
+        directory: &Directory,
+        cx: &mut Cx<'_>,
+    ) -> Result<Transfer, Box<Response>> {
+        let ways = self.ways_to(&to, directory, request, cx)?;
+        let local = ways.first().map_or(session.leg(side).peer.local, |way| way.peer.local);
+        let port = cx
+            .shell
+            .open_target(session.id(), local.ip())
+            .map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
+        let domain = directory.company(session.record.company).and_then(|company| company.domains.first()).cloned();
+        let mut branches = Vec::with_capacity(ways.len());
+        for way in ways {
+            let exchange = OfferAnswer::new(session_id(cx.shell));
+            // RFC 3892, for our own phones: the outside is not told who sent it there.
+            let domain = domain.clone().filter(|_| to.callee.user.is_some());
+            let mut leg = self.leg(way.peer, exchange, port, to.callee.user, to.callee.user.is_none());
+            let Some(invite) = self.invite_to_target(session, side, &mut leg, way, domain, cx) else {
+                continue;
+            };
+            branches.push(self.send_to_target(session, invite, leg, cx));
+        }
+        let deadline = cx.now + self.config.ring_timeout;
+        let Destination { callee: party, number, .. } = to;
+        let trunk = party.user.is_none();
+        let (how, media_of, reports, refused) = (JoinedBy::BlindTransfer, None, None, None);
+        Ok(Transfer { side, how, party, number, trunk, branches, port, media_of, reports, refused, deadline })
+    }
+
+    fn invite_to_target(
+        &self,
+        session: &Session,
+        side: Side,
+        leg: &mut Leg,
+        way: Way,
+        domain: Option<String>,
+        cx: &mut Cx<'_>,
+    ) -> Option<Request> {
+        // The transferee may hold: the target is told at once.
+        let held = session.leg(side.other()).media.as_ref().filter(|media| media.held);
+        let flow = held.map_or(Flow::SendRecv, |media| media.flow.reversed());
+        let codec = session.leg(side.other()).media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
+        let local = leg.local(preferring(&codec), Some(EVENTS), flow, None);
+        let offer = leg.exchange.offer(local).ok()?;
+        let mut invite = Request::new(Method::Invite, way.uri);
+        invite.headers.push("From", way.from.with_tag(&token(&mut Dice(cx.shell), 8)).to_string());
+        invite.headers.push("To", way.to.to_string());
+        invite.headers.push("Call-ID", token(&mut Dice(cx.shell), 16));
+        invite.headers.push("CSeq", "1 INVITE");
+        invite.headers.push("Max-Forwards", HOPS.saturating_sub(session.record.joined.len()).to_string());
+        invite.headers.push("Contact", leg.contact.clone());
+        invite.headers.push("Allow", self.endpoint.capabilities().allow());
+        if let Some(host) = &domain {
+            let by = NameAddr::new(Uri::sip(&session.record.party(side).address, host));
+            invite.headers.push("Referred-By", by.to_string());
+        }
+        session_timer::offer(&mut invite.headers, &self.config.session_timer);
+        Some(invite.with_body("application/sdp", offer))
+    }
+
+    fn send_to_target(&mut self, session: &Session, invite: Request, leg: Leg, cx: &mut Cx<'_>) -> Branch {
+        let tx = self.endpoint.request(invite.clone(), leg.peer, cx.now, &mut Dice(cx.shell));
+        let purpose = Purpose::Target { call: session.id() };
+        let sent =
+            Sent { purpose, request: invite.clone(), peer: leg.peer, contact: leg.contact.clone(), trunk: leg.trunk };
+        self.sent.insert(tx, sent);
+        Branch {
+            tx,
+            request: invite,
+            peer: leg.peer,
+            contact: leg.contact,
+            exchange: leg.exchange,
+            timer_policy: self.config.session_timer,
+            early: None,
+        }
+    }
+}
+
+/// Where the outside party may transfer a call to: extensions and numbers of the company.
+fn route_within(directory: &Directory, company: &Company, dialled: &str) -> Result<Destination, NoRoute> {
+    let unknown = || NoRoute::Unknown(dialled.to_owned());
+    let number = normalise_number(dialled, company)
+        .and_then(|e164| directory.number_by_e164(&e164))
+        .filter(|number| number.company == company.id);
+    let user = match (directory.user_by_extension(company.id, dialled), number.map(|number| number.route)) {
+        (Some(user), _) => user,
+        (None, Some(Route::User(user))) => directory.user(user).ok_or_else(unknown)?,
+        (None, Some(Route::Unrouted)) => return Err(NoRoute::Unrouted(dialled.to_owned())),
+        (None, None) => return Err(unknown()),
+    };
+    let callee = Party { user: Some(user.id), address: user.extension.clone(), name: user.name.clone() };
+    Ok(Destination {
+        direction: Direction::Internal,
+        origin: Origin { company: company.id, caller: Party::default(), trunk: None },
+        callee,
+        number: number.map(|number| number.id),
+        target: Target::User(user.id),
+        emergency: false,
+    })
+}

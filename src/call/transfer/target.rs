@@ -1,0 +1,216 @@
+//! What the target of a transfer answers.
+
+use super::super::MediaOrder;
+use super::super::fork::{Branch, hop};
+use super::super::session::{Leg, Session, Timer};
+use super::super::status;
+use super::super::switch::{Cx, Dice, Purpose, Sent, Switch};
+use super::Transfer;
+use crate::base::{CallId, Side};
+use crate::ledger::EndReason;
+use crate::sip::Peer;
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::ClientTx;
+use crate::sip::message::{Method, Response};
+use crate::sip::session_timer;
+
+impl Switch {
+    pub(in crate::call) fn on_target_response(
+        &mut self,
+        call: CallId,
+        tx: ClientTx,
+        sent: &Sent,
+        response: Response,
+        peer: Peer,
+        cx: &mut Cx<'_>,
+    ) {
+        let rings = self.sessions.get(&call).is_some_and(|session| session.calls_target(tx));
+        if !rings {
+            if response.is_success() {
+                self.hang_up_orphan(tx, sent, &response, cx);
+            }
+            return;
+        }
+        self.with_session(call, cx, |this, mut session, cx| {
+            if response.is_provisional() {
+                this.report_progress(&mut session, response.status, cx);
+                return Some(session);
+            }
+            if response.is_success() {
+                return this.target_answers(session, tx, &response, peer, cx);
+            }
+            if response.status == 422
+                && let Some(again) = this.try_target_again(&session, tx, &response, cx)
+            {
+                return Some(with_target_replaced(session, tx, again));
+            }
+            this.target_refused(session, tx, response.status, cx)
+        });
+    }
+
+    /// A device of the target has answered. It is the first one: the others are cancelled.
+    fn target_answers(
+        &mut self,
+        mut session: Session,
+        tx: ClientTx,
+        response: &Response,
+        peer: Peer,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
+        let Some(mut transfer) = session.transfer.take() else { return Some(session) };
+        let Some(at) = transfer.branches.iter().position(|branch| branch.tx == tx) else {
+            session.transfer = Some(transfer);
+            return Some(session);
+        };
+        let branch = transfer.branches.remove(at);
+        let Some(mut leg) = self.leg_of_target(&transfer, branch, tx, response, peer, cx) else {
+            session.transfer = Some(transfer);
+            return self.target_refused(session, tx, 502, cx);
+        };
+        if leg.media.is_none() {
+            // It answered with what we cannot use: the dialog stands and must be ended.
+            self.bye_to(&mut leg, cx);
+            session.transfer = Some(transfer);
+            return self.target_refused(session, tx, 488, cx);
+        }
+        self.cancel_branches(&transfer.branches, cx);
+        self.join(session, *transfer, leg, cx)
+    }
+
+    /// The leg of the device that answered; without media where its answer was of no use.
+    fn leg_of_target(
+        &mut self,
+        transfer: &Transfer,
+        branch: Branch,
+        tx: ClientTx,
+        response: &Response,
+        peer: Peer,
+        cx: &mut Cx<'_>,
+    ) -> Option<Leg> {
+        let dialog = Dialog::uac(&branch.request, response).ok()?;
+        let Branch { request, contact, mut exchange, timer_policy, early, .. } = branch;
+        let from = Peer { connection: peer.connection, ..branch.peer };
+        let body = match &early {
+            Some(early) if response.body.is_empty() => early,
+            Some(_) | None => &response.body,
+        };
+        let media = exchange.receive_answer(body).ok();
+        let mut leg = self.leg(from, exchange, transfer.port, transfer.party.user, transfer.trunk);
+        leg.media = media;
+        leg.contact = contact;
+        leg.learn_methods(&response.headers);
+        leg.timer = Some(Timer::start(session_timer::negotiate_uac(response, &timer_policy), cx.now));
+        let cseq = request.cseq().map_or(1, |cseq| cseq.seq);
+        let to = hop(&leg.peer, &dialog, leg.trunk);
+        self.endpoint.ack(tx, dialog.ack(cseq, &leg.contact), to, cx.now, &mut Dice(cx.shell));
+        leg.dialog = Some(dialog);
+        Some(leg)
+    }
+
+    fn bye_to(&mut self, leg: &mut Leg, cx: &mut Cx<'_>) {
+        let Some(dialog) = &mut leg.dialog else { return };
+        let bye = dialog.request(Method::Bye, &leg.contact);
+        let (peer, contact) = (hop(&leg.peer, dialog, leg.trunk), leg.contact.clone());
+        self.send(bye, peer, contact, Purpose::Farewell, cx);
+    }
+
+    /// A device of the target refused, or cannot be reached. When it was the last one, the
+    /// transfer has failed.
+    pub(in crate::call) fn target_refused(
+        &mut self,
+        mut session: Session,
+        tx: ClientTx,
+        refused: u16,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
+        let Some(transfer) = &mut session.transfer else { return Some(session) };
+        transfer.branches.retain(|branch| branch.tx != tx);
+        let best = transfer.refused.map_or(refused, |before| status::better(before, refused));
+        transfer.refused = Some(best);
+        match transfer.branches.is_empty() || refused >= 600 {
+            true => self.transfer_failed(session, best, cx),
+            false => Some(session),
+        }
+    }
+
+    /// Nobody takes the place. The transferee is with the transferor as before, if that one is
+    /// still there.
+    pub(in crate::call) fn transfer_failed(
+        &mut self,
+        mut session: Session,
+        failed: u16,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
+        let told = status::for_caller(failed);
+        let Some(side) = self.give_up_transfer(&mut session, told, cx) else { return Some(session) };
+        match session.leg(side).dialog.is_some() {
+            true => Some(session),
+            false => self.end(session, EndReason::TransferFailed { status: told }, None, cx),
+        }
+    }
+
+    /// Cancels what rings and tells the transferor. Returns the transferor's side.
+    pub(in crate::call) fn give_up_transfer(
+        &mut self,
+        session: &mut Session,
+        told: u16,
+        cx: &mut Cx<'_>,
+    ) -> Option<Side> {
+        let side = session.transfer.as_ref()?.side;
+        self.report_progress(session, told, cx);
+        let transfer = session.transfer.take()?;
+        self.cancel_branches(&transfer.branches, cx);
+        match transfer.media_of {
+            Some(call) => cx.shell.media(call, MediaOrder::End),
+            None => cx.shell.media(session.id(), MediaOrder::CloseTarget),
+        }
+        Some(side)
+    }
+
+    /// The deadline of a transfer that rings.
+    pub(in crate::call) fn check_transfer(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
+        match session.transfer.as_ref().is_some_and(|transfer| cx.now >= transfer.deadline) {
+            true => self.transfer_failed(session, 480, cx),
+            false => Some(session),
+        }
+    }
+
+    /// 422: once more with the interval that the far side asks for (RFC 4028 §7.4).
+    fn try_target_again(
+        &mut self,
+        session: &Session,
+        tx: ClientTx,
+        response: &Response,
+        cx: &mut Cx<'_>,
+    ) -> Option<Branch> {
+        let branch = session.transfer.as_ref()?.branches.iter().find(|branch| branch.tx == tx)?;
+        if branch.timer_policy != self.config.session_timer {
+            return None;
+        }
+        let policy = session_timer::after_422(response, &branch.timer_policy)?;
+        let mut request = branch.request.clone();
+        let cseq = request.cseq().ok()?.seq + 1;
+        request.headers.set("CSeq", format!("{cseq} INVITE"));
+        session_timer::offer(&mut request.headers, &policy);
+        let tx = self.endpoint.request(request.clone(), branch.peer, cx.now, &mut Dice(cx.shell));
+        let trunk = session.transfer.as_ref()?.trunk;
+        let (purpose, peer, contact) = (Purpose::Target { call: session.id() }, branch.peer, branch.contact.clone());
+        self.sent.insert(tx, Sent { purpose, request: request.clone(), peer, contact: contact.clone(), trunk });
+        let (exchange, early) = (branch.exchange.clone(), None);
+        Some(Branch { tx, request, peer, contact, exchange, timer_policy: policy, early })
+    }
+}
+
+impl Session {
+    fn calls_target(&self, tx: ClientTx) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.branches.iter().any(|branch| branch.tx == tx))
+    }
+}
+
+fn with_target_replaced(mut session: Session, tx: ClientTx, again: Branch) -> Session {
+    let branches = session.transfer.iter_mut().flat_map(|transfer| &mut transfer.branches);
+    if let Some(branch) = branches.into_iter().find(|branch| branch.tx == tx) {
+        *branch = again;
+    }
+    session
+}

@@ -1,0 +1,179 @@
+"""Transfers by real phones, checked by who is heard on which channel before and after."""
+
+from __future__ import annotations
+
+import sound
+from clients import Client, Event
+from service import Service, eventually
+from stage import CARRIER, DOMAIN, NUMBER, SERVER, Stage, connect, talk_for
+
+RATE = 8000
+OUTSIDE = "+442079460000"
+
+
+def joined(service: Service, name: str) -> None:
+    """The service says that this party is on the call."""
+    def there() -> bool:
+        calls = service.calls()
+        return any(j["party"]["name"] == name for c in calls for j in c["record"]["joined"])
+
+    eventually(there, 15, f"{name} did not come into the call")
+
+
+def check_channels(wav: sound.Wav, at_s: float, before: tuple[str, str], after: tuple[str, str]) -> None:
+    """Both channels hold the tones that they should, until the transfer and from it on."""
+    for channel in (0, 1):
+        track = wav.track(channel)
+        first, then = track[: sound.windows(at_s - 0.1)], track[sound.windows(at_s + 0.5) :]
+        for stretch, wanted in ((first, before[channel]), (then, after[channel])):
+            foreign = {"4", "6", "8"} - {wanted}
+            strange = [tone for tone in foreign if tone in stretch]
+            assert not strange, f"channel {channel} holds {strange}: {sound.short(track)}"
+            assert stretch.count(wanted) > sound.windows(0.8), f"channel {channel} lacks {wanted}: {sound.short(track)}"
+
+
+def check_transfer(service: Service, call_recordings: int, before: tuple, after: tuple, name: str) -> dict:
+    """One file over the whole call, with a marker of the new party."""
+    recordings = service.finished(call_recordings)
+    [recording] = [r for r in recordings if any(m["kind"] == "transfer" for m in r["sidecar"]["markers"])
+                   and len(r["sidecar"]["parties"]) > 2]
+    assert recording["state"] == "complete", recording["problem"]
+    [marker] = [m for m in recording["sidecar"]["markers"] if m["kind"] == "transfer"]
+    assert marker["name"].startswith(name), marker
+    assert recording["sidecar"]["parties"][-1]["party"]["name"] == name, recording["sidecar"]["parties"]
+    check_channels(sound.read(service.wav(recording)), marker["at"] / RATE, before, after)
+    service.run("recording", "verify")
+    return recording
+
+
+def end(service: Service, first: Client, other: Client) -> None:
+    first.hangup()
+    other.wait_for(Event.CLOSED, 6)
+    eventually(lambda: not service.calls(), 5, "a call is left")
+
+
+def blind_baresip(s: Stage) -> None:
+    """Bob sends Alice on to Carol: 202 and 203 are on the right channel, one after the other."""
+    service = s.service()
+    carol, bob, alice = s.baresip("203", microphone=s.third), s.baresip("202"), s.baresip("201")
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(2)
+    bob.transfer(f"sip:203@{DOMAIN}")
+    carol.wait_for(Event.INCOMING, 10)
+    carol.answer()
+    joined(service, "Carol")
+    bob.wait_for(Event.CLOSED, 6)
+    talk_for(2.5)
+    end(service, alice, carol)
+    recording = check_transfer(service, 1, ("4", "6"), ("4", "8"), "Carol")
+    [_, second, third] = recording["sidecar"]["parties"]
+    assert second["left_ms"] == third["joined_ms"], recording["sidecar"]["parties"]
+    carol.quit()
+    sound.only(sound.read(carol.heard()[-1]).track(), "4")
+
+
+def blind_linphone(s: Stage) -> None:
+    """linphone holds before it transfers: the held time stands in the file."""
+    service = s.service()
+    carol, bob, alice = s.baresip("203", microphone=s.third), s.linphone("202"), s.baresip("201")
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(2)
+    bob.transfer(f"sip:203@{DOMAIN}")
+    carol.wait_for(Event.INCOMING, 10)
+    carol.answer()
+    joined(service, "Carol")
+    talk_for(2.5)
+    end(service, alice, carol)
+    check_transfer(service, 1, ("4", "6"), ("4", "8"), "Carol")
+
+
+def attended_linphone(s: Stage) -> None:
+    """Bob calls Carol and joins her with Alice: two files, each with its own true length."""
+    service = s.service()
+    carol, bob, alice = s.baresip("203", microphone=s.third), s.linphone("202"), s.baresip("201")
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(2)
+    bob.dial(f"sip:203@{DOMAIN}")
+    carol.wait_for(Event.INCOMING, 10)
+    carol.answer()
+    carol.wait_for(Event.ESTABLISHED, 8)
+    talk_for(2)
+    bob.transfer_to_call(1, 2)
+    joined(service, "Carol")
+    talk_for(2.5)
+    end(service, alice, carol)
+    check_transfer(service, 2, ("4", "6"), ("4", "8"), "Carol")
+    [consulted] = [r for r in service.finished(2) if len(r["sidecar"]["parties"]) == 2]
+    [marker] = [m for m in consulted["sidecar"]["markers"] if m["kind"] == "transfer"]
+    assert marker["name"].startswith("Alice"), marker
+    assert consulted["sidecar"]["end_reason"]["reason"] == "transferred", consulted["sidecar"]["end_reason"]
+    assert abs(marker["at"] - consulted["samples"]) < RATE // 10, "the marker stands at its end"
+    wav = sound.read(service.wav(consulted))
+    sound.only(wav.track(0), "6")
+    sound.only(wav.track(1), "8")
+
+
+def blind_to_the_outside(s: Stage) -> None:
+    """An internal call that goes outside is an outbound one from there on."""
+    service = s.service()
+    carrier, bob, alice = s.carrier(OUTSIDE, microphone=s.third), s.baresip("202"), s.baresip("201")
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(2)
+    bob.transfer(f"sip:{OUTSIDE}@{DOMAIN}")
+    carrier.wait_for(Event.INCOMING, 10)
+    carrier.answer()
+    carrier.wait_for(Event.ESTABLISHED, 8)
+    talk_for(2.5)
+    end(service, alice, carrier)
+    [recording] = service.finished(1)
+    assert recording["sidecar"]["direction"] == "outbound", recording["sidecar"]["direction"]
+    [marker] = [m for m in recording["sidecar"]["markers"] if m["kind"] == "transfer"]
+    check_channels(sound.read(service.wav(recording)), marker["at"] / RATE, ("4", "6"), ("4", "8"))
+
+
+def blind_refused(s: Stage) -> None:
+    """Carol is busy: Alice has Bob as before."""
+    service = s.service()
+    carol, bob, alice = s.baresip("203", microphone=s.third), s.baresip("202"), s.baresip("201")
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(1)
+    bob.transfer(f"sip:203@{DOMAIN}")
+    carol.wait_for(Event.INCOMING, 10)
+    carol.hangup()
+    talk_for(2)
+    calls = service.calls()
+    assert len(calls) == 1 and not calls[0]["record"]["joined"], calls
+    alice.hangup()
+    eventually(lambda: not service.calls(), 5, "a call is left")
+    [recording] = service.finished(1)
+    wav = sound.read(service.wav(recording))
+    sound.only(wav.track(0), "4")
+    sound.only(wav.track(1), "6")
+
+
+def refer_from_a_trunk(s: Stage) -> None:
+    """The outside party may transfer within the company where the setting says so."""
+    service = s.service(extra="transfer_from_outside = true")
+    carol, alice = s.baresip("203", microphone=s.third, answer="auto"), s.baresip("201", answer="auto")
+    s.sinks(CARRIER, range(30000, 30004))
+    carrier = s.sipp(
+        "refer", OUTSIDE, CARRIER, f"{SERVER}:5060",
+        keys={"callee": NUMBER, "domain": SERVER, "to": f"sip:203@{SERVER}"},
+    )  # fmt: skip
+    carrier.run(12)
+    joined(service, "Carol")
+    talk_for(2)
+    end(service, alice, carol)
+    [recording] = service.finished(1)
+    wav = sound.read(service.wav(recording))
+    assert "8" in wav.track(0) and "4" in wav.track(1), [sound.short(wav.track(c)) for c in (0, 1)]
+
+
+SCENARIOS = [
+    blind_baresip,
+    blind_linphone,
+    attended_linphone,
+    blind_to_the_outside,
+    blind_refused,
+    refer_from_a_trunk,
+]
