@@ -16,7 +16,7 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 
 /// An INVITE to one device (or trunk) of the called side.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Branch {
     pub tx: ClientTx,
     pub request: Request,

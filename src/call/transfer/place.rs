@@ -1,15 +1,16 @@
 //! Whom a transfer goes to, and the INVITEs that call them.
 
+use super::super::encryption::{contact_for, exchange, safe_ways};
 use super::super::fork::Branch;
 use super::super::route::{Destination, NoRoute, Origin, Target, route_from_user, user_part};
 use super::super::session::{Leg, Session};
-use super::super::setup::{Way, preferring, session_id, unavailable};
+use super::super::setup::{Way, preferring, unavailable};
 use super::super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::{Refusal, Transfer};
 use crate::base::{Direction, Side};
 use crate::directory::{Company, Directory, Route, normalise_number};
 use crate::ledger::{JoinedBy, Party};
-use crate::sdp::{Codec, Events, Flow, OfferAnswer};
+use crate::sdp::{Codec, Events, Flow};
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::session_timer;
 use crate::sip::token;
@@ -71,7 +72,8 @@ impl Switch {
         directory: &Directory,
         cx: &mut Cx<'_>,
     ) -> Result<Transfer, Box<Response>> {
-        let ways = self.ways_to(&to, directory, request, cx)?;
+        // As safe as the call was to be when it began.
+        let ways = safe_ways(&session.settings, request, self.ways_to(&to, directory, request, cx)?)?;
         let local = ways.first().map_or(session.leg(side).peer.local, |way| way.peer.local);
         let port = cx
             .shell
@@ -80,10 +82,11 @@ impl Switch {
         let domain = directory.company(session.record.company).and_then(|company| company.domains.first()).cloned();
         let mut branches = Vec::with_capacity(ways.len());
         for way in ways {
-            let exchange = OfferAnswer::new(session_id(cx.shell));
+            let exchange = exchange(&session.settings, &way.peer, cx);
             // RFC 3892, for our own phones: the outside is not told who sent it there.
             let domain = domain.clone().filter(|_| to.callee.user.is_some());
             let mut leg = self.leg(way.peer, exchange, port, to.callee.user, to.callee.user.is_none());
+            leg.contact = contact_for(&way.uri.scheme, leg.contact);
             let Some(invite) = self.invite_to_target(session, side, &mut leg, way, domain, cx) else {
                 continue;
             };

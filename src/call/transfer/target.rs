@@ -39,9 +39,7 @@ impl Switch {
             if response.is_success() {
                 return this.target_answers(session, tx, &response, peer, cx);
             }
-            if response.status == 422
-                && let Some(again) = this.try_target_again(&session, tx, &response, cx)
-            {
+            if let Some(again) = this.try_target_again(&session, tx, &response, cx) {
                 return Some(with_target_replaced(session, tx, again));
             }
             this.target_refused(session, tx, response.status, cx)
@@ -175,7 +173,8 @@ impl Switch {
         }
     }
 
-    /// 422: once more with the interval that the far side asks for (RFC 4028 §7.4).
+    /// Once more, with the interval that the far side asks for (422, RFC 4028 §7.4), or without
+    /// encryption where that is allowed and the phone does not encrypt.
     fn try_target_again(
         &mut self,
         session: &Session,
@@ -183,21 +182,24 @@ impl Switch {
         response: &Response,
         cx: &mut Cx<'_>,
     ) -> Option<Branch> {
-        let branch = session.transfer.as_ref()?.branches.iter().find(|branch| branch.tx == tx)?;
-        if branch.timer_policy != self.config.session_timer {
-            return None;
+        let transfer = session.transfer.as_ref()?;
+        let trunk = transfer.trunk;
+        let branch = transfer.branches.iter().find(|branch| branch.tx == tx)?;
+        let Branch { mut request, peer, contact, mut exchange, mut timer_policy, .. } = branch.clone();
+        match response.status {
+            422 if timer_policy == self.config.session_timer => {
+                timer_policy = session_timer::after_422(response, &timer_policy)?;
+                session_timer::offer(&mut request.headers, &timer_policy);
+            }
+            415 | 488 | 606 => request = request.with_body("application/sdp", exchange.offer_plainly()?),
+            _ => return None,
         }
-        let policy = session_timer::after_422(response, &branch.timer_policy)?;
-        let mut request = branch.request.clone();
         let cseq = request.cseq().ok()?.seq + 1;
         request.headers.set("CSeq", format!("{cseq} INVITE"));
-        session_timer::offer(&mut request.headers, &policy);
-        let tx = self.endpoint.request(request.clone(), branch.peer, cx.now, &mut Dice(cx.shell));
-        let trunk = session.transfer.as_ref()?.trunk;
-        let (purpose, peer, contact) = (Purpose::Target { call: session.id() }, branch.peer, branch.contact.clone());
+        let tx = self.endpoint.request(request.clone(), peer, cx.now, &mut Dice(cx.shell));
+        let purpose = Purpose::Target { call: session.id() };
         self.sent.insert(tx, Sent { purpose, request: request.clone(), peer, contact: contact.clone(), trunk });
-        let (exchange, early) = (branch.exchange.clone(), None);
-        Some(Branch { tx, request, peer, contact, exchange, timer_policy: policy, early })
+        Some(Branch { tx, request, exchange, timer_policy, early: None, ..branch.clone() })
     }
 }
 
