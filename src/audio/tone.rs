@@ -9,8 +9,6 @@ pub enum Tone {
     Obeyed,
     /// A command was refused: one low buzz.
     Refused,
-    /// The call is not recorded although it should be.
-    RecordingFailed,
     /// A key as its two frequencies (ITU-T Q.23): `0-9`, `A-D`, `*`, `#`.
     Key(u8),
 }
@@ -23,7 +21,6 @@ impl Tone {
         match self {
             Tone::Obeyed => Span::from_millis(160),
             Tone::Refused => Span::from_millis(320),
-            Tone::RecordingFailed => Span::from_millis(800),
             Tone::Key(_) => Span::from_millis(100),
         }
     }
@@ -52,7 +49,6 @@ impl Tone {
             Tone::Obeyed if at.0 < total / 2 => (700.0, None),
             Tone::Obeyed => (1_050.0, None),
             Tone::Refused => (350.0, None),
-            Tone::RecordingFailed => (425.0, None),
             Tone::Key(key) => {
                 let (row, column) = key_position(key);
                 let low = [697.0, 770.0, 852.0, 941.0].get(row).copied().unwrap_or(697.0);

@@ -33,7 +33,7 @@ pub use switch::{Listener, Switch, SwitchConfig};
 use crate::audio::Tone;
 use crate::base::{CallId, CompanyId, Random, Side};
 use crate::ledger::{CallRecord, Change, Joined, Party};
-use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Prompt};
+use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
 use crate::policy::Rules;
 use std::net::{IpAddr, SocketAddr};
 
@@ -68,6 +68,12 @@ pub enum MediaOrder {
     Collect {
         side: Side,
         on: bool,
+    },
+    /// What is said when the call is recorded; before the answer.
+    SetNotice(Notice),
+    /// Another party is on this leg: where the call is recorded it hears the notice.
+    TellAgain {
+        side: Side,
     },
     /// Another party is on this leg: who may command there.
     SetCommander {

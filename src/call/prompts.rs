@@ -1,13 +1,55 @@
-//! Prompts by name: a company's own before those of the service.
+//! Prompts by name, a company's own before those of the service; what is said of a recording.
 
+use super::MediaOrder;
+use super::session::Session;
+use super::switch::{Cx, Switch};
 use crate::audio::prompt::{BuiltIn, Pcm};
-use crate::base::CompanyId;
-use crate::directory::Directory;
+use crate::base::{CompanyId, Direction, Side, Span};
+use crate::directory::{Directory, NoticeTo};
+use crate::media::{Notice, Prompt, Times};
 
 /// What is said for `name`; silence of no length where there is nothing of that name.
 pub(super) fn prompt(directory: &Directory, company: CompanyId, name: &str) -> Pcm {
     let own = directory.prompt(company, name).map(|sound| sound.0.clone());
     own.or_else(|| BuiltIn::named(name).map(BuiltIn::pcm)).unwrap_or_default()
+}
+
+impl Switch {
+    /// `on_recording_failure = "announce"`: both parties hear that the call is not recorded.
+    pub(super) fn say_not_recorded(&self, session: &mut Session, cx: &mut Cx<'_>) {
+        let pcm = prompt(&self.directory, session.record.company, "not-recorded");
+        for side in Side::BOTH {
+            let prompt = Prompt { id: session.next_play(), pcm: pcm.clone(), times: Times::Once, recorded: true };
+            cx.shell.media(session.id(), MediaOrder::PlayPrompt { side, prompt });
+        }
+    }
+
+    /// What the parties of a call are told where it is recorded: as the number says, else the
+    /// company.
+    pub(super) fn notice_of(&self, session: &Session) -> Option<Notice> {
+        let record = &session.record;
+        // Nothing is said over a call for help.
+        if record.callee.user.is_none() && session.settings.emergency_numbers.contains(&record.callee.address) {
+            return None;
+        }
+        let number = record.number.and_then(|id| self.directory.number(id)).and_then(|number| number.notice);
+        let (name, to, every) = match number.unwrap_or(session.settings.notice) {
+            NoticeTo::Off => return None,
+            NoticeTo::Outside => ("recorded", outside(record.direction), None),
+            NoticeTo::Both => ("recorded", [true; 2], None),
+            NoticeTo::Beep => ("beep", [true; 2], Some(Span::from_secs(u64::from(session.settings.notice_beep_s)))),
+        };
+        Some(Notice { pcm: prompt(&self.directory, record.company, name), to, every })
+    }
+}
+
+/// Which of caller and callee is not of the company.
+const fn outside(direction: Direction) -> [bool; 2] {
+    match direction {
+        Direction::Inbound => [true, false],
+        Direction::Outbound => [false, true],
+        Direction::Internal => [false, false],
+    }
 }
 
 #[cfg(test)]

@@ -493,6 +493,9 @@ impl Switch {
             self.push_media(&session, side, cx);
         }
         self.prepare_recording(&mut session, cx);
+        if let Some(notice) = self.notice_of(&session) {
+            cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
+        }
         cx.shell.media(session.id(), MediaOrder::Connect);
         cx.shell.save(&session.record);
         match session.recording_failed && session.settings.on_recording_failure == OnRecordingFailure::Hangup {
@@ -552,9 +555,7 @@ impl Switch {
         cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
         cx.shell.not_recorded(&session.record, &problem);
         if session.settings.on_recording_failure == OnRecordingFailure::Announce {
-            for side in Side::BOTH {
-                cx.shell.media(session.id(), MediaOrder::Play { side, tone: crate::audio::Tone::RecordingFailed });
-            }
+            self.say_not_recorded(session, cx);
         }
     }
 

@@ -5,7 +5,6 @@ use super::auth::Authenticator;
 use super::session::{CallView, Phase, Session};
 use super::transfer::Leavers;
 use super::{MediaOrder, Shell};
-use crate::audio::Tone;
 use crate::base::{CallId, Side, Span, Time, UserId, Wall};
 use crate::directory::{Directory, OnRecordingFailure};
 use crate::ledger::{By, Change, EndReason, How, Refusal};
@@ -305,9 +304,7 @@ impl Switch {
             match session.settings.on_recording_failure {
                 OnRecordingFailure::Continue | OnRecordingFailure::Refuse => Some(session),
                 OnRecordingFailure::Announce => {
-                    for side in Side::BOTH {
-                        cx.shell.media(call, MediaOrder::Play { side, tone: Tone::RecordingFailed });
-                    }
+                    this.say_not_recorded(&mut session, cx);
                     Some(session)
                 }
                 OnRecordingFailure::Hangup => this.end(session, EndReason::RecordingFailed, None, cx),

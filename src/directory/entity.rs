@@ -40,6 +40,10 @@ pub struct Settings {
     pub play: Play,
     pub download: bool,
     pub on_recording_failure: OnRecordingFailure,
+    /// Who is told that the call is recorded.
+    pub notice: NoticeTo,
+    /// Between two beeps of `notice = "beep"`, in seconds.
+    pub notice_beep_s: u16,
     /// Write the microphone of a held party instead of silence.
     pub record_while_held: bool,
     /// Calls whose media is not SRTP are refused, and so are keys that do not come over TLS.
@@ -78,6 +82,8 @@ impl Default for Settings {
             play: Play::Own,
             download: false,
             on_recording_failure: OnRecordingFailure::Continue,
+            notice: NoticeTo::Off,
+            notice_beep_s: 15,
             record_while_held: false,
             only_encrypted: false,
             transfer: true,
@@ -132,13 +138,42 @@ pub enum Play {
     None,
 }
 
+/// Who is told that a call is recorded, and how. A call that is not recorded has no notice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeTo {
+    #[default]
+    Off,
+    /// The outside party hears the prompt `recorded`.
+    Outside,
+    /// Both parties hear it.
+    Both,
+    /// Both parties hear a beep, again and again.
+    Beep,
+}
+
+impl NoticeTo {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            NoticeTo::Off => "off",
+            NoticeTo::Outside => "outside",
+            NoticeTo::Both => "both",
+            NoticeTo::Beep => "beep",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [NoticeTo::Off, NoticeTo::Outside, NoticeTo::Both, NoticeTo::Beep].into_iter().find(|to| to.as_str() == text)
+    }
+}
+
 /// What happens to a call whose recording cannot be made or goes on failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRecordingFailure {
     /// The call goes on; the failure is recorded and shown.
     Continue,
-    /// The call goes on; both parties hear a tone.
+    /// The call goes on; both parties hear that it is not recorded.
     Announce,
     /// The call is ended with 500 or BYE.
     Hangup,
@@ -223,6 +258,8 @@ pub struct Number {
     pub e164: String,
     pub route: Route,
     pub recording: NumberRecording,
+    /// Instead of the company's `notice`, for calls over this number.
+    pub notice: Option<NoticeTo>,
 }
 
 /// Where a call to a number goes.

@@ -1,6 +1,9 @@
 //! The two legs of a call in the media path.
 
+mod notice;
 mod play;
+
+pub use notice::Notice;
 
 use super::inject::{Injection, Slot};
 use super::leg::{Commander, Kind, Leg, LegMedia, LegStats};
@@ -109,6 +112,7 @@ pub struct Bridge {
     cnames: [String; 2],
     /// What was counted of parties whose place another took, in order.
     left: Vec<(Side, LegStats)>,
+    notices: notice::Notices,
 }
 
 impl Bridge {
@@ -116,9 +120,18 @@ impl Bridge {
         let BridgeConfig { start, rules, commanders, record_while_held, silence_timeout, rtcp_interval, cnames } =
             config;
         let legs = start.map(|(ssrc, sequence, timestamp)| Leg::new(ssrc, sequence, timestamp, now));
-        let left = Vec::new();
-        let mut bridge =
-            Bridge { legs, rules, connected: false, record_while_held, silence_timeout, rtcp_interval, cnames, left };
+        let (left, notices) = (Vec::new(), notice::Notices::default());
+        let mut bridge = Bridge {
+            legs,
+            rules,
+            connected: false,
+            record_while_held,
+            silence_timeout,
+            rtcp_interval,
+            cnames,
+            left,
+            notices,
+        };
         for (side, commander) in Side::BOTH.into_iter().zip(commanders) {
             bridge.leg_mut(side).commander = commander;
         }
@@ -181,7 +194,8 @@ impl Bridge {
             leg.next_report = now + self.rtcp_interval;
         }
         if self.rules.open() {
-            self.move_gates(true, None, now, out);
+            self.shift_gates(true, None, now, out);
+            self.say_notice(now);
         }
         for side in Side::BOTH {
             if self.leg(side).media.as_ref().is_some_and(|media| media.held) {
@@ -520,8 +534,20 @@ impl Bridge {
         out.fact(Fact::Commanded { side, how, command, refused, rules: self.rules, at: now });
     }
 
-    /// Moves both gates: the commanding leg's at the key, the other's at the arrival of the key.
+    /// Moves both gates, after the notice where somebody has to hear it first.
     fn move_gates(&mut self, open: bool, edge: Option<(Side, u32, u32)>, now: Time, out: &mut impl Out) {
+        match open {
+            true if self.tell_before_opening(now, out) => {}
+            true => self.shift_gates(true, edge, now, out),
+            false => {
+                self.stop_telling();
+                self.shift_gates(false, edge, now, out);
+            }
+        }
+    }
+
+    /// Moves both gates: the commanding leg's at the key, the other's at the arrival of the key.
+    fn shift_gates(&mut self, open: bool, edge: Option<(Side, u32, u32)>, now: Time, out: &mut impl Out) {
         for side in Side::BOTH {
             let leg = self.leg_mut(side);
             let at = match edge {
@@ -634,6 +660,7 @@ impl Bridge {
     /// To be called about once a second: reports that are due, parties that have gone silent.
     /// `ntp` is the wall clock as NTP timestamp (RFC 3550 §4).
     pub fn every_second(&mut self, now: Time, ntp: u64, out: &mut impl Out) {
+        self.repeat_notice(now);
         for side in Side::BOTH {
             if self.connected && now >= self.leg(side).next_report {
                 self.leg_mut(side).next_report = now + self.rtcp_interval;

@@ -20,7 +20,7 @@ mod receive;
 mod send;
 mod tap;
 
-pub use bridge::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Out};
+pub use bridge::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Notice, Out};
 pub use inject::Injection;
 pub use leg::{Commander, Kind, LegMedia, LegStats};
 pub use player::{PlayId, Prompt, Times};

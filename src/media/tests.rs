@@ -1,5 +1,6 @@
 //! Behaviour of the bridge on virtual time.
 
+mod notices;
 mod prompts;
 
 use super::*;
@@ -95,11 +96,11 @@ fn media(side: Side, law: Law) -> LegMedia {
     }
 }
 
-fn lab(toggle: bool, permitted: Result<(), Refusal>) -> Lab {
+fn lab_config(toggle: bool, permitted: Result<(), Refusal>) -> BridgeConfig {
     let commander = Commander { matcher: Matcher::new("#11#", "#12#"), permitted, max_hold: Span::from_secs(3) };
     let facts =
         Facts { step: None, command: None, number: NumberRecording::Inherit, direction: Direction::Internal, toggle };
-    let config = BridgeConfig {
+    BridgeConfig {
         start: [(0x1111, 65_530, 0xffff_ff00), (0x2222, 10, 77)],
         rules: Rules { facts, failed: false },
         commanders: [Some(commander), None],
@@ -107,7 +108,11 @@ fn lab(toggle: bool, permitted: Result<(), Refusal>) -> Lab {
         silence_timeout: Span::from_secs(60),
         rtcp_interval: Span::from_secs(5),
         cnames: ["a".into(), "b".into()],
-    };
+    }
+}
+
+fn lab(toggle: bool, permitted: Result<(), Refusal>) -> Lab {
+    let config = lab_config(toggle, permitted);
     let mut lab = Lab {
         bridge: Bridge::new(config, Time::ZERO),
         out: Captured::default(),

@@ -302,6 +302,8 @@ impl Shell for ServiceShell {
             | MediaOrder::PlayPrompt { .. }
             | MediaOrder::StopPrompt { .. }
             | MediaOrder::Collect { .. }
+            | MediaOrder::SetNotice(_)
+            | MediaOrder::TellAgain { .. }
             | MediaOrder::SetCommander { .. } => order,
         };
         let Some(place) = self.places.get(&call) else { return };

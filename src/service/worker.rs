@@ -350,6 +350,9 @@ impl Worker {
                 reports: &mut self.unsent,
             };
             call.bridge.every_second(now, ntp, &mut out);
+            if call.bridge.is_busy() && !self.busy.contains(slot) {
+                self.busy.push(*slot);
+            }
         }
     }
 
@@ -478,6 +481,8 @@ impl Worker {
             MediaOrder::PlayPrompt { side, prompt } => call.bridge.play_prompt(side, prompt, now),
             MediaOrder::StopPrompt { side } => call.bridge.stop_prompt(side),
             MediaOrder::Collect { side, on } => call.bridge.collect_keys(side, on),
+            MediaOrder::SetNotice(notice) => call.bridge.set_notice(Some(notice)),
+            MediaOrder::TellAgain { side } => call.bridge.tell_again(side, now),
             MediaOrder::SetCommander { side, commander } => call.bridge.set_commander(side, commander),
         }
         if call.bridge.is_busy() && !self.busy.contains(&slot.0) {

@@ -2,6 +2,7 @@
 
 use super::{Store, StoreError, facilities};
 use crate::base::Random;
+use crate::directory::NoticeTo;
 use crate::directory::file::{RouteTo, Secret};
 use crate::directory::plan::{
     Change, CompanyState, Drawn, Hashes, NewPassword, NumberState, Plan, TrunkState, UserState,
@@ -241,20 +242,26 @@ async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Ha
 }
 
 async fn number(connection: &mut SqliteConnection, to: &NumberState) -> Result<(), StoreError> {
-    let NumberState { company, e164, route, recording } = to;
+    let NumberState { company, e164, route, recording, notice } = to;
     let (extension, facility) = match route {
         RouteTo::Unrouted => (None, None),
         RouteTo::User(extension) => (Some(extension), None),
         RouteTo::Group(_) | RouteTo::Inbox(_) | RouteTo::Flow(_) => (None, Some(route.to_string())),
     };
     let query = sqlx::query(
-        "INSERT INTO numbers (company_id, e164, recording, route_user_id, route)
-         SELECT id, $2, $3, (SELECT users.id FROM users WHERE users.company_id = companies.id AND extension = $4), $5
+        "INSERT INTO numbers (company_id, e164, recording, route_user_id, route, notice)
+         SELECT id, $2, $3, (SELECT users.id FROM users WHERE users.company_id = companies.id AND extension = $4), $5, $6
          FROM companies WHERE key = $1
          ON CONFLICT (e164) DO UPDATE SET recording = excluded.recording, route_user_id = excluded.route_user_id,
-             route = excluded.route",
+             route = excluded.route, notice = excluded.notice",
     );
-    let query = query.bind(company).bind(e164).bind(recording.as_str()).bind(extension).bind(facility);
+    let query = query
+        .bind(company)
+        .bind(e164)
+        .bind(recording.as_str())
+        .bind(extension)
+        .bind(facility)
+        .bind(notice.map(NoticeTo::as_str));
     let done = query.execute(connection).await?;
     one(done.rows_affected(), || format!("company {company}"))
 }

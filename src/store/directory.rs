@@ -4,7 +4,8 @@ use super::row::Reading;
 use super::{Store, StoreError, facilities};
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, TrunkId, UserId};
 use crate::directory::{
-    Company, Directory, FacilityKind, FacilityRow, Number, NumberRecording, Role, Route, Transport, Trunk, User,
+    Company, Directory, FacilityKind, FacilityRow, NoticeTo, Number, NumberRecording, Role, Route, Transport, Trunk,
+    User,
 };
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -27,10 +28,11 @@ impl Store {
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let numbers =
-            sqlx::query("SELECT id, company_id, e164, route_user_id, route, recording FROM numbers ORDER BY id")
-                .fetch_all(&mut *transaction)
-                .await?;
+        let numbers = sqlx::query(
+            "SELECT id, company_id, e164, route_user_id, route, recording, notice FROM numbers ORDER BY id",
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
         let trunks =
             sqlx::query("SELECT id, company_id, name, addresses, host, port, transport FROM trunks ORDER BY id")
                 .fetch_all(&mut *transaction)
@@ -140,6 +142,10 @@ fn number(row: &SqliteRow, names: &Names) -> Result<Number, StoreError> {
         e164: row.text("e164")?,
         route: user.or(facility).unwrap_or(Route::Unrouted),
         recording: row.word("recording", NumberRecording::parse)?,
+        notice: match row.get::<Option<String>>("notice")? {
+            Some(_) => Some(row.word("notice", NoticeTo::parse)?),
+            None => None,
+        },
     })
 }
 

@@ -94,6 +94,7 @@ fn number(id: i64, company: i64, e164: &str, route: Route) -> Number {
         e164: e164.to_owned(),
         route,
         recording: NumberRecording::Inherit,
+        notice: None,
     }
 }
 

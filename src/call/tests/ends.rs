@@ -121,7 +121,7 @@ fn a_recording_that_fails_acts_as_the_company_says() {
         lab.operate(|switch, now, wall, desk| switch.recording_failed(call, now, wall, desk));
         lab.run(secs(1));
         assert_eq!(lab.switch.call_count() == 0, ends, "{rule:?}");
-        assert_eq!(lab.desk.count(|order| matches!(order, MediaOrder::Play { .. })), tones, "{rule:?}");
+        assert_eq!(lab.desk.count(|order| matches!(order, MediaOrder::PlayPrompt { .. })), tones, "{rule:?}");
         if !ends {
             let said = lab.operate(|switch, now, wall, desk| switch.command(call, Command::Start, now, wall, desk));
             assert_eq!(said, Some(Err(Refusal::RecordingFailed)), "{rule:?}");
@@ -153,7 +153,7 @@ fn calls_that_cannot_be_recorded_are_refused_or_told_as_the_company_says() {
             None => {
                 lab.talk(alice, bob, "202");
                 assert_eq!(lab.desk.not_recorded, ["disk full"], "{rule:?}");
-                assert_eq!(lab.desk.count(|order| matches!(order, MediaOrder::Play { .. })), tones);
+                assert_eq!(lab.desk.count(|order| matches!(order, MediaOrder::PlayPrompt { .. })), tones);
                 lab.hangs_up(alice).run(secs(1));
             }
         }

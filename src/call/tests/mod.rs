@@ -14,6 +14,7 @@ mod ends;
 mod flows;
 mod laws;
 mod loss;
+mod notices;
 mod phone;
 mod register;
 mod ringing;

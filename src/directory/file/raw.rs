@@ -1,6 +1,8 @@
 //! The tables of the company file, key by key. `None` is an absent key: the value stays.
 
-use super::super::{AuthAlgorithm, CallVisibility, NumberRecording, OnRecordingFailure, Play, Role, Transport};
+use super::super::{
+    AuthAlgorithm, CallVisibility, NoticeTo, NumberRecording, OnRecordingFailure, Play, Role, Transport,
+};
 use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
 use super::value::{
     AuthName, Command, CountryCode, DialledCode, Domain, E164, Extension, ForwardOrNext, Host, Key, KeyOrNone, MaxHold,
@@ -50,6 +52,8 @@ pub struct SettingKeys {
     pub play: Option<Play>,
     pub download: Option<bool>,
     pub on_recording_failure: Option<OnRecordingFailure>,
+    pub notice: Option<NoticeTo>,
+    pub notice_beep_s: Option<RingSeconds>,
     pub record_while_held: Option<bool>,
     pub only_encrypted: Option<bool>,
     pub transfer: Option<bool>,
@@ -120,6 +124,8 @@ pub struct NumberKeys {
     /// `user:EXTENSION`, `group:NAME`, `inbox:NAME`, `flow:NAME` or `unrouted`, which a new number is.
     pub route: Option<RouteTo>,
     pub recording: Option<NumberRecording>,
+    /// `"inherit"` for the company's.
+    pub notice: Option<Own<NoticeTo>>,
 }
 
 /// `[[trunk]]`

@@ -110,7 +110,7 @@ fn user(state: UserState, ids: &Ids) -> Option<User> {
 }
 
 fn number(state: NumberState, ids: &Ids) -> Option<Number> {
-    let NumberState { company, e164, route, recording } = state;
+    let NumberState { company, e164, route, recording, notice } = state;
     let facility = |kind, name: &str| ids.facility(&company, kind, name);
     let route = match route {
         RouteTo::Unrouted => None,
@@ -120,7 +120,7 @@ fn number(state: NumberState, ids: &Ids) -> Option<Number> {
         RouteTo::Flow(name) => facility(FacilityKind::Flow, &name).map(|id| Route::Flow(FlowId(id))),
     };
     let route = route.unwrap_or(Route::Unrouted);
-    Some(Number { id: ids.number(Some(&e164))?, company: ids.company(&company), e164, route, recording })
+    Some(Number { id: ids.number(Some(&e164))?, company: ids.company(&company), e164, route, recording, notice })
 }
 
 fn trunk(state: TrunkState, id: TrunkId, ids: &Ids) -> Trunk {

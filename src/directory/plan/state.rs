@@ -4,8 +4,8 @@
 use super::super::file::RouteTo;
 use super::super::flow::{ForwardTo, Unanswered};
 use super::super::{
-    AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, Directory, FacilityKind, Number, NumberRecording,
-    OnRecordingFailure, Play, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
+    AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, Directory, FacilityKind, NoticeTo, Number,
+    NumberRecording, OnRecordingFailure, Play, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
 };
 use super::facility::FacilityState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +59,7 @@ pub struct NumberState {
     pub e164: String,
     pub route: RouteTo,
     pub recording: NumberRecording,
+    pub notice: Option<NoticeTo>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +139,8 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         play,
         download,
         on_recording_failure,
+        notice,
+        notice_beep_s,
         record_while_held,
         only_encrypted,
         transfer,
@@ -159,6 +162,8 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         ("play", play_text(*play).to_owned()),
         ("download", on_off(*download)),
         ("on_recording_failure", failure(*on_recording_failure).to_owned()),
+        ("notice", notice.as_str().to_owned()),
+        ("notice_beep_s", notice_beep_s.to_string()),
         ("record_while_held", on_off(*record_while_held)),
         ("only_encrypted", on_off(*only_encrypted)),
         ("transfer", on_off(*transfer)),
@@ -230,7 +235,7 @@ impl UserState {
 
 impl NumberState {
     fn of(directory: &Directory, company: &str, number: &Number) -> Self {
-        let Number { id: _, company: _, e164, route, recording } = number;
+        let Number { id: _, company: _, e164, route, recording, notice } = number;
         let route = match route {
             Route::Unrouted => None,
             Route::User(id) => directory.user(*id).map(|user| RouteTo::User(user.extension.clone())),
@@ -239,12 +244,16 @@ impl NumberState {
             Route::Flow(id) => directory.flow(*id).map(|flow| RouteTo::Flow(flow.name.clone())),
         };
         let route = route.unwrap_or(RouteTo::Unrouted);
-        NumberState { company: company.to_owned(), e164: e164.clone(), route, recording: *recording }
+        NumberState { company: company.to_owned(), e164: e164.clone(), route, recording: *recording, notice: *notice }
     }
 
     pub(super) fn fields(&self) -> Vec<Field> {
-        let NumberState { company: _, e164: _, route, recording } = self;
-        vec![("route", route.to_string()), ("recording", recording.as_str().to_owned())]
+        let NumberState { company: _, e164: _, route, recording, notice } = self;
+        vec![
+            ("route", route.to_string()),
+            ("recording", recording.as_str().to_owned()),
+            ("notice", own(notice.map(|notice| notice.as_str().to_owned()))),
+        ]
     }
 }
 

@@ -116,6 +116,8 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         play,
         download,
         on_recording_failure,
+        notice,
+        notice_beep_s,
         record_while_held,
         only_encrypted,
         transfer,
@@ -136,6 +138,8 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.play, *play);
     set(&mut settings.download, *download);
     set(&mut settings.on_recording_failure, *on_recording_failure);
+    set(&mut settings.notice, *notice);
+    set(&mut settings.notice_beep_s, notice_beep_s.map(|RingSeconds(seconds)| seconds));
     set(&mut settings.record_while_held, *record_while_held);
     set(&mut settings.only_encrypted, *only_encrypted);
     set(&mut settings.transfer, *transfer);
@@ -210,15 +214,17 @@ fn new_user(company: &str, extension: &str) -> UserState {
 }
 
 fn number(world: &mut World, entry: &Entry<NumberKeys>) {
-    let NumberKeys { company: _, number: _, route, recording } = &entry.keys;
+    let NumberKeys { company: _, number: _, route, recording, notice } = &entry.keys;
     let number = world.numbers.entry(entry.name.clone()).or_insert_with(|| NumberState {
         company: entry.company.clone(),
         e164: entry.name.clone(),
         route: RouteTo::Unrouted,
         recording: Default::default(),
+        notice: None,
     });
     set(&mut number.route, route.clone());
     set(&mut number.recording, *recording);
+    set(&mut number.notice, notice.map(Own::value));
 }
 
 /// Port of SIP (RFC 3261 §19.1.2).

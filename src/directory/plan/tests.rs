@@ -59,6 +59,7 @@ fn current() -> Directory {
         e164: e164.to_owned(),
         route,
         recording: NumberRecording::Inherit,
+        notice: None,
     };
     let trunk = Trunk {
         id: TrunkId(1),

@@ -37,6 +37,7 @@ fn number(id: i64, company: i64, e164: &str) -> Number {
         e164: e164.to_owned(),
         route: Route::Unrouted,
         recording: NumberRecording::Inherit,
+        notice: None,
     }
 }
 

@@ -47,8 +47,10 @@ impl Bridge {
     /// Sends the packets of a prompt that are due.
     pub(super) fn tick_player(&mut self, side: Side, now: Time, out: &mut impl Out) {
         let pressed = self.pressed(side.other(), now);
-        let taped = self.connected && self.leg(side.other()).gate.is_open();
         loop {
+            // The notice that opens a recording stands in it, before either party does.
+            let open = self.leg(side.other()).gate.is_open() || self.notices.is_opening();
+            let taped = self.connected && open;
             let leg = self.leg_mut(side);
             let Some(player) = &mut leg.player else { return };
             let mut samples = [0; FRAME];
@@ -66,7 +68,7 @@ impl Bridge {
             if taped {
                 Self::tape_samples(leg, side.other(), place, &samples, now, out);
             }
-            if over {
+            if over && !self.notice_played(side, id, now) {
                 out.fact(Fact::Played { side, id });
             }
         }

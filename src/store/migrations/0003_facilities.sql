@@ -20,3 +20,6 @@ ALTER TABLE numbers ADD COLUMN route TEXT;
 
 -- How a user makes and takes calls: JSON.
 ALTER TABLE users ADD COLUMN calls TEXT NOT NULL DEFAULT '{}';
+
+-- Who is told that a call over the number is recorded, where that is not as the company says.
+ALTER TABLE numbers ADD COLUMN notice TEXT;

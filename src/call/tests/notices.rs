@@ -1,0 +1,56 @@
+//! Who is told that a call is recorded.
+
+use super::*;
+use crate::call::MediaOrder;
+use crate::directory::NoticeTo;
+
+/// Whom the notice of the only call was for (caller, callee), and every how many seconds.
+fn notice(lab: &Lab) -> Option<([bool; 2], Option<Span>)> {
+    let mut notices = lab.desk.orders.iter().filter_map(|(_, order)| match order {
+        MediaOrder::SetNotice(notice) => Some((notice.to, notice.every)),
+        _ => None,
+    });
+    notices.next_back()
+}
+
+fn lab_with(company: NoticeTo, number: Option<NoticeTo>) -> Lab {
+    let mut parts = companies();
+    parts.companies[0].settings.notice = company;
+    parts.companies[0].settings.notice_beep_s = 10;
+    parts.numbers[0].notice = number;
+    let mut lab = Lab::new();
+    lab.switch.set_directory(Arc::new(directory::build(parts)));
+    lab
+}
+
+#[test]
+fn the_number_says_who_is_told_else_the_company() {
+    let rows = [
+        (NoticeTo::Off, None, None),
+        (NoticeTo::Outside, None, Some(([true, false], None))),
+        (NoticeTo::Both, None, Some(([true, true], None))),
+        (NoticeTo::Beep, None, Some(([true, true], Some(secs(10))))),
+        (NoticeTo::Both, Some(NoticeTo::Off), None),
+        (NoticeTo::Off, Some(NoticeTo::Outside), Some(([true, false], None))),
+    ];
+    for (company, number, expected) in rows {
+        let mut lab = lab_with(company, number);
+        let (carrier, alice) = (lab.carrier(), lab.phone(ACME, "201"));
+        lab.talk(carrier, alice, "+49301110001");
+        assert_eq!(notice(&lab), expected, "{company:?} {number:?}");
+        lab.hangs_up(carrier).run(secs(1));
+        lab.finish();
+    }
+}
+
+#[test]
+fn the_outside_party_of_an_outbound_call_is_told_and_nobody_of_a_call_for_help() {
+    for (dialled, expected) in [("089555123", Some(([false, true], None))), ("112", None)] {
+        let mut lab = lab_with(NoticeTo::Outside, None);
+        let (carrier, alice) = (lab.carrier(), lab.phone(ACME, "201"));
+        lab.talk(alice, carrier, dialled);
+        assert_eq!(notice(&lab), expected, "{dialled}");
+        lab.hangs_up(carrier).run(secs(1));
+        lab.finish();
+    }
+}

@@ -1,0 +1,145 @@
+//! "This call is recorded": said when the recording begins, and to who joins later.
+//!
+//! ```text
+//! at the answer:  gates open ─► the notice is said over it
+//! in mid-call:    the recorder begins ─► the notice is said and stands in the file
+//!                 ─► it is over: now the parties are let through
+//! ```
+//! Until a notice in mid-call is over nothing of either party passes.
+
+use super::{Bridge, Out};
+use crate::audio::prompt::Pcm;
+use crate::base::{Side, Span, Time};
+use crate::media::player::{PlayId, Prompt, Times};
+use crate::media::tap::TapEvent;
+
+/// What is said of a recording, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub pcm: Pcm,
+    /// Caller, callee.
+    pub to: [bool; 2],
+    /// Said again and again while the call is recorded: a beep.
+    pub every: Option<Span>,
+}
+
+/// The name of every notice; prompts of call control count up from 1.
+const NOTICE: PlayId = PlayId(u32::MAX);
+
+/// Who has heard what.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notices {
+    notice: Option<Notice>,
+    told: [bool; 2],
+    /// A notice in mid-call that is still heard on these sides: the parties wait for its end.
+    opening: Option<[bool; 2]>,
+    next_at: Time,
+}
+
+impl Notices {
+    /// The recorder runs for the notice alone.
+    pub const fn is_opening(&self) -> bool {
+        self.opening.is_some()
+    }
+
+    fn is_for(&self, side: Side) -> bool {
+        flag(self.notice.as_ref().map_or([false; 2], |notice| notice.to), side)
+    }
+}
+
+impl Bridge {
+    /// What is to be said when this call is recorded; before the answer.
+    pub fn set_notice(&mut self, notice: Option<Notice>) {
+        self.notices.notice = notice;
+    }
+
+    /// Another party is on `side`: it has heard no notice yet. Where the call is recorded it hears
+    /// one now; the recording goes on.
+    pub fn tell_again(&mut self, side: Side, now: Time) {
+        set_flag(&mut self.notices.told, side, false);
+        if self.connected && self.leg(side).gate.is_open() {
+            self.say_notice(now);
+        }
+    }
+
+    /// Says the notice to everybody who has not heard it. `true` when there is somebody.
+    pub(super) fn say_notice(&mut self, now: Time) -> bool {
+        let Some(Notice { pcm, every, .. }) = self.notices.notice.clone() else { return false };
+        let mut said = false;
+        for side in Side::BOTH {
+            if self.notices.is_for(side) && !flag(self.notices.told, side) {
+                set_flag(&mut self.notices.told, side, true);
+                said = true;
+                let prompt = Prompt { id: NOTICE, pcm: pcm.clone(), times: Times::Once, recorded: true };
+                self.play_prompt(side, prompt, now);
+            }
+        }
+        if said {
+            self.notices.next_at = every.map_or(Time(u64::MAX), |every| now + every);
+        }
+        said
+    }
+
+    /// The recording begins in mid-call: first the notice, where somebody has not heard it. The
+    /// recorder runs for it already. `false`: the gates can open at once.
+    pub(super) fn tell_before_opening(&mut self, now: Time, out: &mut impl Out) -> bool {
+        let before = self.notices.told;
+        if !self.say_notice(now) {
+            return false;
+        }
+        let told = self.notices.told;
+        let hears = |side| flag(told, side) && !flag(before, side);
+        self.notices.opening = Some(Side::BOTH.map(hears));
+        out.tap(&TapEvent::Gate { open: true, at: now, edge: None });
+        true
+    }
+
+    /// The recording is shut before its notice was over: nobody was let through.
+    pub(super) fn stop_telling(&mut self) {
+        let Some(waiting) = self.notices.opening.take() else { return };
+        for side in Side::BOTH {
+            if flag(waiting, side) {
+                self.stop_prompt(side);
+                set_flag(&mut self.notices.told, side, false);
+            }
+        }
+    }
+
+    /// A prompt was said to its end; `true` where it was a notice.
+    pub(super) fn notice_played(&mut self, side: Side, id: PlayId, now: Time) -> bool {
+        if id != NOTICE {
+            return false;
+        }
+        if let Some(waiting) = &mut self.notices.opening {
+            set_flag(waiting, side, false);
+            if *waiting == [false; 2] {
+                self.notices.opening = None;
+                for side in Side::BOTH {
+                    let leg = self.leg_mut(side);
+                    let at = leg.receiver.clock_at(now);
+                    leg.gate.open(at);
+                }
+            }
+        }
+        true
+    }
+
+    /// A beep that is due.
+    pub(super) fn repeat_notice(&mut self, now: Time) {
+        let open = self.legs.iter().all(|leg| leg.gate.is_open());
+        if self.connected && open && now >= self.notices.next_at && self.notices.notice.is_some() {
+            self.notices.told = [false; 2];
+            self.say_notice(now);
+        }
+    }
+}
+
+fn flag(flags: [bool; 2], side: Side) -> bool {
+    flags.get(side.channel()).copied().unwrap_or(false)
+}
+
+fn set_flag(flags: &mut [bool; 2], side: Side, on: bool) {
+    if let Some(flag) = flags.get_mut(side.channel()) {
+        *flag = on;
+    }
+}
