@@ -54,7 +54,6 @@ class Baresip(Client):
         control_port: int = 4444,
         ptime_ms: int = 20,
         account_extra: str = "",
-        authority: Optional[Path] = None,
         place: Optional[Place] = None,
     ):
         super().__init__(identity, folder, place)
@@ -65,7 +64,6 @@ class Baresip(Client):
         self.control_port = control_port
         self.ptime_ms = ptime_ms
         self.account_extra = account_extra
-        self.authority = authority
         self._control: Optional[socket.socket] = None
         self._replies: dict[str, dict] = {}
         self._token = 0
@@ -185,9 +183,6 @@ class Baresip(Client):
             "module_app debug_cmd.so",
             f"ctrl_tcp_listen {host}:{self.control_port}",
         ]
-        if self.authority:
-            # With it, it checks the certificate of its server.
-            lines.append(f"sip_cafile {self.authority}")
         return "\n".join(lines) + "\n"
 
     def _connect(self, seconds: float) -> None:
