@@ -151,7 +151,7 @@ fn user_target(user: &User) -> Target {
 }
 
 /// Whom a call to a number of the company is for, and where it goes; `None`: nowhere.
-fn called_number_leads(directory: &Directory, number: &Number) -> Option<(Party, Target)> {
+pub(super) fn called_number_leads(directory: &Directory, number: &Number) -> Option<(Party, Target)> {
     let label = |name: &str| Party { user: None, address: number.e164.clone(), name: name.to_owned() };
     let start = Start::of(directory.route_of(number))?;
     let party = match start {

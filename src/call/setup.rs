@@ -8,10 +8,10 @@ use super::session::{Leg, Phase, Session, Timer};
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::{LegPort, MediaOrder, Preparation, Shell, Shortage, status};
 use crate::base::{CallId, Side, Time, UserId};
-use crate::directory::{Company, Directory, NumberRecording, OnRecordingFailure, Settings, User, may_command};
+use crate::directory::{Directory, NumberRecording, OnRecordingFailure, Settings};
 use crate::ledger::{CallRecord, EndReason, Outcome, Party};
-use crate::media::{BridgeConfig, Commander, PlayId};
-use crate::policy::{Facts, Matcher, decide};
+use crate::media::{BridgeConfig, PlayId};
+use crate::policy::{Facts, decide};
 use crate::sdp::{Codec, Events, Flow, Format, OfferAnswer, answerable};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ServerTx;
@@ -52,7 +52,7 @@ pub struct Whom {
 const RETRY_AFTER: &str = "5";
 /// Codec preference where the caller left the offer to us.
 /// Why the others stop ringing when one has answered (RFC 3326).
-const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+pub(super) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
 const OUR_FORMATS: [Format; 2] = [Format::PCMU, Format::PCMA];
 

@@ -9,7 +9,7 @@ use crate::base::{Rate, Samples, Side};
 use crate::ledger::{
     Because, Change, Decision, EndReason, Joined, Marker, MarkerKind, Party, RecordingState, Sidecar, SidecarParty,
 };
-use crate::media::{Counters, LegStats};
+use crate::media::LegStats;
 
 /// The version of the sidecar's shape.
 pub const SIDECAR_VERSION: u32 = 1;
@@ -124,11 +124,11 @@ fn presences(
         let left_ms = all.iter().skip(at + 1).find(|(next, ..)| next == side).map(|(.., ms)| *ms);
         let last = legs.get(side.channel()).copied().unwrap_or_default();
         let gone = left_of.get_mut(side.channel()).filter(|_| left_ms.is_some()).and_then(Iterator::next);
-        let counters = match left_ms {
-            Some(_) => gone.unwrap_or_default().counters,
-            None => last.counters,
+        let stats = match left_ms {
+            Some(_) => gone.unwrap_or_default(),
+            None => last,
         };
-        out.push(presence(*side, party.clone(), codec.clone(), counters, (*joined_ms, left_ms)));
+        out.push(presence(*side, party.clone(), codec.clone(), &stats, (*joined_ms, left_ms)));
     }
     out
 }
@@ -137,9 +137,10 @@ fn presence(
     side: Side,
     party: Party,
     codec: String,
-    counters: Counters,
+    stats: &LegStats,
     (joined_ms, left_ms): (u64, Option<u64>),
 ) -> SidecarParty {
+    let counters = stats.counters;
     let channel = match side {
         Side::Caller => "left",
         Side::Callee => "right",
@@ -153,7 +154,7 @@ fn presence(
         late: counters.late,
         duplicates: counters.duplicates,
         strangers: counters.strangers,
-        encrypted: leg.encrypted,
+        encrypted: stats.encrypted,
         unauthentic: counters.unauthentic,
         joined_ms,
         left_ms,
@@ -220,6 +221,7 @@ mod tests {
     use super::*;
     use crate::base::{CallId, CompanyId, Direction, RecordingId, Wall};
     use crate::ledger::JoinedBy;
+    use crate::media::Counters;
 
     fn draft() -> Draft {
         let party = |address: &str, name: &str| Party { user: None, address: address.into(), name: name.into() };

@@ -4,7 +4,6 @@ use super::directory::password;
 use super::sdp::{Voice, answer_flow, flow_of};
 use super::{CARRIER, SWITCH, uri};
 use crate::base::{Seeded, Time};
-use crate::sip::Peer;
 use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::digest::{challenges, respond};
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};

@@ -84,6 +84,8 @@ enum Refusal {
     Loop,
     #[error("The other party is {0} already")]
     SameParty(String),
+    #[error("{0} has a call flow, which a transfer cannot enter: transfer to an extension or a group")]
+    Flow(String),
     #[error("The domain {0} is not served here")]
     Domain(String),
     #[error("The dialog to replace does not exist")]
@@ -98,7 +100,7 @@ impl Refusal {
     const fn status(&self) -> u16 {
         match self {
             Refusal::Ringing | Refusal::UnderWay => 491,
-            Refusal::Users | Refusal::Outside | Refusal::SameParty(_) => 403,
+            Refusal::Users | Refusal::Outside | Refusal::SameParty(_) | Refusal::Flow(_) => 403,
             Refusal::Loop => 482,
             Refusal::Domain(_) => 404,
             Refusal::NoDialog => 481,

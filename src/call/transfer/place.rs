@@ -2,13 +2,14 @@
 
 use super::super::encryption::{contact_for, exchange, safe_ways};
 use super::super::fork::Branch;
-use super::super::route::{Destination, NoRoute, Origin, Target, route_from_user, user_part};
+use super::super::path::Start;
+use super::super::route::{Destination, NoRoute, Origin, Target, called_number_leads, route_from_user, user_part};
 use super::super::session::{Leg, Session};
-use super::super::setup::{Way, preferring, unavailable};
+use super::super::setup::{Way, Whom, preferring, unavailable};
 use super::super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::{Refusal, Transfer};
-use crate::base::{Direction, Side};
-use crate::directory::{Company, Directory, Route, normalise_number};
+use crate::base::{Direction, Side, UserId};
+use crate::directory::{Company, Directory, normalise_number};
 use crate::ledger::{JoinedBy, Party};
 use crate::sdp::{Codec, Events, Flow};
 use crate::sip::message::{Method, Request, Response};
@@ -72,25 +73,24 @@ impl Switch {
         directory: &Directory,
         cx: &mut Cx<'_>,
     ) -> Result<Transfer, Box<Response>> {
-        // As safe as the call was to be when it began.
-        let ways = safe_ways(&session.settings, request, self.ways_to(&to, directory, request, cx)?)?;
-        let local = ways.first().map_or(session.leg(side).peer.local, |way| way.peer.local);
+        let ways = self.ways_of_target(session, &to, request, directory, cx)?;
+        let local = ways.first().map_or(session.leg(side).peer.local, |(way, _)| way.peer.local);
         let port = cx
             .shell
             .open_target(session.id(), local.ip())
             .map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
         let domain = directory.company(session.record.company).and_then(|company| company.domains.first()).cloned();
         let mut branches = Vec::with_capacity(ways.len());
-        for way in ways {
+        for (way, whom) in ways {
             let exchange = exchange(&session.settings, &way.peer, cx);
             // RFC 3892, for our own phones: the outside is not told who sent it there.
-            let domain = domain.clone().filter(|_| to.callee.user.is_some());
-            let mut leg = self.leg(way.peer, exchange, port, to.callee.user, to.callee.user.is_none());
+            let domain = domain.clone().filter(|_| !whom.trunk);
+            let mut leg = self.leg(way.peer, exchange, port, whom.user, whom.trunk);
             leg.contact = contact_for(&way.uri.scheme, leg.contact);
             let Some(invite) = self.invite_to_target(session, side, &mut leg, way, domain, cx) else {
                 continue;
             };
-            branches.push(self.send_to_target(session, invite, leg, cx));
+            branches.push(self.send_to_target(session, invite, leg, whom, cx));
         }
         let deadline = cx.now + self.config.ring_timeout;
         let Destination { callee: party, number, .. } = to;
@@ -130,7 +130,41 @@ impl Switch {
         Some(invite.with_body("application/sdp", offer))
     }
 
-    fn send_to_target(&mut self, session: &Session, invite: Request, leg: Leg, cx: &mut Cx<'_>) -> Branch {
+    /// Every device of whom the transfer leads to, as safe as the call was to be when it began. A
+    /// group or an inbox rings all its members at once.
+    fn ways_of_target(
+        &self,
+        session: &Session,
+        to: &Destination,
+        request: &Request,
+        directory: &Directory,
+        cx: &mut Cx<'_>,
+    ) -> Result<Vec<(Way, Whom)>, Box<Response>> {
+        let Target::Path(start) = to.target else {
+            let whom = Whom { user: to.callee.user, trunk: to.callee.user.is_none(), party: to.callee.clone() };
+            let ways = safe_ways(&session.settings, request, self.ways_to(to, directory, request, cx)?)?;
+            return Ok(ways.into_iter().map(|way| (way, whom.clone())).collect());
+        };
+        let refused = |refusal: Refusal| request.response(refusal.status()).with_reason(&refusal.to_string());
+        let members =
+            members_of(directory, start).ok_or_else(|| Box::new(refused(Refusal::Flow(to.callee.address.clone()))))?;
+        let mut ways = Vec::new();
+        for user in members.into_iter().filter_map(|id| directory.user(id)) {
+            let party = Party { user: Some(user.id), address: user.extension.clone(), name: user.name.clone() };
+            let member = Destination { callee: party.clone(), target: Target::User(user.id), ..to.clone() };
+            let whom = Whom { user: Some(user.id), trunk: false, party };
+            // Who is not registered, or not to be reached safely, does not speak for the others.
+            let found = self.ways_to(&member, directory, request, cx);
+            let found = found.and_then(|ways| safe_ways(&session.settings, request, ways)).unwrap_or_default();
+            ways.extend(found.into_iter().map(|way| (way, whom.clone())));
+        }
+        match ways.is_empty() {
+            true => Err(Box::new(request.response(480).with_reason("Nobody of the group is registered"))),
+            false => Ok(ways),
+        }
+    }
+
+    fn send_to_target(&mut self, session: &Session, invite: Request, leg: Leg, whom: Whom, cx: &mut Cx<'_>) -> Branch {
         let tx = self.endpoint.request(invite.clone(), leg.peer, cx.now, &mut Dice(cx.shell));
         let purpose = Purpose::Target { call: session.id() };
         let sent =
@@ -142,9 +176,23 @@ impl Switch {
             peer: leg.peer,
             contact: leg.contact,
             exchange: leg.exchange,
+            whom,
             timer_policy: self.config.session_timer,
             early: None,
         }
+    }
+}
+
+/// Who rings where a path begins; `None` for a call flow, which leads whole calls only.
+fn members_of(directory: &Directory, start: Start) -> Option<Vec<UserId>> {
+    match start {
+        Start::User(user) => Some(vec![user]),
+        Start::Group(group) => Some(directory.group(group)?.members.clone()),
+        Start::Inbox(inbox) => {
+            let inbox = directory.inbox(inbox)?;
+            inbox.flow.is_none().then(|| inbox.members.clone())
+        }
+        Start::Flow(_) => None,
     }
 }
 
@@ -154,19 +202,22 @@ fn route_within(directory: &Directory, company: &Company, dialled: &str) -> Resu
     let number = normalise_number(dialled, company)
         .and_then(|e164| directory.number_by_e164(&e164))
         .filter(|number| number.company == company.id);
-    let user = match (directory.user_by_extension(company.id, dialled), number.map(|number| number.route)) {
-        (Some(user), _) => user,
-        (None, Some(Route::User(user))) => directory.user(user).ok_or_else(unknown)?,
-        (None, Some(Route::Unrouted)) => return Err(NoRoute::Unrouted(dialled.to_owned())),
+    let (callee, target) = match (directory.user_by_extension(company.id, dialled), number) {
+        (Some(user), _) => {
+            let callee = Party { user: Some(user.id), address: user.extension.clone(), name: user.name.clone() };
+            (callee, Target::User(user.id))
+        }
+        (None, Some(number)) => {
+            called_number_leads(directory, number).ok_or_else(|| NoRoute::Unrouted(dialled.to_owned()))?
+        }
         (None, None) => return Err(unknown()),
     };
-    let callee = Party { user: Some(user.id), address: user.extension.clone(), name: user.name.clone() };
     Ok(Destination {
         direction: Direction::Internal,
         origin: Origin { company: company.id, caller: Party::default(), trunk: None },
         callee,
         number: number.map(|number| number.id),
-        target: Target::User(user.id),
+        target,
         emergency: false,
     })
 }

@@ -3,6 +3,7 @@
 use super::super::MediaOrder;
 use super::super::fork::{Branch, hop};
 use super::super::session::{Leg, Session, Timer};
+use super::super::setup::ELSEWHERE;
 use super::super::status;
 use super::super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::Transfer;
@@ -61,6 +62,8 @@ impl Switch {
             return Some(session);
         };
         let branch = transfer.branches.remove(at);
+        // Of a group, the one who took the call.
+        (transfer.party, transfer.trunk) = (branch.whom.party.clone(), branch.whom.trunk);
         let Some(mut leg) = self.leg_of_target(&transfer, branch, tx, response, peer, cx) else {
             session.transfer = Some(transfer);
             return self.target_refused(session, tx, 502, cx);
@@ -71,7 +74,7 @@ impl Switch {
             session.transfer = Some(transfer);
             return self.target_refused(session, tx, 488, cx);
         }
-        self.cancel_branches(&transfer.branches, cx);
+        self.cancel_branches(&transfer.branches, Some(ELSEWHERE), cx);
         self.join(session, *transfer, leg, cx)
     }
 
@@ -157,7 +160,7 @@ impl Switch {
         let side = session.transfer.as_ref()?.side;
         self.report_progress(session, told, cx);
         let transfer = session.transfer.take()?;
-        self.cancel_branches(&transfer.branches, cx);
+        self.cancel_branches(&transfer.branches, None, cx);
         match transfer.media_of {
             Some(call) => cx.shell.media(call, MediaOrder::End),
             None => cx.shell.media(session.id(), MediaOrder::CloseTarget),
