@@ -232,6 +232,64 @@ fn check_audio(folder: &Path, row: &RecordingRecord, call: &Dead, at: usize, num
     }
 }
 
+/// Bytes of a part: two seconds and a little.
+const PART: usize = 65_536;
+
+#[test]
+fn every_part_of_a_recording_is_repaired_and_nothing_is_lost_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    Service::set_up(folder.path(), &format!("max_part_bytes = {PART}\n"));
+    let mut phones = Phones::new();
+    let mut service = Service::start(folder.path());
+    phones.turn_to(service.sip);
+    phones.invite();
+    // Three parts are full, and the fourth has begun.
+    let deadline = Instant::now() + DEADLINE;
+    while parts(folder.path()) < 4 {
+        assert!(Instant::now() < deadline, "only {} parts", parts(folder.path()));
+        phones.run_until(Instant::now() + Duration::from_millis(20));
+    }
+    phones.run_until(Instant::now() + Duration::from_millis(700));
+    service.kill();
+    let dead = phones.dead();
+    let service = Service::start(folder.path());
+    let mut rows = service.recordings();
+    rows.sort_by_key(|row| row.id);
+    check_rows(&service, folder.path(), &rows, 0);
+    assert_eq!(rows.len(), 4, "{rows:#?}");
+    let spoken = [0, 1].map(|side| Law::Mu.decode(phones::code(0, side)));
+    let mut heard = [0, 0];
+    for (at, row) in rows.iter().enumerate() {
+        assert_eq!((row.state, row.call), (RecordingState::Recovered, rows[0].call), "part {at}: {}", row.problem);
+        let bytes = std::fs::read(data_dir(folder.path()).join("recordings").join(&row.path)).unwrap();
+        if at < 3 {
+            assert!(bytes.len() <= PART + 4_096 && row.samples > 15_000, "part {at} has {} samples", row.samples);
+        }
+        let frames: Vec<[i16; 2]> = bytes[44..44 + 4 * usize::try_from(row.samples).unwrap()]
+            .chunks_exact(4)
+            .map(|frame| [i16::from_le_bytes([frame[0], frame[1]]), i16::from_le_bytes([frame[2], frame[3]])])
+            .collect();
+        for side in [0, 1] {
+            let of_side = frames.iter().map(|frame| frame[side]).filter(|sample| *sample != 0);
+            heard[side] += of_side.inspect(|sample| assert_eq!(*sample, spoken[side], "part {at}")).count();
+        }
+        // Both parties speak without a break: where one part ends the next goes on.
+        let edges = [frames.get(..10).unwrap_or(&[]), frames.get(frames.len() - 10..).unwrap_or(&[])];
+        let inner = [at > 0, at < 3].into_iter().zip(edges).filter(|(inner, _)| *inner);
+        assert!(inner.flat_map(|(_, edge)| edge).all(|frame| *frame == spoken), "part {at}: silence at an edge");
+    }
+    for side in [0, 1] {
+        let sent = dead[0].sent[side];
+        assert!(heard[side] <= sent && heard[side] + SECOND >= sent, "side {side}: {} of {sent} samples", heard[side]);
+    }
+}
+
+/// Parts that are begun, full or not.
+fn parts(folder: &Path) -> usize {
+    let files = files_in(&data_dir(folder).join("recordings"));
+    files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "part")).count()
+}
+
 #[test]
 fn every_state_between_the_first_write_and_the_event_is_put_right() {
     let folder = tempfile::tempdir().unwrap();

@@ -73,6 +73,10 @@ pub enum Answer {
     },
     Events {
         events: Vec<FeedEntry>,
+        /// Events up to this position were deleted after their retention (0: none): a reader that
+        /// had not come so far has missed some.
+        #[serde(default)]
+        purged: i64,
     },
     /// A command that changed nothing.
     Refused {

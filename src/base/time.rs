@@ -97,6 +97,11 @@ impl Wall {
     pub fn plus(self, span: Span) -> Self {
         Wall(self.0.saturating_add(i64::try_from(span.0).unwrap_or(i64::MAX)))
     }
+
+    /// This moment, `span` earlier.
+    pub fn minus(self, span: Span) -> Self {
+        Wall(self.0.saturating_sub(i64::try_from(span.0).unwrap_or(i64::MAX)))
+    }
 }
 
 impl fmt::Display for Wall {

@@ -16,7 +16,7 @@ use crate::directory::{NumberRecording, User, may_command};
 use crate::ledger::{EndReason, Party};
 use crate::media::{Commander, PlayId, Prompt, Times};
 use crate::policy::{Facts, Matcher};
-use crate::sdp::Codec;
+use crate::sdp::{Codec, Flow};
 use crate::sip::endpoint::ClientTx;
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ impl Switch {
             return Ok(());
         }
         let (tx, request, tag) = (ringing.tx, ringing.request.clone(), ringing.local_tag.clone());
-        self.answer_caller(session, &Codec::Pcmu)?;
+        self.answer_caller(session, &Codec::Pcmu, Flow::SendRecv)?;
         self.accept_caller(session, tx, &request, &tag, &Codec::Pcmu, cx);
         self.push_media(session, Side::Caller, cx);
         if let Phase::Ringing(ringing) = &mut session.phase {

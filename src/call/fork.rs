@@ -6,7 +6,7 @@ use super::status;
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use crate::base::{CallId, Side};
 use crate::ledger::EndReason;
-use crate::sdp::OfferAnswer;
+use crate::sdp::{Flow, OfferAnswer};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
@@ -178,7 +178,8 @@ impl Switch {
             }
             let spoken = negotiated.send.codec.clone();
             session.callee.media = Some(negotiated);
-            if self.answer_caller(&mut session, &spoken).is_ok() {
+            // What it does for good, it says in its 2xx: the caller is told then where it differs.
+            if self.answer_caller(&mut session, &spoken, Flow::SendRecv).is_ok() {
                 for side in Side::BOTH {
                     self.push_media(&session, side, cx);
                 }

@@ -161,6 +161,8 @@ pub trait Shell: Random {
     fn media(&mut self, call: CallId, order: MediaOrder);
     /// The call is answered: a recording can begin at any moment from now on.
     fn prepare(&mut self, preparation: Preparation);
+    /// The codec of a leg whose offer was ours is known now, after [`Shell::prepare`].
+    fn spoken(&mut self, call: CallId, side: Side, codec: &str);
     /// A command changed (or failed to change) whether the call is recorded.
     fn changed(&mut self, call: CallId, change: &Change);
     /// Another party is on the call.

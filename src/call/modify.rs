@@ -420,11 +420,19 @@ impl Switch {
         self.with_session(call, cx, |this, mut session, cx| {
             this.settle_invite(&mut session, side);
             let leg = session.leg_mut(side);
-            let Some(Theirs::OfferedInAnswer) = leg.theirs else { return Some(session) };
+            let Some(Theirs::OfferedInAnswer) = leg.theirs else {
+                let idle = leg.ours.is_none() && leg.theirs.is_none();
+                // Answered early, before the other side held.
+                if idle && session.out_of_step(side).is_some() {
+                    this.refresh(&mut session, side, cx);
+                }
+                return Some(session);
+            };
             leg.theirs = None;
             match leg.exchange.receive_answer(&request.body) {
                 Ok(negotiated) => {
                     leg.media = Some(negotiated);
+                    cx.shell.spoken(call, side, &session.leg(side).codec_name());
                     for side in Side::BOTH {
                         this.push_media(&session, side, cx);
                     }

@@ -442,14 +442,15 @@ impl Switch {
         Branch { tx, request: invite, peer, contact, exchange, whom, timer_policy, early: None }
     }
 
-    /// Our answer to the caller's offer, made once. `spoken`: what the called side speaks.
-    pub(super) fn answer_caller(&mut self, session: &mut Session, spoken: &Codec) -> Result<(), u16> {
+    /// Our answer to the caller's offer, made once. `spoken`: what the called side speaks; `flow`:
+    /// what it does, seen from the caller's leg.
+    pub(super) fn answer_caller(&mut self, session: &mut Session, spoken: &Codec, flow: Flow) -> Result<(), u16> {
         let leg = &mut session.caller;
         if leg.exchange.open_offer().is_none() {
             return Ok(());
         }
         let ptime = None;
-        let local = leg.local(vec![Format::PCMU, Format::PCMA], Some(OUR_EVENTS), Flow::SendRecv, ptime);
+        let local = leg.local(vec![Format::PCMU, Format::PCMA], Some(OUR_EVENTS), flow, ptime);
         match leg.exchange.answer(local, Some(spoken)) {
             Ok((_, negotiated)) => {
                 leg.media = Some(negotiated);
@@ -471,7 +472,8 @@ impl Switch {
     pub(super) fn connect(&mut self, mut session: Session, ringing: Ringing, cx: &mut Cx<'_>) -> Option<Session> {
         let spoken = session.callee.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
         let heard = ringing.answered;
-        if !heard && let Err(status) = self.answer_caller(&mut session, &spoken) {
+        let flow = flow_of_callee(&session);
+        if !heard && let Err(status) = self.answer_caller(&mut session, &spoken, flow) {
             // The called side has answered already.
             self.say_bye(&mut session, Side::Callee, cx);
             session.phase = Phase::Ringing(Box::new(ringing));
@@ -516,7 +518,7 @@ impl Switch {
     ) {
         let body = match request.body.is_empty() {
             true => {
-                let local = session.caller.local(preferring(spoken), Some(OUR_EVENTS), Flow::SendRecv, None);
+                let local = session.caller.local(preferring(spoken), Some(OUR_EVENTS), flow_of_callee(session), None);
                 session.caller.theirs = Some(super::session::Theirs::OfferedInAnswer);
                 session.caller.exchange.offer(local).ok()
             }
@@ -600,6 +602,12 @@ impl Switch {
         self.close(session, reason, cx);
         None
     }
+}
+
+/// What the called side does, seen from the caller's leg: one that answers holding (RFC 3264 §8.4)
+/// holds the caller too.
+fn flow_of_callee(session: &Session) -> Flow {
+    session.callee.media.as_ref().map_or(Flow::SendRecv, |media| media.flow.reversed())
 }
 
 /// A way to the called side.

@@ -28,11 +28,19 @@ pub fn answer(answer: &Answer) -> String {
         Answer::Recordings { recordings } => recording_table(recordings),
         Answer::Recording { recording } => recording_text(recording),
         Answer::Verified { results } => verified(results),
-        Answer::Events { events } if events.is_empty() => "No events.".to_owned(),
-        Answer::Events { events } => event_table(events),
+        Answer::Events { events, purged } => event_text(events, *purged),
         Answer::Refused { refusal: why } => refusal(*why).to_owned(),
         Answer::NotFound { what } => format!("Not found: {what}"),
         Answer::Failed { problem } => problem.clone(),
+    }
+}
+
+/// The events, and a word where the first ones are not the first that there were.
+fn event_text(events: &[FeedEntry], purged: i64) -> String {
+    let table = if events.is_empty() { "No events.".to_owned() } else { event_table(events) };
+    match purged {
+        0 => table,
+        purged => format!("{table}\nThose up to {purged} were deleted (events.retention_days)."),
     }
 }
 

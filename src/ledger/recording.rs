@@ -195,10 +195,15 @@ pub struct Sidecar {
 /// What happened, for the subscription layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OutboxKind {
+    /// A file is there; its state says how good it is.
     #[serde(rename = "recording.finished")]
     RecordingFinished,
+    /// No file could be made, or not finished.
     #[serde(rename = "recording.failed")]
     RecordingFailed,
+    /// One of which a failure was told is there after all.
+    #[serde(rename = "recording.recovered")]
+    RecordingRecovered,
     #[serde(rename = "recording.deleted")]
     RecordingDeleted,
 }
@@ -208,14 +213,20 @@ impl OutboxKind {
         match self {
             OutboxKind::RecordingFinished => "recording.finished",
             OutboxKind::RecordingFailed => "recording.failed",
+            OutboxKind::RecordingRecovered => "recording.recovered",
             OutboxKind::RecordingDeleted => "recording.deleted",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [OutboxKind::RecordingFinished, OutboxKind::RecordingFailed, OutboxKind::RecordingDeleted]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            OutboxKind::RecordingFinished,
+            OutboxKind::RecordingFailed,
+            OutboxKind::RecordingRecovered,
+            OutboxKind::RecordingDeleted,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::wav::offset_of;
 use crate::audio::wav::DATA_OFFSET;
-use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Wall};
+use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Side, Wall};
 use crate::ledger::{Change, Decision, Joined, Marker, Party};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,11 @@ pub enum JournalLine {
     Joined {
         joined: Box<Joined>,
     },
+    /// The codec of a leg that the draft does not know.
+    Codec {
+        side: Side,
+        codec: String,
+    },
 }
 
 /// What could be saved of a `.part`.
@@ -79,6 +84,12 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
             Ok(JournalLine::Marker { marker }) => repaired.markers.push(marker),
             Ok(JournalLine::Change { change }) => repaired.changes.push(change),
             Ok(JournalLine::Joined { joined }) => repaired.joined.push(*joined),
+            Ok(JournalLine::Codec { side, codec }) => {
+                let party = repaired.draft.as_mut().and_then(|draft| draft.parties.get_mut(side.channel()));
+                if let Some((_, known)) = party {
+                    *known = codec;
+                }
+            }
             Err(_) => {}
         }
     }
@@ -109,6 +120,31 @@ mod tests {
         let repaired = repair(44 + 4 * 100 + 3, &journal);
         assert_eq!(repaired.samples, 100, "half a sample is no sample");
         assert_eq!(repaired.markers, [marker(5)], "a marker behind the saved audio is dropped");
+    }
+
+    #[test]
+    fn a_codec_that_became_known_later_stands_in_the_draft() {
+        let draft = Draft {
+            recording: RecordingId::new(Wall::default(), [1; 10]),
+            call: CallId::new(Wall::default(), [2; 10]),
+            company: CompanyId(1),
+            company_name: String::new(),
+            direction: Direction::Internal,
+            number: None,
+            parties: [(Party::default(), String::new()), (Party::default(), "PCMA".to_owned())],
+            answered: Wall::default(),
+            started: Wall::default(),
+            offset_ms: 0,
+            part: 0,
+            decision: Decision { record: true, because: crate::ledger::Because::Number },
+        };
+        let lines = [
+            JournalLine::Draft { draft: Box::new(draft) },
+            JournalLine::Codec { side: Side::Caller, codec: "PCMU".to_owned() },
+        ];
+        let journal = lines.map(|line| serde_json::to_string(&line).unwrap()).join("\n");
+        let [(_, caller), (_, callee)] = repair(44, &journal).draft.unwrap().parties;
+        assert_eq!((caller.as_str(), callee.as_str()), ("PCMU", "PCMA"));
     }
 
     #[test]

@@ -247,7 +247,7 @@ impl Archivist {
         }
         let rows: Vec<(RecordingRecord, OutboxKind)> =
             self.ready.iter().map(|ready| (ready.record.clone(), ready.kind)).collect();
-        let result: Result<Vec<i64>, StoreError> =
+        let result: Result<Vec<Option<i64>>, StoreError> =
             self.runtime.block_on(self.store.hand_over_all(&rows, self.clock.wall()));
         match result {
             Ok(_) => {

@@ -27,7 +27,7 @@ mod worker;
 use self::core::{Core, Inbox, Order};
 use crate::api::{Answer, Request, Verified};
 use crate::archive::{audio_digest, frame_digest};
-use crate::base::{CallId, Random};
+use crate::base::{CallId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
@@ -36,7 +36,7 @@ use crate::sip::Transport;
 use crate::sip::endpoint::EndpointConfig;
 use crate::sip::session_timer::Policy;
 use crate::sip::transaction::Timers;
-use crate::store::{RecordingFilter, Store, StoreError};
+use crate::store::{Purged, RecordingFilter, Store, StoreError};
 use archivist::ArchivistHandle;
 use clock::{Clock, OsRandom};
 use config::{Config, Listen};
@@ -166,6 +166,9 @@ impl Service {
         tasks.push(tokio::spawn(watch(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
         tasks.push(tokio::spawn(feed(handle.clone())));
+        if let Some(retention) = config.events.retention {
+            tasks.push(tokio::spawn(purge(handle.clone(), retention)));
+        }
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
         let service = Service {
             addresses: listening.addresses,
@@ -400,7 +403,7 @@ const GIVE_BACK_S: u64 = 15;
 async fn watch(config: Config, handle: Handle, limits: Arc<Limits>) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let reserve = monitor::reserve_path(&config.recording.dir);
-    let mut usage = monitor::Usage::default();
+    let (mut last, mut load) = (None, monitor::Load::default());
     let mut before = None;
     let mut interval = tokio::time::interval(Duration::from_secs(1));
     for second in 1u64.. {
@@ -408,7 +411,11 @@ async fn watch(config: Config, handle: Handle, limits: Arc<Limits>) {
         if second % GIVE_BACK_S == 0 {
             heap::give_back();
         }
-        usage.look(config.limits, &limits, cores);
+        let look = monitor::Look::now(handle.clock);
+        let found = monitor::judge_load(last.as_ref(), &look, cores, config.limits);
+        limits.set(found);
+        monitor::tell(std::mem::replace(&mut load, found), found, &look);
+        last = Some(look);
         let Some(free) = monitor::free_bytes(&config.recording.dir) else { continue };
         let disk = monitor::judge(free, &config.recording);
         monitor::keep_reserve(&reserve, free, &config.recording);
@@ -450,6 +457,35 @@ async fn feed(handle: Handle) {
                 tracing::error!(%error, "the outbox could not be read");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
+        }
+    }
+}
+
+/// Between two looks for events whose time is over.
+const PURGE_EVERY: Duration = Duration::from_secs(3_600);
+/// Events of a transaction: the writer is not kept from others for long.
+const PURGE_BATCH: u32 = 500;
+
+/// Deletes events after their retention.
+async fn purge(handle: Handle, retention: Span) {
+    let mut interval = tokio::time::interval(PURGE_EVERY);
+    loop {
+        interval.tick().await;
+        let before = handle.clock.wall().minus(retention);
+        let mut all = Purged::default();
+        loop {
+            match handle.store.purge_events(before, PURGE_BATCH).await {
+                Ok(purged) if purged.is_nothing() => break,
+                Ok(Purged { outbox, feed }) => all = Purged { outbox: all.outbox + outbox, feed: all.feed + feed },
+                Err(error) => {
+                    tracing::warn!(%error, "old events could not be deleted; it is tried again in an hour");
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if !all.is_nothing() {
+            tracing::info!(outbox = all.outbox, feed = all.feed, "old events were deleted");
         }
     }
 }
@@ -499,10 +535,15 @@ impl Handle {
             },
             Request::RecordingVerify { recording } => self.verify(recording).await,
             Request::RecordingDelete { recording } => self.delete(recording).await,
-            Request::Events { after, limit } => match self.store.feed_after(None, after, limit).await {
-                Ok(events) => Answer::Events { events },
-                Err(error) => failed(&error),
-            },
+            Request::Events { after, limit } => self.events(after, limit).await,
+        }
+    }
+
+    async fn events(&self, after: i64, limit: u32) -> Answer {
+        let events = self.store.feed_after(None, after, limit).await;
+        match (events, self.store.feed_purged().await) {
+            (Ok(events), Ok(purged)) => Answer::Events { events, purged },
+            (Err(error), _) | (_, Err(error)) => failed(&error),
         }
     }
 

@@ -1,12 +1,12 @@
 //! What runs out slowly: disk, memory, CPU. Looked at once a second.
 
+use super::clock::Clock;
 use super::config::{LimitConfig, RecordingConfig};
-use super::shell::Limits;
+use crate::base::Time;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 /// Bytes that are kept back so that recordings can be finished when the disk is full.
 const RESERVE: usize = 4 << 20;
@@ -62,24 +62,62 @@ pub fn keep_reserve(path: &Path, free: u64, config: &RecordingConfig) {
     }
 }
 
-/// Memory and CPU of this process since the last look.
-#[derive(Debug, Default)]
-pub struct Usage {
-    cpu_ticks: Option<u64>,
+/// What one look at this process found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    pub at: Time,
+    /// Resident bytes; `None` where the system does not say.
+    pub memory: Option<u64>,
+    /// User and system time since the start, in ticks of 10 ms.
+    pub cpu_ticks: Option<u64>,
 }
 
-impl Usage {
-    /// Sets the limits that are reached. `cores`: how many this machine has; called once a second.
-    pub fn look(&mut self, config: LimitConfig, limits: &Limits, cores: usize) {
-        let memory = resident_bytes();
-        let over = config.memory.zip(memory).is_some_and(|(most, used)| used > most);
-        limits.memory.store(over, Ordering::Relaxed);
-        let ticks = cpu_ticks();
-        let percent = self.cpu_ticks.zip(ticks).map(|(before, now)| now.saturating_sub(before) / cores.max(1) as u64);
-        self.cpu_ticks = ticks;
-        let percent = u8::try_from(percent.unwrap_or(0).min(100)).unwrap_or(100);
-        limits.cpu_percent.store(percent, Ordering::Relaxed);
-        limits.cpu.store(config.cpu_percent.is_some_and(|most| percent > most), Ordering::Relaxed);
+impl Look {
+    pub fn now(clock: Clock) -> Self {
+        Look { at: clock.now(), memory: resident_bytes(), cpu_ticks: cpu_ticks() }
+    }
+}
+
+/// What is too much, by the limits that are set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub memory: bool,
+    pub cpu: bool,
+    /// Of all cores together.
+    pub cpu_percent: u8,
+}
+
+/// A tick in µs: the kernel shows times at 100 a second, whatever it counts at itself.
+const TICK_US: u64 = 10_000;
+
+/// Judges by two looks, the last one and the one before it. What cannot be known limits nothing.
+pub fn judge_load(before: Option<&Look>, now: &Look, cores: usize, config: LimitConfig) -> Load {
+    let used = before.and_then(|before| {
+        let ticks = now.cpu_ticks?.saturating_sub(before.cpu_ticks?);
+        let capacity = now.at.since(before.at).0.saturating_mul(u64::try_from(cores).ok()?);
+        ticks.saturating_mul(TICK_US * 100).checked_div(capacity)
+    });
+    let cpu_percent = used.map_or(0, |percent| u8::try_from(percent.min(100)).unwrap_or(100));
+    Load {
+        memory: config.memory.zip(now.memory).is_some_and(|(most, used)| used > most),
+        cpu: config.cpu_percent.is_some_and(|most| cpu_percent > most),
+        cpu_percent,
+    }
+}
+
+/// Says so once when a limit is reached, and once when it no longer is.
+pub fn tell(before: Load, now: Load, look: &Look) {
+    let memory_mib = look.memory.unwrap_or(0) >> 20;
+    match (before.memory, now.memory) {
+        (false, true) => tracing::warn!(memory_mib, "limits.memory_mib is reached: new calls are refused"),
+        (true, false) => tracing::info!(memory_mib, "below limits.memory_mib again: new calls are taken"),
+        (true, true) | (false, false) => {}
+    }
+    let cpu_percent = now.cpu_percent;
+    match (before.cpu, now.cpu) {
+        (false, true) => tracing::warn!(cpu_percent, "limits.cpu_percent is reached: new calls are refused"),
+        (true, false) => tracing::info!(cpu_percent, "below limits.cpu_percent again: new calls are taken"),
+        (true, true) | (false, false) => {}
     }
 }
 
@@ -119,6 +157,48 @@ mod tests {
         assert_eq!(judge(300, &config), Disk::Enough);
         assert_eq!(judge(150, &config), Disk::Low(150));
         assert_eq!(judge(99, &config), Disk::Full(99));
+    }
+
+    #[test]
+    fn new_calls_are_refused_above_a_limit_that_is_set_and_only_there() {
+        const MIB: u64 = 1 << 20;
+        let look = |second: u64, mib: u64, ticks: u64| Look {
+            at: Time(second * 1_000_000),
+            memory: Some(mib * MIB),
+            cpu_ticks: Some(ticks),
+        };
+        let blind = |look: Look| Look { memory: None, cpu_ticks: None, ..look };
+        let limits =
+            |memory: Option<u64>, cpu_percent| LimitConfig { memory: memory.map(|mib| mib * MIB), cpu_percent };
+        let load = |memory, cpu, cpu_percent| Load { memory, cpu, cpu_percent };
+        let (none, both) = (limits(None, None), limits(Some(100), Some(80)));
+        // Name, look before, look now, cores, limits, load.
+        let first = look(5, 50, 1_000);
+        let rows = [
+            ("no limits", Some(first), look(6, 9_000, 1_200), 2, none, load(false, false, 100)),
+            ("at the memory limit", Some(first), look(6, 100, 1_000), 2, both, load(false, false, 0)),
+            ("above it", Some(first), look(6, 101, 1_000), 2, both, load(true, false, 0)),
+            ("the first look sees no CPU", None, look(5, 101, 1_000), 2, both, load(true, false, 0)),
+            ("one core of two", Some(first), look(6, 50, 1_100), 2, both, load(false, false, 50)),
+            ("one core of one", Some(first), look(6, 50, 1_100), 1, both, load(false, true, 100)),
+            ("at the CPU limit", Some(first), look(6, 50, 1_160), 2, both, load(false, false, 80)),
+            ("above it", Some(first), look(6, 50, 1_162), 2, both, load(false, true, 81)),
+            (
+                "a late look counts the time that passed",
+                Some(first),
+                look(9, 50, 1_400),
+                2,
+                both,
+                load(false, false, 50),
+            ),
+            ("two looks at once", Some(first), look(5, 50, 1_001), 2, both, load(false, false, 0)),
+            ("more than there is", Some(first), look(6, 50, 9_999), 2, both, load(false, true, 100)),
+            ("nothing is known", Some(first), blind(look(6, 0, 0)), 2, both, load(false, false, 0)),
+            ("nothing was known", Some(blind(first)), look(6, 50, 1_200), 2, both, load(false, false, 0)),
+        ];
+        for (name, before, now, cores, config, expected) in rows {
+            assert_eq!(judge_load(before.as_ref(), &now, cores, config), expected, "{name}");
+        }
     }
 
     #[test]

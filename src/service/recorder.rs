@@ -4,7 +4,7 @@
 use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
 use super::priority::{WorkerClass, lower_recorder};
-use crate::base::{CallId, Random, RecordingId, Span, Time};
+use crate::base::{CallId, Random, RecordingId, Side, Span, Time};
 use crate::call::Preparation;
 use crate::media::{TAP_HEADER, TapEvent, decode_tap, payload_length};
 use crate::recording::{Closed, Draft, JournalLine, PartFile, Take, TakeState, TimelineConfig};
@@ -25,6 +25,12 @@ pub enum RecorderOrder {
     Prepare {
         slot: u32,
         preparation: Box<Preparation>,
+    },
+    /// The codec of a leg, where the preparation did not know it yet.
+    Spoken {
+        slot: u32,
+        side: Side,
+        codec: String,
     },
     /// For the journal of a recording that is under way.
     Note {
@@ -108,6 +114,19 @@ struct Entry {
 }
 
 impl Entry {
+    /// For the sidecar, and for the journal of a part that was begun without it. A codec that was
+    /// known stays.
+    fn spoken(&mut self, side: Side, codec: String) {
+        let Some((_, known)) = self.files.preparation.parties.get_mut(side.channel()) else { return };
+        if !known.is_empty() {
+            return;
+        }
+        known.clone_from(&codec);
+        if self.take.state() == TakeState::Running {
+            let _ = self.files.journal(&JournalLine::Codec { side, codec });
+        }
+    }
+
     /// Journals the commands, once there is a file: also the one that began it.
     fn journal_notes(&mut self) {
         if self.take.state() == TakeState::Running {
@@ -157,6 +176,11 @@ impl Recorder {
                     let take = Take::new(config, self.config.max_part_bytes);
                     let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
                     self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO, notes: Vec::new() });
+                }
+                RecorderOrder::Spoken { slot, side, codec } => {
+                    if let Some(entry) = self.takes.get_mut(&slot) {
+                        entry.spoken(side, codec);
+                    }
                 }
                 RecorderOrder::Note { slot, line } => {
                     if let Some(entry) = self.takes.get_mut(&slot) {

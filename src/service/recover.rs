@@ -19,7 +19,7 @@ use crate::ledger::{
     Because, CallRecord, Change, EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar,
 };
 use crate::recording::{Draft, Finish, Repaired, repair, sidecar};
-use crate::store::{RecordingFilter, Store, StoreError};
+use crate::store::{Store, StoreError};
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
@@ -153,12 +153,12 @@ const PAGE: u32 = 1_000;
 
 async fn all_rows(store: &Store) -> Result<HashSet<String>, StoreError> {
     let mut paths = HashSet::new();
-    let mut filter = RecordingFilter::default();
+    let mut before = None;
     loop {
-        let page = store.recordings(&filter, PAGE).await?;
-        filter.before = page.last().map(|record| record.id);
+        let page = store.recording_files(None, before, PAGE).await?;
+        before = page.last().map(|file| file.id);
         let more = page.len() == PAGE as usize;
-        paths.extend(page.into_iter().map(|record| record.path));
+        paths.extend(page.into_iter().map(|file| file.path));
         if !more {
             return Ok(paths);
         }
@@ -267,10 +267,10 @@ async fn compare_rows(dir: &Path, store: &Store) -> Result<usize, StoreError> {
     for state in
         [RecordingState::Complete, RecordingState::Incomplete, RecordingState::Recovered, RecordingState::Deleted]
     {
-        let mut filter = RecordingFilter { state: Some(state), ..RecordingFilter::default() };
+        let mut before = None;
         loop {
-            let page = store.recordings(&filter, PAGE).await?;
-            filter.before = page.last().map(|record| record.id);
+            let page = store.recording_files(Some(state), before, PAGE).await?;
+            before = page.last().map(|record| record.id);
             for record in page.iter().filter(|record| !record.path.is_empty()) {
                 let wav = dir.join(&record.path);
                 if state == RecordingState::Deleted {

@@ -3,6 +3,7 @@
 use super::archivist::{ArchiveOrder, CallStats};
 use super::clock::OsRandom;
 use super::config::{MediaAddress, RtpConfig};
+use super::monitor::Load;
 use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
 use super::worker::{Command, Slot, WorkerHandle};
@@ -14,17 +15,33 @@ use crate::recording::JournalLine;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use tokio::sync::mpsc;
 
 /// Set by the monitor, read for each new call.
 #[derive(Debug, Default)]
 pub struct Limits {
-    pub memory: AtomicBool,
-    pub cpu: AtomicBool,
-    /// Percent of the service's CPU limit, for people.
-    pub cpu_percent: AtomicU8,
+    memory: AtomicBool,
+    cpu: AtomicBool,
+}
+
+impl Limits {
+    pub fn set(&self, load: Load) {
+        self.memory.store(load.memory, Ordering::Relaxed);
+        self.cpu.store(load.cpu, Ordering::Relaxed);
+    }
+
+    /// Whether a new call may be taken.
+    fn admit(&self) -> Result<(), Shortage> {
+        if self.memory.load(Ordering::Relaxed) {
+            return Err(Shortage::Memory);
+        }
+        match self.cpu.load(Ordering::Relaxed) {
+            true => Err(Shortage::Cpu),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Where a call's media is.
@@ -253,12 +270,7 @@ impl Random for ServiceShell {
 
 impl Shell for ServiceShell {
     fn admit(&mut self) -> Result<(), Shortage> {
-        if self.limits.memory.load(Ordering::Relaxed) {
-            return Err(Shortage::Memory);
-        }
-        if self.limits.cpu.load(Ordering::Relaxed) {
-            return Err(Shortage::Cpu);
-        }
+        self.limits.admit()?;
         match self.ports.free() < 2 {
             true => Err(Shortage::Ports),
             false => Ok(()),
@@ -319,6 +331,13 @@ impl Shell for ServiceShell {
         let (worker, slot) = (place.worker, place.slot);
         if let Some(recorder) = self.recorder_of(worker) {
             recorder.send(RecorderOrder::Prepare { slot: slot.0, preparation: Box::new(preparation) });
+        }
+    }
+
+    fn spoken(&mut self, call: CallId, side: Side, codec: &str) {
+        let Some((worker, slot)) = self.places.get(&call).map(|place| (place.worker, place.slot)) else { return };
+        if let Some(recorder) = self.recorder_of(worker) {
+            recorder.send(RecorderOrder::Spoken { slot: slot.0, side, codec: codec.to_owned() });
         }
     }
 

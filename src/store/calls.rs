@@ -18,6 +18,10 @@ struct Detail {
     joined: Vec<Joined>,
 }
 
+/// The condition is that of the index `calls_unrecorded`.
+pub(super) const UNRECORDED: &str =
+    "SELECT * FROM calls WHERE record AND answered IS NOT NULL AND NOT recorded ORDER BY id";
+
 impl Store {
     /// Writes the call as it now is, over what was there.
     pub async fn save_call(&self, call: &CallRecord) -> Result<(), StoreError> {
@@ -66,12 +70,10 @@ impl Store {
     }
 
     /// Answered calls that policy said to record and that have no recording, not even a failed
-    /// one: a crash came before the file was begun, or before its failure was written.
+    /// one: a crash came before the file was begun, or before its failure was written. Read from
+    /// an index that holds these alone, however many calls there ever were.
     pub async fn unrecorded_calls(&self) -> Result<Vec<CallRecord>, StoreError> {
-        let query = sqlx::query(
-            "SELECT * FROM calls WHERE record AND answered IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM recordings WHERE call_id = calls.id) ORDER BY id",
-        );
+        let query = sqlx::query(UNRECORDED);
         query.fetch_all(&self.readers).await?.iter().map(call).collect()
     }
 }
@@ -103,8 +105,9 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
     let query = sqlx::query(
         "INSERT INTO calls (id, company_id, direction, started, answered, ended, outcome, number_id,
                             caller_user_id, caller_address, caller_name, callee_user_id, callee_address, callee_name,
-                            record, because, ended_paused, detail)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                            record, because, ended_paused, detail, recorded)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                 EXISTS (SELECT 1 FROM recordings WHERE call_id = $1))
          ON CONFLICT (id) DO UPDATE SET company_id = excluded.company_id, direction = excluded.direction,
              started = excluded.started, answered = excluded.answered, ended = excluded.ended,
              outcome = excluded.outcome, number_id = excluded.number_id,

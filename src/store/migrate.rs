@@ -5,10 +5,11 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 3] = [
+const STEPS: [(i64, &str); 4] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_restart.sql")),
     (3, include_str!("migrations/0003_facilities.sql")),
+    (4, include_str!("migrations/0004_history.sql")),
 ];
 
 /// The version that this program knows.

@@ -12,12 +12,14 @@ mod facilities;
 mod feed;
 mod migrate;
 mod outbox;
+mod purge;
 mod recordings;
 mod row;
 
 pub use apply::{Applied, GeneratedPassword};
 pub use bindings::StoredBinding;
-pub use recordings::RecordingFilter;
+pub use purge::Purged;
+pub use recordings::{RecordingFile, RecordingFilter};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};

@@ -37,16 +37,14 @@ pub(super) async fn append(
     Reading::new("outbox", &row).get("seq")
 }
 
-/// The position at which the recording was handed over.
-pub(super) async fn first_of(connection: &mut SqliteConnection, recording: RecordingId) -> Result<i64, StoreError> {
+/// The position at which the recording was handed over; `None` when that was purged.
+pub(super) async fn first_of(
+    connection: &mut SqliteConnection,
+    recording: RecordingId,
+) -> Result<Option<i64>, StoreError> {
     let query = sqlx::query("SELECT MIN(seq) AS seq FROM outbox WHERE recording_id = $1").bind(recording.to_string());
     let row = query.fetch_one(connection).await?;
-    let seq: Option<i64> = Reading::new("outbox", &row).get("seq")?;
-    seq.ok_or_else(|| StoreError::Corrupt {
-        table: "recordings",
-        row: recording.to_string(),
-        what: "has no outbox entry".to_owned(),
-    })
+    Reading::new("outbox", &row).get("seq")
 }
 
 pub(super) fn entry(row: &SqliteRow) -> Result<OutboxEntry, StoreError> {

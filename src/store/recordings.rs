@@ -17,12 +17,27 @@ pub struct RecordingFilter {
     pub before: Option<RecordingId>,
 }
 
+/// A recording and where its file should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingFile {
+    pub id: RecordingId,
+    pub call: CallId,
+    /// Below the recordings folder; empty when there is no file.
+    pub path: String,
+}
+
 impl Store {
     /// Writes the recording's row and its outbox entry in one transaction, and says the
     /// entry's position. A recording that was handed over before stays as it is, and the
-    /// position is that of the first time; but one that had failed and was repaired since
-    /// replaces its failure.
-    pub async fn hand_over(&self, recording: &RecordingRecord, kind: OutboxKind, now: Wall) -> Result<i64, StoreError> {
+    /// position is that of the first time (`None` where its events were purged since); but one
+    /// that had failed and was repaired since replaces its failure, and is told as
+    /// [`OutboxKind::RecordingRecovered`] whatever `kind` says.
+    pub async fn hand_over(
+        &self,
+        recording: &RecordingRecord,
+        kind: OutboxKind,
+        now: Wall,
+    ) -> Result<Option<i64>, StoreError> {
         let mut transaction = self.write().await?;
         let seq = hand_over(&mut transaction, recording, kind, now).await?;
         transaction.commit().await?;
@@ -34,7 +49,7 @@ impl Store {
         &self,
         recordings: &[(RecordingRecord, OutboxKind)],
         now: Wall,
-    ) -> Result<Vec<i64>, StoreError> {
+    ) -> Result<Vec<Option<i64>>, StoreError> {
         let mut positions = Vec::with_capacity(recordings.len());
         if recordings.is_empty() {
             return Ok(positions);
@@ -76,6 +91,23 @@ impl Store {
         query.fetch_all(&self.readers).await?.iter().map(recording).collect()
     }
 
+    /// Where the files of recordings should stand, the newest first; without what a recording
+    /// tells beside, so that a long history can be looked through.
+    pub async fn recording_files(
+        &self,
+        state: Option<RecordingState>,
+        before: Option<RecordingId>,
+        limit: u32,
+    ) -> Result<Vec<RecordingFile>, StoreError> {
+        let query = sqlx::query(
+            "SELECT id, call_id, path FROM recordings
+             WHERE ($1 IS NULL OR state = $1) AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+        );
+        let query =
+            query.bind(state.map(RecordingState::as_str)).bind(before.map(|before| before.to_string())).bind(limit);
+        query.fetch_all(&self.readers).await?.iter().map(file).collect()
+    }
+
     /// Notes that the recording's file is not there. One that was deleted stays deleted.
     pub async fn mark_missing(&self, id: RecordingId) -> Result<(), StoreError> {
         let query = sqlx::query("UPDATE recordings SET state = $2, problem = $3 WHERE id = $1 AND state <> $4")
@@ -93,11 +125,14 @@ impl Store {
     /// twice is deleting once.
     pub async fn delete_recording(&self, id: RecordingId, now: Wall) -> Result<Option<RecordingRecord>, StoreError> {
         let mut transaction = self.write().await?;
+        let before = state_of(&mut transaction, id).await?;
         let query = sqlx::query("UPDATE recordings SET state = $2 WHERE id = $1 RETURNING *");
         let query = query.bind(id.to_string()).bind(RecordingState::Deleted.as_str());
         let Some(row) = query.fetch_optional(&mut *transaction).await? else { return Ok(None) };
         let record = recording(&row)?;
-        outbox::append(&mut transaction, &record, OutboxKind::RecordingDeleted, now).await?;
+        if before != Some(RecordingState::Deleted) {
+            outbox::append(&mut transaction, &record, OutboxKind::RecordingDeleted, now).await?;
+        }
         transaction.commit().await?;
         Ok(Some(record))
     }
@@ -108,11 +143,32 @@ async fn hand_over(
     recording: &RecordingRecord,
     kind: OutboxKind,
     now: Wall,
-) -> Result<i64, StoreError> {
-    match insert(connection, recording).await? {
-        true => outbox::append(connection, recording, kind, now).await,
-        false => outbox::first_of(connection, recording.id).await,
+) -> Result<Option<i64>, StoreError> {
+    let before = state_of(connection, recording.id).await?;
+    if !insert(connection, recording).await? {
+        return outbox::first_of(connection, recording.id).await;
     }
+    let kind = match before {
+        // Its failure was told: what follows is no second end of the recording.
+        Some(RecordingState::Failed) => OutboxKind::RecordingRecovered,
+        Some(
+            RecordingState::Complete
+            | RecordingState::Incomplete
+            | RecordingState::Recovered
+            | RecordingState::Deleted
+            | RecordingState::Missing,
+        )
+        | None => kind,
+    };
+    let called = sqlx::query("UPDATE calls SET recorded = TRUE WHERE id = $1").bind(recording.call.to_string());
+    called.execute(&mut *connection).await?;
+    outbox::append(connection, recording, kind, now).await.map(Some)
+}
+
+async fn state_of(connection: &mut SqliteConnection, id: RecordingId) -> Result<Option<RecordingState>, StoreError> {
+    let query = sqlx::query("SELECT state FROM recordings WHERE id = $1").bind(id.to_string());
+    let row = query.fetch_optional(connection).await?;
+    row.as_ref().map(|row| Reading::new("recordings", row).word("state", RecordingState::parse)).transpose()
 }
 
 /// Whether the row is new, or a repaired recording's in the place of its failure.
@@ -158,6 +214,15 @@ async fn insert(connection: &mut SqliteConnection, recording: &RecordingRecord) 
         .bind(serde_json::to_string(sidecar)?)
         .bind(RecordingState::Failed.as_str());
     Ok(query.execute(connection).await?.rows_affected() != 0)
+}
+
+fn file(row: &SqliteRow) -> Result<RecordingFile, StoreError> {
+    let row = Reading::new("recordings", row);
+    Ok(RecordingFile {
+        id: row.word("id", RecordingId::parse)?,
+        call: row.word("call_id", CallId::parse)?,
+        path: row.text("path")?,
+    })
 }
 
 pub(super) fn recording(row: &SqliteRow) -> Result<RecordingRecord, StoreError> {

@@ -465,7 +465,7 @@ async fn a_recording_is_handed_over_once() {
     assert_eq!(lab.store.recording(recording_id(1)).await.unwrap(), Some(recording(1, 1)), "the first hand-over holds");
     let outbox = lab.store.outbox_after(0, 10).await.unwrap();
     assert_eq!(outbox.len(), 1);
-    assert_eq!((outbox[0].seq, outbox[0].at, outbox[0].recording), (first, at(10), recording_id(1)));
+    assert_eq!((Some(outbox[0].seq), outbox[0].at, outbox[0].recording), (first, at(10), recording_id(1)));
 }
 
 #[tokio::test]
@@ -479,9 +479,9 @@ async fn row_and_outbox_entry_come_together_or_not_at_all() {
     assert_eq!(lab.store.recordings(&RecordingFilter::default(), 10).await.unwrap(), []);
     lab.execute("DROP TRIGGER full").await;
     let positions = lab.store.hand_over_all(&all, at(11)).await.unwrap();
-    assert!(positions[0] < positions[1]);
+    assert!(positions[0].is_some() && positions[0] < positions[1]);
     assert_eq!(lab.store.hand_over_all(&all, at(12)).await.unwrap(), positions);
-    assert_eq!(lab.store.outbox_after(positions[0], 10).await.unwrap().len(), 1);
+    assert_eq!(lab.store.outbox_after(positions[0].unwrap(), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -653,4 +653,113 @@ async fn devices_that_write_the_same_contact_are_two_and_keep_their_order() {
     let all = [phone("z", contact), phone("a", contact), phone("b", "sip:201@10.0.0.1")];
     lab.store.save_bindings(&[(alice, all.to_vec())]).await.unwrap();
     assert_eq!(lab.restarted().await.store.load_bindings(at(0)).await.unwrap(), all);
+}
+
+/// A recording of which a failure was told.
+fn failure(n: u8) -> RecordingRecord {
+    let state = RecordingState::Failed;
+    RecordingRecord {
+        state,
+        path: String::new(),
+        samples: 0,
+        bytes: 0,
+        problem: "no room".to_owned(),
+        ..recording(n, 1)
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_is_repaired_later_is_told_as_failed_and_then_as_recovered() {
+    for fed_between in [true, false] {
+        let lab = Lab::new().await;
+        lab.store.hand_over(&failure(1), OutboxKind::RecordingFailed, at(10)).await.unwrap();
+        lab.store.hand_over(&failure(1), OutboxKind::RecordingFailed, at(11)).await.unwrap();
+        if fed_between {
+            lab.store.pump_feed(at(12), 10).await.unwrap();
+        }
+        let repaired = RecordingRecord { state: RecordingState::Recovered, ..recording(1, 1) };
+        for _ in 0..2 {
+            lab.store.hand_over(&repaired, OutboxKind::RecordingFinished, at(20)).await.unwrap();
+        }
+        lab.store.pump_feed(at(21), 10).await.unwrap();
+        let told = lab.store.feed_after(None, 0, 10).await.unwrap();
+        let told: Vec<_> = told
+            .iter()
+            .map(|entry| {
+                let about = entry.event.about.as_ref().unwrap();
+                (entry.kind, about.state, about.length_ms, about.bytes == 0)
+            })
+            .collect();
+        let expected = [
+            (OutboxKind::RecordingFailed, RecordingState::Failed, 0, true),
+            (OutboxKind::RecordingRecovered, RecordingState::Recovered, 2_000, false),
+        ];
+        assert_eq!(told, expected, "the failure was read before the repair: {fed_between}");
+        assert_eq!(lab.store.recording(recording_id(1)).await.unwrap(), Some(repaired));
+    }
+}
+
+#[tokio::test]
+async fn calls_without_their_recording_are_found_by_an_index_and_leave_it_with_the_hand_over() {
+    let lab = Lab::new().await;
+    let answered = |n: u8| CallRecord { answered: Some(at(2)), ..call(n) };
+    let unrecorded =
+        async || -> Vec<CallId> { lab.store.unrecorded_calls().await.unwrap().iter().map(|call| call.id).collect() };
+    let calls: Vec<_> = [answered(1), answered(2), call(3)].to_vec();
+    lab.store.save_calls(&calls).await.unwrap();
+    assert!(calls.iter().all(|call| call.decision.record), "policy said to record them");
+    assert_eq!(unrecorded().await, [call_id(1), call_id(2)], "the third was not answered");
+    lab.store.hand_over(&recording(1, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
+    assert_eq!(unrecorded().await, [call_id(2)]);
+    lab.store.save_call(&answered(1)).await.unwrap();
+    assert_eq!(unrecorded().await, [call_id(2)], "a later row of the call does not forget its recording");
+    // The recording came first.
+    lab.store.hand_over(&recording(4, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
+    lab.store.save_call(&answered(4)).await.unwrap();
+    assert_eq!(unrecorded().await, [call_id(2)]);
+    let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", calls::UNRECORDED)));
+    let plan = plan.fetch_all(&lab.store.readers).await.unwrap();
+    let plan: Vec<String> = plan.iter().map(|row| sqlx::Row::get(row, "detail")).collect();
+    assert!(plan.iter().all(|step| step.contains("INDEX calls_unrecorded")), "{plan:?}");
+}
+
+#[tokio::test]
+async fn old_events_go_when_they_were_read_and_not_before() {
+    let lab = Lab::new().await;
+    let hand_over = async |n: u8, second: u64| {
+        lab.store.hand_over(&recording(n, 1), OutboxKind::RecordingFinished, at(second)).await.unwrap().unwrap()
+    };
+    let (first, second) = (hand_over(1, 10).await, hand_over(2, 20).await);
+    assert!(lab.store.purge_events(at(1_000), 10).await.unwrap().is_nothing(), "nobody has read them");
+    assert_eq!(lab.store.outbox_after(0, 10).await.unwrap().len(), 2);
+    // Read late: its readers have the whole time from then on.
+    lab.store.pump_feed(at(500), 1).await.unwrap();
+    assert_eq!(lab.store.purge_events(at(400), 10).await.unwrap(), Purged { outbox: 1, feed: 0 });
+    lab.store.pump_feed(at(600), 10).await.unwrap();
+    hand_over(3, 610).await;
+    lab.store.pump_feed(at(611), 10).await.unwrap();
+    assert_eq!(lab.store.feed_purged().await.unwrap(), 0);
+    assert_eq!(lab.store.purge_events(at(601), 1).await.unwrap(), Purged { outbox: 1, feed: 1 });
+    assert_eq!(lab.store.feed_purged().await.unwrap(), first);
+    assert_eq!(lab.store.purge_events(at(601), 1).await.unwrap(), Purged { outbox: 0, feed: 1 });
+    assert_eq!(lab.store.feed_purged().await.unwrap(), second);
+    assert!(lab.store.purge_events(at(601), 1).await.unwrap().is_nothing());
+    let left: Vec<_> = lab.store.feed_after(None, 0, 10).await.unwrap().iter().map(|entry| entry.recording).collect();
+    assert_eq!(left, [recording_id(3)]);
+}
+
+#[tokio::test]
+async fn after_a_purge_nothing_is_told_twice() {
+    let lab = Lab::new().await;
+    let kind = OutboxKind::RecordingFinished;
+    lab.store.hand_over(&recording(1, 1), kind, at(10)).await.unwrap();
+    lab.store.delete_recording(recording_id(1), at(20)).await.unwrap();
+    lab.store.hand_over(&recording(2, 1), kind, at(21)).await.unwrap();
+    lab.store.pump_feed(at(30), 10).await.unwrap();
+    assert_eq!(lab.store.purge_events(at(40), 10).await.unwrap(), Purged { outbox: 3, feed: 3 });
+    lab.store.delete_recording(recording_id(1), at(50)).await.unwrap();
+    assert_eq!(lab.store.hand_over(&recording(2, 1), kind, at(51)).await.unwrap(), None);
+    assert_eq!(lab.store.pump_feed(at(52), 10).await.unwrap(), []);
+    let next = lab.store.hand_over(&recording(3, 1), kind, at(53)).await.unwrap();
+    assert!(next > Some(3), "a position is never used again: {next:?}");
 }

@@ -77,13 +77,20 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
         company,
         call,
         recording: id,
-        about: recording.map(about),
+        about: recording.map(|recording| about(recording, kind)),
     };
     FeedEntry { seq, at, kind, company, call, recording: id, event }
 }
 
-fn about(record: &RecordingRecord) -> AboutRecording {
+fn about(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording {
     let RecordingRecord { state, started, samples, rate, bytes, sidecar, .. } = record;
+    // Repaired before its failure was read: the event tells what was so when it happened.
+    let (state, samples, bytes) = match kind {
+        OutboxKind::RecordingFailed => (&RecordingState::Failed, &0, &0),
+        OutboxKind::RecordingFinished | OutboxKind::RecordingRecovered | OutboxKind::RecordingDeleted => {
+            (state, samples, bytes)
+        }
+    };
     let Sidecar { direction, number, parties, answered, offset_ms, decision, ended_paused, end_reason, .. } = sidecar;
     AboutRecording {
         state: *state,

@@ -83,7 +83,7 @@ enum Database {
     Whole,
 }
 
-use OutboxKind::{RecordingDeleted, RecordingFailed, RecordingFinished};
+use OutboxKind::{RecordingDeleted, RecordingFailed, RecordingFinished, RecordingRecovered};
 
 const FINISHED: &[OutboxKind] = &[RecordingFinished];
 const WHOLE: Expected = Expected::Recovered { lost: 0 };
@@ -106,7 +106,7 @@ pub const ROWS: &[Row] = &[
     row("renamed, without a journal", Audio::Renamed, Journal::Gone, SidecarFile::There, Database::CallEnded, Expected::Complete, FINISHED),
     row("renamed, without a sidecar", Audio::Renamed, Journal::There, SidecarFile::Gone, Database::CallEnded, WHOLE, FINISHED),
     row("described, and the audio is gone", Audio::Gone, Journal::There, SidecarFile::There, Database::CallEnded, Expected::Failed, &[RecordingFailed]),
-    row("handed over as failed, then repaired", Audio::Written(0), Journal::There, SidecarFile::Gone, Database::Failed, WHOLE, &[RecordingFailed, RecordingFinished]),
+    row("handed over as failed, then repaired", Audio::Written(0), Journal::There, SidecarFile::Gone, Database::Failed, WHOLE, &[RecordingFailed, RecordingRecovered]),
     row("handed over, the journal still there", Audio::Renamed, Journal::There, SidecarFile::There, Database::Whole, Expected::Complete, FINISHED),
     row("handed over, the file gone", Audio::Gone, Journal::Gone, SidecarFile::Gone, Database::Whole, Expected::Missing, FINISHED),
     row("deleted, the file still there", Audio::Renamed, Journal::Gone, SidecarFile::There, Database::Deleted, Expected::Deleted, &[RecordingFinished, RecordingDeleted]),
@@ -213,6 +213,8 @@ const fn statements(database: Database) -> &'static [&'static str] {
     const NO_EVENT: &str = "DELETE FROM feed WHERE recording_id = $1 AND $2 <> ''";
     const NO_ENTRY: &str = "DELETE FROM outbox WHERE recording_id = $1 AND $2 <> ''";
     const NO_ROW: &str = "DELETE FROM recordings WHERE id = $1 AND $2 <> ''";
+    // The row and this mark are written in one transaction.
+    const UNMARKED: &str = "UPDATE calls SET recorded = FALSE WHERE id = $2 AND $1 <> ''";
     const CALL_UP: &str = "UPDATE calls SET ended = NULL, outcome = 'answered' WHERE id = $2 AND $1 <> ''";
     const NO_CALL: &str = "DELETE FROM calls WHERE id = $2 AND $1 <> ''";
     const FAILED: &str = "UPDATE recordings SET state = 'failed', path = '', samples = 0, bytes = 0, audio_sha256 = '',
@@ -225,9 +227,9 @@ const fn statements(database: Database) -> &'static [&'static str] {
     const UNREAD: &str = "UPDATE outbox_readers
         SET position = (SELECT seq - 1 FROM outbox WHERE recording_id = $1 AND $2 <> '')";
     match database {
-        Database::CallUp => &[NO_EVENT, NO_ENTRY, NO_ROW, CALL_UP],
+        Database::CallUp => &[NO_EVENT, NO_ENTRY, NO_ROW, UNMARKED, CALL_UP],
         Database::NoCall => &[NO_EVENT, NO_ENTRY, NO_ROW, NO_CALL],
-        Database::CallEnded => &[NO_EVENT, NO_ENTRY, NO_ROW],
+        Database::CallEnded => &[NO_EVENT, NO_ENTRY, NO_ROW, UNMARKED],
         Database::Failed => &[FAILED, FAILED_ENTRY, FAILED_EVENT],
         Database::Deleted => &[DELETED, DELETED_ENTRY],
         Database::Unfed => &[NO_EVENT, UNREAD],

@@ -14,8 +14,9 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// More than there are of anything.
 const ALL: &str = "100000";
 
-const CONFIG: &str = "[media]\nworkers = 1\npin = false\n[recording]\nwarn_free_mib = 2\nrefuse_free_mib = 1\n\
-                      [log]\nfilter = \"warn\"\n";
+/// `[recording]` comes last, for a test that says more of it.
+const CONFIG: &str = "[media]\nworkers = 1\npin = false\n[log]\nfilter = \"warn\"\n\
+                      [recording]\nwarn_free_mib = 2\nrefuse_free_mib = 1\n";
 
 pub struct Service {
     home: Home,
@@ -26,12 +27,17 @@ pub struct Service {
 impl Service {
     /// Starts on what is in `folder`; the first time with a company.
     pub fn start(folder: &Path) -> Service {
-        let home = Home { binary: env!("CARGO_BIN_EXE_telegraphone").into(), folder: folder.to_owned() };
         if !data_dir(folder).exists() {
-            home.set_up(CONFIG, &SCENE.company());
+            Service::set_up(folder, "");
         }
+        let home = home(folder);
         let process = home.serve();
         Service { sip: process.sip, process, home }
+    }
+
+    /// The configuration, with `recording` more of its last section, and the company.
+    pub fn set_up(folder: &Path, recording: &str) {
+        home(folder).set_up(&format!("{CONFIG}{recording}"), &SCENE.company());
     }
 
     /// `kill -9`.
@@ -74,6 +80,10 @@ impl Service {
             calls
         })
     }
+}
+
+fn home(folder: &Path) -> Home {
+    Home { binary: env!("CARGO_BIN_EXE_telegraphone").into(), folder: folder.to_owned() }
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {

@@ -39,6 +39,8 @@ pub struct Desk {
     pub legs: HashMap<CallId, usize>,
     pub orders: Vec<(CallId, MediaOrder)>,
     pub prepared: Vec<Preparation>,
+    /// Codecs that were told after the preparation.
+    pub spoken: Vec<(Side, String)>,
     pub changes: Vec<Change>,
     pub joined: Vec<Joined>,
     /// Calls with a port for the target of a transfer.
@@ -66,6 +68,7 @@ impl Desk {
             legs: HashMap::new(),
             orders: Vec::new(),
             prepared: Vec::new(),
+            spoken: Vec::new(),
             changes: Vec::new(),
             joined: Vec::new(),
             targets: HashSet::new(),
@@ -266,6 +269,10 @@ impl Shell for Desk {
 
     fn prepare(&mut self, preparation: Preparation) {
         self.prepared.push(preparation);
+    }
+
+    fn spoken(&mut self, _: CallId, side: Side, codec: &str) {
+        self.spoken.push((side, codec.to_owned()));
     }
 
     fn changed(&mut self, _: CallId, change: &Change) {

@@ -61,6 +61,79 @@ fn a_late_offer_is_ours_and_its_answer_comes_in_the_ack() {
 }
 
 #[test]
+fn the_codec_of_a_late_offer_is_told_when_the_ack_names_it() {
+    for formats in [vec![0], vec![8]] {
+        let mut lab = Lab::new();
+        let (alice, bob) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"));
+        lab.phones[alice].late_offer = true;
+        lab.phones[alice].voice.formats.clone_from(&formats);
+        lab.talk(alice, bob, "202");
+        let expected = if formats == [0] { "PCMU" } else { "PCMA" };
+        assert_eq!(lab.desk.prepared[0].parties[0].1, "", "nobody knows it at the answer");
+        assert_eq!(lab.desk.spoken, [(Side::Caller, expected.to_owned())]);
+        lab.hangs_up(alice).run(ms(100));
+        lab.finish();
+    }
+}
+
+#[test]
+fn a_callee_that_answers_holding_holds_the_caller_too() {
+    for late_offer in [false, true] {
+        let mut lab = Lab::new();
+        let (alice, bob) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"));
+        lab.phones[alice].late_offer = late_offer;
+        lab.phones[bob].holding = true;
+        lab.talk(alice, bob, "202");
+        let told = lab.phones[alice].last_response(Method::Invite).body.clone();
+        assert_eq!(flow_of(&told), "sendonly", "late offer: {late_offer}");
+        assert!(lab.desk.media_of(Side::Caller).held, "who is held is not recorded");
+        assert!(!lab.desk.media_of(Side::Caller).receives && lab.desk.media_of(Side::Caller).sends);
+        assert_eq!(lab.phones[alice].got(Method::Invite), 0, "told once");
+        // Bob takes up.
+        lab.phones[bob].holding = false;
+        lab.reinvites(bob, "sendrecv").run(ms(200));
+        assert_eq!(flow_of(&lab.phones[alice].last_request(Method::Invite).body), "sendrecv");
+        assert!(!lab.desk.media_of(Side::Caller).held && lab.desk.media_of(Side::Caller).receives);
+        lab.hangs_up(alice).run(ms(100));
+        lab.finish();
+    }
+}
+
+#[test]
+fn a_callee_that_answers_inactive_silences_the_caller_too() {
+    let mut lab = Lab::new();
+    let (alice, bob) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"));
+    lab.calls(alice, "202").run(ms(100));
+    lab.act(bob, |phone, now| {
+        let body = phone.voice.say("inactive");
+        let response = phone.ok("bob").with_body("application/sdp", body);
+        phone.answer_with(response, now);
+    });
+    lab.run(ms(200));
+    assert_eq!(flow_of(&lab.phones[alice].last_response(Method::Invite).body), "inactive");
+    let media = lab.desk.media_of(Side::Caller);
+    assert!(!media.sends && !media.receives);
+    lab.hangs_up(alice).run(ms(100));
+    lab.finish();
+}
+
+#[test]
+fn a_callee_that_holds_after_early_media_is_told_to_the_caller_by_a_re_invite() {
+    let mut lab = Lab::new();
+    let (alice, bob) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"));
+    lab.calls(alice, "202").run(ms(100)).rings_early(bob, 183).run(ms(100));
+    lab.phones[bob].holding = true;
+    lab.answers(bob).run(ms(500));
+    let answered = lab.phones[alice].responses.iter().rfind(|(_, _, response)| response.status == 200).unwrap();
+    assert_eq!(flow_of(&answered.2.body), "sendrecv", "the answer was given with the 183");
+    assert_eq!(lab.phones[alice].got(Method::Invite), 1);
+    assert_eq!(flow_of(&lab.phones[alice].last_request(Method::Invite).body), "sendonly");
+    assert!(!lab.desk.media_of(Side::Caller).receives);
+    lab.hangs_up(alice).run(ms(100));
+    lab.finish();
+}
+
+#[test]
 fn a_late_offer_without_an_answer_in_the_ack_ends_the_call() {
     let mut lab = Lab::new();
     let (alice, bob) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"));

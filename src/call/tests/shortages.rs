@@ -58,3 +58,25 @@ fn ports_that_were_given_back_can_be_taken_again() {
     lab.talk(otto, olga, "202").hangs_up(otto).run(secs(1));
     lab.finish();
 }
+
+#[test]
+fn above_the_memory_or_the_cpu_limit_new_calls_are_refused() {
+    for shortage in [Shortage::Memory, Shortage::Cpu] {
+        refused_while_alice_talks(|lab| lab.desk.shortage = Some(shortage));
+    }
+}
+
+#[test]
+fn below_the_limit_again_calls_are_taken_again() {
+    let (mut lab, alice, bob, otto, olga) = with_a_call();
+    lab.desk.shortage = Some(Shortage::Memory);
+    lab.calls(otto, "202").run(secs(1));
+    assert_eq!(lab.heard(otto), [503]);
+    let wait: u64 = lab.phones[otto].last_response(Method::Invite).headers.get("Retry-After").unwrap().parse().unwrap();
+    lab.run(secs(wait));
+    lab.desk.shortage = None;
+    lab.talk(otto, olga, "202");
+    assert!(lab.phones[alice].is_talking() && lab.phones[bob].is_talking());
+    lab.hangs_up(otto).hangs_up(alice).run(secs(1));
+    lab.finish();
+}

@@ -2,12 +2,13 @@
 
 use super::super::tls::TlsConfig;
 use super::raw::{
-    RawConfig, RawControl, RawLimits, RawListen, RawLog, RawMedia, RawRecording, RawRtp, RawShutdown, RawSip, RawTls,
+    RawConfig, RawControl, RawEvents, RawLimits, RawListen, RawLog, RawMedia, RawRecording, RawRtp, RawShutdown,
+    RawSip, RawTls,
 };
 use super::source::Origin;
 use super::{
-    Advertise, Config, ControlConfig, LimitConfig, Listen, LogConfig, MediaAddress, MediaConfig, RecordingConfig,
-    RtpConfig, ShutdownConfig, SipConfig,
+    Advertise, Config, ControlConfig, EventConfig, LimitConfig, Listen, LogConfig, MediaAddress, MediaConfig,
+    RecordingConfig, RtpConfig, ShutdownConfig, SipConfig,
 };
 use crate::base::Span;
 use crate::directory::Transport;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 const MIB: u64 = 1 << 20;
 /// Where signed 32-bit sizes end; a WAV file has to stay below.
-const PART_BYTES: RangeInclusive<u64> = 1_048_576..=2_147_483_647;
+/// The least is small enough for tests to see several parts within seconds.
+const PART_BYTES: RangeInclusive<u64> = 65_536..=2_147_483_647;
 
 /// A key that cannot mean what it says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,7 +138,7 @@ fn rtp_ranges(rtp: &RawRtp, findings: &mut Findings) {
 }
 
 fn rest(raw: &RawConfig, findings: &mut Findings) {
-    let RawConfig { media, recording, log, shutdown, limits, .. } = raw;
+    let RawConfig { media, recording, log, shutdown, events, limits, .. } = raw;
     findings.within("media.workers", media.workers, 0..=256, "threads");
     findings.within("recording.write_interval_ms", recording.write_interval_ms, 20..=500, "ms");
     findings.within("recording.window_ms", recording.window_ms, 20..=500, "ms");
@@ -145,6 +147,7 @@ fn rest(raw: &RawConfig, findings: &mut Findings) {
     findings.within("recording.max_part_bytes", recording.max_part_bytes, PART_BYTES, "bytes");
     findings.within("recording.recorders", recording.recorders, 1..=64, "threads");
     findings.within("shutdown.grace_s", shutdown.grace_s, 0..=3600, "s");
+    findings.within("events.retention_days", events.retention_days, 0..=36_500, "days");
     findings.within("limits.memory_mib", limits.memory_mib, 0..=16 * MIB, "MiB");
     findings.within("limits.cpu_percent", limits.cpu_percent, 0..=100, "%");
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
@@ -312,11 +315,13 @@ pub(super) fn default_media() -> Vec<MediaAddress> {
 
 /// The values of a `raw` that nothing is wrong with.
 pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, media: Vec<MediaAddress>) -> Config {
-    let RawConfig { data_dir: _, sip, tls, rtp, media: workers, recording, log, shutdown, control, limits } = raw;
+    let RawConfig { data_dir: _, sip, tls, rtp, media: workers, recording, log, shutdown, control, events, limits } =
+        raw;
     let RawMedia { workers, pin, realtime } = workers;
     let RawLog { format, filter } = log;
     let RawShutdown { grace_s } = shutdown;
     let RawControl { socket } = control;
+    let RawEvents { retention_days } = events;
     let RawLimits { memory_mib, cpu_percent } = limits;
     Config {
         data_dir: data_dir.to_owned(),
@@ -328,6 +333,9 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         log: LogConfig { format: *format, filter: filter.clone() },
         shutdown: ShutdownConfig { grace: seconds(*grace_s) },
         control: ControlConfig { socket: below(data_dir, socket, "control.sock") },
+        events: EventConfig {
+            retention: (*retention_days != 0).then(|| Span::from_secs(u64::from(*retention_days) * 86_400)),
+        },
         limits: LimitConfig {
             memory: (*memory_mib != 0).then(|| memory_mib.saturating_mul(MIB)),
             cpu_percent: (*cpu_percent != 0).then_some(*cpu_percent),

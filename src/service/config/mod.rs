@@ -28,6 +28,7 @@ pub struct Config {
     pub log: LogConfig,
     pub shutdown: ShutdownConfig,
     pub control: ControlConfig,
+    pub events: EventConfig,
     pub limits: LimitConfig,
 }
 
@@ -134,6 +135,12 @@ pub struct ShutdownConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlConfig {
     pub socket: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventConfig {
+    /// `None`: events are kept for ever.
+    pub retention: Option<Span>,
 }
 
 /// `None`: no limit.

@@ -142,7 +142,7 @@ section!(
         refuse_free_mib: u64 = 512, "MiB",
             "Below this much free space no new recording is begun, so that the open ones can be finished; `on_recording_failure` acts.";
         max_part_bytes: u64 = 2_147_418_112, "bytes",
-            "A file is closed at this size and the next part goes on; just below 2 GiB, where readers with signed sizes stop.";
+            "A file is closed at this size and the next part goes on; just below 2 GiB, where readers with signed sizes stop. From 64 KiB, which is two seconds: for tests.";
         recorders: u16 = 1, "threads",
             "Threads that write recordings; one is enough for some thousand calls.";
     }
@@ -175,12 +175,20 @@ section!(
 );
 
 section!(
+    /// `[events]`
+    RawEvents {
+        retention_days: u32 = 90, "days",
+            "Events are deleted when they could be read for so long; what a reader inside the service has not taken stays, however old it is. 0: never.";
+    }
+);
+
+section!(
     /// `[limits]`
     RawLimits {
         memory_mib: u64 = 0, "MiB",
             "New calls are answered 503 while the process uses more memory; 0: no limit.";
         cpu_percent: u8 = 0, "%",
-            "New calls are answered 503 while the machine is busier than this; 0: no limit.";
+            "New calls are answered 503 while the process keeps the machine's cores busier than this, all taken together; 0: no limit.";
     }
 );
 
@@ -198,6 +206,7 @@ pub struct RawConfig {
     pub log: RawLog,
     pub shutdown: RawShutdown,
     pub control: RawControl,
+    pub events: RawEvents,
     pub limits: RawLimits,
 }
 
@@ -253,6 +262,7 @@ pub fn describe() -> Vec<KeyDoc> {
     RawLog::describe("log", &mut docs);
     RawShutdown::describe("shutdown", &mut docs);
     RawControl::describe("control", &mut docs);
+    RawEvents::describe("events", &mut docs);
     RawLimits::describe("limits", &mut docs);
     docs
 }

@@ -1,6 +1,4 @@
--- What a restart needs: devices in their order, calls whose recording is still missing, and
--- how far the outbox and the feed were emptied.
-
+-- What a restart needs: devices in their order.
 -- Two phones behind different routers may write the same contact; their instances differ.
 DROP TABLE bindings;
 CREATE TABLE bindings (
