@@ -79,23 +79,36 @@ impl Phones {
         let local = self.carrier.local_addr().unwrap();
         let invite = SCENE.invite(call, local, self.service, &description(call, local));
         self.carrier.send_to(invite.as_bytes(), self.service).unwrap();
-        let mut first = response(&self.carrier);
+        let mut first = self.response_to(call);
         if first.status == 100 {
             let invite = self.invite_of(call);
             let contact = self.device.local_addr().unwrap();
             let ok = answer(&invite, call, contact, description(call, contact));
             self.device.send_to(&ok.to_bytes(), self.service).unwrap();
             while first.status < 200 {
-                first = response(&self.carrier);
+                first = self.response_to(call);
             }
         }
         let to = first.to().unwrap().to_string();
-        let target = match first.status {
-            200 => first.contact().unwrap().uri.to_string(),
-            _ => format!("sip:+15550100@{}", self.service),
+        let (target, branch) = match first.status {
+            200 => (first.contact().unwrap().uri.to_string(), format!("z9hG4bKACK{call}")),
+            // Of the INVITE's own transaction (RFC 3261 §17.1.1.3), or the refusal comes again and again.
+            _ => (format!("sip:+15550100@{}", self.service), format!("z9hG4bKi{call}")),
         };
-        self.send("ACK", 1, call, &target, &to);
+        let ack = SCENE.request(("ACK", 1), call, local, &target, &to);
+        let ack = ack.replace(&format!("z9hG4bKACK{call}"), &branch);
+        self.carrier.send_to(ack.as_bytes(), self.service).unwrap();
         first
+    }
+
+    /// The next response of `call`: one that was sent again for an earlier call is none of it.
+    fn response_to(&self, call: usize) -> Response {
+        loop {
+            let response = response(&self.carrier);
+            if SCENE.call_of(&response) == call {
+                return response;
+            }
+        }
     }
 
     fn invite_of(&self, call: usize) -> Request {
@@ -113,7 +126,7 @@ impl Phones {
         let target = answered.contact().unwrap().uri.to_string();
         self.send("BYE", 2, call, &target, &answered.to().unwrap().to_string());
         loop {
-            let response = response(&self.carrier);
+            let response = self.response_to(call);
             if response.cseq().unwrap().method == Method::Bye {
                 return response;
             }
