@@ -13,8 +13,9 @@ use std::hint::black_box;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
-use telegraphone::audio::Law;
-use telegraphone::base::{Direction, Seeded, Side, Span, Time};
+use telegraphone::audio::codec::{MOST_PAYLOAD, MOST_SAMPLES, decoder, encoder};
+use telegraphone::audio::{Coding, DtmfDetector, Law, ToneKey};
+use telegraphone::base::{Direction, Rate, Seeded, Side, Span, Time};
 use telegraphone::directory::NumberRecording;
 use telegraphone::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
 use telegraphone::policy::{Facts, Rules};
@@ -99,8 +100,9 @@ fn bridge(now: Time) -> Bridge {
             remote_rtcp: remote,
             rtcp_mux: true,
             signalling_ip: remote.ip(),
-            send: (0, Law::Mu),
-            receive: [Some((0, Law::Mu)), Some((8, Law::A))],
+            send: (0, Coding::PCMU),
+            receive: LegMedia::received([(0, Coding::PCMU), (8, Coding::PCMA)]),
+            ptime: 20,
             send_events: Some((101, 8_000)),
             receive_events: Some((101, 8_000)),
             info: false,
@@ -113,6 +115,38 @@ fn bridge(now: Time) -> Bridge {
     }
     bridge.connect(now, &mut Nowhere);
     bridge
+}
+
+/// 20 ms of a swelling chord, encoded and decoded at the rates that two legs meet in.
+fn codecs() {
+    for (name, coding, rate) in [
+        ("G.722 at 16 kHz", Coding::G722, Rate::WIDE),
+        ("Opus at 8 kHz", Coding::Opus, Rate::NARROW),
+        ("Opus at 16 kHz", Coding::Opus, Rate::WIDE),
+        ("G.729", Coding::G729, Rate::NARROW),
+    ] {
+        let (mut encoder, mut decoder) = (encoder(coding, rate).unwrap(), decoder(coding, rate).unwrap());
+        let length = rate.0 as usize / 50;
+        let voice = |n: u64| {
+            let wave = |at: usize, hertz: f32| (at as f32 * hertz * std::f32::consts::TAU / rate.0 as f32).sin();
+            let from = (n % 50) as usize * length;
+            (from..from + length).map(|at| ((wave(at, 150.0) + wave(at, 430.0)) * 6_000.0) as i16).collect::<Vec<_>>()
+        };
+        let frames: Vec<Vec<i16>> = (0..50).map(voice).collect();
+        let mut payload = [0; MOST_PAYLOAD];
+        let mut packets = Vec::new();
+        for frame in &frames {
+            let bytes = encoder.encode(frame, &mut payload).unwrap();
+            packets.push(payload[..bytes].to_vec());
+        }
+        measure(&format!("{name}: 20 ms encoded"), 500, |n| {
+            black_box(encoder.encode(&frames[(n % 50) as usize], &mut payload).unwrap());
+        });
+        let mut samples = [0; MOST_SAMPLES];
+        measure(&format!("{name}: 20 ms decoded"), 500, |n| {
+            black_box(decoder.decode(&packets[(n % 50) as usize], &mut samples).unwrap());
+        });
+    }
 }
 
 fn main() {
@@ -146,7 +180,7 @@ fn main() {
         });
     }
 
-    let mut take = Take::new(TimelineConfig { window: Span::from_millis(300) }, 1 << 40);
+    let mut take = Take::new(TimelineConfig { window: Span::from_millis(300), rate: Rate::NARROW }, 1 << 40);
     take.handle(&TapEvent::Gate { open: true, at: Time(0), edge: None }, &mut Nowhere).unwrap();
     let payload = [0x55u8; 160];
     measure("record: a 20 ms frame to timeline and WAV bytes", 100_000, |n| {
@@ -154,7 +188,7 @@ fn main() {
         let arrival = Time(number * 20_000);
         let frame = TapEvent::Frame {
             side,
-            law: Law::Mu,
+            coding: Coding::PCMU,
             ssrc: 7,
             sequence: number as u16,
             timestamp: (number * 160) as u32,
@@ -166,6 +200,18 @@ fn main() {
             take.advance(arrival, &mut Nowhere);
         }
     });
+
+    let mut detector = DtmfDetector::default();
+    let mut keys = 0;
+    let speech: Vec<u8> = (0..1_600u32).map(|n| Law::Mu.encode(((n * n) % 7_919) as i16 - 3_960)).collect();
+    measure("DTMF in band: 20 ms of a leg without events", 20_000, |n| {
+        let from = (n % 10) as usize * 160;
+        let frame = speech[from..from + 160].iter().map(|byte| Law::Mu.decode(*byte));
+        detector.feed(frame, |key, _| keys += u32::from(matches!(key, ToneKey::Down { .. })));
+    });
+    black_box(keys);
+
+    codecs();
 
     // What the kernel alone costs here: the yardstick for the load bench.
     let (one, other) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());

@@ -19,7 +19,7 @@
 //! | [`sip`] | messages, transactions, dialogs, digest, session timers; [`sip::endpoint`] joins them |
 //! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP, SRTP |
 //! | [`sdp`] | descriptions and offer/answer, with keys (RFC 4568) |
-//! | [`audio`] | G.711, tones, prompts, WAV chunks |
+//! | [`audio`] | codecs, resampling, keys in the audio, noise, tones, prompts, WAV chunks |
 //! | [`directory`] | company, user, number, trunk, group, inbox, call flow; the company file and what applying it changes |
 //! | [`policy`] | the decision and why; commands in digits; the gate |
 //! | [`media`] | one call's RTP as a machine: receive, relay, digits, tap |
@@ -51,7 +51,8 @@
 //!    gates ([`policy::Gate`]) there and then; other digits are sent anew to the other party.
 //! 4. Audio that the gate lets through goes to the tap: [`media::TapEvent`] into the ring.
 //! 5. The packet gets our header (SSRC, sequence, timestamp without holes), the other law where the
-//!    other leg speaks it, and is sent. Where the gate is shut the buffer is overwritten.
+//!    other leg speaks it, and is sent. Where the legs' codecs differ in more than the law it is
+//!    decoded, and goes out in the other leg's codec and packet length. Where the gate is shut the buffer is overwritten.
 //! 6. `service::recorder` takes the frame out of the ring; [`recording::Timeline`] lays its samples
 //!    where the RTP clock says; older than the window they become bytes through `hound`.
 //! 7. At the end `service::archivist` writes markers and sizes, syncs, renames, and hands the

@@ -75,6 +75,8 @@ fn rows() -> Vec<Row> {
         row("plain-tcp.pcap", Internal),
         row("plain-ipv6.pcap", Internal),
         row("plain-pcma.pcap", Inbound),
+        row("plain-g722.pcap", Internal),
+        row("plain-opus.pcap", Internal),
         row("late-offer.pcap", Internal),
         row("loss-reorder.pcap", Internal),
         row("reinvite.pcap", Internal),
@@ -169,6 +171,15 @@ fn parties_packets_losses_keys_and_times_are_what_tshark_found() {
     }
 }
 
+/// Samples per second of a capture's recording: as many as both parties can speak.
+fn rate_of(name: &str) -> f64 {
+    match name {
+        "plain-g722.pcap" => 16_000.0,
+        "plain-opus.pcap" => 48_000.0,
+        _ => RATE,
+    }
+}
+
 fn compare_call(name: &str, report: &Report, call: &CallReport, fact: &Value) {
     assert_eq!(call.caller.party.address, fact["caller"].as_str().unwrap(), "{name}");
     assert_eq!(call.callee.party.address, fact["callee"].as_str().unwrap(), "{name}");
@@ -188,7 +199,11 @@ fn compare_call(name: &str, report: &Report, call: &CallReport, fact: &Value) {
         assert_eq!(call.end_reason, Some(by), "{name}");
         let length = bye - fact["answer_at_s"].as_f64().unwrap();
         for file in &call.files {
-            assert!((file.samples as f64 / RATE - length).abs() < 1e-3, "{name}: {} s of {length} s", file.length_s);
+            assert!(
+                (file.samples as f64 / rate_of(name) - length).abs() < 1e-3,
+                "{name}: {} s of {length} s",
+                file.length_s
+            );
         }
     }
 }
@@ -403,6 +418,60 @@ fn compare_channel(name: &str, channel: &[i16], packets: &[Packet], answer: f64,
     let first_wrong: Vec<Option<usize>> = (-1..=1).map(|off| wrong(start + off)).collect();
     assert!(first_wrong.contains(&None), "{name}: wrong from sample {first_wrong:?} of {} on", channel.len());
     assert!(channel.iter().any(|sample| sample.unsigned_abs() > 4_000), "{name}: speech is loud");
+}
+
+/// The clients spoke the two voices of `fixtures/speech`: each channel swells and falls as its own.
+#[test]
+fn wideband_channels_are_the_voices_that_the_parties_spoke() {
+    for name in ["plain-g722.pcap", "plain-opus.pcap"] {
+        let (_folder, report) = run(name, false);
+        let file = &report.calls[0].files[0];
+        let header = fs::read(&file.path).unwrap();
+        let rate = u32::from_le_bytes(header[24..28].try_into().unwrap());
+        assert_eq!(f64::from(rate), rate_of(name), "{name}");
+        assert!(file.markers.iter().all(|marker| marker.kind != MarkerKind::Gap), "{name}: {:?}", file.markers);
+        let wav = Wav::read(&file.path);
+        let voices = ["customer", "agent"].map(voice);
+        for (side, channel) in wav.channels.iter().enumerate() {
+            let heard = envelope(channel, rate as usize / 50);
+            let like = voices.each_ref().map(|voice| likeness(&heard, &envelope(voice, 160)));
+            assert!(like[side] > 0.9 && like[1 - side] < 0.6, "{name}: channel {side} is like {like:?}");
+        }
+    }
+}
+
+/// A voice of the fixtures, 8 kHz.
+fn voice(name: &str) -> Vec<i16> {
+    let file = fs::read(fixtures().join("speech").join(format!("{name}.wav"))).unwrap();
+    let chunks = chunks(&file[12..]);
+    let (_, audio) = chunks.iter().find(|(name, _)| name == "data").unwrap();
+    audio.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect()
+}
+
+/// The mean level of each 20 ms.
+fn envelope(samples: &[i16], step: usize) -> Vec<f64> {
+    let mean = |part: &[i16]| part.iter().map(|sample| f64::from(sample.unsigned_abs())).sum::<f64>() / step as f64;
+    samples.chunks_exact(step).map(mean).collect()
+}
+
+/// The correlation of a call's envelope with a voice that began at most a second before or after it.
+fn likeness(call: &[f64], voice: &[f64]) -> f64 {
+    let correlation = |call: &[f64], voice: &[f64]| {
+        let count = call.len().min(voice.len());
+        let (call, voice) = (&call[..count], &voice[..count]);
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / count as f64;
+        let (of_call, of_voice) = (mean(call), mean(voice));
+        let (mut both, mut one, mut other) = (0.0, 1e-9, 1e-9);
+        for (c, v) in call.iter().zip(voice) {
+            both += (c - of_call) * (v - of_voice);
+            one += (c - of_call).powi(2);
+            other += (v - of_voice).powi(2);
+        }
+        both / f64::sqrt(one * other)
+    };
+    let later = (0..50).map(|lag| correlation(&call[lag..], voice));
+    let earlier = (0..50).map(|lag| correlation(call, &voice[lag..]));
+    later.chain(earlier).fold(-1.0, f64::max)
 }
 
 struct Packet {

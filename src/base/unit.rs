@@ -17,6 +17,10 @@ pub struct Rate(pub u32);
 impl Rate {
     /// Narrowband: the rate of G.711 and of its recordings.
     pub const NARROW: Rate = Rate(8_000);
+    /// Wideband: that of G.722.
+    pub const WIDE: Rate = Rate(16_000);
+    /// The whole band, and the RTP clock of Opus.
+    pub const FULL: Rate = Rate(48_000);
 
     /// How many samples `span` holds, rounded down.
     pub fn samples(self, span: Span) -> Samples {

@@ -9,6 +9,7 @@
 //! [`Shell`], which comes as an argument.
 
 mod auth;
+mod codecs;
 mod encryption;
 mod end;
 mod flowing;
@@ -31,7 +32,7 @@ pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};
 
 use crate::audio::Tone;
-use crate::base::{CallId, CompanyId, Random, Side};
+use crate::base::{CallId, CompanyId, Random, Rate, Side};
 use crate::ledger::{CallRecord, Change, Joined, Party};
 use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
 use crate::policy::Rules;
@@ -120,6 +121,8 @@ pub struct Preparation {
     pub company_name: String,
     /// Caller and callee, with the codec of each leg.
     pub parties: [(Party, String); 2],
+    /// Samples per second of the recording.
+    pub rate: Rate,
     pub record: CallRecord,
 }
 

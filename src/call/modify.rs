@@ -8,10 +8,10 @@
 //! ```
 
 use super::MediaOrder;
+use super::codecs::{accepted, offer_again};
 use super::fork::hop;
 use super::info::{key_of_info, relay_body};
 use super::session::{Change, Phase, Session, Theirs, Timer};
-use super::setup::preferring;
 use super::switch::{Cx, Purpose, Switch};
 use crate::base::{Side, Span, Time};
 use crate::ledger::EndReason;
@@ -169,8 +169,9 @@ impl Switch {
         let flow =
             other.media.as_ref().filter(|media| media.held).map_or(Flow::SendRecv, |media| media.flow.reversed());
         let codec = other.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
+        let formats = offer_again(session.leg(side), &session.settings, &codec);
         let leg = session.leg_mut(side);
-        let local = leg.local(preferring(&codec), Some(EVENTS), flow, None);
+        let local = leg.local(formats, Some(EVENTS), flow, None);
         match leg.exchange.offer(local) {
             Ok(body) => {
                 leg.theirs = Some(Theirs::OfferedInAnswer);
@@ -221,10 +222,12 @@ impl Switch {
         flow: Flow,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
+        let other = session.leg(side.other());
+        let codec = other.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
+        let formats = offer_again(other, &session.settings, &codec);
         let other = session.leg_mut(side.other());
         let busy = other.ours.is_some() || other.theirs.is_some();
-        let codec = other.media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
-        let local = other.local(preferring(&codec), Some(EVENTS), flow, None);
+        let local = other.local(formats, Some(EVENTS), flow, None);
         let offer = if busy { None } else { other.exchange.offer(local).ok() };
         let Some(offer) = offer else {
             session.leg_mut(side).exchange.roll_back();
@@ -372,8 +375,9 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) {
         let codec = session.leg(side.other()).media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
+        let formats = accepted(&session.settings, &codec);
         let leg = session.leg_mut(side);
-        let local = leg.local(preferring(&codec), Some(EVENTS), flow, None);
+        let local = leg.local(formats, Some(EVENTS), flow, None);
         match leg.exchange.answer(local, Some(&codec)) {
             Ok((body, negotiated)) => {
                 leg.media = Some(negotiated);

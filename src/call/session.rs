@@ -1,22 +1,26 @@
 //! One call while it is up: two legs and a phase.
 
 use super::LegPort;
+use super::codecs::coding_of;
 use super::path::Path;
 use super::setup::Ringing;
 use super::transfer::Transfer;
-use crate::audio::Law;
+use crate::audio::Coding;
 use crate::base::{CallId, CompanyId, Side, Time, UserId};
 use crate::directory::Settings;
 use crate::ledger::CallRecord;
 use crate::media::{LegMedia, PlayId};
 use crate::policy::{Facts, Rules, decide};
-use crate::sdp::{Codec, Events, Flow, Format, Local, Negotiated, OfferAnswer};
+use crate::sdp::{Events, Flow, Format, Local, Negotiated, OfferAnswer};
 use crate::sip::Peer;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ClientTx, ServerTx};
 use crate::sip::message::{Request, Response};
 use crate::sip::session_timer::Agreed;
 use serde::{Deserialize, Serialize};
+
+/// Length of a packet where nothing was said of it, in ms (RFC 3551 §4.2).
+const USUAL_PTIME: u16 = 20;
 
 /// Two legs, from the INVITE to the last BYE.
 ///
@@ -221,6 +225,11 @@ pub struct LegView {
 impl Leg {
     /// What we say on this leg, with `formats` in order of preference.
     pub fn local(&self, formats: Vec<Format>, events: Option<Events>, flow: Flow, ptime: Option<u16>) -> Local {
+        let free = |pt: &u8| formats.iter().all(|format| format.pt != *pt);
+        let events = events.map(|events| match free(&events.pt) {
+            true => events,
+            false => Events { pt: (96..=127).rev().find(free).unwrap_or(events.pt), ..events },
+        });
         Local {
             session_id: 0,
             version: 0,
@@ -239,18 +248,18 @@ impl Leg {
     /// The media of this leg for its worker. `held`: the other party holds this one.
     pub fn media_for_worker(&self, strict_source: bool, held: bool) -> Option<LegMedia> {
         let agreed = self.media.as_ref()?;
-        let mut receive = [None; 2];
-        let known = agreed.receive.iter().filter_map(|format| law_of(&format.codec).map(|law| (format.pt, law)));
-        for (slot, format) in receive.iter_mut().zip(known) {
-            *slot = Some(format);
-        }
+        let send = coding_of(&agreed.send.codec);
+        // What can only be passed through is accepted where it is what was agreed.
+        let usable = |coding: &Coding| !matches!(coding, Coding::Foreign { .. }) || *coding == send;
+        let receive = agreed.receive.iter().map(|format| (format.pt, coding_of(&format.codec)));
         Some(LegMedia {
             remote: agreed.remote,
             remote_rtcp: agreed.remote_rtcp,
             rtcp_mux: agreed.rtcp_mux,
             signalling_ip: if strict_source { agreed.remote.ip() } else { self.peer.remote.ip() },
-            send: (agreed.send.pt, law_of(&agreed.send.codec)?),
-            receive,
+            send: (agreed.send.pt, send),
+            receive: LegMedia::received(receive.filter(|(_, coding)| usable(coding))),
+            ptime: agreed.ptime.unwrap_or(USUAL_PTIME),
             send_events: agreed.send_events.map(|events| (events.pt, events.clock)),
             receive_events: agreed.receive_events.map(|events| (events.pt, events.clock)),
             info: self.allows_info,
@@ -272,13 +281,5 @@ impl Leg {
             self.allows_info = headers.names("Allow", "INFO");
             self.allows_update = headers.names("Allow", "UPDATE");
         }
-    }
-}
-
-pub fn law_of(codec: &Codec) -> Option<Law> {
-    match codec {
-        Codec::Pcmu => Some(Law::Mu),
-        Codec::Pcma => Some(Law::A),
-        Codec::Other { .. } => None,
     }
 }

@@ -1,5 +1,6 @@
 //! From the INVITE to the answer: offers, ringing devices, early media.
 
+use super::codecs::{accepted, can_answer, offer_again, offer_unasked, offer_upon};
 use super::encryption::{admit_caller, contact_for, exchange, safe_ways, warn_of_open_keys};
 use super::fork::Branch;
 use super::path::{Event, Path};
@@ -12,7 +13,7 @@ use crate::directory::{Directory, NumberRecording, OnRecordingFailure, Settings}
 use crate::ledger::{CallRecord, EndReason, Outcome, Party};
 use crate::media::{BridgeConfig, PlayId};
 use crate::policy::{Facts, decide};
-use crate::sdp::{Codec, Events, Flow, Format, OfferAnswer, answerable};
+use crate::sdp::{Codec, Events, Flow, OfferAnswer};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ServerTx;
 use crate::sip::message::{Method, Request, Response};
@@ -54,7 +55,6 @@ const RETRY_AFTER: &str = "5";
 /// Why the others stop ringing when one has answered (RFC 3326).
 pub(super) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
-const OUR_FORMATS: [Format; 2] = [Format::PCMU, Format::PCMA];
 
 impl Switch {
     pub(super) fn on_invite(&mut self, tx: ServerTx, request: Request, peer: Peer, cx: &mut Cx<'_>) {
@@ -145,7 +145,7 @@ impl Switch {
             let offer = caller_exchange
                 .receive_offer(&request.body)
                 .map_err(|error| refuse(error.status(), &error.to_string()))?;
-            answerable(&offer, &OUR_FORMATS, caller_exchange.security())
+            can_answer(&offer, &company.settings, &facts, caller_exchange.security())
                 .map_err(|error| refuse(error.status(), &error.to_string()))?;
         }
         let timer = session_timer::negotiate_uas(request, &self.config.session_timer).map_err(Box::new)?;
@@ -394,11 +394,14 @@ impl Switch {
         let offered = session.caller.exchange.open_offer().and_then(|offer| offer.audio.as_ref());
         let (formats, events, ptime) = match (offered, &session.caller.media) {
             (Some(audio), _) => {
-                let (formats, events) = crate::sdp::offer_formats_from(audio);
+                let (formats, events) = offer_upon(audio, &session.settings, &session.facts);
                 (formats, events, audio.ptime)
             }
-            (None, Some(media)) => (preferring(&media.send.codec), Some(OUR_EVENTS), None),
-            (None, None) => (vec![Format::PCMU, Format::PCMA], Some(OUR_EVENTS), None),
+            (None, Some(media)) => {
+                let formats = offer_again(&session.caller, &session.settings, &media.send.codec);
+                (formats, Some(OUR_EVENTS), None)
+            }
+            (None, None) => (offer_unasked(&session.settings), Some(OUR_EVENTS), None),
         };
         let forwards = ringing.request.max_forwards().unwrap_or(70).saturating_sub(1);
         let mut branches = Vec::new();
@@ -445,12 +448,13 @@ impl Switch {
     /// Our answer to the caller's offer, made once. `spoken`: what the called side speaks; `flow`:
     /// what it does, seen from the caller's leg.
     pub(super) fn answer_caller(&mut self, session: &mut Session, spoken: &Codec, flow: Flow) -> Result<(), u16> {
+        let formats = accepted(&session.settings, spoken);
         let leg = &mut session.caller;
         if leg.exchange.open_offer().is_none() {
             return Ok(());
         }
         let ptime = None;
-        let local = leg.local(vec![Format::PCMU, Format::PCMA], Some(OUR_EVENTS), flow, ptime);
+        let local = leg.local(formats, Some(OUR_EVENTS), flow, ptime);
         match leg.exchange.answer(local, Some(spoken)) {
             Ok((_, negotiated)) => {
                 leg.media = Some(negotiated);
@@ -518,7 +522,8 @@ impl Switch {
     ) {
         let body = match request.body.is_empty() {
             true => {
-                let local = session.caller.local(preferring(spoken), Some(OUR_EVENTS), flow_of_callee(session), None);
+                let formats = offer_again(&session.caller, &session.settings, spoken);
+                let local = session.caller.local(formats, Some(OUR_EVENTS), flow_of_callee(session), None);
                 session.caller.theirs = Some(super::session::Theirs::OfferedInAnswer);
                 session.caller.exchange.offer(local).ok()
             }
@@ -550,9 +555,17 @@ impl Switch {
             company_key: session.company_key.clone(),
             company_name: session.company_name.clone(),
             parties: [(session.record.caller.clone(), caller_codec), (session.record.callee.clone(), callee_codec)],
+            rate: session.rate(),
             record: session.record.clone(),
         });
-        let Some(problem) = self.no_recording.clone().filter(|_| decide(&session.facts).record) else { return };
+        let undecodable = session.undecodable();
+        if undecodable.is_some() {
+            // Nobody can start a recording later on either.
+            session.recording_failed = true;
+            cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
+        }
+        let problem = self.no_recording.clone().or(undecodable);
+        let Some(problem) = problem.filter(|_| decide(&session.facts).record) else { return };
         session.recording_failed = true;
         cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
         cx.shell.not_recorded(&session.record, &problem);
@@ -633,11 +646,4 @@ pub(super) fn session_id(shell: &mut dyn Shell) -> u64 {
 
 pub(super) fn unavailable(request: &Request, shortage: &Shortage) -> Response {
     request.response(503).with_reason(&shortage.to_string()).with_header("Retry-After", RETRY_AFTER)
-}
-
-/// Both laws, the one that the other leg speaks first.
-pub(super) fn preferring(codec: &Codec) -> Vec<Format> {
-    let mut formats = vec![Format::PCMU, Format::PCMA];
-    formats.sort_by_key(|format| format.codec != *codec);
-    formats
 }

@@ -55,6 +55,8 @@ pub struct Settings {
     pub commands: Commands,
     /// A run of digits that can still become a command is held back this long after its last key, in ms.
     pub max_hold_ms: u32,
+    /// Audio codecs that its calls may use, in order of preference. Empty: all, in the caller's order.
+    pub codecs: Vec<AudioCodec>,
     /// Digest algorithms that phones are challenged with, one header each, in this order.
     pub auth: Vec<AuthAlgorithm>,
     /// Country calling code without `+`, e.g. `49`: national numbers can be dialled. Empty:
@@ -90,11 +92,38 @@ impl Default for Settings {
             transfer_from_outside: false,
             commands: Commands::default(),
             max_hold_ms: 3000,
+            codecs: Vec::new(),
             auth: vec![AuthAlgorithm::Md5],
             country_code: String::new(),
             national_prefix: None,
             emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
             service_numbers: Vec::new(),
+        }
+    }
+}
+
+/// An audio codec as the company file names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AudioCodec {
+    Opus,
+    G722,
+    Pcmu,
+    Pcma,
+    G729,
+    /// What we cannot decode: passed through where both parties speak it, and not recorded.
+    Other,
+}
+
+impl AudioCodec {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AudioCodec::Opus => "opus",
+            AudioCodec::G722 => "g722",
+            AudioCodec::Pcmu => "pcmu",
+            AudioCodec::Pcma => "pcma",
+            AudioCodec::G729 => "g729",
+            AudioCodec::Other => "other",
         }
     }
 }

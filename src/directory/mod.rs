@@ -14,7 +14,7 @@ mod snapshot;
 
 pub use dialled::{ShortNumber, normalise_number, short_number};
 pub use entity::{
-    AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, NoticeTo, Number, NumberRecording,
+    AudioCodec, AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, NoticeTo, Number, NumberRecording,
     OnRecordingFailure, Play, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
 };
 pub use facility::{BUILT_IN_PROMPTS, CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox, InboxText, Sound};

@@ -56,6 +56,8 @@ pub enum How {
     Rfc4733,
     /// SIP INFO (`application/dtmf-relay`, `application/dtmf`).
     Info,
+    /// Tones in the audio.
+    InBand,
     /// The admin's command line.
     Cli,
     /// A transfer: the call went outside, or was joined with one that a person had paused.

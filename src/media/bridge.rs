@@ -5,13 +5,15 @@ mod play;
 
 pub use notice::Notice;
 
-use super::inject::{Injection, Slot};
+use super::inject::{FRAME, Injection, Slot};
 use super::leg::{Commander, Kind, Leg, LegMedia, LegStats};
 use super::player::PlayId;
 use super::receive::{Extended, Place};
 use super::tap::TapEvent;
-use crate::audio::{Law, Tone};
-use crate::base::{Rate, Side, Span, Time};
+use super::transcode::passes;
+use crate::audio::codec::MOST_PAYLOAD;
+use crate::audio::{Coding, Tone};
+use crate::base::{Rate, Samples, Side, Span, Time};
 use crate::ledger::{How, Refusal};
 use crate::policy::{Command, Facts, Rules, Source, Verdict};
 use crate::rtp::rtcp::{self, Sent};
@@ -89,12 +91,10 @@ const PACE: Span = Span::from_millis(20);
 const PACE_PATIENCE: Span = Span::from_millis(15);
 /// A key without packets for this long is taken for released.
 const KEY_LOST: Span = Span::from_millis(200);
-/// Samples of a packet of our own.
-const FRAME: usize = 160;
 
 /// A packet of audio that was let in.
 struct Speech {
-    law: Law,
+    coding: Coding,
     view: View,
     extended: Extended,
     now: Time,
@@ -175,9 +175,13 @@ impl Bridge {
         }
         let was_held = leg.media.as_ref().is_some_and(|old| old.held);
         let held = media.held;
-        leg.follow(media);
+        let old = leg.follow(media);
+        leg.media_changed(old.as_ref());
         leg.last_heard = leg.last_heard.max(now);
         leg.silent = false;
+        let [caller, callee] = &mut self.legs;
+        Leg::join(caller, callee);
+        Leg::join(callee, caller);
         if connected && was_held != held {
             out.tap(&TapEvent::Hold { side, on: held, at: now });
         }
@@ -338,7 +342,8 @@ impl Bridge {
         let first = leg.receiver.ssrc().is_none();
         leg.last_heard = now;
         leg.silent = false;
-        let extended = leg.receiver.note(&view, now);
+        let rate = leg.clock_of(kind);
+        let extended = leg.receiver.note(&view, rate, now);
         if extended.place == Place::NewStream {
             leg.gate.new_stream(view.ssrc);
         }
@@ -348,14 +353,17 @@ impl Bridge {
         match kind {
             Kind::Unknown => self.leg_mut(side).receiver.counters.unknown_payload += 1,
             Kind::Audio(_) | Kind::Events if extended.place == Place::Duplicate || !receives => {}
-            Kind::Audio(law) => self.on_audio(side, &Speech { law, view, extended, now }, packet, out),
+            Kind::Audio(coding) => self.on_audio(side, &Speech { coding, view, extended, now }, packet, out),
             Kind::Events => self.on_event(side, &view, extended, packet, now, out),
         }
     }
 
     fn on_audio(&mut self, side: Side, speech: &Speech, packet: &mut [u8], out: &mut impl Out) {
         self.tap_audio(side, speech, packet, out);
-        let Speech { law, ref view, extended, now } = *speech;
+        if self.leg(side).tones.is_some() {
+            self.listen(side, speech, packet, out);
+        }
+        let Speech { coding, ref view, extended, now } = *speech;
         let (leg, far) = self.pair(side);
         if !leg.media.as_ref().is_some_and(|media| media.receives) {
             return;
@@ -363,13 +371,24 @@ impl Bridge {
         if far.player.is_some() {
             return far.sender.swallow(view.ssrc, extended);
         }
+        let Some((mut payload_type, send)) = far.media.as_ref().map(|media| media.send) else { return };
+        if !passes(coding, send) {
+            if leg.ear.is_none() && coding.has_samples() && send.has_samples() {
+                // It switched to something else that was agreed, without asking.
+                Leg::interpret(leg, far);
+            }
+            if leg.ear.is_some() {
+                return self.transcode(side, speech, packet, out);
+            }
+            match far.media.as_ref().and_then(|media| media.noise()).filter(|_| coding == Coding::Noise) {
+                Some(noise) => payload_type = noise,
+                None => return far.sender.swallow(view.ssrc, extended),
+            }
+        }
         if far.injector.is_busy() {
             return self.replace_with_injection(side, view, extended, now, out);
         }
-        let Some((to, (payload_type, send_law))) = far.destination().zip(far.media.as_ref().map(|media| media.send))
-        else {
-            return;
-        };
+        let Some(to) = far.destination() else { return };
         let Some(place) = far.sender.map(view.ssrc, extended, view.timestamp, now) else {
             return;
         };
@@ -378,7 +397,9 @@ impl Bridge {
         let Some(start) = view.payload.start.checked_sub(HEADER) else { return };
         let Some(outgoing) = packet.get_mut(start..view.payload.end) else { return };
         let Some((header, payload)) = outgoing.split_first_chunk_mut::<HEADER>() else { return };
-        law.transcode(send_law, payload);
+        if let (Coding::G711(law), Coding::G711(send)) = (coding, send) {
+            law.transcode(send, payload);
+        }
         far.sender.stamp(header, view.marker, payload_type, place, payload.len());
         far.send(side.other(), to, outgoing, out);
     }
@@ -387,19 +408,32 @@ impl Bridge {
         if !self.connected || self.speaks_over(side) {
             return;
         }
-        let Speech { law, ref view, extended, now } = *speech;
+        let Speech { coding, ref view, extended, now } = *speech;
         let record_while_held = self.record_while_held;
         let leg = self.leg_mut(side);
         let muted = !record_while_held && leg.media.as_ref().is_some_and(|media| media.held);
         let Some(payload) = packet.get(view.payload.clone()) else { return };
-        let Some(passed) = leg.gate.pass(extended.timestamp, payload.len()).filter(|_| !muted) else {
+        let Some(ticks) = coding.ticks(payload) else {
+            leg.receiver.counters.malformed += 1;
             return;
         };
+        // Noise stands at a moment; of what we lack there is nothing to record.
+        let count = if coding == Coding::Noise { 1 } else { ticks as usize };
+        let Some(mut passed) = leg.gate.pass(extended.timestamp, count).filter(|_| !muted) else {
+            return;
+        };
+        if !coding.is_bytewise() {
+            // A frame that lies in a shut stretch with one sample is refused as a whole.
+            if passed != (0..count) {
+                return;
+            }
+            passed = 0..payload.len();
+        }
         let skipped = u32::try_from(passed.start).unwrap_or(0);
         let Some(payload) = payload.get(passed) else { return };
         let event = TapEvent::Frame {
             side,
-            law,
+            coding,
             ssrc: view.ssrc,
             sequence: view.sequence,
             timestamp: view.timestamp.wrapping_add(skipped),
@@ -409,6 +443,62 @@ impl Bridge {
         if !out.tap(&event) {
             leg.receiver.counters.tap_overflow += 1;
         }
+    }
+
+    /// Keys in the audio of a leg without telephone events.
+    fn listen(&mut self, side: Side, speech: &Speech, packet: &[u8], out: &mut impl Out) {
+        let Speech { coding, ref view, extended, now } = *speech;
+        let connected = self.connected;
+        let leg = self.leg_mut(side);
+        let (Some(tones), Some(payload)) = (&mut leg.tones, packet.get(view.payload.clone())) else { return };
+        let Some(heard) = tones.hear(coding, extended, payload) else { return };
+        let timestamp = heard.began as u32;
+        if connected && leg.gate.is_open() {
+            let (length, first) = (heard.length, heard.pressed.is_some());
+            out.tap(&TapEvent::Key { side, ssrc: view.ssrc, timestamp, length, first });
+        }
+        if let Some(key) = heard.pressed {
+            self.on_key(side, key, How::InBand, Some((view.ssrc, timestamp)), now, out);
+        }
+    }
+
+    /// A packet that the other leg wants in another coding.
+    fn transcode(&mut self, side: Side, speech: &Speech, packet: &[u8], out: &mut impl Out) {
+        let Speech { coding, ref view, extended, now } = *speech;
+        let pressed = self.pressed(side, now);
+        let (leg, far) = self.pair(side);
+        let (Some(ear), Some(payload)) = (&mut leg.ear, packet.get(view.payload.clone())) else { return };
+        let rate = ear.rate();
+        let Some(heard) = ear.hear(coding, extended, payload) else { return };
+        far.sender.unmap();
+        let current = far.sender.timestamp_at(now);
+        let (Some(mouth), Some(media)) = (&mut far.mouth, &far.media) else { return };
+        let (payload_type, _) = media.send;
+        let at = mouth.place(view.ssrc, coding.clock(), heard.from, current);
+        if far.injector.is_busy() {
+            far.given_way += rate.span(Samples(heard.samples.len() as u64)).0;
+            while far.given_way >= PACE.0 {
+                far.given_way -= PACE.0;
+                let sequence = far.sender.insert(at, now);
+                Self::send_injection(far, side.other(), (sequence, at), pressed, out);
+            }
+            return;
+        }
+        far.given_way = 0;
+        let Some(to) = far.destination() else { return };
+        let Some(mut mouth) = far.mouth.take() else { return };
+        mouth.say(at, heard.samples, |spoken| {
+            let mut packet = [0u8; HEADER + MOST_PAYLOAD];
+            let Some((header, body)) = packet.split_first_chunk_mut::<HEADER>() else { return };
+            let Some(place) = body.get_mut(..spoken.payload.len()) else { return };
+            place.copy_from_slice(spoken.payload);
+            let sequence = far.sender.insert(spoken.timestamp, now);
+            far.sender.stamp(header, spoken.marker, payload_type, (sequence, spoken.timestamp), spoken.payload.len());
+            if let Some(bytes) = packet.get(..HEADER + spoken.payload.len()) {
+                far.send(side.other(), to, bytes, out);
+            }
+        });
+        far.mouth = Some(mouth);
     }
 
     /// The packet's slot in the stream towards the other party is used for what we play to it.
@@ -423,15 +513,19 @@ impl Bridge {
 
     fn send_injection(far: &mut Leg, to_side: Side, place: (u16, u32), pressed: bool, out: &mut impl Out) {
         let Some(media) = &far.media else { return };
-        let (payload_type, law) = media.send;
+        let (payload_type, coding) = media.send;
         let events = media.send_events;
-        let mut packet = [0u8; HEADER + FRAME];
+        let ticks = events.map_or(Rate::NARROW, |(_, clock)| Rate(clock)).samples(PACE).0;
+        let mut packet = [0u8; HEADER + MOST_PAYLOAD];
+        let mut samples = [0i16; FRAME];
         let Some((header, payload)) = packet.split_first_chunk_mut::<HEADER>() else { return };
-        let Some(slot) = far.injector.next(place.1, law, payload, pressed) else { return };
+        let ticks = u32::try_from(ticks).unwrap_or(0);
+        let Some(slot) = far.injector.next(place.1, ticks, &mut samples, pressed) else { return };
         let length = match (slot, events) {
             (Slot::Audio, _) => {
-                far.sender.stamp(header, false, payload_type, place, FRAME);
-                FRAME
+                let Some(bytes) = far.encode_tone(coding, &samples, payload) else { return };
+                far.sender.stamp(header, false, payload_type, place, bytes);
+                bytes
             }
             (Slot::Event { payload: event, timestamp, marker }, Some((event_type, _))) => {
                 let bytes = event.to_bytes();
@@ -463,9 +557,13 @@ impl Bridge {
             Seen::Going { length } | Seen::Ended { length } => length,
             Seen::Old => return,
         };
+        let first = matches!(seen, Seen::Press(_));
+        if first {
+            leg.pressed_at = leg.place_of_event(view.timestamp, now);
+        }
         if leg.gate.is_open() {
-            let first = matches!(seen, Seen::Press(_));
-            out.tap(&TapEvent::Key { side, ssrc: view.ssrc, timestamp: view.timestamp, length, first });
+            let (timestamp, length) = leg.key_in_audio(view.timestamp, length);
+            out.tap(&TapEvent::Key { side, ssrc: view.ssrc, timestamp, length, first });
         }
         if let Seen::Press(press) = seen {
             let edge = self.edge_of(side, view, press.timestamp);
@@ -476,8 +574,8 @@ impl Bridge {
     /// Where in the leg's audio stream a key went down; only when both share a clock.
     fn edge_of(&self, side: Side, view: &View, timestamp: u32) -> Option<(u32, u32)> {
         let leg = self.leg(side);
-        let same_clock =
-            leg.media.as_ref().and_then(|media| media.receive_events).is_some_and(|(_, clock)| clock == Rate::NARROW.0);
+        let clock = leg.receiver.rate().0;
+        let same_clock = leg.media.as_ref().and_then(|media| media.receive_events).is_some_and(|(_, own)| own == clock);
         (same_clock && leg.receiver.ssrc() == Some(view.ssrc)).then_some((view.ssrc, timestamp))
     }
 
@@ -490,20 +588,29 @@ impl Bridge {
         let source = match how {
             How::Rfc4733 => Source::Event,
             How::Info | How::Cli | How::Transfer => Source::Info,
+            How::InBand => Source::Tone,
         };
+        // Tones are the audio itself: the other party has them already.
+        let passed_on = how != How::InBand;
         let leg = self.leg_mut(side);
         if !leg.presses.is_new(key, source, now) {
             return;
         }
         let Some(commander) = &mut leg.commander else {
             leg.other_keys += 1;
-            return self.pass_on(side, &[key], how == How::Rfc4733, out);
+            if passed_on {
+                self.pass_on(side, &[key], how == How::Rfc4733, out);
+            }
+            return;
         };
         let matched = commander.matcher.handle(key);
         leg.hold_until = commander.matcher.holds().then_some(now + commander.max_hold);
+        leg.holds_tones = !passed_on;
         let permitted = commander.permitted;
         leg.other_keys += u32::try_from(matched.release.as_slice().len()).unwrap_or(0);
-        self.pass_on(side, matched.release.as_slice(), how == How::Rfc4733, out);
+        if passed_on {
+            self.pass_on(side, matched.release.as_slice(), how == How::Rfc4733, out);
+        }
         if let Some(command) = matched.command {
             self.obey(side, command, permitted, how, edge, now, out);
         }
@@ -624,7 +731,9 @@ impl Bridge {
         let Some(commander) = &mut leg.commander else { return };
         let keys = commander.matcher.release();
         leg.other_keys += u32::try_from(keys.as_slice().len()).unwrap_or(0);
-        self.pass_on(side, keys.as_slice(), false, out);
+        if !leg.holds_tones {
+            self.pass_on(side, keys.as_slice(), false, out);
+        }
     }
 
     /// A datagram on the RTCP port of a leg.

@@ -3,7 +3,7 @@
 //! While something is played it takes the place of the other party's packets, so that sequence
 //! and timestamps go on without a seam; where none come, it paces itself.
 
-use crate::audio::{Law, Tone};
+use crate::audio::Tone;
 use crate::base::{Rate, Samples};
 use crate::rtp::{EventPayload, event_of_key};
 use std::collections::VecDeque;
@@ -19,8 +19,8 @@ pub enum Injection {
     },
 }
 
-/// Samples in a packet of ours: 20 ms.
-const FRAME: u64 = 160;
+/// Samples of a tone in a packet of ours: 20 ms at 8 kHz.
+pub const FRAME: usize = 160;
 /// A key lasts this many packets at least (100 ms).
 const KEY_FRAMES: u16 = 5;
 /// RFC 4733 §2.5.1.4: the end is sent three times. At 20 ms each they are also the pause of at
@@ -47,7 +47,7 @@ pub struct Injector {
 /// One packet to send instead of the other party's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// Audio: the payload was written.
+    /// Audio: the samples were written.
     Audio,
     /// A telephone event at `timestamp` with the marker on its first packet.
     Event { payload: EventPayload, timestamp: u32, marker: bool },
@@ -67,17 +67,17 @@ impl Injector {
         self.playing.is_some() || !self.waiting.is_empty()
     }
 
-    /// The next 20 ms at the stream's `timestamp`. Audio is written into `payload` in `law`.
-    /// `pressed`: the person still holds the key down.
-    pub fn next(&mut self, timestamp: u32, law: Law, payload: &mut [u8], pressed: bool) -> Option<Slot> {
+    /// The next 20 ms at the stream's `timestamp`. Audio is written into `samples`, at 8 kHz.
+    /// `ticks`: what 20 ms are in the clock of the events. `pressed`: the key is still held down.
+    pub fn next(&mut self, timestamp: u32, ticks: u32, samples: &mut [i16; FRAME], pressed: bool) -> Option<Slot> {
         if self.playing.is_none() {
             self.playing = self.waiting.pop_front().map(start);
         }
         let mut playing = self.playing?;
         let (slot, over) = match &mut playing {
             Playing::Tone { tone, at } => {
-                tone_frame(*tone, *at, law, payload);
-                *at += FRAME;
+                tone_frame(*tone, *at, samples);
+                *at += FRAME as u64;
                 (Slot::Audio, *at >= Rate::NARROW.samples(tone.length()).0)
             }
             Playing::Key { event, started, frames, ends, live } => {
@@ -89,8 +89,7 @@ impl Injector {
                 } else {
                     *ends += 1;
                 }
-                let ticks = u64::from(*frames) * FRAME;
-                let duration = u16::try_from(ticks).unwrap_or(u16::MAX);
+                let duration = u16::try_from(u32::from(*frames) * ticks).unwrap_or(u16::MAX);
                 let full = duration == u16::MAX;
                 let payload = EventPayload { event: *event, end: *ends > 0 || full, volume: VOLUME, duration };
                 (Slot::Event { payload, timestamp: began, marker }, *ends >= ENDS || full)
@@ -111,9 +110,9 @@ fn start(injection: Injection) -> Playing {
     }
 }
 
-fn tone_frame(tone: Tone, at: u64, law: Law, payload: &mut [u8]) {
-    for (n, byte) in (0u64..).zip(payload) {
-        *byte = law.encode(tone.sample(Samples(at + n), Rate::NARROW));
+fn tone_frame(tone: Tone, at: u64, samples: &mut [i16; FRAME]) {
+    for (n, sample) in (0u64..).zip(samples) {
+        *sample = tone.sample(Samples(at + n), Rate::NARROW);
     }
 }
 
@@ -127,7 +126,7 @@ mod tests {
         injector.push(Injection::Key { key: b'#', live: false });
         let mut rows = Vec::new();
         let mut timestamp = 1_000;
-        while let Some(slot) = injector.next(timestamp, Law::Mu, &mut [0; 160], false) {
+        while let Some(slot) = injector.next(timestamp, 160, &mut [0; FRAME], false) {
             let Slot::Event { payload, timestamp: ts, marker } = slot else { panic!("{slot:?}") };
             assert_eq!((payload.event, ts), (11, 1_000));
             rows.push((marker, payload.end, payload.duration));
@@ -151,7 +150,7 @@ mod tests {
         let mut injector = Injector::default();
         injector.push(Injection::Key { key: b'1', live: true });
         let mut frames = 0;
-        while let Some(Slot::Event { payload, .. }) = injector.next(0, Law::Mu, &mut [0; 160], frames < 20) {
+        while let Some(Slot::Event { payload, .. }) = injector.next(0, 160, &mut [0; FRAME], frames < 20) {
             frames += 1;
             if payload.end {
                 assert_eq!(payload.duration, 20 * 160);

@@ -6,6 +6,7 @@
 //!                 │                       └─ released keys ─► Injector of the other leg
 //!                 └─ audio ─► Tap (Gate) ─► TapEvent ─► recorder
 //!                          └─ Sender of the other leg (our SSRC, sequence, timestamps) ─► RTP
+//!                             or Ear ─► Mouth of the other leg, where it wants another coding
 //! ```
 //! A prompt ([`Prompt`]) takes the place of the other party's packets while it is played.
 //! What goes out to an encrypted leg passes its cipher last, so that bridge, gate and tap see plain
@@ -19,10 +20,12 @@ mod player;
 mod receive;
 mod send;
 mod tap;
+mod tones;
+mod transcode;
 
 pub use bridge::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Notice, Out};
 pub use inject::Injection;
-pub use leg::{Commander, Kind, LegMedia, LegStats};
+pub use leg::{Commander, Kind, LegMedia, LegStats, RECEIVED};
 pub use player::{PlayId, Prompt, Times};
 pub use receive::Counters;
 pub use tap::{TAP_HEADER, TapEvent, decode_tap, encode_tap, payload_length};

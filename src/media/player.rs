@@ -2,7 +2,7 @@
 //! own. While it plays, the other party's packets do not go out; digits and tones go before it.
 
 use crate::audio::prompt::Pcm;
-use crate::base::{Span, Time};
+use crate::base::{Rate, Span, Time};
 
 /// Names what is played within its call: the end of one prompt is not taken for another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +40,15 @@ pub struct Player {
     next_at: Time,
     /// RTP timestamp of the next packet.
     timestamp: u32,
+    /// A packet in ticks of that.
+    ticks: u32,
 }
 
 impl Player {
-    /// `timestamp`: what the stream towards the party shows now.
-    pub fn new(prompt: Prompt, now: Time, timestamp: u32) -> Self {
-        Player { prompt, at: 0, next_at: now, timestamp }
+    /// `timestamp`: what the stream towards the party shows now, counted at `clock`.
+    pub fn new(prompt: Prompt, now: Time, timestamp: u32, clock: Rate) -> Self {
+        let ticks = u32::try_from(clock.samples(FRAME_SPAN).0).unwrap_or(0);
+        Player { prompt, at: 0, next_at: now, timestamp, ticks }
     }
 
     pub const fn id(&self) -> PlayId {
@@ -73,7 +76,7 @@ impl Player {
             }
         }
         let timestamp = self.timestamp;
-        self.timestamp = timestamp.wrapping_add(FRAME as u32);
+        self.timestamp = timestamp.wrapping_add(self.ticks);
         self.next_at = self.next_at + FRAME_SPAN;
         Some(timestamp)
     }
@@ -90,7 +93,12 @@ mod tests {
 
     fn player(length: i16, times: Times) -> Player {
         let pcm: Vec<i16> = (1..=length).collect();
-        Player::new(Prompt { id: PlayId(1), pcm: pcm.into(), times, recorded: false }, Time(1_000_000), 500)
+        Player::new(
+            Prompt { id: PlayId(1), pcm: pcm.into(), times, recorded: false },
+            Time(1_000_000),
+            500,
+            Rate::NARROW,
+        )
     }
 
     fn at(ms: u64) -> Time {

@@ -90,6 +90,8 @@ pub struct Receiver {
     window: u64,
     first: i64,
     received: u64,
+    /// Of the packets that came last: codings have their own.
+    rate: Rate,
     clock: RtpClock,
     /// RFC 3550 §6.4.1, in 1/16 ticks.
     jitter: i64,
@@ -98,8 +100,6 @@ pub struct Receiver {
     last_sr: Option<(u32, Time)>,
     pub counters: Counters,
 }
-
-const RATE: Rate = Rate::NARROW;
 
 impl Default for Receiver {
     fn default() -> Self {
@@ -111,7 +111,8 @@ impl Default for Receiver {
             window: 0,
             first: 0,
             received: 0,
-            clock: RtpClock::new(RATE),
+            rate: Rate::NARROW,
+            clock: RtpClock::new(Rate::NARROW),
             jitter: 0,
             last_transit: None,
             reported: (0, 0),
@@ -122,9 +123,14 @@ impl Default for Receiver {
 }
 
 impl Receiver {
-    /// Takes note of a packet.
-    pub fn note(&mut self, view: &View, now: Time) -> Extended {
+    /// Takes note of a packet whose timestamp counts at `rate`; `None`: it is not the audio's.
+    pub fn note(&mut self, view: &View, rate: Option<Rate>, now: Time) -> Extended {
         self.counters.received += 1;
+        if let Some(rate) = rate.filter(|rate| *rate != self.rate) {
+            self.rate = rate;
+            self.clock = RtpClock::new(rate);
+            self.last_transit = None;
+        }
         if self.ssrc != Some(view.ssrc) {
             self.restart(view);
             self.clock.observe(self.timestamp.extend(view.timestamp), now);
@@ -136,7 +142,7 @@ impl Receiver {
             Place::InOrder | Place::NewStream => self.timestamp.extend(view.timestamp),
             Place::Late | Place::Duplicate => self.timestamp.peek(view.timestamp),
         };
-        if place == Place::InOrder {
+        if place == Place::InOrder && rate.is_some() {
             self.clock.observe(timestamp, now);
             self.note_jitter(timestamp, now);
         }
@@ -144,8 +150,18 @@ impl Receiver {
     }
 
     fn restart(&mut self, view: &View) {
-        let (counters, last_sr) = (self.counters, self.last_sr);
-        *self = Receiver { counters, last_sr, ssrc: Some(view.ssrc), window: 1, received: 1, ..Receiver::default() };
+        let (counters, last_sr, rate) = (self.counters, self.last_sr, self.rate);
+        let clock = RtpClock::new(rate);
+        *self = Receiver {
+            counters,
+            last_sr,
+            rate,
+            clock,
+            ssrc: Some(view.ssrc),
+            window: 1,
+            received: 1,
+            ..Receiver::default()
+        };
         self.highest = self.sequence.extend(view.sequence);
         self.first = self.highest;
         self.reported = (self.first - 1, 0);
@@ -173,7 +189,7 @@ impl Receiver {
     }
 
     fn note_jitter(&mut self, timestamp: i64, now: Time) {
-        let arrival = i64::try_from(RATE.samples(now.since(Time::ZERO)).0).unwrap_or(i64::MAX);
+        let arrival = i64::try_from(self.rate.samples(now.since(Time::ZERO)).0).unwrap_or(i64::MAX);
         let transit = arrival - timestamp;
         if let Some(last) = self.last_transit {
             let change = (transit - last).abs().min(1 << 24);
@@ -195,6 +211,11 @@ impl Receiver {
     /// Interarrival jitter (RFC 3550 §6.4.1), in ticks of the stream's RTP clock.
     pub fn jitter(&self) -> u32 {
         u32::try_from(self.jitter >> 4).unwrap_or(0)
+    }
+
+    /// The clock of its audio.
+    pub const fn rate(&self) -> Rate {
+        self.rate
     }
 
     pub const fn ssrc(&self) -> Option<u32> {

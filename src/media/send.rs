@@ -5,8 +5,6 @@ use super::receive::Extended;
 use crate::base::{Rate, Time};
 use crate::rtp::{HEADER, rewrite_header};
 
-const RATE: Rate = Rate::NARROW;
-
 /// How many changes of the shift are remembered for late packets.
 const SHIFTS: usize = 8;
 
@@ -33,6 +31,8 @@ struct Mapping {
 #[derive(Clone, Debug)]
 pub struct Sender {
     ssrc: u32,
+    /// Of what it sends.
+    clock: Rate,
     /// Highest sequence number sent, extended.
     highest_out: i64,
     last_timestamp: u32,
@@ -46,6 +46,7 @@ impl Sender {
     pub fn new(ssrc: u32, first_sequence: u16, first_timestamp: u32) -> Self {
         Sender {
             ssrc,
+            clock: Rate::NARROW,
             // Far from zero, so that late packets of the very first ones stay positive.
             highest_out: i64::from(first_sequence) + (1 << 16),
             last_timestamp: first_timestamp,
@@ -60,13 +61,26 @@ impl Sender {
         self.ssrc
     }
 
+    /// What is sent from now on has this clock.
+    pub fn set_clock(&mut self, clock: Rate) {
+        if self.clock != clock {
+            self.clock = clock;
+            self.mapping = None;
+        }
+    }
+
+    /// The other leg's packets are not relayed any more, or are again: none follows the one before.
+    pub fn unmap(&mut self) {
+        self.mapping = None;
+    }
+
     pub const fn last_at(&self) -> Option<Time> {
         self.last_at
     }
 
     /// The RTP timestamp that our stream shows at `now`.
     pub fn timestamp_at(&self, now: Time) -> u32 {
-        let elapsed = self.last_at.map_or(0, |last| RATE.samples(now.since(last)).0);
+        let elapsed = self.last_at.map_or(0, |last| self.clock.samples(now.since(last)).0);
         self.last_timestamp.wrapping_add(elapsed as u32)
     }
 

@@ -1,13 +1,13 @@
 //! What the tap hands to the recorder, and its form in the ring between the two threads.
 
-use crate::audio::Law;
+use crate::audio::Coding;
 use crate::base::{Side, Time};
 
 /// One event on the tap of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TapEvent<'a> {
-    /// Samples that the gate let through. `skip` of the packet's first samples were refused.
-    Frame { side: Side, law: Law, ssrc: u32, sequence: u16, timestamp: u32, arrival: Time, payload: &'a [u8] },
+    /// Samples that the gate let through; comfort noise comes as it was sent.
+    Frame { side: Side, coding: Coding, ssrc: u32, sequence: u16, timestamp: u32, arrival: Time, payload: &'a [u8] },
     /// The gate moved. `timestamp` is the place in the stream of `side` where the key that moved
     /// it went down; `None` where it moved for both legs at `at`.
     Gate { open: bool, at: Time, edge: Option<(Side, u32, u32)> },
@@ -50,14 +50,14 @@ pub const TAP_HEADER: usize = 32;
 /// Writes an event's fixed part. The payload follows it in the ring.
 ///
 /// ```text
-/// 0 kind  1 side/law/flag bits  2..4 payload length  4..8 call slot  8..12 ssrc
+/// 0 kind  1 side/coding/flag bits  2..4 payload length  4..8 call slot  8..12 ssrc
 /// 12..16 timestamp  16..18 sequence  18..22 length  24..32 time in µs
 /// ```
 pub fn encode_tap(slot: u32, event: &TapEvent<'_>) -> [u8; TAP_HEADER] {
     let fields = match *event {
-        TapEvent::Frame { side, law, ssrc, sequence, timestamp, arrival, payload } => Fields {
+        TapEvent::Frame { side, coding, ssrc, sequence, timestamp, arrival, payload } => Fields {
             kind: 0,
-            bits: side_bit(side) | (u8::from(law == Law::A) << 1),
+            bits: side_bit(side) | (coding.code() << 1),
             payload: payload.len(),
             ssrc,
             timestamp,
@@ -193,7 +193,7 @@ pub fn decode_tap<'a>(header: &[u8; TAP_HEADER], payload: &'a [u8]) -> Option<(u
     let event = match kind {
         0 => TapEvent::Frame {
             side,
-            law: if flag { Law::A } else { Law::Mu },
+            coding: Coding::of_code(bits >> 1)?,
             ssrc,
             sequence: u16::from_le_bytes([s0, s1]),
             timestamp,
@@ -220,7 +220,7 @@ mod tests {
         let events = [
             TapEvent::Frame {
                 side: Side::Callee,
-                law: Law::A,
+                coding: Coding::Opus,
                 ssrc: 7,
                 sequence: 65_535,
                 timestamp: u32::MAX,
@@ -229,7 +229,7 @@ mod tests {
             },
             TapEvent::Frame {
                 side: Side::Caller,
-                law: Law::Mu,
+                coding: Coding::PCMU,
                 ssrc: 7,
                 sequence: 1,
                 timestamp: 2,

@@ -4,7 +4,7 @@ mod notices;
 mod prompts;
 
 use super::*;
-use crate::audio::{Law, Tone};
+use crate::audio::{Coding, Law, Tone};
 use crate::base::{Direction, Side, Span, Time};
 use crate::directory::NumberRecording;
 use crate::ledger::{How, Refusal};
@@ -84,8 +84,9 @@ fn media(side: Side, law: Law) -> LegMedia {
         remote_rtcp: SocketAddr::new(address(side).ip(), address(side).port() + 1),
         rtcp_mux: false,
         signalling_ip: address(side).ip(),
-        send: (pt(law), law),
-        receive: [Some((0, Law::Mu)), Some((8, Law::A))],
+        send: (pt(law), Coding::G711(law)),
+        receive: LegMedia::received([(0, Coding::PCMU), (8, Coding::PCMA)]),
+        ptime: 20,
         send_events: Some(if side == Side::Caller { (96, 8_000) } else { (101, 8_000) }),
         receive_events: Some((101, 8_000)),
         info: false,

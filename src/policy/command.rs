@@ -14,6 +14,7 @@ pub enum Command {
 pub enum Source {
     Event,
     Info,
+    Tone,
 }
 
 /// Longest command, in keys.

@@ -10,14 +10,14 @@
 
 use super::drift::{CORRECT, Envelope, FORCE};
 use super::timeline::Axis;
-use crate::audio::Law;
+use crate::audio::{Coding, Law};
 use crate::base::{Span, Time};
 use crate::rtp::{Unwrap16, Unwrap32};
 use std::collections::VecDeque;
 
 /// A start is placed by the fastest of the packets of this time.
 const SETTLE: Span = Span::from_millis(200);
-/// RTP clock and arrival may differ by this much (200 ms at 8 kHz).
+/// RTP clock and arrival may differ by this much (200 ms), in samples at 8 kHz.
 const STRAY: i64 = 1_600;
 /// So long may a stream stray before it is a new segment.
 const STRAY_FOR: Span = Span::from_millis(500);
@@ -31,10 +31,8 @@ const QUIET: u16 = 256;
 /// A frame of samples as it came.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    pub ssrc: u32,
-    pub sequence: u16,
-    pub timestamp: u32,
-    pub arrival: Time,
+    pub stamp: Stamp,
+    /// At the rate of the file.
     pub samples: Vec<i16>,
 }
 
@@ -71,17 +69,49 @@ pub enum Action {
 #[derive(Clone, Debug)]
 struct Segment {
     ssrc: u32,
+    scale: Scale,
     sequence: Unwrap16,
     timestamp: Unwrap32,
-    /// Position = extended timestamp + anchor.
+    /// Position = extended timestamp, scaled to samples of the file, + anchor.
     anchor: i64,
-    /// Before this timestamp the older anchor holds (a drift correction in between).
+    /// Before this scaled timestamp the older anchor holds (a drift correction in between).
     before: Option<(i64, i64)>,
     highest: i64,
     end: i64,
 }
 
+/// From ticks of a stream's clock to samples of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Scale {
+    rate: i64,
+    clock: i64,
+}
+
+impl Scale {
+    fn of(coding: Coding, axis: Axis) -> Self {
+        Scale { rate: i64::from(axis.rate().0), clock: i64::from(coding.clock().0.max(1)) }
+    }
+
+    const fn samples(self, ticks: i64) -> i64 {
+        // G.711 in a file of its own rate: the usual case.
+        if self.rate == self.clock { ticks } else { ticks * self.rate / self.clock }
+    }
+}
+
 impl Segment {
+    /// The scaled place of a timestamp, without remembering it.
+    fn peek(&self, timestamp: u32) -> i64 {
+        self.scale.samples(self.timestamp.peek(timestamp))
+    }
+
+    fn extend(&mut self, timestamp: u32) -> i64 {
+        self.scale.samples(self.timestamp.extend(timestamp))
+    }
+
+    fn is_of(&self, stamp: &Stamp, axis: Axis) -> bool {
+        self.ssrc == stamp.ssrc && self.scale == Scale::of(stamp.coding, axis)
+    }
+
     fn position(&self, timestamp: i64) -> i64 {
         match self.before {
             Some((boundary, anchor)) if timestamp < boundary => timestamp + anchor,
@@ -112,7 +142,7 @@ pub struct Lane {
     gaps: VecDeque<(i64, i64)>,
     /// End of all that was placed.
     end: i64,
-    /// Stretches of keys, by SSRC and extended timestamp.
+    /// Stretches of keys, by SSRC and scaled timestamp.
     keys: VecDeque<(u32, i64, i64)>,
     started: bool,
 }
@@ -120,32 +150,34 @@ pub struct Lane {
 /// Where and when a frame belongs, without its samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
+    pub coding: Coding,
     pub ssrc: u32,
     pub sequence: u16,
     pub timestamp: u32,
     pub arrival: Time,
-    /// How many samples it has.
-    pub length: usize,
+    /// How long it lasts, in ticks of its coding's clock.
+    pub ticks: u32,
 }
 
 impl Lane {
     /// The place of the next frame in order, where there is nothing to decide about it: the usual
     /// case, which needs no copy. `None`: the frame has to go through [`Lane::frame`].
-    pub fn next_in_order(&mut self, stamp: Stamp, axis: Axis) -> Option<i64> {
-        if !matches!(self.waiting, Waiting::Nothing) || !self.keys.is_empty() || self.envelope.error().abs() >= CORRECT
+    pub fn next_in_order(&mut self, stamp: Stamp, length: usize, axis: Axis) -> Option<i64> {
+        let correct = axis.samples(CORRECT);
+        if !matches!(self.waiting, Waiting::Nothing) || !self.keys.is_empty() || self.envelope.error().abs() >= correct
         {
             return None;
         }
-        let segment = self.segment.as_mut().filter(|segment| segment.ssrc == stamp.ssrc)?;
-        let at = segment.position(segment.timestamp.peek(stamp.timestamp));
+        let segment = self.segment.as_mut().filter(|segment| segment.is_of(&stamp, axis))?;
+        let at = segment.position(segment.peek(stamp.timestamp));
         let lateness = axis.position(stamp.arrival) - at;
         let follows = stamp.sequence == (segment.highest + 1) as u16 && at >= segment.end;
-        if !follows || lateness.abs() > STRAY {
+        if !follows || lateness.abs() > axis.samples(STRAY) {
             return None;
         }
         segment.highest = segment.sequence.extend(stamp.sequence);
         segment.timestamp.extend(stamp.timestamp);
-        segment.end = at + i64::try_from(stamp.length).unwrap_or(0);
+        segment.end = at + i64::try_from(length).unwrap_or(0);
         self.end = self.end.max(segment.end);
         self.envelope.observe(lateness, stamp.arrival);
         Some(at)
@@ -153,15 +185,15 @@ impl Lane {
 
     /// Takes a frame in. The actions are in the order in which they are to be done.
     pub fn frame(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
-        let ours = self.segment.as_ref().is_some_and(|segment| segment.ssrc == frame.ssrc);
+        let ours = self.segment.as_ref().is_some_and(|segment| segment.is_of(&frame.stamp, axis));
         if ours {
             return self.frame_of_segment(frame, axis, actions);
         }
         if let Some((previous, until)) = &mut self.previous
-            && previous.ssrc == frame.ssrc
-            && frame.arrival <= *until
+            && previous.is_of(&frame.stamp, axis)
+            && frame.stamp.arrival <= *until
         {
-            let at = previous.position(previous.timestamp.peek(frame.timestamp));
+            let at = previous.position(previous.peek(frame.stamp.timestamp));
             return actions.push(Action::Place { at, samples: frame.samples });
         }
         self.frame_of_new_stream(frame, axis, actions);
@@ -169,20 +201,21 @@ impl Lane {
 
     fn frame_of_segment(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
         let Some(segment) = &self.segment else { return };
-        let at = segment.position(segment.timestamp.peek(frame.timestamp));
-        let lateness = axis.position(frame.arrival) - at;
-        if lateness.abs() > STRAY {
+        let at = segment.position(segment.peek(frame.stamp.timestamp));
+        let arrival = frame.stamp.arrival;
+        let lateness = axis.position(arrival) - at;
+        if lateness.abs() > axis.samples(STRAY) {
             return self.stray(frame, axis, actions);
         }
         if matches!(self.waiting, Waiting::Straying { .. }) {
-            self.come_together(axis, frame.arrival, actions);
+            self.come_together(axis, arrival, actions);
         }
-        self.envelope.observe(lateness, frame.arrival);
-        self.place(frame, actions);
+        self.envelope.observe(lateness, arrival);
+        self.place(frame, axis, actions);
     }
 
     fn stray(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
-        let now = frame.arrival;
+        let now = frame.stamp.arrival;
         match &mut self.waiting {
             Waiting::Straying { frames, .. } => frames.push(frame),
             Waiting::Nothing | Waiting::Starting { .. } => {
@@ -196,19 +229,23 @@ impl Lane {
     /// except what lies in the future (a packet with a wrong timestamp).
     fn come_together(&mut self, axis: Axis, now: Time, actions: &mut Vec<Action>) {
         let Waiting::Straying { frames, .. } = std::mem::take(&mut self.waiting) else { return };
-        let latest = axis.position(now) + STRAY;
+        let latest = axis.position(now) + axis.samples(STRAY);
         for frame in frames {
-            let future = self.segment.as_ref().is_none_or(|s| s.position(s.timestamp.peek(frame.timestamp)) > latest);
+            let future = self.segment.as_ref().is_none_or(|s| s.position(s.peek(frame.stamp.timestamp)) > latest);
             if !future {
-                self.place(frame, actions);
+                self.place(frame, axis, actions);
             }
         }
     }
 
     fn frame_of_new_stream(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
-        let now = frame.arrival;
+        let now = frame.stamp.arrival;
+        let same = |first: &Frame| {
+            let (first, next) = (&first.stamp, &frame.stamp);
+            first.ssrc == next.ssrc && first.coding.clock() == next.coding.clock()
+        };
         match &mut self.waiting {
-            Waiting::Starting { frames, .. } if frames.first().is_some_and(|first| first.ssrc == frame.ssrc) => {
+            Waiting::Starting { frames, .. } if frames.first().is_some_and(same) => {
                 frames.push(frame);
             }
             Waiting::Nothing | Waiting::Starting { .. } | Waiting::Straying { .. } => {
@@ -238,16 +275,18 @@ impl Lane {
             Waiting::Starting { frames, .. } | Waiting::Straying { frames, .. } => frames,
         };
         let Some(first) = frames.first() else { return };
-        let mut clock = Unwrap32::default();
-        let places: Vec<(i64, i64)> =
-            frames.iter().map(|frame| (clock.extend(frame.timestamp), axis.position(frame.arrival))).collect();
+        let first = first.stamp;
+        let (mut clock, scale) = (Unwrap32::default(), Scale::of(first.coding, axis));
+        let mut place = |stamp: &Stamp| (scale.samples(clock.extend(stamp.timestamp)), axis.position(stamp.arrival));
+        let places: Vec<(i64, i64)> = frames.iter().map(|frame| place(&frame.stamp)).collect();
         let anchor = places.iter().map(|(timestamp, arrival)| arrival - timestamp).min().unwrap_or(0);
         let earliest = places.iter().map(|(timestamp, _)| *timestamp).min().unwrap_or(0);
         // A start that would run into the end of what is there by jitter alone begins after it.
         let overlap = self.end - (earliest + anchor);
-        let anchor = if (1..=STRAY).contains(&overlap) { anchor + overlap } else { anchor };
+        let anchor = if (1..=axis.samples(STRAY)).contains(&overlap) { anchor + overlap } else { anchor };
         let mut segment = Segment {
             ssrc: first.ssrc,
+            scale,
             sequence: Unwrap16::default(),
             timestamp: Unwrap32::default(),
             anchor,
@@ -266,25 +305,26 @@ impl Lane {
         self.envelope = Envelope::default();
         for frame in frames {
             if let Some(segment) = &self.segment {
-                let at = segment.position(segment.timestamp.peek(frame.timestamp));
-                self.envelope.observe(axis.position(frame.arrival) - at, frame.arrival);
+                let at = segment.position(segment.peek(frame.stamp.timestamp));
+                self.envelope.observe(axis.position(frame.stamp.arrival) - at, frame.stamp.arrival);
             }
-            self.place(frame, actions);
+            self.place(frame, axis, actions);
         }
     }
 
     /// Puts a frame of the current segment at its place.
-    fn place(&mut self, frame: Frame, actions: &mut Vec<Action>) {
+    fn place(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
         let Some(segment) = &mut self.segment else { return };
+        let stamp = frame.stamp;
         let length = i64::try_from(frame.samples.len()).unwrap_or(0);
-        let sequence = segment.sequence.extend(frame.sequence);
+        let sequence = segment.sequence.extend(stamp.sequence);
         let in_order = sequence > segment.highest;
         let timestamp = match in_order {
-            true => segment.timestamp.extend(frame.timestamp),
-            false => segment.timestamp.peek(frame.timestamp),
+            true => segment.extend(stamp.timestamp),
+            false => segment.peek(stamp.timestamp),
         };
         if in_order {
-            follow_clock(segment, &mut self.envelope, timestamp, &frame.samples, actions);
+            follow_clock(segment, &mut self.envelope, timestamp, &frame.samples, axis, actions);
         }
         let at = segment.position(timestamp);
         let mut found = None;
@@ -307,7 +347,7 @@ impl Lane {
         let keys = self
             .keys
             .iter()
-            .filter(|(ssrc, from, to)| *ssrc == frame.ssrc && *from < timestamp + length && timestamp < *to);
+            .filter(|(ssrc, from, to)| *ssrc == stamp.ssrc && *from < timestamp + length && timestamp < *to);
         for (_, from, to) in keys {
             actions
                 .push(Action::Silence { from: at + (from - timestamp).max(0), to: at + (to - timestamp).min(length) });
@@ -350,11 +390,11 @@ impl Lane {
         });
     }
 
-    /// A key is down from `timestamp` for `length` ticks so far. Returns the key's place.
-    pub fn key(&mut self, ssrc: u32, timestamp: u32, length: u32, actions: &mut Vec<Action>) -> Option<i64> {
+    /// A key is down from `timestamp` for `length` ticks so far. Returns the key's place and length.
+    pub fn key(&mut self, ssrc: u32, timestamp: u32, length: u32, actions: &mut Vec<Action>) -> Option<(i64, i64)> {
         let segment = self.segment.as_ref().filter(|segment| segment.ssrc == ssrc)?;
-        let from = segment.timestamp.peek(timestamp);
-        let to = from + i64::from(length);
+        let from = segment.peek(timestamp);
+        let to = from + segment.scale.samples(i64::from(length));
         match self.keys.iter_mut().find(|key| key.0 == ssrc && key.1 == from) {
             Some(key) => key.2 = key.2.max(to),
             None => {
@@ -365,23 +405,24 @@ impl Lane {
             }
         }
         actions.push(Action::Silence { from: segment.position(from), to: segment.position(to) });
-        Some(segment.position(from))
+        Some((segment.position(from), to - from))
     }
 
     /// The place of a timestamp of the current segment.
     pub fn position_of(&self, ssrc: u32, timestamp: u32) -> Option<i64> {
         let segment = self.segment.as_ref().filter(|segment| segment.ssrc == ssrc)?;
-        Some(segment.position(segment.timestamp.peek(timestamp)))
+        Some(segment.position(segment.peek(timestamp)))
     }
 
     /// The gate was shut at `timestamp`: what waits and belongs behind it is dropped.
-    pub fn drop_waiting_from(&mut self, ssrc: u32, timestamp: u32) {
+    pub fn drop_waiting_from(&mut self, ssrc: u32, timestamp: u32, axis: Axis) {
         let frames = match &mut self.waiting {
             Waiting::Nothing => return,
             Waiting::Starting { frames, .. } | Waiting::Straying { frames, .. } => frames,
         };
-        for frame in frames.iter_mut().filter(|frame| frame.ssrc == ssrc) {
-            let keep = timestamp.wrapping_sub(frame.timestamp) as i32;
+        for frame in frames.iter_mut().filter(|frame| frame.stamp.ssrc == ssrc) {
+            let keep = i64::from(timestamp.wrapping_sub(frame.stamp.timestamp) as i32);
+            let keep = Scale::of(frame.stamp.coding, axis).samples(keep);
             frame.samples.truncate(usize::try_from(keep).unwrap_or(0));
         }
         frames.retain(|frame| !frame.samples.is_empty());
@@ -402,14 +443,16 @@ fn follow_clock(
     envelope: &mut Envelope,
     timestamp: i64,
     samples: &[i16],
+    axis: Axis,
     actions: &mut Vec<Action>,
 ) {
     let error = envelope.error();
     let quiet = samples.iter().all(|sample| sample.unsigned_abs() < QUIET);
-    if error.abs() < CORRECT || (error.abs() < FORCE && !quiet) {
+    let (correct, force) = (axis.samples(CORRECT), axis.samples(FORCE));
+    if error.abs() < correct || (error.abs() < force && !quiet) {
         return;
     }
-    let by = CORRECT * error.signum();
+    let by = correct * error.signum();
     let at = segment.position(timestamp);
     segment.before = Some((timestamp, segment.anchor));
     segment.anchor += by;

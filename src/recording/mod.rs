@@ -13,6 +13,7 @@ mod quiet;
 mod repair;
 mod take;
 mod timeline;
+mod voice;
 mod wav;
 
 pub use dress::{Dress, Finish, Info, SIDECAR_VERSION, dress, sidecar};

@@ -1,17 +1,19 @@
 //! Stretches in which a party is silent because it has to be, not because packets were lost.
 
-use crate::base::Side;
+use crate::base::{Rate, Side};
 use std::collections::VecDeque;
 
 /// Stretches that are remembered; a gap is judged within seconds.
 const MOST: usize = 32;
-/// The edge of a pause is known by arrival on one side: it may be off by a long packet (60 ms).
+/// The edge of a pause is known by arrival on one side: it may be off by a long packet (60 ms, in
+/// samples at 8 kHz).
 const EDGE: i64 = 480;
 
 /// Pauses of both parties and key presses of one, in positions of the file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Quiet {
     stretches: VecDeque<Stretch>,
+    edge: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,11 @@ struct Stretch {
 }
 
 impl Quiet {
+    /// For a file of this rate.
+    pub fn new(rate: Rate) -> Self {
+        Quiet { stretches: VecDeque::new(), edge: EDGE * i64::from(rate.0 / Rate::NARROW.0) }
+    }
+
     fn push(&mut self, stretch: Stretch) {
         if self.stretches.len() >= MOST {
             self.stretches.pop_front();
@@ -32,13 +39,14 @@ impl Quiet {
 
     /// The gate was shut at `at`.
     pub fn pause(&mut self, at: i64) {
-        self.push(Stretch { side: None, from: at - EDGE, to: i64::MAX });
+        self.push(Stretch { side: None, from: at - self.edge, to: i64::MAX });
     }
 
     /// The gate was opened at `at`.
     pub fn resume(&mut self, at: i64) {
+        let until = at + self.edge;
         for stretch in self.stretches.iter_mut().filter(|stretch| stretch.to == i64::MAX) {
-            stretch.to = at + EDGE;
+            stretch.to = until;
         }
     }
 
@@ -69,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_what_no_pause_and_no_key_explains() {
-        let mut quiet = Quiet::default();
+        let mut quiet = Quiet::new(Rate::NARROW);
         quiet.pause(10_000);
         assert_eq!(quiet.outside(Side::Caller, 9_000, 12_000), [(9_000, 9_520)]);
         quiet.resume(20_000);

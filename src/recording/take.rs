@@ -32,6 +32,7 @@ pub struct Closed {
     pub started: Time,
     /// Samples of one channel.
     pub samples: u64,
+    pub rate: Rate,
     pub markers: Vec<Marker>,
     pub markers_left_out: u64,
     /// SHA-256 of the audio, hex; `None` when the file has to be read again.
@@ -68,18 +69,22 @@ struct Running {
     timeline: Timeline,
     wav: Wav,
     zero: Time,
+    rate: Rate,
     part: u32,
     /// Position at which the current part begins.
     part_from: u64,
     journaled: usize,
 }
 
-const RATE: Rate = Rate::NARROW;
-
 impl Take {
     /// `most_bytes`: audio bytes that a part holds at most.
     pub const fn new(config: TimelineConfig, most_bytes: u64) -> Self {
         Take { state: State::Dormant, config, most: most_bytes / 4 }
+    }
+
+    /// The rate of a file that is not begun yet.
+    pub const fn set_rate(&mut self, rate: Rate) {
+        self.config.rate = rate;
     }
 
     pub const fn state(&self) -> TakeState {
@@ -112,16 +117,16 @@ impl Take {
     }
 
     fn start(&mut self, zero: Time, file: &mut impl PartFile) -> io::Result<()> {
-        let begun = file.create(0).and_then(|()| Wav::new(RATE.0)).and_then(|mut wav| {
+        let begun = file.create(0).and_then(|()| Wav::new(self.config.rate.0)).and_then(|mut wav| {
             wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
             file.journal(&JournalLine::Part { part: 0, from: 0 })?;
             Ok(wav)
         });
         match begun {
             Ok(wav) => {
-                let timeline = Timeline::new(zero, self.config);
-                self.state =
-                    State::Running(Box::new(Running { timeline, wav, zero, part: 0, part_from: 0, journaled: 0 }));
+                let (timeline, rate) = (Timeline::new(zero, self.config), self.config.rate);
+                let running = Running { timeline, wav, zero, rate, part: 0, part_from: 0, journaled: 0 };
+                self.state = State::Running(Box::new(running));
                 Ok(())
             }
             Err(error) => {
@@ -214,7 +219,7 @@ impl Running {
         self.part_from += self.wav.frames();
         self.part += 1;
         file.create(self.part)?;
-        self.wav = Wav::new(RATE.0)?;
+        self.wav = Wav::new(self.rate.0)?;
         self.wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
         file.journal(&JournalLine::Part { part: self.part, from: self.part_from })
     }
@@ -233,8 +238,9 @@ impl Running {
         let markers = self.timeline.markers();
         Closed {
             part: self.part,
-            started: self.zero + RATE.span(crate::base::Samples(self.part_from)),
+            started: self.zero + self.rate.span(crate::base::Samples(self.part_from)),
             samples: frames,
+            rate: self.rate,
             markers: markers.within(self.part_from, self.part_from + frames),
             markers_left_out: markers.left_out(),
             audio_sha256: self.wav.audio_sha256(),

@@ -2,8 +2,8 @@
 //! carries its own number, so that a decoded file says by itself what stands where.
 
 use super::*;
-use crate::audio::Law;
-use crate::base::{Side, Span, Time};
+use crate::audio::{Coding, Law};
+use crate::base::{Rate, Side, Span, Time};
 use crate::ledger::MarkerKind;
 use crate::media::TapEvent;
 use std::io;
@@ -60,7 +60,7 @@ impl Packet {
     /// What the tap says of it.
     fn frame<'a>(&self, payload: &'a [u8]) -> TapEvent<'a> {
         let Packet { side, number: _, ssrc, sequence, timestamp, arrival } = *self;
-        TapEvent::Frame { side, law: Law::Mu, ssrc, sequence, timestamp, arrival, payload }
+        TapEvent::Frame { side, coding: Coding::PCMU, ssrc, sequence, timestamp, arrival, payload }
     }
 }
 
@@ -135,7 +135,7 @@ impl Recorded {
 }
 
 fn config() -> TimelineConfig {
-    TimelineConfig { window: Span::from_millis(300) }
+    TimelineConfig { window: Span::from_millis(300), rate: Rate::NARROW }
 }
 
 enum Step {
@@ -555,5 +555,182 @@ mod laws {
             let recorded = record(packets, time_of(75_000));
             prop_assert_eq!(recorded.closed.samples, 75_000);
         }
+    }
+}
+
+/// What a party of the wideband tests sends: a tone in 20 ms packets.
+struct Talker {
+    side: Side,
+    coding: Coding,
+    encoder: Box<dyn crate::audio::codec::Encode>,
+    at: usize,
+    hertz: f64,
+}
+
+impl Talker {
+    fn new(side: Side, coding: Coding, hertz: f64) -> Self {
+        Talker { side, coding, encoder: crate::audio::codec::encoder(coding, Rate::WIDE).unwrap(), at: 0, hertz }
+    }
+
+    /// The payload of the next 20 ms.
+    fn say(&mut self) -> Vec<u8> {
+        let step = std::f64::consts::TAU * self.hertz / 16_000.0;
+        let samples: Vec<i16> = (self.at..self.at + 320).map(|n| ((n as f64 * step).sin() * 8_000.0) as i16).collect();
+        self.at += 320;
+        let mut payload = [0; crate::audio::codec::MOST_PAYLOAD];
+        let bytes = self.encoder.encode(&samples, &mut payload).unwrap();
+        payload[..bytes].to_vec()
+    }
+
+    fn hand(&self, take: &mut Take, disk: &mut Memory, number: u64, delay_ms: u64, payload: &[u8]) {
+        let event = TapEvent::Frame {
+            side: self.side,
+            coding: self.coding,
+            ssrc: 9,
+            sequence: number as u16,
+            timestamp: (number * u64::from(self.coding.clock().0) / 50) as u32,
+            arrival: Time(1_000_000 + number * 20_000 + delay_ms * 1_000),
+            payload,
+        };
+        take.handle(&event, disk).unwrap();
+    }
+}
+
+fn channels(disk: &Memory) -> [Vec<i16>; 2] {
+    let sample = |frame: &[u8], at: usize| i16::from_le_bytes([frame[at], frame[at + 1]]);
+    let audio = &disk.parts[0][44..];
+    [0, 2].map(|at| audio.chunks_exact(4).map(|frame| sample(frame, at)).collect())
+}
+
+fn level(samples: &[i16], hertz: f64, rate: Rate) -> f64 {
+    let step = std::f64::consts::TAU * hertz / f64::from(rate.0);
+    let (re, im) = samples.iter().enumerate().fold((0.0, 0.0), |(re, im), (n, sample)| {
+        (re + f64::from(*sample) * (n as f64 * step).cos(), im + f64::from(*sample) * (n as f64 * step).sin())
+    });
+    re.hypot(im) * 2.0 / samples.len().max(1) as f64
+}
+
+fn begun(rate: Rate) -> (Take, Memory) {
+    let mut take = Take::new(TimelineConfig { rate, ..config() }, 1 << 30);
+    let mut disk = Memory::default();
+    take.handle(&TapEvent::Gate { open: true, at: ZERO, edge: None }, &mut disk).unwrap();
+    (take, disk)
+}
+
+#[test]
+fn each_party_is_decoded_in_its_own_coding_at_the_rate_of_the_file() {
+    for (one, other, rate) in [
+        (Coding::G722, Coding::Opus, Rate::WIDE),
+        (Coding::Opus, Coding::Opus, Rate::FULL),
+        (Coding::PCMA, Coding::Opus, Rate::NARROW),
+        (Coding::G729, Coding::G722, Rate::NARROW),
+        (Coding::PCMU, Coding::G722, Rate::WIDE),
+    ] {
+        let (mut take, mut disk) = begun(rate);
+        let mut talkers = [Talker::new(Side::Caller, one, 440.0), Talker::new(Side::Callee, other, 620.0)];
+        for number in 0..100 {
+            for talker in &mut talkers {
+                let payload = talker.say();
+                // Every tenth packet comes after the one behind it.
+                let late = if number % 10 == 3 { 25 } else { 2 };
+                talker.hand(&mut take, &mut disk, number, late, &payload);
+            }
+        }
+        let closed = take.handle(&TapEvent::End { at: Time(3_000_000) }, &mut disk).unwrap();
+        let name = format!("{one:?} and {other:?} at {rate:?}");
+        assert_eq!((closed[0].samples, closed[0].rate), (u64::from(rate.0) * 2, rate), "{name}");
+        assert!(
+            closed[0].markers.iter().all(|marker| marker.kind != MarkerKind::Gap),
+            "{name}: {:?}",
+            closed[0].markers
+        );
+        let [left, right] = channels(&disk);
+        for (samples, hertz, foreign) in [(left, 440.0, 620.0), (right, 620.0, 440.0)] {
+            let middle = &samples[samples.len() / 4..samples.len() / 4 * 3];
+            assert!(level(middle, hertz, rate) > 4_000.0, "{name}: {hertz} Hz has {}", level(middle, hertz, rate));
+            assert!(level(middle, foreign, rate) < 400.0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn packets_out_of_order_are_decoded_in_order_and_a_lost_one_is_made_up_for() {
+    let (mut take, mut disk) = begun(Rate::WIDE);
+    let mut talker = Talker::new(Side::Caller, Coding::G722, 440.0);
+    let packets: Vec<Vec<u8>> = (0..150).map(|_| talker.say()).collect();
+    let mut order: Vec<u64> = (0..150).collect();
+    order.swap(40, 42);
+    order.swap(80, 81);
+    order.retain(|number| *number != 100);
+    for number in order {
+        talker.hand(&mut take, &mut disk, number, 5, &packets[number as usize]);
+    }
+    let closed = take.handle(&TapEvent::End { at: Time(4_000_000) }, &mut disk).unwrap();
+    assert_eq!(closed[0].samples, 48_000);
+    let [left, _] = channels(&disk);
+    for place in (12_000..46_000).step_by(320) {
+        let found = level(&left[place..place + 1_600], 440.0, Rate::WIDE);
+        assert!(found > 6_000.0, "at {place}: {found}");
+    }
+}
+
+#[test]
+fn a_change_of_codec_and_clock_in_mid_call_goes_on_at_its_place() {
+    let (mut take, mut disk) = begun(Rate::WIDE);
+    let mut wide = Talker::new(Side::Caller, Coding::Opus, 440.0);
+    for number in 0..100 {
+        let payload = wide.say();
+        wide.hand(&mut take, &mut disk, number, 3, &payload);
+    }
+    let mut narrow = Talker::new(Side::Caller, Coding::PCMU, 440.0);
+    for number in 100..200 {
+        let payload = narrow.say();
+        narrow.hand(&mut take, &mut disk, number, 3, &payload);
+    }
+    let closed = take.handle(&TapEvent::End { at: Time(5_000_000) }, &mut disk).unwrap();
+    assert_eq!(closed[0].samples, 64_000);
+    let [left, _] = channels(&disk);
+    for place in [8_000, 20_000, 40_000, 55_000] {
+        let found = level(&left[place..place + 4_000], 440.0, Rate::WIDE);
+        assert!(found > 6_000.0, "at {place}: {found}");
+    }
+    // Around the change there is no more silence than the placing by arrival takes.
+    let silent = left[30_000..34_000].chunks(160).filter(|part| part.iter().all(|sample| *sample == 0)).count();
+    assert!(silent <= 3, "{silent} stretches of 10 ms");
+}
+
+#[test]
+fn comfort_noise_and_a_pause_of_the_sender_are_silence_of_the_right_length_and_no_gap() {
+    for coding in [Coding::PCMU, Coding::G722, Coding::Opus] {
+        let (mut take, mut disk) = begun(Rate::NARROW);
+        let mut talker = Talker::new(Side::Caller, coding, 440.0);
+        let mut sequence = 0;
+        let mut frame = |take: &mut Take, disk: &mut Memory, coding: Coding, place: u64, payload: &[u8]| {
+            let clock = u64::from(if coding == Coding::Noise { 8_000 } else { coding.clock().0 });
+            let event = TapEvent::Frame {
+                side: Side::Caller,
+                coding,
+                ssrc: 9,
+                sequence,
+                timestamp: (place * clock / 50) as u32,
+                arrival: Time(1_003_000 + place * 20_000),
+                payload,
+            };
+            sequence += 1;
+            take.handle(&event, disk).unwrap();
+        };
+        for place in (0..50).chain(100..150) {
+            if place == 100 && coding != Coding::Opus {
+                frame(&mut take, &mut disk, Coding::Noise, 50, &[60]);
+            }
+            let payload = talker.say();
+            frame(&mut take, &mut disk, coding, place, &payload);
+        }
+        let closed = take.handle(&TapEvent::End { at: Time(4_000_000) }, &mut disk).unwrap();
+        assert_eq!(closed[0].samples, 24_000, "{coding:?}");
+        assert!(closed[0].markers.iter().all(|m| m.kind != MarkerKind::Gap), "{coding:?}: {:?}", closed[0].markers);
+        let [left, _] = channels(&disk);
+        assert!(left[8_400..15_900].iter().all(|sample| *sample == 0), "{coding:?}");
+        assert!(level(&left[17_000..23_000], 440.0, Rate::NARROW) > 6_000.0, "{coding:?}");
     }
 }

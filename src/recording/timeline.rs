@@ -3,7 +3,8 @@
 use super::lane::{Action, Frame, Lane, Stamp, decode};
 use super::marker::Markers;
 use super::quiet::Quiet;
-use crate::audio::Law;
+use super::voice::Voice;
+use crate::audio::{Coding, Law};
 use crate::base::{Rate, Side, Span, Time};
 use crate::ledger::MarkerKind;
 use crate::media::TapEvent;
@@ -24,24 +25,34 @@ pub trait Sink {
 pub struct TimelineConfig {
     /// How long samples wait for late ones before they are written.
     pub window: Span,
+    /// Samples per second of the file.
+    pub rate: Rate,
 }
 
 /// The axis of the file: position 0 is the moment at which it began.
 #[derive(Clone, Copy, Debug)]
 pub struct Axis {
     zero: Time,
+    rate: Rate,
 }
-
-const RATE: Rate = Rate::NARROW;
 
 impl Axis {
     /// The position of a moment; negative before the file began.
     pub fn position(self, at: Time) -> i64 {
-        let samples = |span| i64::try_from(RATE.samples(span).0).unwrap_or(i64::MAX);
+        let samples = |span| i64::try_from(self.rate.samples(span).0).unwrap_or(i64::MAX);
         match at >= self.zero {
             true => samples(at.since(self.zero)),
             false => -samples(self.zero.since(at)),
         }
+    }
+
+    pub const fn rate(self) -> Rate {
+        self.rate
+    }
+
+    /// A length that is given in samples at 8 kHz, in those of the file.
+    pub const fn samples(self, narrow: i64) -> i64 {
+        narrow * (self.rate.0 / Rate::NARROW.0) as i64
     }
 }
 
@@ -51,6 +62,8 @@ pub struct Timeline {
     axis: Axis,
     config: TimelineConfig,
     lanes: [Lane; 2],
+    /// Decoders, from the first packet on that needs one.
+    voices: [Option<Box<Voice>>; 2],
     /// Samples that are not written yet; the first has position `written`.
     ahead: Vec<Stereo>,
     written: i64,
@@ -63,7 +76,8 @@ pub struct Timeline {
 
 /// What usually waits: the window, the time between two writes, a little more.
 const USUAL: usize = 5_120;
-/// Samples may lie this far after the newest arrival (200 ms and a packet); further is a fault.
+/// Samples at 8 kHz may lie this far after the newest arrival (200 ms and a packet); further is a
+/// fault.
 const FURTHEST: i64 = 4_000;
 
 impl Timeline {
@@ -72,14 +86,15 @@ impl Timeline {
         let mut markers = Markers::default();
         markers.add(MarkerKind::Start, 0, 0, None);
         Timeline {
-            axis: Axis { zero },
+            axis: Axis { zero, rate: config.rate },
             config,
             lanes: Default::default(),
+            voices: [None, None],
             ahead: Vec::with_capacity(USUAL),
             written: 0,
             markers,
             paused: false,
-            quiet: Quiet::default(),
+            quiet: Quiet::new(config.rate),
             actions: Vec::new(),
         }
     }
@@ -94,28 +109,31 @@ impl Timeline {
 
     pub fn handle(&mut self, event: &TapEvent<'_>, sink: &mut impl Sink) {
         match *event {
-            TapEvent::Frame { side, law, ssrc, sequence, timestamp, arrival, payload } => {
-                let stamp = Stamp { ssrc, sequence, timestamp, arrival, length: payload.len() };
-                let axis = self.axis;
-                if let Some(at) = self.lane(side).next_in_order(stamp, axis) {
-                    return self.put_next(side, law, at, payload, arrival, sink);
+            TapEvent::Frame { side, coding, ssrc, sequence, timestamp, arrival, payload } => {
+                let Some(ticks) = coding.ticks(payload) else { return };
+                let stamp = Stamp { coding, ssrc, sequence, timestamp, arrival, ticks };
+                let direct = self.axis.rate == Rate::NARROW && !self.has_voice(side);
+                match coding {
+                    Coding::G711(law) if direct => self.g711(side, law, stamp, payload, sink),
+                    Coding::Noise if direct => self.frame(side, Frame { stamp, samples: Vec::new() }, arrival, sink),
+                    Coding::G711(_) | Coding::G722 | Coding::Opus | Coding::G729 | Coding::Noise => {
+                        self.voice(side, stamp, payload, sink);
+                    }
+                    // It cannot be understood; the tap does not send it.
+                    Coding::Foreign { .. } => {}
                 }
-                let frame = Frame { ssrc, sequence, timestamp, arrival, samples: decode(law, payload) };
-                let (axis, mut actions) = (self.axis, std::mem::take(&mut self.actions));
-                self.lane(side).frame(frame, axis, &mut actions);
-                self.act(side, actions, arrival, sink);
             }
             TapEvent::Gate { open, at, edge } => self.gate(open, at, edge, sink),
             TapEvent::Key { side, ssrc, timestamp, length, first } => {
                 let mut actions = std::mem::take(&mut self.actions);
                 let place = self.lane(side).key(ssrc, timestamp, length, &mut actions);
                 match (place, first) {
-                    (Some(at), true) => self.markers.add(MarkerKind::DigitBlanked, at, i64::from(length), Some(side)),
-                    (Some(_), false) => self.markers.lengthen_key(side, i64::from(length)),
+                    (Some((at, length)), true) => self.markers.add(MarkerKind::DigitBlanked, at, length, Some(side)),
+                    (Some((_, length)), false) => self.markers.lengthen_key(side, length),
                     (None, _) => {}
                 }
-                if let Some(at) = place {
-                    self.quiet.key(side, at, i64::from(length));
+                if let Some((at, length)) = place {
+                    self.quiet.key(side, at, length);
                 }
                 self.act(side, actions, Time::ZERO, sink);
             }
@@ -130,9 +148,58 @@ impl Timeline {
         }
     }
 
+    /// A frame that is decoded byte by byte, straight to its place where it is in order.
+    fn g711(&mut self, side: Side, law: Law, stamp: Stamp, payload: &[u8], sink: &mut impl Sink) {
+        let axis = self.axis;
+        if let Some(at) = self.lane(side).next_in_order(stamp, payload.len(), axis) {
+            return self.put_next(side, law, at, payload, stamp.arrival, sink);
+        }
+        self.frame(side, Frame { stamp, samples: decode(law, payload) }, stamp.arrival, sink);
+    }
+
+    /// Whether a codec with a memory was heard from a party: from then on all goes the same way.
+    fn has_voice(&self, side: Side) -> bool {
+        self.voices.get(side.channel()).is_some_and(Option::is_some)
+    }
+
+    /// A frame of a codec with a memory.
+    fn voice(&mut self, side: Side, stamp: Stamp, payload: &[u8], sink: &mut impl Sink) {
+        let mut frames = Vec::new();
+        let rate = self.axis.rate;
+        if let Some(voice) = self.voices.get_mut(side.channel()) {
+            voice.get_or_insert_with(|| Box::new(Voice::new(rate))).take(stamp, payload, &mut frames);
+        }
+        for frame in frames {
+            self.frame(side, frame, stamp.arrival, sink);
+        }
+    }
+
+    fn frame(&mut self, side: Side, frame: Frame, now: Time, sink: &mut impl Sink) {
+        let (axis, mut actions) = (self.axis, std::mem::take(&mut self.actions));
+        self.lane(side).frame(frame, axis, &mut actions);
+        self.act(side, actions, now, sink);
+    }
+
+    /// Decodes what waits for packets that are missing since before `moment`.
+    fn flush_voices(&mut self, moment: Option<Time>, now: Time, sink: &mut impl Sink) {
+        for side in Side::BOTH {
+            let mut frames = Vec::new();
+            if let Some(Some(voice)) = self.voices.get_mut(side.channel())
+                && moment.is_none_or(|moment| voice.waits_since_before(moment))
+            {
+                voice.flush(&mut frames);
+            }
+            for frame in frames {
+                self.frame(side, frame, now, sink);
+            }
+        }
+    }
+
     fn gate(&mut self, open: bool, at: Time, edge: Option<(Side, u32, u32)>, sink: &mut impl Sink) {
         let kind = if open { MarkerKind::Resume } else { MarkerKind::Pause };
         self.paused = !open;
+        self.flush_voices(None, at, sink);
+        self.voices.iter_mut().flatten().for_each(|voice| voice.restart());
         let arrival = self.axis.position(at);
         let place = edge.and_then(|(side, ssrc, timestamp)| self.lane(side).position_of(ssrc, timestamp));
         self.markers.add(kind, place.unwrap_or(arrival), 0, edge.map(|(side, _, _)| side));
@@ -141,7 +208,8 @@ impl Timeline {
             false => self.quiet.pause(arrival.min(place.unwrap_or(arrival))),
         }
         let (Some((side, ssrc, timestamp)), false) = (edge, open) else { return };
-        self.lane(side).drop_waiting_from(ssrc, timestamp);
+        let axis = self.axis;
+        self.lane(side).drop_waiting_from(ssrc, timestamp, axis);
         if let Some(from) = place {
             let to = self.lane(side).end();
             self.act(side, vec![Action::Silence { from, to }], at, sink);
@@ -170,7 +238,7 @@ impl Timeline {
     fn put(&mut self, side: Side, at: i64, samples: &[i16], now: Time, sink: &mut impl Sink) {
         let before_start = usize::try_from(-at).unwrap_or(0).min(samples.len());
         let (Some(samples), at) = (samples.get(before_start..), at.max(0)) else { return };
-        if samples.is_empty() || at > self.axis.position(now).max(self.written) + FURTHEST {
+        if samples.is_empty() || at > self.axis.position(now).max(self.written) + self.axis.samples(FURTHEST) {
             return;
         }
         let behind = usize::try_from(self.written - at).unwrap_or(0).min(samples.len());
@@ -187,7 +255,8 @@ impl Timeline {
 
     /// A frame in order: decoded straight to its place.
     fn put_next(&mut self, side: Side, law: Law, at: i64, payload: &[u8], now: Time, sink: &mut impl Sink) {
-        let ahead = at >= self.written.max(0) && at <= self.axis.position(now).max(self.written) + FURTHEST;
+        let furthest = self.axis.position(now).max(self.written) + self.axis.samples(FURTHEST);
+        let ahead = at >= self.written.max(0) && at <= furthest;
         let Some(start) = usize::try_from(at - self.written).ok().filter(|_| ahead) else {
             return self.put(side, at, &decode(law, payload), now, sink);
         };
@@ -229,6 +298,7 @@ impl Timeline {
 
     /// Writes what is older than the window.
     pub fn advance(&mut self, now: Time, sink: &mut impl Sink) {
+        self.flush_voices(Some(now - self.config.window), now, sink);
         self.settle(now, sink);
         let until = self.axis.position(now - self.config.window);
         self.close_gaps(until, sink);
@@ -266,6 +336,7 @@ impl Timeline {
 
     /// Ends the file at `end`: everything that waits is written, everything after `end` is cut.
     pub fn finish(&mut self, end: Time, sink: &mut impl Sink) {
+        self.flush_voices(None, end, sink);
         let axis = self.axis;
         for side in Side::BOTH {
             let mut actions = std::mem::take(&mut self.actions);

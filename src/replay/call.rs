@@ -5,6 +5,7 @@ use super::file::DiskFile;
 use super::negotiated::{Negotiated, leg};
 use super::policy::{Ruling, name_of};
 use super::report::{CallReport, CallSide, FileReport, seconds};
+use crate::audio::Coding;
 use crate::base::{CallId, Random, Rate, RecordingId, Seeded, Side, Span, Time, Wall};
 use crate::ledger::{By, Change, EndReason, Outcome, RecordingState};
 use crate::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
@@ -61,6 +62,7 @@ pub struct Call {
     /// The decision at the answer.
     decision: crate::ledger::Decision,
     codecs: [Vec<String>; 2],
+    codings: [Coding; 2],
     /// A codec was agreed that we lack.
     unknown: Option<String>,
     addresses: [Option<(SocketAddr, IpAddr)>; 2],
@@ -119,7 +121,7 @@ impl Call {
             rtcp_interval: RTCP_INTERVAL,
             cnames: ["caller".to_owned(), "callee".to_owned()],
         };
-        let take = Take::new(TimelineConfig { window: WINDOW }, most_bytes);
+        let take = Take::new(TimelineConfig { window: WINDOW, rate: Rate::NARROW }, most_bytes);
         let file = DiskFile::new(folder, stem);
         let notes = ruling.note.iter().cloned().collect();
         Call {
@@ -134,6 +136,7 @@ impl Call {
             started: now,
             answered: None,
             codecs: Default::default(),
+            codings: [Coding::PCMU; 2],
             unknown: None,
             addresses: [None; 2],
             stranger: [None; 2],
@@ -154,7 +157,10 @@ impl Call {
     /// Both parties agreed on media.
     pub fn agreed(&mut self, agreed: &Agreed, signalling: [Option<IpAddr>; 2], info: [bool; 2], now: Time) {
         for ((side, signalling), info) in Side::BOTH.into_iter().zip(signalling).zip(info) {
-            let Negotiated { media, codec, unknown } = leg(agreed, side, signalling, info);
+            let Negotiated { media, codec, coding, unknown } = leg(agreed, side, signalling, info);
+            if let Some(slot) = self.codings.get_mut(side.channel()) {
+                *slot = coding;
+            }
             if unknown {
                 self.note(format!("codec {codec} of the {side} cannot be decoded"));
             }
@@ -180,6 +186,8 @@ impl Call {
         }
         self.answered = Some(now);
         self.decision = decide(&self.bridge.rules().facts);
+        let [caller, callee] = self.codings;
+        self.tape.take.set_rate(Coding::rate_of_both(caller, callee));
         match &self.unknown {
             Some(codec) if self.decision.record => {
                 self.note(format!("not recorded: the parties speak {codec}, which is not supported"));
@@ -354,7 +362,7 @@ impl Call {
         let problem = closed.problem.clone().unwrap_or_default();
         let finish = Finish {
             samples: closed.samples,
-            rate: Rate::NARROW,
+            rate: closed.rate,
             state,
             markers: closed.markers.clone(),
             markers_left_out: closed.markers_left_out,
@@ -375,7 +383,7 @@ impl Call {
             state,
             started,
             samples: closed.samples,
-            length_s: seconds(closed.samples),
+            length_s: seconds(closed.samples, closed.rate),
             audio_sha256: done.audio_sha256,
             markers: closed.markers.clone(),
             problem,

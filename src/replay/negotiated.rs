@@ -5,11 +5,11 @@
 //! sent, A's description says.
 
 use super::dialog::Agreed;
-use crate::audio::Law;
+use crate::audio::Coding;
 use crate::base::Side;
-use crate::media::LegMedia;
+use crate::media::{LegMedia, RECEIVED};
 use crate::rtp::srtp::Keys;
-use crate::sdp::{Audio, Codec};
+use crate::sdp::Audio;
 use std::net::{IpAddr, SocketAddr};
 
 /// One party's leg.
@@ -18,6 +18,8 @@ pub struct Negotiated {
     pub media: LegMedia,
     /// As in SDP, of what this party sends.
     pub codec: String,
+    /// What it sends first of all, as far as we have it.
+    pub coding: Coding,
     /// We lack the codec: packets are counted, nothing can be recorded.
     pub unknown: bool,
 }
@@ -29,28 +31,31 @@ pub fn leg(agreed: &Agreed, side: Side, signalling: Option<IpAddr>, info: bool) 
         Side::Caller => (caller, callee),
         Side::Callee => (callee, caller),
     };
-    let receive = laws(far);
+    let receive = codings(far);
     let flow = own.flow.and(far.flow.reversed());
     let rtcp_mux = own.rtcp_mux && far.rtcp_mux;
     let next = SocketAddr::new(own.addr, own.port.saturating_add(1));
-    let unknown = receive.iter().all(Option::is_none) || laws(own).iter().all(Option::is_none);
+    let unknown = !speaks(&receive) || !speaks(&codings(own));
     let both = own.events.is_some() && far.events.is_some();
+    let coding = coding(own, far);
+    let clock = coding.clock().0;
     let media = LegMedia {
         remote: own.rtp(),
         remote_rtcp: if rtcp_mux { own.rtp() } else { own.rtcp.unwrap_or(next) },
         rtcp_mux,
         signalling_ip: signalling.unwrap_or(own.addr),
-        send: laws(own).into_iter().flatten().next().unwrap_or((0, Law::Mu)),
-        receive: if unknown { [None; 2] } else { receive },
-        send_events: own.events.filter(|_| both).map(|events| (events.pt, events.clock)),
-        receive_events: far.events.filter(|_| both).map(|events| (events.pt, events.clock)),
+        send: (own_pt(own, coding), coding),
+        receive: if unknown { [None; RECEIVED] } else { receive },
+        ptime: own.ptime.unwrap_or(20),
+        send_events: own.events_beside(clock).filter(|_| both).map(|events| (events.pt, events.clock)),
+        receive_events: far.events_beside(clock).filter(|_| both).map(|events| (events.pt, events.clock)),
         info,
         sends: flow.receives(),
         receives: flow.sends(),
         held: holds(far, own, agreed.offerer == side.other()),
         keys: keys(own, far),
     };
-    Negotiated { media, codec: codec(own, far), unknown }
+    Negotiated { media, codec: codec(own, far), coding, unknown }
 }
 
 /// What the party protects its packets with, and its far side those to it (RFC 4568 §5.1): of the
@@ -67,16 +72,31 @@ fn holds(holder: &Audio, held: &Audio, holder_offered: bool) -> bool {
     !holder.flow.receives() && (holder_offered || held.flow.sends())
 }
 
-/// Payload types of G.711 in the party's order.
-fn laws(audio: &Audio) -> [Option<(u8, Law)>; 2] {
-    let mut laws = [None; 2];
-    let known = audio.formats.iter().filter_map(|format| match format.codec {
-        Codec::Pcmu => Some((format.pt, Law::Mu)),
-        Codec::Pcma => Some((format.pt, Law::A)),
-        Codec::Other { .. } => None,
+/// Payload types that we can decode, in the party's order.
+fn codings(audio: &Audio) -> [Option<(u8, Coding)>; RECEIVED] {
+    let named = audio.formats.iter().filter_map(|format| {
+        let codec = &format.codec;
+        Some((format.pt, Coding::named(codec.name(), codec.clock(), codec.channels())?))
     });
-    laws.iter_mut().zip(known).for_each(|(slot, law)| *slot = Some(law));
-    laws
+    LegMedia::received(named)
+}
+
+/// The first that both have, in the far side's order.
+fn coding(own: &Audio, far: &Audio) -> Coding {
+    let ours = codings(own);
+    let shared = |coding: &Coding| ours.iter().flatten().any(|(_, own)| own == coding);
+    let theirs = codings(far).into_iter().flatten().map(|(_, coding)| coding);
+    theirs.filter(|coding| coding.has_samples()).find(shared).unwrap_or(Coding::PCMU)
+}
+
+/// The payload type that a party gave to a coding.
+fn own_pt(own: &Audio, coding: Coding) -> u8 {
+    codings(own).iter().flatten().find(|(_, own)| *own == coding).map_or(0, |(pt, _)| *pt)
+}
+
+/// Whether there is more than comfort noise.
+fn speaks(codings: &[Option<(u8, Coding)>; RECEIVED]) -> bool {
+    codings.iter().flatten().any(|(_, coding)| coding.has_samples())
 }
 
 /// What `own` sends first of all: the far side's favourite that it has too.
@@ -107,10 +127,10 @@ mod tests {
         let caller = leg(&agreed, Side::Caller, None, true);
         assert_eq!(caller.media.remote, "192.0.2.1:4000".parse().unwrap());
         assert_eq!(caller.media.remote_rtcp, "192.0.2.1:4001".parse().unwrap());
-        assert_eq!(caller.media.receive, [Some((0, Law::Mu)), None]);
+        assert_eq!(caller.media.receive, LegMedia::received([(0, Coding::PCMU)]));
         assert_eq!((caller.media.receive_events, caller.media.send_events), (Some((101, 8_000)), Some((96, 8_000))));
         let callee = leg(&agreed, Side::Callee, None, true);
-        assert_eq!(callee.media.receive, [Some((8, Law::A)), Some((0, Law::Mu))]);
+        assert_eq!(callee.media.receive, LegMedia::received([(8, Coding::PCMA), (0, Coding::PCMU)]));
         assert_eq!((caller.codec.as_str(), callee.codec.as_str()), ("PCMU", "PCMU"));
     }
 
@@ -136,6 +156,6 @@ mod tests {
         let agreed = agreed("m=audio 4000 RTP/AVP 3\r\n", "m=audio 5000 RTP/AVP 3\r\n");
         let caller = leg(&agreed, Side::Caller, None, false);
         assert!(caller.unknown);
-        assert_eq!((caller.codec.as_str(), caller.media.receive), ("GSM", [None; 2]));
+        assert_eq!((caller.codec.as_str(), caller.media.receive), ("GSM", [None; RECEIVED]));
     }
 }

@@ -132,8 +132,8 @@ pub struct Unclaimed {
     pub last: Wall,
 }
 
-pub(super) fn seconds(samples: u64) -> f64 {
-    let micros = Rate::NARROW.span(Samples(samples)).0;
+pub(super) fn seconds(samples: u64, rate: Rate) -> f64 {
+    let micros = rate.span(Samples(samples)).0;
     (micros as f64) / 1e6
 }
 

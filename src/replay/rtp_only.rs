@@ -4,7 +4,7 @@ use super::call::Call;
 use super::calls::CallKey;
 use super::capture::Datagram;
 use super::rtp_guess::{FlowKey, Guess, GuessedCall, RtpStream};
-use crate::audio::Law;
+use crate::audio::Coding;
 use crate::base::{Side, Span, Time, Wall};
 use crate::media::LegMedia;
 use std::collections::HashMap;
@@ -86,17 +86,18 @@ impl Plan {
     }
 }
 
-/// A stream's media: static payload types of G.711, and beside them one dynamic type, which is
+/// A stream's media: static payload types of what we can decode, and beside them one dynamic type, which is
 /// then telephone events.
 fn media(stream: Option<&RtpStream>, address: SocketAddr) -> (LegMedia, String) {
     let types: Vec<u8> = stream.map(|stream| stream.payload_types.iter().copied().collect()).unwrap_or_default();
-    let law = |pt: &u8| match pt {
-        0 => Some((0, Law::Mu)),
-        8 => Some((8, Law::A)),
+    let fixed = |pt: &u8| match pt {
+        0 => Some((0, Coding::PCMU)),
+        8 => Some((8, Coding::PCMA)),
+        9 => Some((9, Coding::G722)),
+        18 => Some((18, Coding::G729)),
         _ => None,
     };
-    let mut receive = [None; 2];
-    receive.iter_mut().zip(types.iter().filter_map(law)).for_each(|(slot, law)| *slot = Some(law));
+    let receive = LegMedia::received(types.iter().filter_map(fixed));
     let dynamic = || types.iter().copied().filter(|pt| *pt >= 96);
     let events = dynamic().find(|pt| *pt == EVENTS).or_else(|| dynamic().next());
     let events = events.filter(|_| receive.iter().any(Option::is_some)).map(|pt| (pt, EVENTS_CLOCK));
@@ -107,8 +108,9 @@ fn media(stream: Option<&RtpStream>, address: SocketAddr) -> (LegMedia, String) 
         remote_rtcp: SocketAddr::new(address.ip(), address.port().saturating_add(1)),
         rtcp_mux: true,
         signalling_ip: address.ip(),
-        send: (0, Law::Mu),
+        send: (0, Coding::PCMU),
         receive,
+        ptime: 20,
         send_events: events,
         receive_events: events,
         info: false,
@@ -124,6 +126,8 @@ fn name(payload_type: u8) -> String {
     match payload_type {
         0 => "PCMU".to_owned(),
         8 => "PCMA".to_owned(),
+        9 => "G722".to_owned(),
+        18 => "G729".to_owned(),
         other => format!("payload type {other}"),
     }
 }

@@ -5,7 +5,7 @@
 use super::calls::{CallKey, Calls, Input, Seen};
 use super::capture::{Capture, CaptureError, Datagram};
 use super::negotiated::leg;
-use crate::audio::Law;
+use crate::audio::{Coding, Law};
 use crate::base::{Side, Span, Wall};
 use crate::ledger::EndReason;
 use crate::media::{Kind, LegMedia};
@@ -105,7 +105,11 @@ impl Reader {
         match input {
             Input::Begin { call_id, asked: _, from_the_middle: false } => self.begun.push((key, call_id)),
             Input::Agreed { agreed, signalling: [caller, callee], info: _ } => {
-                let media = |side, ip| Some(leg(&agreed, side, ip, false)).filter(|leg| !leg.unknown);
+                let media = |side, ip| {
+                    // The phones that place the call speak G.711.
+                    let leg = leg(&agreed, side, ip, false);
+                    Some(leg).filter(|leg| !leg.unknown && matches!(leg.coding, Coding::G711(_)))
+                };
                 let legs =
                     [(Side::Caller, caller), (Side::Callee, callee)].map(|(side, ip)| Some(media(side, ip)?.media));
                 self.agreed.retain(|(call, _)| *call != key);
@@ -134,9 +138,9 @@ impl Reader {
             return;
         };
         let kind = match media.kind(view.payload_type) {
-            Kind::Audio(law) => RawKind::Audio(law),
+            Kind::Audio(Coding::G711(law)) => RawKind::Audio(law),
             Kind::Events => RawKind::Event,
-            Kind::Unknown => {
+            Kind::Audio(_) | Kind::Unknown => {
                 self.unreadable += 1;
                 return;
             }

@@ -111,6 +111,31 @@ impl Format {
     pub const PCMU: Format = Format { pt: 0, codec: Codec::Pcmu, fmtp: None };
     /// PCMA under its static payload type.
     pub const PCMA: Format = Format { pt: 8, codec: Codec::Pcma, fmtp: None };
+
+    /// G.722: a clock of 8000 for 16,000 samples (RFC 3551 §4.5.2).
+    pub fn g722() -> Format {
+        Format { pt: 9, codec: Codec::named("G722", 8_000, 1), fmtp: None }
+    }
+
+    /// Opus (RFC 7587 §7): always two channels in the name. We like a second copy of lost packets.
+    pub fn opus() -> Format {
+        Format { pt: 96, codec: Codec::named("opus", 48_000, 2), fmtp: Some("useinbandfec=1".to_owned()) }
+    }
+
+    /// G.729; we make no comfort noise of annex B.
+    pub fn g729() -> Format {
+        Format { pt: 18, codec: Codec::named("G729", 8_000, 1), fmtp: Some("annexb=no".to_owned()) }
+    }
+
+    /// Comfort noise (RFC 3389) beside a codec of 8000 Hz.
+    pub fn noise() -> Format {
+        Format { pt: 13, codec: Codec::named("CN", 8_000, 1), fmtp: None }
+    }
+
+    /// Comfort noise is no codec by itself.
+    pub fn is_noise(&self) -> bool {
+        self.codec.name().eq_ignore_ascii_case("CN")
+    }
 }
 
 /// Telephone events (RFC 4733): digits as RTP packets of their own payload type.
@@ -243,6 +268,8 @@ pub struct Audio {
     pub formats: Vec<Format>,
     /// The events that fit a clock of 8000 Hz best.
     pub events: Option<Events>,
+    /// All of them: RFC 4733 §2.1 wants one for each clock of the codecs.
+    pub all_events: Vec<Events>,
     /// Packet length that its sender likes to receive, in ms.
     pub ptime: Option<u16>,
     /// Longest packet that its sender can receive, in ms.
@@ -256,6 +283,11 @@ pub struct Audio {
 }
 
 impl Audio {
+    /// The events beside a codec of this clock; any, where none have it.
+    pub fn events_beside(&self, clock: u32) -> Option<Events> {
+        self.all_events.iter().find(|events| events.clock == clock).copied().or(self.events)
+    }
+
     pub fn rtp(&self) -> SocketAddr {
         SocketAddr::new(self.addr, self.port)
     }

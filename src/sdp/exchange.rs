@@ -118,7 +118,9 @@ impl OfferAnswer {
         };
         let (body, (ours, ())) = self.say(Local { security, ..local }, |local, this| {
             let (media, crypto) = (&this.media, &local.security.lines());
-            Ok((print(local, &Layout { media, audio_index: this.audio_index, proto: &proto, crypto }), ()))
+            let wide_events = local.wide_events();
+            let layout = Layout { media, audio_index: this.audio_index, proto: &proto, crypto, wide_events };
+            Ok((print(local, &layout), ()))
         })?;
         self.state = State::OfferSent { ours };
         Ok(body)

@@ -26,5 +26,5 @@ pub use crypto::{Crypto, CryptoError, Encryption, Security};
 pub use description::{Audio, Codec, Description, Events, Flow, Format, MediaLine, Profile};
 pub use error::SdpError;
 pub use exchange::{OfferAnswer, Pending};
-pub use negotiate::{Local, Negotiated, answer, answerable, conclude, offer, offer_formats_from};
+pub use negotiate::{Local, Negotiated, answer, answerable, conclude, offer, offer_formats_from, offer_with_foreign};
 pub use parse::parse;

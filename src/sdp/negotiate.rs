@@ -11,6 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 /// The payload type that most phones use for telephone events.
 const EVENTS_PT: u8 = 101;
 const EVENTS_CLOCK: u32 = 8_000;
+/// The RTP clock of Opus.
+const WIDE_CLOCK: u32 = 48_000;
 
 /// What we say on a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,17 @@ pub struct Local {
     pub rtcp_mux: bool,
     /// What we do about encryption; filled in by the leg's exchange.
     pub security: Security,
+}
+
+impl Local {
+    /// Events for codecs of another clock than that of `events`, in an offer (RFC 4733 §2.1).
+    pub(super) fn wide_events(&self) -> Option<Events> {
+        let events = self.events?;
+        let clock = self.formats.iter().map(|format| format.codec.clock()).find(|clock| *clock == WIDE_CLOCK)?;
+        let taken = |pt: &u8| *pt == events.pt || self.formats.iter().any(|format| format.pt == *pt);
+        let pt = [97].into_iter().chain(98..=127).find(|pt| !taken(pt))?;
+        (events.clock != clock).then_some(Events { pt, clock })
+    }
 }
 
 /// What two sides agreed for one leg.
@@ -67,19 +80,67 @@ pub struct Negotiated {
 
 /// Our offer, with one audio line.
 pub fn offer(local: &Local) -> Bytes {
-    print(local, &Layout::SINGLE)
+    print(local, &Layout { wide_events: local.wide_events(), ..Layout::SINGLE })
 }
 
-/// What to offer to the next leg so that the least has to be transcoded: the laws of
-/// G.711 in the far side's order, both always, and telephone events.
-pub fn offer_formats_from(far: &Audio) -> (Vec<Format>, Option<Events>) {
-    let place = |codec: &Codec| far.formats.iter().position(|format| format.codec == *codec);
-    let mut formats = vec![Format::PCMU, Format::PCMA];
-    formats.sort_by_key(|format| place(&format.codec).unwrap_or(usize::MAX));
-    // A number outside the dynamic range (RFC 3551 §3) would be another codec's.
-    let far_pt = far.events.map(|events| events.pt).filter(|pt| (96..=127).contains(pt));
-    let events = Events { pt: far_pt.unwrap_or(EVENTS_PT), clock: EVENTS_CLOCK };
-    (formats, Some(events))
+/// What to offer to the next leg so that the least has to be transcoded: those of `ours` that the
+/// far side named, in its order and under its parameters, and G.711, as far as it is among `ours`,
+/// for whoever has none of them. Telephone events always.
+pub fn offer_formats_from(far: &Audio, ours: &[Format]) -> (Vec<Format>, Option<Events>) {
+    let mut formats: Vec<Format> =
+        far.formats.iter().filter(|format| is_among(format, ours)).map(|format| ours_of(format, ours)).collect();
+    let fallback = ours.iter().filter(|format| matches!(format.codec, Codec::Pcmu | Codec::Pcma));
+    let missing: Vec<Format> = fallback.filter(|our| !is_among(our, &formats)).cloned().collect();
+    formats.extend(missing);
+    numbered(formats, far)
+}
+
+/// As [`offer_formats_from`], with what only the far side knows behind it: it is passed through.
+/// Where it knows nothing else, that alone: we could not transcode for it.
+pub fn offer_with_foreign(far: &Audio, ours: &[Format]) -> (Vec<Format>, Option<Events>) {
+    let (known, events) = offer_formats_from(far, ours);
+    let foreign = || far.formats.iter().filter(|format| !is_among(format, ours) && !format.is_noise()).cloned();
+    let common = far.formats.iter().any(|format| is_among(format, ours) && !format.is_noise());
+    match (foreign().next().is_some(), common) {
+        (false, _) => (known, events),
+        (true, true) => numbered(known.into_iter().chain(foreign()).collect(), far),
+        (true, false) => numbered(foreign().collect(), far),
+    }
+}
+
+fn is_among(format: &Format, ours: &[Format]) -> bool {
+    ours.iter().any(|our| our.codec == format.codec)
+}
+
+/// Payload types of their own for all formats, and one for events.
+fn numbered(mut formats: Vec<Format>, far: &Audio) -> (Vec<Format>, Option<Events>) {
+    unclash(&mut formats);
+    // Noise is said last: some take the first for the favourite whatever it is.
+    formats.sort_by_key(Format::is_noise);
+    // A number outside the dynamic range (RFC 3551 §3), or a codec's, would be taken for that.
+    let free = |pt: &u8| (96..=127).contains(pt) && formats.iter().all(|format| format.pt != *pt);
+    let far_pt = far.events.map(|events| events.pt).filter(free);
+    let pt = far_pt.or_else(|| [EVENTS_PT].into_iter().chain(96..=127).find(free)).unwrap_or(EVENTS_PT);
+    (formats, Some(Events { pt, clock: EVENTS_CLOCK }))
+}
+
+/// The far side's parameters under our payload type where that is static, else under its own.
+fn ours_of(format: &Format, ours: &[Format]) -> Format {
+    let fixed = ours.iter().find(|our| our.codec == format.codec).map(|our| our.pt).filter(|pt| *pt < 96);
+    Format { pt: fixed.unwrap_or(format.pt), ..format.clone() }
+}
+
+/// Gives each format a payload type of its own.
+fn unclash(formats: &mut [Format]) {
+    for at in 0..formats.len() {
+        let (before, rest) = formats.split_at_mut(at);
+        let Some((format, after)) = rest.split_first_mut() else { return };
+        if before.iter().all(|other| other.pt != format.pt) {
+            continue;
+        }
+        let free = |pt: &u8| before.iter().chain(after.iter()).all(|other| other.pt != *pt);
+        format.pt = (96..=127).find(free).unwrap_or(format.pt);
+    }
 }
 
 /// Answers an offer: one codec of it, `preferred` (what the other leg speaks) if it is
@@ -92,13 +153,13 @@ pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> 
     let crypto = local.security.choose(far, offer.audio_proto())?.and_then(|theirs| local.security.accept(theirs));
     let (line, keys) = crypto.unzip();
     let receive = shared(&far.formats, &local.formats, preferred);
-    let send = receive.first().cloned().ok_or_else(|| no_common_codec(far))?;
-    let events = far.events.filter(|_| local.events.is_some());
+    let send = spoken(&receive).ok_or_else(|| no_common_codec(far))?;
+    let events = far.events_beside(send.codec.clock()).filter(|_| local.events.is_some());
     let flow = local.flow.and(far.flow.reversed());
     let rtcp_mux = far.rtcp_mux && local.rtcp_mux;
 
     let said = Local {
-        formats: vec![send.clone()],
+        formats: said_formats(&send, &receive, &local.formats),
         events,
         flow,
         ptime: local.ptime.or(far.ptime),
@@ -110,6 +171,7 @@ pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> 
         audio_index: offer.audio_index,
         proto: offer.audio_proto(),
         crypto: line.as_slice(),
+        wide_events: None,
     };
     let negotiated = Negotiated {
         remote: far.rtp(),
@@ -135,9 +197,9 @@ pub fn answer(offer: &Description, local: &Local, preferred: Option<&Codec>) -> 
 pub fn answerable(offer: &Description, formats: &[Format], security: &Security) -> Result<(), SdpError> {
     let far = offer.audio.as_ref().ok_or(SdpError::NoAudio)?;
     security.choose(far, offer.audio_proto())?;
-    match shared(&far.formats, formats, None).is_empty() {
-        true => Err(no_common_codec(far)),
-        false => Ok(()),
+    match spoken(&shared(&far.formats, formats, None)) {
+        None => Err(no_common_codec(far)),
+        Some(_) => Ok(()),
     }
 }
 
@@ -148,11 +210,14 @@ pub fn answerable(offer: &Description, formats: &[Format], security: &Security) 
 pub fn conclude(our_offer: &Local, answer: &Description) -> Result<Negotiated, SdpError> {
     let far = answer.audio.as_ref().ok_or(SdpError::Refused)?;
     let keys = our_offer.security.conclude(far, answer.audio_proto())?;
-    let spoken = shared(&far.formats, &our_offer.formats, None);
-    let send = spoken.first().cloned().ok_or_else(|| no_common_codec(far))?;
+    let both = shared(&far.formats, &our_offer.formats, None);
+    let send = spoken(&both).ok_or_else(|| no_common_codec(far))?;
+    let send_events = far.events_beside(send.codec.clock()).filter(|_| our_offer.events.is_some());
+    // Each side's events under its own number, in the same clock.
+    let wide = our_offer.wide_events().filter(|wide| send_events.is_some_and(|far| far.clock == wide.clock));
     // Each side sends with the numbers of the other's description (RFC 3264 §6.1).
     let mut receive = our_offer.formats.clone();
-    receive.sort_by_key(|ours| spoken.iter().position(|theirs| theirs.codec == ours.codec).unwrap_or(usize::MAX));
+    receive.sort_by_key(|ours| both.iter().position(|theirs| theirs.codec == ours.codec).unwrap_or(usize::MAX));
     let rtcp_mux = far.rtcp_mux && our_offer.rtcp_mux;
     Ok(Negotiated {
         remote: far.rtp(),
@@ -160,8 +225,8 @@ pub fn conclude(our_offer: &Local, answer: &Description) -> Result<Negotiated, S
         rtcp_mux,
         send,
         receive,
-        send_events: far.events.filter(|_| our_offer.events.is_some()),
-        receive_events: our_offer.events.filter(|_| far.events.is_some()),
+        send_events,
+        receive_events: wide.or(our_offer.events).filter(|_| send_events.is_some()),
         flow: our_offer.flow.and(far.flow.reversed()),
         ptime: wanted_ptime(far),
         // Where we offered not to send, its silence is our own doing.
@@ -171,11 +236,25 @@ pub fn conclude(our_offer: &Local, answer: &Description) -> Result<Negotiated, S
     })
 }
 
+/// The codec that both speak from now on.
+fn spoken(both: &[Format]) -> Option<Format> {
+    both.iter().find(|format| !format.is_noise()).cloned()
+}
+
+/// What an answer says: the one codec under the offer's number, with our parameters where we have
+/// some, and comfort noise where it stands beside it in the offer.
+fn said_formats(send: &Format, both: &[Format], ours: &[Format]) -> Vec<Format> {
+    let own = ours.iter().find(|our| our.codec == send.codec).and_then(|our| our.fmtp.clone());
+    let said = Format { fmtp: own.or_else(|| send.fmtp.clone()), ..send.clone() };
+    let noise = both.iter().filter(|format| format.is_noise() && format.codec.clock() == send.codec.clock());
+    std::iter::once(said).chain(noise.cloned()).collect()
+}
+
 /// The far side's formats whose codec is also ours, in its order, `preferred` first.
 fn shared(far: &[Format], ours: &[Format], preferred: Option<&Codec>) -> Vec<Format> {
     let known = |format: &&Format| ours.iter().any(|our| our.codec == format.codec);
     let mut both: Vec<Format> = far.iter().filter(known).cloned().collect();
-    both.sort_by_key(|format| preferred != Some(&format.codec));
+    both.sort_by_key(|format| (format.is_noise(), preferred != Some(&format.codec)));
     both
 }
 

@@ -137,7 +137,9 @@ impl<'a> Document<'a> {
         let millis = |wanted: &str| {
             both().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).find_map(|(_, v)| packet_length(v))
         };
-        let (formats, events) = formats(block);
+        let (formats, all_events) = formats(block);
+        let ours = all_events.iter().find(|events| events.clock == OUR_CLOCK);
+        let events = ours.or(all_events.first()).copied();
         let (crypto, crypto_error) = crypto(block);
         Ok(Audio {
             addr: address,
@@ -148,6 +150,7 @@ impl<'a> Document<'a> {
             flow,
             formats,
             events,
+            all_events,
             ptime: millis("ptime"),
             maxptime: millis("maxptime"),
             held_by_address,
@@ -233,15 +236,13 @@ fn per_payload<'b>(block: &'b Block<'_>, wanted: &str, pt: u8) -> Option<&'b str
     })
 }
 
-fn formats(block: &Block<'_>) -> (Vec<Format>, Option<Events>) {
+fn formats(block: &Block<'_>) -> (Vec<Format>, Vec<Events>) {
     let mut formats: Vec<Format> = Vec::new();
-    let mut events: Option<Events> = None;
+    let mut events: Vec<Events> = Vec::new();
     for pt in block.media.formats.iter().filter_map(|text| text.parse().ok()) {
         let Some(codec) = codec(block, pt) else { continue };
         if codec.name().eq_ignore_ascii_case("telephone-event") {
-            let found = Events { pt, clock: codec.clock() };
-            let better = events.is_none_or(|old| old.clock != OUR_CLOCK && found.clock == OUR_CLOCK);
-            events = if better { Some(found) } else { events };
+            events.push(Events { pt, clock: codec.clock() });
         } else if formats.iter().all(|format| format.pt != pt) {
             let fmtp = per_payload(block, "fmtp", pt).map(str::to_owned);
             formats.push(Format { pt, codec, fmtp });

@@ -1,7 +1,7 @@
 //! The strict writer (RFC 8866 §5): CRLF, mandatory lines in order.
 
 use super::crypto::Said;
-use super::description::MediaLine;
+use super::description::{Events, MediaLine};
 use super::negotiate::Local;
 use bytes::Bytes;
 use std::fmt::Write;
@@ -17,11 +17,14 @@ pub(super) struct Layout<'a> {
     pub proto: &'a str,
     /// Our keys; none for plain RTP.
     pub crypto: &'a [Said<'a>],
+    /// Events in a second clock, in an offer of codecs with two.
+    pub wide_events: Option<Events>,
 }
 
 impl Layout<'_> {
     /// One audio line and nothing else.
-    pub const SINGLE: Layout<'static> = Layout { media: &[], audio_index: 0, proto: "RTP/AVP", crypto: &[] };
+    pub const SINGLE: Layout<'static> =
+        Layout { media: &[], audio_index: 0, proto: "RTP/AVP", crypto: &[], wide_events: None };
 }
 
 /// What we say, with one media line for each of `layout`.
@@ -58,7 +61,8 @@ fn write_audio(text: &mut String, local: &Local, layout: &Layout<'_>) -> std::fm
     let Local { session_id: _, version: _, address: _, port, formats, events, flow, ptime, rtcp_mux, security: _ } =
         local;
     write!(text, "m=audio {port} {}", layout.proto)?;
-    for pt in formats.iter().map(|format| format.pt).chain(events.map(|events| events.pt)) {
+    let events = || events.iter().chain(&layout.wide_events);
+    for pt in formats.iter().map(|format| format.pt).chain(events().map(|events| events.pt)) {
         write!(text, " {pt}")?;
     }
     text.push_str("\r\n");
@@ -68,7 +72,7 @@ fn write_audio(text: &mut String, local: &Local, layout: &Layout<'_>) -> std::fm
             write!(text, "a=fmtp:{} {fmtp}\r\n", format.pt)?;
         }
     }
-    if let Some(events) = events {
+    for events in events() {
         write!(text, "a=rtpmap:{} telephone-event/{}\r\n", events.pt, events.clock)?;
         // The digits 0 to 9, *, #, A to D (RFC 4733 §3.2).
         write!(text, "a=fmtp:{} 0-15\r\n", events.pt)?;

@@ -293,12 +293,82 @@ fn the_next_leg_is_offered_both_laws_in_the_callers_order_and_events() {
         ("Asterisk", ASTERISK, [8, 0], 101),
     ];
     for (name, sdp, pts, events_pt) in rows {
-        let (formats, events) = offer_formats_from(&audio(sdp));
+        let (formats, events) = offer_formats_from(&audio(sdp), &[Format::PCMU, Format::PCMA]);
         assert_eq!(formats.iter().map(|format| format.pt).collect::<Vec<_>>(), pts, "{name}");
         assert_eq!(events, Some(Events { pt: events_pt, clock: 8_000 }), "{name}");
     }
     let only_pcma = audio("v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 97\r\na=rtpmap:97 PCMA/8000\r\n");
-    assert_eq!(offer_formats_from(&only_pcma).0, [Format::PCMA, Format::PCMU]);
+    assert_eq!(offer_formats_from(&only_pcma, &[Format::PCMU, Format::PCMA]).0, [Format::PCMA, Format::PCMU]);
+}
+
+/// All that we have, in an order of our own.
+fn ours() -> Vec<Format> {
+    vec![Format::opus(), Format::g722(), Format::PCMU, Format::PCMA, Format::g729(), Format::noise()]
+}
+
+#[test]
+fn what_the_caller_has_is_offered_on_under_its_parameters_then_g711_then_what_only_it_knows() {
+    let rows = [
+        ("baresip", BARESIP, "opus/48000/2 PCMU/8000 PCMA/8000 G722/8000"),
+        ("linphone", LINPHONE, "opus/48000/2 PCMU/8000 PCMA/8000 speex/16000 speex/8000"),
+        ("Cisco", CISCO, "G722/8000 PCMU/8000 PCMA/8000 G729/8000 iLBC/8000"),
+    ];
+    for (name, sdp, expected) in rows {
+        let (formats, events) = offer_with_foreign(&audio(sdp), &ours());
+        let names: Vec<String> = formats.iter().map(|format| format.codec.to_string()).collect();
+        assert_eq!(names.join(" "), expected, "{name}");
+        let mut pts: Vec<u8> = formats.iter().map(|format| format.pt).chain(events.map(|events| events.pt)).collect();
+        pts.sort_unstable();
+        pts.dedup();
+        assert_eq!(pts.len(), formats.len() + 1, "{name}: every number stands for one thing");
+    }
+    let only_opus = audio(
+        "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 stereo=1\r\n",
+    );
+    let (formats, _) = offer_with_foreign(&only_opus, &ours());
+    let pts: Vec<u8> = formats.iter().map(|format| format.pt).collect();
+    assert_eq!((pts, formats[0].fmtp.as_deref()), (vec![111, 0, 8], Some("stereo=1")));
+    let unknown =
+        "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 99\r\na=rtpmap:99 iLBC/8000\r\na=fmtp:99 mode=20\r\n";
+    let (formats, _) = offer_with_foreign(&audio(unknown), &ours());
+    assert_eq!(formats, audio(unknown).formats, "whoever can only be passed through is offered nothing else");
+}
+
+#[test]
+fn events_are_agreed_in_the_clock_of_the_codec() {
+    let both = "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 96 0 101 97\r\na=rtpmap:96 opus/48000/2\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=rtpmap:97 telephone-event/48000\r\n";
+    for (preferred, pt, clock) in [(Format::opus(), 97, 48_000), (Format::PCMU, 101, 8_000)] {
+        let local = Local { formats: ours(), ..local() };
+        let (body, negotiated) = answer(&read(both), &local, Some(&preferred.codec)).unwrap();
+        assert_eq!(negotiated.send.codec, preferred.codec);
+        assert_eq!(negotiated.receive_events, Some(Events { pt, clock }), "{preferred:?}");
+        assert_eq!(text(&body).matches("telephone-event").count(), 1);
+        assert!(text(&body).contains(&format!("a=rtpmap:{pt} telephone-event/{clock}\r\n")), "{}", text(&body));
+    }
+    let ours = Local { formats: ours(), ..local() };
+    let said = text(&offer(&ours));
+    assert!(said.contains("a=rtpmap:101 telephone-event/8000\r\n"), "{said}");
+    assert!(said.contains("a=rtpmap:97 telephone-event/48000\r\n"), "{said}");
+    let answered = "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\n\
+        a=rtpmap:97 telephone-event/48000\r\n";
+    let negotiated = conclude(&ours, &read(answered)).unwrap();
+    let events = Some(Events { pt: 97, clock: 48_000 });
+    assert_eq!((negotiated.send_events, negotiated.receive_events), (events, events));
+}
+
+#[test]
+fn an_answer_has_our_parameters_and_noise_only_beside_speech() {
+    let sdp = "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 13 111 0\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 stereo=1\r\n";
+    let local = Local { formats: ours(), ..local() };
+    let (body, negotiated) = answer(&read(sdp), &local, None).unwrap();
+    assert_eq!(negotiated.send.codec, Format::opus().codec, "comfort noise is no codec");
+    assert!(text(&body).contains("m=audio 10000 RTP/AVP 111\r\n"), "{}", text(&body));
+    assert!(text(&body).contains("a=fmtp:111 useinbandfec=1\r\n"), "{}", text(&body));
+    let (body, _) = answer(&read(sdp), &local, Some(&Codec::Pcmu)).unwrap();
+    assert!(text(&body).contains("m=audio 10000 RTP/AVP 0 13\r\n"), "{}", text(&body));
+    let only_noise = "v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio 5000 RTP/AVP 13\r\n";
+    assert!(answer(&read(only_noise), &local, None).is_err());
 }
 
 // ---- answering ----
@@ -682,7 +752,10 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 fn use_everything(bytes: &[u8]) {
     let Ok(description) = parse(bytes) else { return };
     if let Some(audio) = &description.audio {
-        assert_eq!(offer_formats_from(audio).0.len(), 2);
+        assert_eq!(offer_formats_from(audio, &[Format::PCMU, Format::PCMA]).0.len(), 2);
+        assert!(
+            !offer_with_foreign(audio, &[Format::opus()]).0.is_empty() || audio.formats.iter().all(Format::is_noise)
+        );
     }
     if let Ok(negotiated) = conclude(&local(), &description) {
         assert_eq!(negotiated.receive[0].codec, negotiated.send.codec);

@@ -322,7 +322,7 @@ fn sidecar_of(part: &ClosedPart, ended: &Ended) -> Sidecar {
     let state = if closed.problem.is_some() { RecordingState::Incomplete } else { RecordingState::Complete };
     let finish = Finish {
         samples: closed.samples,
-        rate: Rate::NARROW,
+        rate: closed.rate,
         state,
         markers: closed.markers.clone(),
         markers_left_out: closed.markers_left_out,

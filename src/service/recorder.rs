@@ -172,7 +172,7 @@ impl Recorder {
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 RecorderOrder::Prepare { slot, preparation } => {
-                    let config = TimelineConfig { window: self.config.window };
+                    let config = TimelineConfig { window: self.config.window, rate: preparation.rate };
                     let take = Take::new(config, self.config.max_part_bytes);
                     let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
                     self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO, notes: Vec::new() });

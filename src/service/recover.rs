@@ -23,6 +23,7 @@ use crate::store::{Store, StoreError};
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// What was put right.
@@ -198,10 +199,13 @@ fn from_journal(dir: &Path, journal: &Path) -> io::Result<Option<RecordingRecord
             return Ok(nothing_saved(&repaired, "the process died before the first sample was written"));
         }
     };
-    let sidecar = crashed_sidecar(draft, &repaired, RecordingState::Recovered, "the process died during the call");
+    let problem = "the process died during the call";
+    let sidecar = crashed_sidecar(draft, &repaired, rate_of(&audio), RecordingState::Recovered, problem);
     finish_file(&paths, &sidecar, None).map(Some)
 }
 
+/// Offset of the sampling rate in the header of a `.wav`.
+const RATE_AT: u64 = 24;
 /// Offsets of the two sizes in the header of a `.wav`.
 const RIFF_SIZE_AT: usize = 4;
 const DATA_SIZE_AT: usize = 40;
@@ -229,15 +233,25 @@ fn audio_end(part: &Path) -> u64 {
 fn nothing_saved(repaired: &Repaired, problem: &str) -> Option<RecordingRecord> {
     let draft = repaired.draft.as_ref()?;
     let nothing = Repaired { samples: 0, markers: Vec::new(), ..repaired.clone() };
-    let sidecar = crashed_sidecar(draft, &nothing, RecordingState::Failed, problem);
+    let sidecar = crashed_sidecar(draft, &nothing, Rate::NARROW, RecordingState::Failed, problem);
     Some(Sealed::default().row(sidecar, String::new()))
 }
 
-fn crashed_sidecar(draft: &Draft, repaired: &Repaired, state: RecordingState, problem: &str) -> Sidecar {
+/// Samples per second, as the header of a `.wav` says.
+fn rate_of(part: &Path) -> Rate {
+    let mut bytes = [0; 4];
+    let read = File::open(part).and_then(|file| file.read_exact_at(&mut bytes, RATE_AT));
+    match (read, u32::from_le_bytes(bytes)) {
+        (Ok(()), rate) if rate > 0 => Rate(rate),
+        (Ok(()) | Err(_), _) => Rate::NARROW,
+    }
+}
+
+fn crashed_sidecar(draft: &Draft, repaired: &Repaired, rate: Rate, state: RecordingState, problem: &str) -> Sidecar {
     let last = repaired.changes.iter().rfind(|change| change.refused.is_none());
     let finish = Finish {
         samples: repaired.samples,
-        rate: Rate::NARROW,
+        rate,
         state,
         markers: repaired.markers.clone(),
         markers_left_out: 0,

@@ -92,14 +92,16 @@ def main() -> int:
         return 2
 
     import scenario_calls
+    import scenario_codecs
     import scenario_failure
     import scenario_flows
     import scenario_policy
     import scenario_secure
     import scenario_transfer
 
-    everything = [*scenario_calls.SCENARIOS, *scenario_policy.SCENARIOS, *scenario_flows.SCENARIOS]
-    everything += [*scenario_transfer.SCENARIOS, *scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS]
+    everything = [*scenario_calls.SCENARIOS, *scenario_codecs.SCENARIOS, *scenario_policy.SCENARIOS]
+    everything += [*scenario_flows.SCENARIOS, *scenario_transfer.SCENARIOS, *scenario_secure.SCENARIOS]
+    everything += scenario_failure.SCENARIOS
     chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]
     if options.list:
         print("\n".join(c.__name__ for c in chosen))

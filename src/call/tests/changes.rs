@@ -125,7 +125,7 @@ fn a_491_of_the_other_leg_is_passed_back_and_both_keep_what_they_had() {
 fn an_unusable_offer_is_refused_and_what_was_agreed_holds() {
     let (mut lab, alice, _) = pair();
     let set = lab.desk.medias(Side::Caller).len();
-    lab.phones[alice].voice.formats = vec![18];
+    lab.phones[alice].voice.formats = vec![4];
     lab.reinvites(alice, "sendrecv").run(secs(1));
     assert_eq!(lab.phones[alice].last_status(Method::Invite), Some(488));
     assert_eq!(lab.desk.medias(Side::Caller).len(), set);

@@ -1,11 +1,12 @@
 //! Whom a transfer goes to, and the INVITEs that call them.
 
+use super::super::codecs::offer_again;
 use super::super::encryption::{contact_for, exchange, safe_ways};
 use super::super::fork::Branch;
 use super::super::path::Start;
 use super::super::route::{Destination, NoRoute, Origin, Target, called_number_leads, route_from_user, user_part};
 use super::super::session::{Leg, Session};
-use super::super::setup::{Way, Whom, preferring, unavailable};
+use super::super::setup::{Way, Whom, unavailable};
 use super::super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::{Refusal, Transfer};
 use crate::base::{Direction, Side, UserId};
@@ -112,7 +113,8 @@ impl Switch {
         let held = session.leg(side.other()).media.as_ref().filter(|media| media.held);
         let flow = held.map_or(Flow::SendRecv, |media| media.flow.reversed());
         let codec = session.leg(side.other()).media.as_ref().map_or(Codec::Pcmu, |media| media.send.codec.clone());
-        let local = leg.local(preferring(&codec), Some(EVENTS), flow, None);
+        let formats = offer_again(session.leg(side.other()), &session.settings, &codec);
+        let local = leg.local(formats, Some(EVENTS), flow, None);
         let offer = leg.exchange.offer(local).ok()?;
         let mut invite = Request::new(Method::Invite, way.uri);
         invite.headers.push("From", way.from.with_tag(&token(&mut Dice(cx.shell), 8)).to_string());

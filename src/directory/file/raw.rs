@@ -1,7 +1,7 @@
 //! The tables of the company file, key by key. `None` is an absent key: the value stays.
 
 use super::super::{
-    AuthAlgorithm, CallVisibility, NoticeTo, NumberRecording, OnRecordingFailure, Play, Role, Transport,
+    AudioCodec, AuthAlgorithm, CallVisibility, NoticeTo, NumberRecording, OnRecordingFailure, Play, Role, Transport,
 };
 use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
 use super::value::{
@@ -60,6 +60,7 @@ pub struct SettingKeys {
     pub transfer_from_outside: Option<bool>,
     pub commands: CommandKeys,
     pub max_hold_ms: Option<MaxHold>,
+    pub codecs: Option<Vec<AudioCodec>>,
     pub auth: Option<Vec<AuthAlgorithm>>,
     pub country_code: Option<CountryCode>,
     /// `"inherit"` for what the country code implies.

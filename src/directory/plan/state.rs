@@ -4,8 +4,8 @@
 use super::super::file::RouteTo;
 use super::super::flow::{ForwardTo, Unanswered};
 use super::super::{
-    AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, Directory, FacilityKind, NoticeTo, Number,
-    NumberRecording, OnRecordingFailure, Play, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
+    AudioCodec, AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, Directory, FacilityKind, NoticeTo,
+    Number, NumberRecording, OnRecordingFailure, Play, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
 };
 use super::facility::FacilityState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,6 +147,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         transfer_from_outside,
         commands: Commands { pause, start },
         max_hold_ms,
+        codecs,
         auth,
         country_code,
         national_prefix,
@@ -171,12 +172,18 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         ("commands.pause", pause.clone()),
         ("commands.start", start.clone()),
         ("max_hold_ms", max_hold_ms.to_string()),
+        ("codecs", codec_names(codecs)),
         ("auth", algorithms(auth)),
         ("country_code", if country_code.is_empty() { "none".to_owned() } else { country_code.clone() }),
         ("national_prefix", national_prefix.as_ref().map_or("inherit".to_owned(), |prefix| format!("\"{prefix}\""))),
         ("emergency_numbers", list(emergency_numbers)),
         ("service_numbers", if service_numbers.is_empty() { "none".to_owned() } else { list(service_numbers) }),
     ]
+}
+
+fn codec_names(codecs: &[AudioCodec]) -> String {
+    let names: Vec<&str> = codecs.iter().map(|codec| codec.as_str()).collect();
+    if names.is_empty() { "all".to_owned() } else { names.join(" ") }
 }
 
 impl UserState {

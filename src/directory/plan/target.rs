@@ -124,6 +124,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         transfer_from_outside,
         commands: CommandKeys { pause, start },
         max_hold_ms,
+        codecs,
         auth,
         country_code,
         national_prefix,
@@ -148,6 +149,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(pause_now, pause.as_ref().map(ToString::to_string));
     set(start_now, start.as_ref().map(ToString::to_string));
     set(&mut settings.max_hold_ms, max_hold_ms.map(|hold| hold.0));
+    set(&mut settings.codecs, codecs.clone());
     set(&mut settings.auth, auth.clone());
     set(&mut settings.country_code, country_code.as_ref().map(ToString::to_string));
     let prefix = national_prefix.clone().map(|own| own.value().map(|prefix| prefix.to_string()));

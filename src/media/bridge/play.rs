@@ -1,8 +1,9 @@
 //! Prompts in the place of the other party's packets, and keys that call control asks for.
 
 use super::{Bridge, Fact, Out};
-use crate::audio::Law;
-use crate::base::{Side, Span, Time};
+use crate::audio::codec::MOST_PAYLOAD;
+use crate::audio::{Coding, Law};
+use crate::base::{Rate, Side, Span, Time};
 use crate::media::leg::{Commander, Leg};
 use crate::media::player::{FRAME, Player, Prompt};
 use crate::media::tap::TapEvent;
@@ -17,7 +18,11 @@ impl Bridge {
     pub fn play_prompt(&mut self, side: Side, prompt: Prompt, now: Time) {
         let leg = self.leg_mut(side);
         let begins = leg.sender.last_at().map_or(now, |last| now.max(last + PACKET));
-        leg.player = Some(Player::new(prompt, begins, leg.sender.timestamp_at(begins)));
+        let clock = leg.media.as_ref().map_or(Rate::NARROW, |media| media.send.1.clock());
+        leg.player = Some(Player::new(prompt, begins, leg.sender.timestamp_at(begins), clock));
+        if let Some(mouth) = &mut leg.mouth {
+            mouth.untie();
+        }
     }
 
     /// The other party is heard again.
@@ -75,13 +80,15 @@ impl Bridge {
     }
 
     fn send_samples(leg: &mut Leg, side: Side, place: (u16, u32), samples: &[i16; FRAME], out: &mut impl Out) {
-        let Some((payload_type, law)) = leg.media.as_ref().map(|media| media.send) else { return };
+        let Some((payload_type, coding)) = leg.media.as_ref().map(|media| media.send) else { return };
         let Some(to) = leg.destination() else { return };
-        let mut packet = [0u8; HEADER + FRAME];
+        let mut packet = [0u8; HEADER + MOST_PAYLOAD];
         let Some((header, payload)) = packet.split_first_chunk_mut::<HEADER>() else { return };
-        encode(law, samples, payload);
-        leg.sender.stamp(header, false, payload_type, place, FRAME);
-        leg.send(side, to, &packet, out);
+        let Some(bytes) = leg.encode_tone(coding, samples, payload) else { return };
+        leg.sender.stamp(header, false, payload_type, place, bytes);
+        if let Some(packet) = packet.get(..HEADER + bytes) {
+            leg.send(side, to, packet, out);
+        }
     }
 
     /// What a party hears stands on the other one's channel.
@@ -93,19 +100,18 @@ impl Bridge {
         now: Time,
         out: &mut impl Out,
     ) {
-        let law = Law::Mu;
         let mut payload = [0u8; FRAME];
-        encode(law, samples, &mut payload);
-        let ssrc = leg.sender.ssrc();
-        let event = TapEvent::Frame { side: channel, law, ssrc, sequence, timestamp, arrival: now, payload: &payload };
+        for (byte, sample) in payload.iter_mut().zip(samples) {
+            *byte = Law::Mu.encode(*sample);
+        }
+        let (ssrc, coding) = (leg.sender.ssrc(), Coding::PCMU);
+        // The stream's clock may be another one than that of this copy.
+        let clock = leg.media.as_ref().map_or(Rate::NARROW, |media| media.send.1.clock());
+        let timestamp = timestamp / (clock.0 / Rate::NARROW.0).max(1);
+        let payload = payload.as_slice();
+        let event = TapEvent::Frame { side: channel, coding, ssrc, sequence, timestamp, arrival: now, payload };
         if !out.tap(&event) {
             leg.receiver.counters.tap_overflow += 1;
         }
-    }
-}
-
-fn encode(law: Law, samples: &[i16], payload: &mut [u8]) {
-    for (byte, sample) in payload.iter_mut().zip(samples) {
-        *byte = law.encode(*sample);
     }
 }

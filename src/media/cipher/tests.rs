@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use crate::audio::Law;
+use crate::audio::Coding;
 use crate::base::{Direction, Seeded, Side, Span, Time};
 use crate::directory::NumberRecording;
 use crate::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
@@ -95,8 +95,9 @@ impl Lab {
             remote_rtcp: SocketAddr::new(address(side).ip(), address(side).port() + 1),
             rtcp_mux: self.mux,
             signalling_ip: address(side).ip(),
-            send: (0, Law::Mu),
-            receive: [Some((0, Law::Mu)), None],
+            send: (0, Coding::PCMU),
+            ptime: 20,
+            receive: LegMedia::received([(0, Coding::PCMU)]),
             send_events: None,
             receive_events: None,
             info: false,
