@@ -25,6 +25,7 @@
 //! | [`media`] | one call's RTP as a machine: receive, relay, digits, tap |
 //! | [`recording`] | tap events → aligned samples → WAV bytes; markers; repair |
 //! | [`registrar`] | bindings of users' devices |
+//! | [`trunk`] | registering at carriers, keep-alive, which target is next, answers to challenges |
 //! | [`call`] | the B2BUA: routing, ringing, answer, change, end |
 //! | [`ua`] | a small softphone as a machine |
 //! | [`subscription`] | the feed of events |
@@ -80,4 +81,5 @@ pub mod service;
 pub mod sip;
 pub mod store;
 pub mod subscription;
+pub mod trunk;
 pub mod ua;

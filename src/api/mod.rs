@@ -2,9 +2,10 @@
 //! are carried out by the service.
 
 use crate::base::{CallId, RecordingId};
-use crate::call::CallView;
+use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, RecordingRecord, Refusal};
 use crate::subscription::FeedEntry;
+use crate::trunk::TrunkView;
 use serde::{Deserialize, Serialize};
 
 /// What an operator can ask a running service.
@@ -43,6 +44,16 @@ pub enum Request {
         after: i64,
         limit: u32,
     },
+    TrunkList,
+    LockoutList,
+    /// Of an address or a name; of all where none is said.
+    LockoutClear {
+        only: Option<String>,
+    },
+    /// By `company/name`, or by name where only one company has such a trunk.
+    TrunkShow {
+        name: String,
+    },
 }
 
 /// The answer.
@@ -77,6 +88,19 @@ pub enum Answer {
         /// had not come so far has missed some.
         #[serde(default)]
         purged: i64,
+    },
+    Lockouts {
+        locks: Vec<LockView>,
+    },
+    /// So many entries were forgotten.
+    Cleared {
+        entries: usize,
+    },
+    Trunks {
+        trunks: Vec<TrunkView>,
+    },
+    Trunk {
+        trunk: Box<TrunkView>,
     },
     /// A command that changed nothing.
     Refused {

@@ -10,7 +10,7 @@ const MOST: usize = 6;
 /// Taps at the higher rate.
 const TAPS: usize = 2 * HALF * MOST;
 
-/// One direction of one stream. Its delay is [`HALF`] samples of the lower rate.
+/// One direction of one stream. Its delay is `HALF` samples of the lower rate.
 #[derive(Clone, Debug)]
 pub struct Resampler {
     ratio: usize,

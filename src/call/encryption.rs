@@ -7,7 +7,7 @@
 use super::fork::Branch;
 use super::session::{Phase, Session};
 use super::setup::{Way, session_id};
-use super::switch::{Cx, Dice, Switch};
+use super::switch::{Cx, Dice, Purpose, Switch};
 use crate::directory::Settings;
 use crate::sdp::{Encryption, OfferAnswer, Security};
 use crate::sip::endpoint::ClientTx;
@@ -44,17 +44,27 @@ pub(super) fn admit_caller(settings: &Settings, request: &Request, peer: &Peer) 
 ///
 /// # Errors
 /// With 488 or 480 where none is left.
-pub(super) fn safe_ways(settings: &Settings, request: &Request, mut ways: Vec<Way>) -> Result<Vec<Way>, Box<Response>> {
+pub(super) fn safe_ways(settings: &Settings, request: &Request, ways: Vec<Way>) -> Result<Vec<Way>, Box<Response>> {
     let (status, reason) = match (settings.only_encrypted, request.uri.scheme == Scheme::Sips) {
         (true, _) => (488, "Only encrypted calls are allowed here, and nothing called is reached over TLS"),
         (false, true) => (480, "A sips: address was called, and nothing called is reached over TLS"),
         (false, false) => return Ok(ways),
     };
-    ways.retain(|way| way.peer.transport == Transport::Tls);
+    let ways: Vec<Way> = ways.into_iter().filter_map(only_tls).collect();
     match ways.is_empty() {
         true => Err(Box::new(request.response(status).with_reason(reason))),
         false => Ok(ways),
     }
+}
+
+/// The first way over TLS, and behind it the others over TLS.
+fn only_tls(mut way: Way) -> Option<Way> {
+    let mut otherwise = std::mem::take(&mut way.otherwise);
+    otherwise.push_front(way);
+    otherwise.retain(|way| way.peer.transport == Transport::Tls);
+    let mut first = otherwise.pop_front()?;
+    first.otherwise = otherwise;
+    Some(first)
 }
 
 /// Our Contact where the far side's is `scheme`: a `sips:` dialog has one on both sides
@@ -90,9 +100,11 @@ impl Switch {
         let cseq = invite.cseq().ok()?.seq + 1;
         invite.headers.set("CSeq", format!("{cseq} INVITE"));
         let policy = branch.timer_policy;
-        let mut again =
-            self.send_branch(session, invite, branch.peer, branch.contact.clone(), exchange, branch.whom.clone(), cx);
+        let purpose = Purpose::Ring { call: session.id() };
+        let (peer, contact, whom) = (branch.peer, branch.contact.clone(), branch.whom.clone());
+        let mut again = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
         again.timer_policy = policy;
+        self.goes_over(&mut again, branch.line, branch.otherwise.clone(), branch.tries, cx);
         Some(again)
     }
 }

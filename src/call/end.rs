@@ -96,7 +96,9 @@ impl Switch {
             bye.headers.push("Reason", reason);
         }
         let (peer, contact) = (hop(&leg.peer, dialog, leg.trunk), leg.contact.clone());
-        self.send(bye, peer, contact, Purpose::Farewell, cx);
+        let trunk = leg.trunk;
+        let tx = self.send(bye, peer, contact, Purpose::Farewell, cx);
+        self.belongs_to(tx, trunk, 0);
     }
 
     pub(super) fn forget_dialog(&mut self, session: &mut Session, side: Side) {

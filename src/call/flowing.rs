@@ -10,7 +10,7 @@ use super::route::{Destination, Origin, Target, onward};
 use super::session::{Phase, Session};
 use super::setup::{Ringing, Way, Whom};
 use super::switch::{Cx, Switch};
-use super::{MediaOrder, status};
+use super::{MediaOrder, Note, status};
 use crate::base::{Direction, Side, Span, UserId};
 use crate::directory::{NumberRecording, User, may_command};
 use crate::ledger::{EndReason, Party};
@@ -61,7 +61,7 @@ impl Switch {
                 Ok(None)
             }
             Action::Ring { users, seconds } => Ok(self.ring_users(session, &users, seconds, cx)),
-            Action::Dial { e164 } => Ok(self.dial(session, &e164, cx)),
+            Action::Dial { e164, user } => Ok(self.dial(session, &e164, user, cx)),
             Action::End { .. } => Ok(None),
         }
     }
@@ -111,7 +111,7 @@ impl Switch {
         for user in users.iter().filter_map(|id| directory.user(*id)) {
             let callee = Party { user: Some(user.id), address: user.extension.clone(), name: user.name.clone() };
             let to = destination(session, callee.clone(), Target::User(user.id));
-            let whom = Whom { user: Some(user.id), trunk: false, party: callee };
+            let whom = Whom { user: Some(user.id), party: callee };
             let found = self.flow_ways(session, &to, cx);
             ways.extend(found.into_iter().map(|way| (way, whom.clone())));
         }
@@ -122,16 +122,22 @@ impl Switch {
         None
     }
 
-    /// Out through a trunk, with the called number as caller id.
-    fn dial(&mut self, session: &mut Session, e164: &str, cx: &mut Cx<'_>) -> Option<Event> {
+    /// Out through a trunk, with the called number as caller id. `user`: who wants to be reached there.
+    fn dial(&mut self, session: &mut Session, e164: &str, user: Option<UserId>, cx: &mut Cx<'_>) -> Option<Event> {
         let directory = session.path.as_ref().map(|path| Arc::clone(path.directory()))?;
-        let target = match onward(&directory, session.record.company, session.record.number, e164) {
+        let target = match onward(&directory, session.record.company, session.record.number, user, e164) {
             Ok(target) => target,
-            Err(error) => return Some(Event::NotAnswered(Unable::Refused(error.status()))),
+            Err(error) => {
+                if error.status() == 403 {
+                    let (company, why) = (session.company_key.clone(), error.for_log());
+                    cx.shell.note(&Note::NotForwarded { company, call: session.id(), why });
+                }
+                return Some(Event::NotAnswered(Unable::Refused(error.status())));
+            }
         };
         let callee = Party { user: None, address: e164.to_owned(), name: String::new() };
         let to = destination(session, callee.clone(), target);
-        let whom = Whom { user: None, trunk: true, party: callee };
+        let whom = Whom { user: None, party: callee };
         let ways: Vec<_> = self.flow_ways(session, &to, cx).into_iter().map(|way| (way, whom.clone())).collect();
         if ways.is_empty() {
             return Some(Event::NotAnswered(Unable::Refused(503)));
@@ -232,7 +238,6 @@ impl Switch {
         let directory = Arc::clone(path.directory());
         let call = session.id();
         session.callee.user = whom.user;
-        session.callee.trunk = whom.trunk;
         session.record.callee = whom.party.clone();
         let user = whom.user.and_then(|id| directory.user(id));
         let commander = user.and_then(|user| commander(session, user, &directory));
@@ -254,7 +259,8 @@ fn commander(session: &Session, user: &User, directory: &crate::directory::Direc
 
 fn destination(session: &Session, callee: Party, target: Target) -> Destination {
     let record = &session.record;
-    let origin = Origin { company: record.company, caller: record.caller.clone(), trunk: None };
+    let (company, caller) = (record.company, record.caller.clone());
+    let origin = Origin { company, caller, trunk: session.caller.trunk, withheld: session.withheld };
     Destination { direction: record.direction, origin, callee, number: record.number, target, emergency: false }
 }
 

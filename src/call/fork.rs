@@ -1,10 +1,11 @@
 //! Answers of the devices that ring: early media, the first 2xx wins, refusals are weighed.
 
 use super::session::{Phase, Session, Timer};
-use super::setup::Whom;
+use super::setup::{Way, Whom};
 use super::status;
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
-use crate::base::{CallId, Side};
+use super::trunks::OnTrunk;
+use crate::base::{CallId, Side, Time, TrunkId};
 use crate::ledger::EndReason;
 use crate::sdp::{Flow, OfferAnswer};
 use crate::sip::dialog::Dialog;
@@ -12,7 +13,9 @@ use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::session_timer::{self, Policy};
 use crate::sip::{Peer, uri::Host};
+use crate::trunk::is_challenge;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 /// An INVITE to one device (or trunk) of the called side.
@@ -27,9 +30,31 @@ pub struct Branch {
     pub timer_policy: Policy,
     /// The last description of a provisional answer: some gateways do not repeat it in the 200.
     pub early: Option<Bytes>,
+    /// Through which trunk, if any.
+    pub line: Option<OnTrunk>,
+    /// The ways that are left where this one fails through no fault of the called party.
+    pub otherwise: VecDeque<Way>,
+    /// Nothing has come yet, and is waited for until then.
+    pub give_up_at: Option<Time>,
+    /// How often a challenge was answered.
+    pub tries: u8,
 }
 
 impl Switch {
+    /// Where a branch goes out, what is left where that fails, and how often it was proven.
+    pub(super) fn goes_over(
+        &mut self,
+        branch: &mut Branch,
+        line: Option<OnTrunk>,
+        otherwise: VecDeque<Way>,
+        tries: u8,
+        cx: &Cx<'_>,
+    ) {
+        branch.give_up_at = line.map(|line| cx.now + line.patience);
+        (branch.line, branch.otherwise, branch.tries) = (line, otherwise, tries);
+        self.belongs_to(branch.tx, line.map(|line| line.trunk), tries);
+    }
+
     pub(super) fn on_response(&mut self, tx: ClientTx, response: Response, peer: Peer, cx: &mut Cx<'_>) {
         let Some(sent) = self.sent.get(&tx).cloned() else { return };
         if response.is_final() {
@@ -37,6 +62,9 @@ impl Switch {
                 true => self.settle_later(tx, cx.now),
                 false => drop(self.sent.remove(&tx)),
             }
+        }
+        if self.prove_in_dialog(tx, &sent, &response, cx) {
+            return;
         }
         match sent.purpose {
             Purpose::Ring { call } => self.on_ring_response(call, tx, &sent, response, peer, cx),
@@ -53,6 +81,11 @@ impl Switch {
                 self.on_notify_answered(call, &dialog, response.status, cx);
             }
             Purpose::Inform { call } => self.on_inform_response(call, response.status, cx),
+            Purpose::KeepAlive { trunk, target } => self.on_keep_alive(trunk, target, Some(&response), cx),
+            Purpose::Register { trunk } => self.on_registration(trunk, &sent, Some(&response), cx),
+            Purpose::Leave { ref registration, ref login } => {
+                self.on_leave(registration.as_ref().clone(), login.clone(), &sent, Some(&response), cx);
+            }
             Purpose::Farewell => {}
         }
     }
@@ -61,7 +94,7 @@ impl Switch {
         let Some(sent) = self.sent.remove(&tx) else { return };
         match sent.purpose {
             Purpose::Ring { call } => {
-                self.with_session(call, cx, |this, session, cx| this.branch_refused(session, tx, status, cx));
+                self.with_session(call, cx, |this, session, cx| this.branch_failed(session, tx, status, None, cx));
             }
             Purpose::Change { call, side } => {
                 let failure = sent.request.response(status);
@@ -70,10 +103,15 @@ impl Switch {
                 });
             }
             Purpose::Target { call } => {
-                self.with_session(call, cx, |this, session, cx| this.target_refused(session, tx, status, cx));
+                self.with_session(call, cx, |this, session, cx| this.target_failed(session, tx, status, None, cx));
             }
             Purpose::Notify { call, dialog } => self.on_notify_answered(call, &dialog, status, cx),
             Purpose::Inform { call } => self.on_inform_response(call, status, cx),
+            Purpose::KeepAlive { trunk, target } => self.on_keep_alive(trunk, target, None, cx),
+            Purpose::Register { trunk } => self.on_registration(trunk, &sent, None, cx),
+            Purpose::Leave { ref registration, ref login } => {
+                self.on_leave(registration.as_ref().clone(), login.clone(), &sent, None, cx);
+            }
             Purpose::Farewell => {}
         }
     }
@@ -104,10 +142,7 @@ impl Switch {
         peer: Peer,
         cx: &mut Cx<'_>,
     ) {
-        let rings = self.sessions.get(&call).is_some_and(|session| match &session.phase {
-            Phase::Ringing(ringing) => ringing.branches.iter().any(|branch| branch.tx == tx),
-            Phase::Talking => false,
-        });
+        let rings = self.sessions.get(&call).is_some_and(|session| session.rings_at(tx).is_some());
         if !rings {
             if response.is_success() {
                 self.hang_up_orphan(tx, sent, &response, cx);
@@ -132,7 +167,13 @@ impl Switch {
             {
                 return Some(with_branch_replaced(session, tx, again));
             }
-            this.branch_refused(session, tx, response.status, cx)
+            let branch = session.rings_at(tx).filter(|_| is_challenge(response.status)).cloned();
+            if let Some(branch) = branch
+                && let Some(again) = this.prove_branch(&branch, Purpose::Ring { call }, &response, cx)
+            {
+                return Some(with_branch_replaced(session, tx, again));
+            }
+            this.branch_failed(session, tx, response.status, Some(&response), cx)
         });
     }
 
@@ -143,7 +184,8 @@ impl Switch {
         let cseq = sent.request.cseq().map_or(1, |cseq| cseq.seq);
         self.endpoint.ack(tx, dialog.ack(cseq, &sent.contact), peer, cx.now, &mut Dice(cx.shell));
         let bye = dialog.request(Method::Bye, &sent.contact);
-        self.send(bye, peer, sent.contact.clone(), Purpose::Farewell, cx);
+        let bye = self.send(bye, peer, sent.contact.clone(), Purpose::Farewell, cx);
+        self.belongs_to(bye, sent.trunk, 0);
     }
 
     /// A provisional answer: ringing, or early media, is passed on.
@@ -154,6 +196,11 @@ impl Switch {
         response: &Response,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
+        if let Phase::Ringing(ringing) = &mut session.phase
+            && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
+        {
+            branch.give_up_at = None;
+        }
         if response.status == 100 {
             return Some(session);
         }
@@ -229,6 +276,7 @@ impl Switch {
         let leg = &mut session.callee;
         leg.peer = Peer { connection: peer.connection, ..branch.peer };
         leg.contact.clone_from(&branch.contact);
+        leg.trunk = branch.line.map(|line| line.trunk);
         leg.learn_methods(&response.headers);
         leg.timer = Some(Timer::start(session_timer::negotiate_uac(response, &branch.timer_policy), cx.now));
         let cseq = branch.request.cseq().map_or(1, |cseq| cseq.seq);
@@ -259,7 +307,13 @@ impl Switch {
     }
 
     /// A device refused or cannot be reached. When it was the last one, the caller is told.
-    fn branch_refused(&mut self, mut session: Session, tx: ClientTx, refused: u16, cx: &mut Cx<'_>) -> Option<Session> {
+    pub(super) fn branch_refused(
+        &mut self,
+        mut session: Session,
+        tx: ClientTx,
+        refused: u16,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
         if session.path.is_some() {
             return self.flow_refused(session, tx, refused, cx);
         }
@@ -294,8 +348,10 @@ impl Switch {
         session_timer::offer(&mut invite.headers, &policy);
         let (peer, contact) = (branch.peer, branch.contact.clone());
         let (exchange, whom) = (branch.exchange.clone(), branch.whom.clone());
-        let mut again = self.send_branch(session, invite, peer, contact, exchange, whom, cx);
+        let purpose = Purpose::Ring { call: session.id() };
+        let mut again = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
         again.timer_policy = policy;
+        self.goes_over(&mut again, branch.line, branch.otherwise.clone(), branch.tries, cx);
         Some(again)
     }
 
@@ -316,7 +372,7 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> ClientTx {
         let tx = self.endpoint.request(request.clone(), peer, cx.now, &mut Dice(cx.shell));
-        self.sent.insert(tx, Sent { purpose, request, peer, contact, trunk: false });
+        self.sent.insert(tx, Sent { purpose, request, peer, contact, trunk: None, tries: 0 });
         tx
     }
 
@@ -331,11 +387,21 @@ impl Switch {
     }
 }
 
+impl Session {
+    /// The branch of the called side that an INVITE of ours belongs to.
+    fn rings_at(&self, tx: ClientTx) -> Option<&Branch> {
+        match &self.phase {
+            Phase::Ringing(ringing) => ringing.branches.iter().find(|branch| branch.tx == tx),
+            Phase::Talking => None,
+        }
+    }
+}
+
 /// Where in-dialog requests go: users over the flow that they came by (they are behind NAT more
 /// often than not), trunks to the first route or the contact where that is an address.
-pub(super) fn hop(peer: &Peer, dialog: &Dialog, trunk: bool) -> Peer {
+pub(super) fn hop(peer: &Peer, dialog: &Dialog, trunk: Option<TrunkId>) -> Peer {
     let next = dialog.next_hop();
-    match (trunk, next.host) {
+    match (trunk.is_some(), next.host) {
         // A socket of one family cannot reach the other.
         (true, Host::Ip(ip)) if !peer.transport.is_reliable() && ip.is_ipv4() == peer.local.is_ipv4() => {
             Peer { remote: SocketAddr::new(ip, next.port.unwrap_or(5060)), ..*peer }
@@ -344,7 +410,7 @@ pub(super) fn hop(peer: &Peer, dialog: &Dialog, trunk: bool) -> Peer {
     }
 }
 
-fn with_branch_replaced(mut session: Session, tx: ClientTx, again: Branch) -> Session {
+pub(super) fn with_branch_replaced(mut session: Session, tx: ClientTx, again: Branch) -> Session {
     if let Phase::Ringing(ringing) = &mut session.phase
         && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
     {

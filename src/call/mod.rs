@@ -14,7 +14,9 @@ mod encryption;
 mod end;
 mod flowing;
 mod fork;
+mod identity;
 mod info;
+mod lockout;
 mod modify;
 mod path;
 mod prompts;
@@ -24,15 +26,18 @@ mod setup;
 mod status;
 mod switch;
 mod transfer;
+mod trunks;
 
+pub use identity::Wish;
 pub use info::{InfoError, key_of_info};
+pub use lockout::LockView;
 pub use path::{Action, Event as PathEvent, Moment, Path, Start, Unable};
 pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user};
 pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};
 
 use crate::audio::Tone;
-use crate::base::{CallId, CompanyId, Random, Rate, Side};
+use crate::base::{CallId, CompanyId, Random, Rate, Side, UserId};
 use crate::ledger::{CallRecord, Change, Joined, Party};
 use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
 use crate::policy::Rules;
@@ -150,6 +155,52 @@ pub enum Shortage {
     Calls(usize),
     #[error("the service is stopping")]
     Stopping,
+    #[error("the trunk {trunk} carries {limit} calls already, which is its limit")]
+    Trunk { trunk: String, limit: u32 },
+    #[error("no trunk of the company answers")]
+    NoTrunk,
+    #[error("the trunk's host {0} is not known yet")]
+    Unresolved(String),
+}
+
+/// Something that happened, for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Note {
+    #[error("target {target} of trunk {trunk} {}", if *.usable { "answers again" } else { "is skipped: it does not answer, or asked to be left alone" })]
+    Target { trunk: String, target: String, usable: bool },
+    #[error("registered at trunk {trunk} for {expires_s} s")]
+    Registered { trunk: String, expires_s: u64 },
+    #[error("not registered at trunk {trunk}: {problem}")]
+    NotRegistered { trunk: String, problem: String },
+    #[error("challenge of trunk {trunk}: {problem}")]
+    NotProven { trunk: String, problem: String },
+    #[error("call {call} goes out another way after {status}")]
+    NextTarget { call: CallId, status: u16 },
+    #[error("too many wrong passwords: {what} is locked for {seconds} s, see `telegraphone lockout list`")]
+    LockedOut { what: String, seconds: u64 },
+    #[error("a call of user {user} of company {company} was refused: {why}")]
+    Refused { company: String, user: UserId, why: String },
+    #[error("call {call} of company {company} was not forwarded outside: {why}")]
+    NotForwarded { company: String, call: CallId, why: String },
+    #[error("a call through trunk {trunk} goes in circles and was refused")]
+    Loop { trunk: String },
+}
+
+impl Note {
+    /// Whether somebody should look at it.
+    pub const fn is_warning(&self) -> bool {
+        match self {
+            Note::Target { usable, .. } => !*usable,
+            Note::NotRegistered { .. }
+            | Note::NotProven { .. }
+            | Note::NextTarget { .. }
+            | Note::LockedOut { .. }
+            | Note::Refused { .. }
+            | Note::NotForwarded { .. }
+            | Note::Loop { .. } => true,
+            Note::Registered { .. } => false,
+        }
+    }
 }
 
 /// Everything outside: what the shell does for calls.
@@ -174,6 +225,8 @@ pub trait Shell: Random {
     fn save(&mut self, record: &CallRecord);
     /// Policy said to record, and no recording can be made.
     fn not_recorded(&mut self, record: &CallRecord, problem: &str);
+    /// Something happened that belongs into the log.
+    fn note(&mut self, note: &Note);
     /// The address that a trunk's host name stands for, if it is known by now.
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr>;
 }

@@ -50,7 +50,7 @@ impl Switch {
             }
             let leg = session.leg_mut(side);
             // A phone behind NAT, or with a new connection, is reached where it speaks from now.
-            if !leg.trunk && peer.transport == leg.peer.transport {
+            if leg.trunk.is_none() && peer.transport == leg.peer.transport {
                 leg.peer = peer;
             }
             match request.method {
@@ -264,7 +264,9 @@ impl Switch {
         if let Some(body) = body {
             request = request.with_body("application/sdp", body);
         }
+        let trunk = leg.trunk;
         let tx = self.send(request.clone(), peer, contact, Purpose::Change { call, side }, cx);
+        self.belongs_to(tx, trunk, 0);
         session.leg_mut(side).ours = Some(Change { tx, request, for_other });
     }
 
@@ -503,7 +505,9 @@ impl Switch {
         let Some(dialog) = &mut leg.dialog else { return };
         let request = dialog.request(Method::Info, &leg.contact).with_body("application/dtmf-relay", relay_body(key));
         let (peer, contact) = (hop(&leg.peer, dialog, leg.trunk), leg.contact.clone());
-        self.send(request, peer, contact, Purpose::Inform { call }, cx);
+        let trunk = leg.trunk;
+        let tx = self.send(request, peer, contact, Purpose::Inform { call }, cx);
+        self.belongs_to(tx, trunk, 0);
     }
 }
 

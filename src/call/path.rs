@@ -97,8 +97,8 @@ pub enum Action {
     Wait { seconds: u16 },
     /// Ring every device of these users; `None`: as long as the service lets.
     Ring { users: Vec<UserId>, seconds: Option<u16> },
-    /// Out through a trunk, to an E.164 number.
-    Dial { e164: String },
+    /// Out through a trunk, to an E.164 number; `user`: who has chosen to be reached there.
+    Dial { e164: String, user: Option<UserId> },
     /// Refuse the call with this status, or end it where it was answered for a prompt.
     End { cause: u16 },
 }
@@ -260,7 +260,7 @@ impl Path {
                 Some(Action::Ask { prompt: prompt.clone() })
             }
             Step::Ring { target, how, seconds, next } => self.ring(target, *how, *seconds, next.clone(), moment),
-            Step::Forward { to } => Some(self.forward(to, moment)),
+            Step::Forward { to } => Some(self.forward(to, None, moment)),
             Step::Hangup { cause } => Some(self.end(*cause)),
         }
     }
@@ -331,12 +331,12 @@ impl Path {
             Unable::Refused(_) => None,
         });
         match way {
-            Some(to) => self.forward(to, moment),
+            Some(to) => self.forward(to, only, moment),
             None => self.walk(next, moment),
         }
     }
 
-    fn forward(&mut self, to: &ForwardTo, moment: Moment<'_>) -> Action {
+    fn forward(&mut self, to: &ForwardTo, user: Option<UserId>, moment: Moment<'_>) -> Action {
         self.forwards += 1;
         if self.forwards > MOST_FORWARDS {
             return self.end(LOOP);
@@ -354,7 +354,7 @@ impl Path {
                         // Whoever does not answer out there ends the path.
                         self.waiting =
                             Waiting::Ringing { only: None, rest: VecDeque::new(), seconds: None, next: None };
-                        return Action::Dial { e164: e164.clone() };
+                        return Action::Dial { e164: e164.clone(), user };
                     }
                 }
             }

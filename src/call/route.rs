@@ -1,12 +1,14 @@
 //! Where a call goes: pure functions of the directory that say why not.
 
+use super::identity::{Wish, is_withheld, outside_party};
 use super::path::Start;
 use crate::base::{CompanyId, Direction, NumberId, TrunkId, UserId};
-use crate::directory::{Directory, Number, ShortNumber, User, normalise_number, short_number};
+use crate::directory::{
+    Barred, Company, Directory, Number, ShortNumber, Trunk, User, may_call, normalise_number, short_number,
+};
 use crate::ledger::Party;
 use crate::sip::message::Request;
 use crate::sip::uri::Uri;
-use std::net::IpAddr;
 use thiserror::Error;
 
 /// Who is at the calling end.
@@ -16,6 +18,8 @@ pub struct Origin {
     pub caller: Party,
     /// Through which trunk it came.
     pub trunk: Option<TrunkId>,
+    /// The caller's number is not shown to the called party.
+    pub withheld: bool,
 }
 
 /// Where the call goes.
@@ -37,9 +41,8 @@ pub enum Target {
     User(UserId),
     /// As a call flow says, or the ways that a user has chosen for calls that they cannot take.
     Path(Start),
-    /// Out through a trunk, to an E.164, emergency or service number, with the caller id of ours.
+    /// Out through one of the company's trunks, to an E.164, emergency or service number, with the caller id of ours.
     Trunk {
-        trunk: TrunkId,
         called: String,
         caller_id: String,
     },
@@ -54,6 +57,10 @@ pub enum NoRoute {
     Unrouted(String),
     #[error("no caller id: the user has no number and the company no default number")]
     NoCallerId,
+    #[error("{0} is not a number that this user may call as")]
+    NotYours(String),
+    #[error(transparent)]
+    Barred(#[from] Barred),
     #[error("the company has no trunk")]
     NoTrunk,
 }
@@ -62,17 +69,36 @@ impl NoRoute {
     pub const fn status(&self) -> u16 {
         match self {
             NoRoute::Unknown(_) | NoRoute::Unrouted(_) => 404,
-            NoRoute::NoCallerId => 403,
+            NoRoute::NoCallerId | NoRoute::NotYours(_) | NoRoute::Barred(_) => 403,
             NoRoute::NoTrunk => 503,
         }
+    }
+
+    /// What the log may know: no number of people.
+    pub fn for_log(&self) -> String {
+        match self {
+            NoRoute::NotYours(_) => "the caller id is not a number of this user".to_owned(),
+            NoRoute::Unknown(_) | NoRoute::Unrouted(_) => "the number leads nowhere".to_owned(),
+            NoRoute::NoCallerId | NoRoute::Barred(_) | NoRoute::NoTrunk => self.to_string(),
+        }
+    }
+
+    /// Reason (RFC 3326) of what is refused on purpose: Q.850's "call rejected", and why.
+    pub fn reason_header(&self) -> Option<String> {
+        let refused = match self {
+            NoRoute::NoCallerId | NoRoute::NotYours(_) | NoRoute::Barred(_) => true,
+            NoRoute::Unknown(_) | NoRoute::Unrouted(_) | NoRoute::NoTrunk => false,
+        };
+        let text: String = self.to_string().chars().filter(|c| !matches!(c, '"' | '\\') && !c.is_control()).collect();
+        refused.then(|| format!("Q.850;cause=21;text=\"{text}\""))
     }
 }
 
 /// A call of an authenticated user to what was dialled.
-pub fn route_from_user(directory: &Directory, user: &User, dialled: &str) -> Result<Destination, NoRoute> {
+pub fn route_from_user(directory: &Directory, user: &User, dialled: &str, wish: &Wish) -> Result<Destination, NoRoute> {
     let unknown = || NoRoute::Unknown(dialled.to_owned());
     let company = directory.company(user.company).ok_or_else(unknown)?;
-    let origin = Origin { company: company.id, caller: party_of(user), trunk: None };
+    let origin = Origin { company: company.id, caller: party_of(user), trunk: None, withheld: wish.withheld };
     let service = match short_number(dialled, company) {
         // Before all else: nothing that comes below may stand in its way.
         Some(ShortNumber::Emergency(called)) => return for_help(directory, user, origin, called),
@@ -83,8 +109,13 @@ pub fn route_from_user(directory: &Directory, user: &User, dialled: &str) -> Res
         return Ok(internal(origin, callee, None));
     }
     if let Some(called) = service {
-        return through_a_trunk(directory, user, origin, called);
+        let number = caller_number(directory, user, company, None, wish)?;
+        return through_a_trunk(directory, origin, called, number);
     }
+    let (chosen, dialled) = match directory.by_dial_prefix(company.id, dialled) {
+        Some((number, rest)) => (Some(number), rest),
+        None => (None, dialled),
+    };
     let called = normalise_number(dialled, company).ok_or_else(unknown)?;
     // A company number dialled from inside is an internal call; another company's number is
     // reached through a trunk like anybody's.
@@ -99,20 +130,25 @@ pub fn route_from_user(directory: &Directory, user: &User, dialled: &str) -> Res
             emergency: false,
         });
     }
-    through_a_trunk(directory, user, origin, called)
+    may_call(company, Some(user), &called)?;
+    let number = caller_number(directory, user, company, chosen, wish)?;
+    through_a_trunk(directory, origin, called, number)
 }
 
-/// Out to `called`, with the user's caller id.
-fn through_a_trunk(directory: &Directory, user: &User, origin: Origin, called: String) -> Result<Destination, NoRoute> {
-    let number = directory.caller_id_of(user).ok_or(NoRoute::NoCallerId)?;
-    let caller_id = directory.number(number).ok_or(NoRoute::NoCallerId)?.e164.clone();
-    let trunk = directory.trunks_of(user.company).next().ok_or(NoRoute::NoTrunk)?;
+/// Out to `called`, as `number`.
+fn through_a_trunk(
+    directory: &Directory,
+    origin: Origin,
+    called: String,
+    number: &Number,
+) -> Result<Destination, NoRoute> {
+    directory.trunks_of(origin.company).next().ok_or(NoRoute::NoTrunk)?;
     Ok(Destination {
         direction: Direction::Outbound,
         origin,
         callee: Party { user: None, address: called.clone(), name: String::new() },
-        number: Some(number),
-        target: Target::Trunk { trunk: trunk.id, called, caller_id },
+        number: Some(number.id),
+        target: Target::Trunk { called, caller_id: number.e164.clone() },
         emergency: false,
     })
 }
@@ -120,21 +156,45 @@ fn through_a_trunk(directory: &Directory, user: &User, origin: Origin, called: S
 /// An emergency call. It needs a trunk and nothing else: without a caller id of the user or the
 /// company it takes any number of the company, for the call back, and goes without one at the last.
 fn for_help(directory: &Directory, user: &User, origin: Origin, called: String) -> Result<Destination, NoRoute> {
-    let trunk = directory.trunks_of(user.company).next().ok_or(NoRoute::NoTrunk)?;
+    directory.trunks_of(user.company).next().ok_or(NoRoute::NoTrunk)?;
     let usual = directory.caller_id_of(user).and_then(|id| directory.number(id));
     let number = usual.or_else(|| directory.numbers_of(user.company).next());
+    let caller_id = number.map_or_else(|| "anonymous".to_owned(), |number| number.e164.clone());
     Ok(Destination {
         direction: Direction::Outbound,
         origin,
         callee: Party { user: None, address: called.clone(), name: String::new() },
         number: number.map(|number| number.id),
-        target: Target::Trunk {
-            trunk: trunk.id,
-            called,
-            caller_id: number.map_or_else(|| "anonymous".to_owned(), |number| number.e164.clone()),
-        },
+        target: Target::Trunk { called, caller_id },
         emergency: true,
     })
+}
+
+/// The number that the user chose for this call, by dial prefix or by P-Preferred-Identity, else
+/// the usual one. A phone that names its own extension there has chosen nothing.
+fn caller_number<'a>(
+    directory: &'a Directory,
+    user: &User,
+    company: &Company,
+    chosen: Option<&'a Number>,
+    wish: &Wish,
+) -> Result<&'a Number, NoRoute> {
+    let said = wish.number.as_deref().filter(|said| *said != user.extension && *said != user.auth_name);
+    let number = match (chosen, said) {
+        (Some(number), _) => number,
+        (None, Some(said)) => normalise_number(said, company)
+            .and_then(|e164| directory.number_by_e164(&e164))
+            .filter(|number| number.company == company.id)
+            .ok_or_else(|| NoRoute::NotYours(said.to_owned()))?,
+        (None, None) => {
+            let usual = directory.caller_id_of(user).ok_or(NoRoute::NoCallerId)?;
+            return directory.number(usual).ok_or(NoRoute::NoCallerId);
+        }
+    };
+    match directory.may_call_as(user, number) {
+        true => Ok(number),
+        false => Err(NoRoute::NotYours(number.e164.clone())),
+    }
 }
 
 fn internal(origin: Origin, callee: &User, number: Option<NumberId>) -> Destination {
@@ -167,61 +227,62 @@ pub(super) fn called_number_leads(directory: &Directory, number: &Number) -> Opt
 }
 
 /// Out through a trunk, for a call to `number` that is sent on: with that number as caller id,
-/// else the company's default.
+/// else the company's default. Where `user` has chosen to be reached there, their list of
+/// destinations holds, else the company's.
 pub(super) fn onward(
     directory: &Directory,
     company: CompanyId,
     number: Option<NumberId>,
+    user: Option<UserId>,
     called: &str,
 ) -> Result<Target, NoRoute> {
-    let default = directory.company(company).and_then(|company| company.default_number);
-    let number = number.or(default).and_then(|id| directory.number(id)).ok_or(NoRoute::NoCallerId)?;
-    let trunk = directory.trunks_of(company).next().ok_or(NoRoute::NoTrunk)?;
-    Ok(Target::Trunk { trunk: trunk.id, called: called.to_owned(), caller_id: number.e164.clone() })
+    let of = directory.company(company).ok_or_else(|| NoRoute::Unknown(called.to_owned()))?;
+    may_call(of, user.and_then(|id| directory.user(id)), called)?;
+    let number = number.or(of.default_number).and_then(|id| directory.number(id)).ok_or(NoRoute::NoCallerId)?;
+    directory.trunks_of(company).next().ok_or(NoRoute::NoTrunk)?;
+    Ok(Target::Trunk { called: called.to_owned(), caller_id: number.e164.clone() })
 }
 
-/// A call that comes from the address of a trunk: the called number picks the company. `None` when
-/// no trunk has that address.
-pub fn route_from_trunk(
-    directory: &Directory,
-    from: IpAddr,
-    request: &Request,
-) -> Option<Result<Destination, NoRoute>> {
-    let trunks = directory.trunks_from(from);
-    if trunks.is_empty() {
-        return None;
-    }
-    let dialled = user_part(&request.uri);
-    for trunk in trunks.iter().filter_map(|id| directory.trunk(*id)) {
+/// A call that comes from one of `trunks`: the called number picks the company, and the trunk.
+pub fn route_from_trunk(directory: &Directory, trunks: &[&Trunk], request: &Request) -> Result<Destination, NoRoute> {
+    let dialled = called_names(request);
+    for trunk in trunks {
         let Some(company) = directory.company(trunk.company) else { continue };
-        let Some(called) = called_number(&dialled, company) else { continue };
-        let Some(number) = directory.number_by_e164(&called).filter(|number| number.company == company.id) else {
-            continue;
-        };
-        let Some((callee, target)) = called_number_leads(directory, number) else {
-            return Some(Err(NoRoute::Unrouted(called)));
-        };
-        let origin = Origin { company: company.id, caller: outside_party(request, company), trunk: Some(trunk.id) };
-        return Some(Ok(Destination {
+        let read = |said: &String| trunk.settings.number_format.read(said, company);
+        let ours = |called: String| directory.number_by_e164(&called).filter(|number| number.company == company.id);
+        let Some(number) = dialled.iter().filter_map(read).find_map(ours) else { continue };
+        let (callee, target) =
+            called_number_leads(directory, number).ok_or_else(|| NoRoute::Unrouted(number.e164.clone()))?;
+        let caller = outside_party(request, trunk, company);
+        let withheld = is_withheld(request);
+        let origin = Origin { company: company.id, caller, trunk: Some(trunk.id), withheld };
+        return Ok(Destination {
             direction: Direction::Inbound,
             origin,
             callee,
             number: Some(number.id),
             target,
             emergency: false,
-        }));
+        });
     }
-    Some(Err(NoRoute::Unknown(dialled)))
+    Err(NoRoute::Unknown(user_part(&request.uri)))
 }
 
-/// Carriers write numbers with or without the plus sign.
-fn called_number(dialled: &str, company: &crate::directory::Company) -> Option<String> {
-    let bare = dialled.trim_start_matches('+');
-    let with_plus = normalise_number(&format!("+{bare}"), company);
-    match dialled.starts_with("00") {
-        true => normalise_number(dialled, company),
-        false => with_plus.or_else(|| normalise_number(dialled, company)),
-    }
+/// Where a carrier may have written the called number: a trunk that registers is often called by
+/// its user name, with the number in P-Called-Party-ID (RFC 7315 §4.2) or To.
+fn called_names(request: &Request) -> Vec<String> {
+    let party = request.headers.address("P-Called-Party-ID").ok().map(|address| user_part(&address.uri));
+    let to = request.to().ok().map(|address| user_part(&address.uri));
+    [Some(user_part(&request.uri)), party, to].into_iter().flatten().collect()
+}
+
+/// The company of the called number, where the domain names none and the company has a trunk that
+/// proves itself by digest: such a trunk may call us by our address.
+pub fn company_of_called<'a>(directory: &'a Directory, request: &Request) -> Option<&'a Company> {
+    let called = user_part(&request.uri);
+    let number = directory.number_by_e164(&format!("+{}", called.trim_start_matches('+').trim_start_matches("00")))?;
+    let proves = directory.trunks_of(number.company).any(|trunk| trunk.inbound.is_some());
+    directory.company(number.company).filter(|_| proves)
 }
 
 /// The user part of a URI, unescaped; of a `tel:` URI the number.
@@ -231,13 +292,4 @@ pub fn user_part(uri: &Uri) -> String {
 
 fn party_of(user: &User) -> Party {
     Party { user: Some(user.id), address: user.extension.clone(), name: user.name.clone() }
-}
-
-fn outside_party(request: &Request, company: &crate::directory::Company) -> Party {
-    let Ok(from) = request.from() else {
-        return Party { address: "anonymous".to_owned(), ..Party::default() };
-    };
-    let said = from.uri.user_unescaped().unwrap_or_else(|| "anonymous".to_owned());
-    let address = called_number(&said, company).unwrap_or(said);
-    Party { user: None, address, name: from.display.unwrap_or_default() }
 }

@@ -6,7 +6,7 @@ use super::path::Path;
 use super::setup::Ringing;
 use super::transfer::Transfer;
 use crate::audio::Coding;
-use crate::base::{CallId, CompanyId, Side, Time, UserId};
+use crate::base::{CallId, CompanyId, Side, Time, TrunkId, UserId};
 use crate::directory::Settings;
 use crate::ledger::CallRecord;
 use crate::media::{LegMedia, PlayId};
@@ -48,6 +48,8 @@ pub struct Session {
     pub plays: u32,
     /// A place in the call that is about to be taken.
     pub transfer: Option<Box<Transfer>>,
+    /// The caller's number is not shown to those who are called.
+    pub withheld: bool,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,8 @@ pub struct Leg {
     pub exchange: OfferAnswer,
     pub port: LegPort,
     pub user: Option<UserId>,
-    pub trunk: bool,
+    /// Through which trunk it comes or goes.
+    pub trunk: Option<TrunkId>,
     pub timer: Option<Timer>,
     /// What the far side says that it understands (Allow).
     pub allows_info: bool,
@@ -163,10 +166,13 @@ impl Session {
     /// When the session next wants to be called.
     pub fn next_timeout(&self) -> Option<Time> {
         match &self.phase {
-            Phase::Ringing(ringing) => Some(ringing.deadline),
+            Phase::Ringing(ringing) => {
+                let patience = ringing.branches.iter().filter_map(|branch| branch.give_up_at);
+                patience.chain([ringing.deadline]).min()
+            }
             Phase::Talking => {
                 let timers = [&self.caller, &self.callee].into_iter().filter_map(|leg| leg.timer);
-                let transfer = self.transfer.as_ref().map(|transfer| transfer.deadline);
+                let transfer = self.transfer.as_ref().and_then(|transfer| transfer.next_timeout());
                 timers.flat_map(|timer| [timer.refresh_at, Some(timer.ends_at)]).flatten().chain(transfer).min()
             }
         }

@@ -1,14 +1,17 @@
 //! From the INVITE to the answer: offers, ringing devices, early media.
 
+use super::auth::Identity;
 use super::codecs::{accepted, can_answer, offer_again, offer_unasked, offer_upon};
 use super::encryption::{admit_caller, contact_for, exchange, safe_ways, warn_of_open_keys};
 use super::fork::Branch;
+use super::identity::{Wish, anonymous, is_loop};
 use super::path::{Event, Path};
-use super::route::{Destination, NoRoute, Target, route_from_trunk, route_from_user, user_part};
+use super::route::{Destination, NoRoute, Target, company_of_called, route_from_trunk, route_from_user, user_part};
 use super::session::{Leg, Phase, Session, Timer};
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
-use super::{LegPort, MediaOrder, Preparation, Shell, Shortage, status};
-use crate::base::{CallId, Side, Time, UserId};
+use super::trunks::OnTrunk;
+use super::{LegPort, MediaOrder, Note, Preparation, Shell, Shortage, status};
+use crate::base::{CallId, Side, Time, TrunkId, UserId};
 use crate::directory::{Directory, NumberRecording, OnRecordingFailure, Settings};
 use crate::ledger::{CallRecord, EndReason, Outcome, Party};
 use crate::media::{BridgeConfig, PlayId};
@@ -20,6 +23,7 @@ use crate::sip::message::{Method, Request, Response};
 use crate::sip::session_timer;
 use crate::sip::uri::{NameAddr, Uri};
 use crate::sip::{Peer, Transport, token};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What a call is before its answer.
@@ -45,7 +49,6 @@ pub struct Ringing {
 #[derive(Clone, Debug)]
 pub struct Whom {
     pub user: Option<UserId>,
-    pub trunk: bool,
     pub party: Party,
 }
 
@@ -82,18 +85,71 @@ impl Switch {
         if request.max_forwards() == Some(0) {
             return Err(Box::new(request.response(483)));
         }
-        let refusal = |error: &NoRoute| Box::new(request.response(error.status()).with_reason(&error.to_string()));
-        if !claims_to_be_user(directory, request)
-            && let Some(routed) = route_from_trunk(directory, peer.remote.ip(), request)
-        {
-            return routed.map_err(|error| refusal(&error));
+        let refusal = |error: &NoRoute| {
+            let response = request.response(error.status()).with_reason(&error.to_string());
+            match error.reason_header() {
+                Some(reason) => Box::new(response.with_header("Reason", reason)),
+                None => Box::new(response),
+            }
+        };
+        let trunks = self.trunks_at(directory, peer.remote.ip());
+        if !trunks.is_empty() && !claims_to_be_user(directory, request) {
+            let to = route_from_trunk(directory, &trunks, request).map_err(|error| refusal(&error))?;
+            return self.room_on_trunk(to, directory, request, cx);
         }
-        let company = directory.company_of_domain(&request.uri.host.to_string());
+        let domain = directory.company_of_domain(&request.uri.host.to_string());
+        let company = domain.or_else(|| company_of_called(directory, request));
         let Some(company) = company else {
             return Err(Box::new(request.response(404).with_reason("This domain is not served here")));
         };
-        let user = self.auth.verify(request, company, directory, cx.now, &mut Dice(cx.shell)).map_err(Box::new)?;
-        route_from_user(directory, user, &user_part(&request.uri)).map_err(|error| refusal(&error))
+        let source = peer.remote.ip();
+        let caller = self.auth.verify_any(request, company, directory, source, cx.now, &mut Dice(cx.shell));
+        match caller.map_err(Box::new)? {
+            Identity::User(user) => {
+                let routed = route_from_user(directory, user, &user_part(&request.uri), &Wish::of(request));
+                routed.map_err(|error| {
+                    if error.status() == 403 {
+                        let (company, why) = (company.key.clone(), error.for_log());
+                        cx.shell.note(&Note::Refused { company, user: user.id, why });
+                    }
+                    refusal(&error)
+                })
+            }
+            Identity::Trunk(trunk) if !trunk.lets_in(peer.remote.ip()) => {
+                Err(Box::new(request.response(403).with_reason("This trunk is not used from this address")))
+            }
+            Identity::Trunk(trunk) => {
+                let to = route_from_trunk(directory, &[trunk], request).map_err(|error| refusal(&error))?;
+                self.room_on_trunk(to, directory, request, cx)
+            }
+        }
+    }
+
+    /// A call that comes in over a trunk that carries as many as it may is 503 for the carrier, one
+    /// that goes in circles 482.
+    fn room_on_trunk(
+        &self,
+        to: Destination,
+        directory: &Directory,
+        request: &Request,
+        cx: &mut Cx<'_>,
+    ) -> Result<Destination, Box<Response>> {
+        let trunk = to.origin.trunk.and_then(|id| directory.trunk(id));
+        let number = to.number.and_then(|id| directory.number(id));
+        let company = directory.company(to.origin.company);
+        if let (Some(trunk), Some(number), Some(company)) = (trunk, number, company) {
+            let ours: Vec<String> =
+                self.config.listeners.iter().map(|listener| self.endpoint.advertised(listener.local)).collect();
+            let read = |said: &str| trunk.settings.number_format.read(said, company);
+            if is_loop(request, &number.e164, &ours, read) {
+                cx.shell.note(&Note::Loop { trunk: trunk.name.clone() });
+                return Err(Box::new(request.response(482)));
+            }
+        }
+        match trunk.and_then(|trunk| self.full(trunk)) {
+            Some(shortage) => Err(Box::new(unavailable(request, &shortage))),
+            None => Ok(to),
+        }
     }
 
     /// Limits that people set do not hold for an emergency call. One that is stopping refuses it
@@ -156,7 +212,7 @@ impl Switch {
         let (caller_port, callee_port) = self
             .open_media(call, &peer, &first_peer, cx)
             .map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
-        let mut caller = self.leg(peer, caller_exchange, caller_port, to.origin.caller.user, to.origin.trunk.is_some());
+        let mut caller = self.leg(peer, caller_exchange, caller_port, to.origin.caller.user, to.origin.trunk);
         caller.contact = contact_for(&request.uri.scheme, caller.contact);
         caller.learn_methods(&request.headers);
         caller.timer = Some(Timer::start(timer, cx.now));
@@ -172,9 +228,10 @@ impl Switch {
             Target::User(_) | Target::Trunk { .. } => None,
         };
         let led = path.is_some();
-        let whom = Whom { user: callee_user, trunk: callee_user.is_none(), party: to.callee.clone() };
+        let whom = Whom { user: callee_user, party: to.callee.clone() };
         let callee_exchange = OfferAnswer::new(session_id(cx.shell));
-        let callee = self.leg(first_peer, callee_exchange, callee_port, callee_user, callee_user.is_none());
+        let trunk = ways.first().and_then(|way| way.line).map(|line| line.trunk);
+        let callee = self.leg(first_peer, callee_exchange, callee_port, callee_user, trunk);
         let session = Session {
             record: CallRecord {
                 id: call,
@@ -205,6 +262,7 @@ impl Switch {
             path,
             plays: 0,
             transfer: None,
+            withheld: to.origin.withheld,
         };
         warn_of_open_keys(&session);
         let bridge = self.bridge_config(&session, directory, cx);
@@ -255,7 +313,7 @@ impl Switch {
         exchange: OfferAnswer,
         port: LegPort,
         user: Option<crate::base::UserId>,
-        trunk: bool,
+        trunk: Option<TrunkId>,
     ) -> Leg {
         Leg {
             peer,
@@ -275,7 +333,7 @@ impl Switch {
         }
     }
 
-    fn contact_on(&self, peer: &Peer) -> String {
+    pub(super) fn contact_on(&self, peer: &Peer) -> String {
         let host = self.endpoint.advertised(peer.local);
         match peer.transport {
             Transport::Udp => format!("<sip:telegraphone@{host}>"),
@@ -302,7 +360,7 @@ impl Switch {
 
     /// The ways to reach the called side: each device of a user, or the trunk.
     pub(super) fn ways_to(
-        &self,
+        &mut self,
         to: &Destination,
         directory: &Directory,
         request: &Request,
@@ -315,8 +373,12 @@ impl Switch {
             Target::User(user) => {
                 let domain = directory.company(to.origin.company).and_then(|company| company.domains.first());
                 let host = domain.cloned().unwrap_or_default();
-                let from =
-                    NameAddr::new(Uri::sip(&to.origin.caller.address, &host)).with_display(&to.origin.caller.name);
+                let from = match to.origin.withheld {
+                    true => anonymous(),
+                    false => {
+                        NameAddr::new(Uri::sip(&to.origin.caller.address, &host)).with_display(&to.origin.caller.name)
+                    }
+                };
                 let called = NameAddr::new(Uri::sip(&to.callee.address, &host)).with_display(&to.callee.name);
                 let devices = self.registrar.devices(*user, cx.now);
                 let ways: Vec<Way> = devices
@@ -326,6 +388,9 @@ impl Switch {
                         peer: device.flow,
                         from: from.clone(),
                         to: called.clone(),
+                        headers: Vec::new(),
+                        line: None,
+                        otherwise: VecDeque::new(),
                     })
                     .collect();
                 match ways.is_empty() {
@@ -333,28 +398,10 @@ impl Switch {
                     false => Ok(ways),
                 }
             }
-            Target::Trunk { trunk, called, caller_id } => {
-                let trunk = directory.trunk(*trunk).ok_or_else(|| refuse(503, "The trunk is gone"))?;
-                let remote = cx.shell.resolve(&trunk.host, trunk.port).ok_or_else(|| {
-                    Box::new(
-                        request
-                            .response(503)
-                            .with_reason("The trunk's host is not known yet")
-                            .with_header("Retry-After", RETRY_AFTER),
-                    )
-                })?;
-                let transport = match trunk.transport {
-                    crate::directory::Transport::Udp => Transport::Udp,
-                    crate::directory::Transport::Tcp => Transport::Tcp,
-                    crate::directory::Transport::Tls => Transport::Tls,
-                };
-                let listener =
-                    self.listener(transport, remote).ok_or_else(|| refuse(503, "No listener reaches the trunk"))?;
-                let peer = Peer { transport, local: listener.local, remote, connection: None };
-                let ours = self.endpoint.advertised(listener.local);
-                let uri = Uri::sip(called, &remote.to_string());
-                let from = NameAddr::new(Uri::sip(caller_id, &ours));
-                Ok(vec![Way { to: NameAddr::new(uri.clone()), uri, peer, from }])
+            Target::Trunk { called, caller_id } => {
+                let company = directory.company(to.origin.company).ok_or_else(|| refuse(404, "No such company"))?;
+                let way = self.way_out(to, company, directory, (called, caller_id), request, cx);
+                way.map(|way| vec![way]).map_err(|shortage| Box::new(unavailable(request, &shortage)))
             }
         }
     }
@@ -419,9 +466,15 @@ impl Switch {
             invite.headers.push("Max-Forwards", forwards.to_string());
             invite.headers.push("Contact", contact.clone());
             invite.headers.push("Allow", self.endpoint.capabilities().allow());
+            for (name, value) in &way.headers {
+                invite.headers.push(name, value.clone());
+            }
             session_timer::offer(&mut invite.headers, &self.config.session_timer);
             let invite = invite.with_body("application/sdp", offer);
-            branches.push(self.send_branch(session, invite, way.peer, contact, exchange, whom, cx));
+            let purpose = Purpose::Ring { call: session.id() };
+            let mut branch = self.send_branch(purpose, invite, way.peer, contact, exchange, whom, cx);
+            self.goes_over(&mut branch, way.line, way.otherwise, 0, cx);
+            branches.push(branch);
         }
         branches
     }
@@ -429,7 +482,7 @@ impl Switch {
     #[allow(clippy::too_many_arguments, reason = "two call sites; each is a part of the branch")]
     pub(super) fn send_branch(
         &mut self,
-        session: &Session,
+        purpose: Purpose,
         invite: Request,
         peer: Peer,
         contact: String,
@@ -438,11 +491,22 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Branch {
         let tx = self.endpoint.request(invite.clone(), peer, cx.now, &mut Dice(cx.shell));
-        let purpose = Purpose::Ring { call: session.id() };
-        let sent = Sent { purpose, request: invite.clone(), peer, contact: contact.clone(), trunk: whom.trunk };
+        let sent = Sent { purpose, request: invite.clone(), peer, contact: contact.clone(), trunk: None, tries: 0 };
         self.sent.insert(tx, sent);
-        let timer_policy = self.config.session_timer;
-        Branch { tx, request: invite, peer, contact, exchange, whom, timer_policy, early: None }
+        Branch {
+            tx,
+            request: invite,
+            peer,
+            contact,
+            exchange,
+            whom,
+            timer_policy: self.config.session_timer,
+            early: None,
+            line: None,
+            otherwise: VecDeque::new(),
+            give_up_at: None,
+            tries: 0,
+        }
     }
 
     /// Our answer to the caller's offer, made once. `spoken`: what the called side speaks; `flow`:
@@ -624,11 +688,18 @@ fn flow_of_callee(session: &Session) -> Flow {
 }
 
 /// A way to the called side.
-pub(super) struct Way {
+#[derive(Clone, Debug)]
+pub struct Way {
     pub uri: Uri,
     pub peer: Peer,
     pub from: NameAddr,
     pub to: NameAddr,
+    /// What else the INVITE says of the caller.
+    pub headers: Vec<(String, String)>,
+    /// Through which trunk, if any.
+    pub line: Option<OnTrunk>,
+    /// Ways to take instead, one after the other, where this one fails.
+    pub otherwise: VecDeque<Way>,
 }
 
 /// A phone may share its address with a carrier (one router): its From says so, and the digest

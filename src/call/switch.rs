@@ -2,11 +2,13 @@
 //! operator goes to the session that it concerns.
 
 use super::auth::Authenticator;
+use super::lockout::{LockView, Locked};
 use super::session::{CallView, Phase, Session};
 use super::transfer::Leavers;
-use super::{MediaOrder, Shell};
-use crate::base::{CallId, Side, Span, Time, UserId, Wall};
-use crate::directory::{Directory, OnRecordingFailure};
+use super::trunks::Lines;
+use super::{MediaOrder, Note, Shell};
+use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
+use crate::directory::{Directory, Login, OnRecordingFailure};
 use crate::ledger::{By, Change, EndReason, How, Refusal};
 use crate::media::Fact;
 use crate::policy::{Command, Verdict, decide};
@@ -17,6 +19,7 @@ use crate::sip::message::{Message, Method, Request};
 use crate::sip::parse::ParseError;
 use crate::sip::session_timer::Policy;
 use crate::sip::{ConnectionId, Peer, Transport};
+use crate::trunk::Registration;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,6 +63,12 @@ pub(super) enum Purpose {
     Inform { call: CallId },
     /// BYE: whatever comes of it, the dialog is over.
     Farewell,
+    /// OPTIONS to a target of a trunk.
+    KeepAlive { trunk: TrunkId, target: usize },
+    /// REGISTER at a trunk.
+    Register { trunk: TrunkId },
+    /// REGISTER that takes our address away from a trunk that may be gone from the directory.
+    Leave { registration: Box<Registration>, login: Option<Login> },
 }
 
 /// An INVITE of ours that may still bring a 2xx nobody waits for.
@@ -69,8 +78,10 @@ pub(super) struct Sent {
     pub request: Request,
     pub peer: Peer,
     pub contact: String,
-    /// To a trunk: later requests follow its Contact.
-    pub trunk: bool,
+    /// To a trunk: later requests follow its Contact, its challenges are answered.
+    pub trunk: Option<TrunkId>,
+    /// How often a challenge to it was answered.
+    pub tries: u8,
 }
 
 /// Everything that is up.
@@ -80,6 +91,7 @@ pub struct Switch {
     pub(super) directory: Arc<Directory>,
     pub(super) registrar: Registrar,
     pub(super) auth: Authenticator,
+    pub(super) lines: Lines,
     pub(super) sessions: HashMap<CallId, Session>,
     /// INVITEs that are being answered.
     pub(super) incoming: HashMap<ServerTx, CallId>,
@@ -115,6 +127,7 @@ impl Switch {
             endpoint: Endpoint::new(config.endpoint.clone()),
             registrar: Registrar::new(config.lifetimes),
             auth: Authenticator::new(secret, config.nonce_lifetime),
+            lines: Lines::outdated(),
             config,
             directory,
             sessions: HashMap::new(),
@@ -136,6 +149,7 @@ impl Switch {
         self.registrar.keep_users(|user| directory.user(user).is_some());
         self.idle.retain(|user, _| directory.user(*user).is_some());
         self.directory = directory;
+        self.lines.set_stale();
     }
 
     /// Recordings can be made again, or cannot and why.
@@ -182,7 +196,8 @@ impl Switch {
     pub fn next_timeout(&self) -> Option<Time> {
         let session = self.wakes.first().map(|(at, _)| *at);
         let settled = self.settled.front().map(|(at, _)| *at);
-        [self.endpoint.next_timeout(), session, settled, self.leavers.next_timeout()].into_iter().flatten().min()
+        let own = [self.leavers.next_timeout(), self.lines.next_timeout()];
+        [self.endpoint.next_timeout(), session, settled].into_iter().chain(own).flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Time, wall: Wall, shell: &mut dyn Shell) {
@@ -198,6 +213,7 @@ impl Switch {
             self.sent.remove(&tx);
         }
         self.check_leavers(&mut cx);
+        self.trunks_timeout(&mut cx);
         self.registrar.expire(now);
         self.drain(&mut cx);
     }
@@ -316,6 +332,7 @@ impl Switch {
     /// From now on new calls get 503.
     pub fn stop_taking_calls(&mut self) {
         self.stopping = true;
+        self.leave_carriers();
     }
 
     pub fn calls(&self) -> Vec<CallView> {
@@ -373,6 +390,22 @@ impl Switch {
         &self.endpoint
     }
 
+    /// Locks of guessers that hold now.
+    pub fn lockouts(&self, now: Time) -> Vec<LockView> {
+        self.auth.lockout.list(now, |company| self.key_of(company))
+    }
+
+    /// Forgets failed passwords: of one address or name, or all. How many it forgot.
+    pub fn clear_lockouts(&mut self, only: Option<&str>) -> usize {
+        let directory = Arc::clone(&self.directory);
+        let key = |company| directory.company(company).map_or_else(String::new, |company| company.key.clone());
+        self.auth.lockout.clear(only, key)
+    }
+
+    fn key_of(&self, company: CompanyId) -> String {
+        self.directory.company(company).map_or_else(String::new, |company| company.key.clone())
+    }
+
     fn drain(&mut self, cx: &mut Cx<'_>) {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
@@ -383,6 +416,9 @@ impl Switch {
                 Event::Failed { tx, cause } => self.on_failed(tx, cause.status(), cx),
                 Event::AckMissing { tx } => self.on_ack_missing(tx, cx),
             }
+        }
+        for Locked { what, seconds } in self.auth.take_locked() {
+            cx.shell.note(&Note::LockedOut { what, seconds });
         }
     }
 
@@ -433,7 +469,8 @@ impl Switch {
             let response = request.response(404).with_reason("This domain is not served here");
             return self.endpoint.respond(tx, response, cx.now);
         };
-        let user = match self.auth.verify(request, company, &directory, cx.now, &mut Dice(cx.shell)) {
+        let source = peer.remote.ip();
+        let user = match self.auth.verify(request, company, &directory, source, cx.now, &mut Dice(cx.shell)) {
             Ok(user) => user,
             Err(challenge) => return self.endpoint.respond(tx, challenge, cx.now),
         };
@@ -491,7 +528,8 @@ impl Switch {
             Phase::Ringing(ringing) if cx.now >= ringing.deadline => {
                 self.refuse(session, 480, EndReason::RingTimeout, cx)
             }
-            Phase::Ringing(_) | Phase::Talking => {
+            Phase::Ringing(_) => self.give_up_silent(session, cx),
+            Phase::Talking => {
                 let session = self.check_session_timers(session, cx)?;
                 self.check_transfer(session, cx)
             }

@@ -90,6 +90,16 @@ pub enum Command {
         #[command(subcommand)]
         command: RecordingCommand,
     },
+    /// Trunks: registration, targets, calls
+    Trunk {
+        #[command(subcommand)]
+        command: TrunkCommand,
+    },
+    /// Who is locked out after too many wrong passwords
+    Lockout {
+        #[command(subcommand)]
+        command: LockoutCommand,
+    },
     /// Events of the feed
     Event {
         #[command(subcommand)]
@@ -163,6 +173,37 @@ pub enum RecordingCommand {
     /// Delete a recording's files; its row stays and says so
     Delete {
         id: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TrunkCommand {
+    /// All trunks, one a line
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// One trunk with its targets and its registration
+    Show {
+        /// `COMPANY/NAME`, or the name where only one company has it
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LockoutCommand {
+    /// Addresses and names that are locked now
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let them try again: one address or name as `list` shows it, or all
+    Clear {
+        only: Option<String>,
         #[arg(long)]
         json: bool,
     },

@@ -18,7 +18,7 @@ use crate::service::config::{Config, ConfigError, Sources, describe};
 use crate::service::{Service, control};
 use crate::store::Store;
 use anyhow::{Context, anyhow, bail};
-use args::{CallCommand, ConfigCommand, EventCommand, RecordingCommand};
+use args::{CallCommand, ConfigCommand, EventCommand, LockoutCommand, RecordingCommand, TrunkCommand};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,16 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Status { json } => answer(&sources, Request::Status, json).await,
         Command::Call { command } => call(&sources, command).await,
         Command::Recording { command } => recording(&sources, command).await,
+        Command::Trunk { command: TrunkCommand::List { json } } => answer(&sources, Request::TrunkList, json).await,
+        Command::Trunk { command: TrunkCommand::Show { name, json } } => {
+            answer(&sources, Request::TrunkShow { name }, json).await
+        }
+        Command::Lockout { command: LockoutCommand::List { json } } => {
+            answer(&sources, Request::LockoutList, json).await
+        }
+        Command::Lockout { command: LockoutCommand::Clear { only, json } } => {
+            answer(&sources, Request::LockoutClear { only }, json).await
+        }
         Command::Event { command: EventCommand::List { after, limit, json } } => {
             answer(&sources, Request::Events { after, limit }, json).await
         }
@@ -320,6 +330,10 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
         | Answer::Recordings { .. }
         | Answer::Recording { .. }
         | Answer::Events { .. }
+        | Answer::Lockouts { .. }
+        | Answer::Cleared { .. }
+        | Answer::Trunks { .. }
+        | Answer::Trunk { .. }
             if json =>
         {
             Ok(())

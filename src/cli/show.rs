@@ -2,13 +2,14 @@
 
 use crate::api::{Answer, Status, Verified};
 use crate::base::{Rate, Samples};
-use crate::call::CallView;
+use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
 use crate::live::{Channel, LiveReport};
 use crate::replay::Report;
 use crate::service::config::KeyDoc;
 use crate::store::GeneratedPassword;
 use crate::subscription::FeedEntry;
+use crate::trunk::{RegistrationView, TrunkView};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 
 fn table(head: &[&str]) -> Table {
@@ -29,6 +30,12 @@ pub fn answer(answer: &Answer) -> String {
         Answer::Recording { recording } => recording_text(recording),
         Answer::Verified { results } => verified(results),
         Answer::Events { events, purged } => event_text(events, *purged),
+        Answer::Lockouts { locks } if locks.is_empty() => "Nobody is locked out.".to_owned(),
+        Answer::Lockouts { locks } => lock_table(locks),
+        Answer::Cleared { entries } => format!("{entries} entries forgotten."),
+        Answer::Trunks { trunks } if trunks.is_empty() => "No trunks.".to_owned(),
+        Answer::Trunks { trunks } => trunk_table(trunks),
+        Answer::Trunk { trunk } => trunk_text(trunk),
         Answer::Refused { refusal: why } => refusal(*why).to_owned(),
         Answer::NotFound { what } => format!("Not found: {what}"),
         Answer::Failed { problem } => problem.clone(),
@@ -200,6 +207,62 @@ fn event_table(events: &[FeedEntry]) -> String {
         ]);
     }
     table.to_string()
+}
+
+fn lock_table(locks: &[LockView]) -> String {
+    let mut table = table(&["locked", "address", "name", "for", "times"]);
+    for LockView { what, source, name, ends_in_s, locks } in locks {
+        table.add_row(vec![what.clone(), source.clone(), name.clone(), format!("{ends_in_s} s"), locks.to_string()]);
+    }
+    table.to_string()
+}
+
+fn trunk_table(trunks: &[TrunkView]) -> String {
+    let mut table = table(&["trunk", "registration", "targets", "calls"]);
+    for trunk in trunks {
+        let up = trunk.targets.iter().filter(|target| target.state == "up").count();
+        let limit = trunk.max_calls.map_or_else(String::new, |limit| format!(" of {limit}"));
+        table.add_row(vec![
+            format!("{}/{}", trunk.company, trunk.name),
+            trunk.registration.as_ref().map_or_else(|| "–".to_owned(), |registration| registration.state.clone()),
+            format!("{up} of {} up", trunk.targets.len()),
+            format!("{}{limit}", trunk.calls),
+        ]);
+    }
+    table.to_string()
+}
+
+fn trunk_text(trunk: &TrunkView) -> String {
+    let none = |text: Option<&String>| text.cloned().unwrap_or_else(|| "none".to_owned());
+    let limit = trunk.max_calls.map_or_else(String::new, |limit| format!(" of {limit}"));
+    let realm = if trunk.realm.is_empty() { "not seen yet" } else { &trunk.realm };
+    let mut lines = vec![
+        format!("trunk         {}/{}", trunk.company, trunk.name),
+        format!("calls         {}{limit}", trunk.calls),
+        format!(
+            "comes from    {}",
+            if trunk.addresses.is_empty() { "–".to_owned() } else { trunk.addresses.join(", ") }
+        ),
+        format!("proves itself {}", none(trunk.inbound_username.as_ref())),
+        format!("our login     {}", none(trunk.username.as_ref())),
+        format!("its realm     {realm}"),
+    ];
+    for target in &trunk.targets {
+        let again = target.again_in_s.map_or_else(String::new, |seconds| format!(", again in {seconds} s"));
+        lines.push(format!("target        {} {}{again}", target.target, target.state));
+    }
+    if let Some(registration) = &trunk.registration {
+        lines.push(format!("registration  {}", registration_text(registration)));
+    }
+    lines.join("\n")
+}
+
+fn registration_text(view: &RegistrationView) -> String {
+    let RegistrationView { state, expires_in_s, next_try_in_s, failures, problem } = view;
+    let seconds = |what: &str, seconds: &Option<u64>| seconds.map(|seconds| format!("{what} {seconds} s"));
+    let failed = (!problem.is_empty()).then(|| format!("{problem} ({failures} times in a row)"));
+    let parts = [Some(state.clone()), seconds("ends in", expires_in_s), seconds("next in", next_try_in_s), failed];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// The calls of captures, one a row, and what else there is to say below.

@@ -1,9 +1,9 @@
 //! What a company consists of.
 
+use super::DestinationRule;
 use super::flow::Unanswered;
-use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, TrunkId, UserId};
+use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 
 /// A tenant. Two companies never see, reach or name each other's things.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +71,9 @@ pub struct Settings {
     /// Other short numbers that mean something to the carrier only, e.g. `11833`: they leave as
     /// they stand.
     pub service_numbers: Vec<String>,
+    /// Where users may call outside; `None`: in the company's country, see
+    /// [`super::DestinationRule::home`].
+    pub destinations: Option<Vec<DestinationRule>>,
 }
 
 impl Default for Settings {
@@ -98,6 +101,7 @@ impl Default for Settings {
             national_prefix: None,
             emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
             service_numbers: Vec::new(),
+            destinations: None,
         }
     }
 }
@@ -255,6 +259,8 @@ pub struct User {
     /// Digest algorithms for this user's phones instead of the company's.
     pub auth: Option<Vec<AuthAlgorithm>>,
     pub calls: CallHandling,
+    /// Where the user may call outside, instead of the company's list.
+    pub destinations: Option<Vec<DestinationRule>>,
 }
 
 /// How a user makes and takes calls.
@@ -289,6 +295,8 @@ pub struct Number {
     pub recording: NumberRecording,
     /// Instead of the company's `notice`, for calls over this number.
     pub notice: Option<NoticeTo>,
+    /// Dialled before a number, it makes this one the caller id of that call.
+    pub dial_prefix: Option<String>,
 }
 
 /// Where a call to a number goes.
@@ -351,21 +359,4 @@ impl Transport {
     pub fn parse(text: &str) -> Option<Self> {
         [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(|transport| transport.as_str() == text)
     }
-}
-
-/// A SIP peer that carries calls to and from the outside, recognised by its address.
-/// One carrier address may serve several companies: each has a trunk row, and the
-/// called number decides whose call it is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trunk {
-    pub id: TrunkId,
-    pub company: CompanyId,
-    /// Unique in the company.
-    pub name: String,
-    /// Addresses that requests of this trunk come from.
-    pub addresses: Vec<IpAddr>,
-    /// Where outbound calls go: an address or a name, and a port.
-    pub host: String,
-    pub port: u16,
-    pub transport: Transport,
 }

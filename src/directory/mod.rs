@@ -4,6 +4,7 @@
 //! values that it started with. [`mod@file`] is the company file that people write,
 //! [`mod@plan`] what applying it would change.
 
+mod destination;
 mod dialled;
 mod entity;
 mod facility;
@@ -11,11 +12,16 @@ pub mod file;
 pub mod flow;
 pub mod plan;
 mod snapshot;
+mod trunk;
 
+pub use destination::{BadDestination, Barred, DestinationRule, may_call};
 pub use dialled::{ShortNumber, normalise_number, short_number};
 pub use entity::{
     AudioCodec, AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, NoticeTo, Number, NumberRecording,
-    OnRecordingFailure, Play, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
+    OnRecordingFailure, Play, Role, Route, Settings, Transport, User, UserOverrides,
 };
 pub use facility::{BUILT_IN_PROMPTS, CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox, InboxText, Sound};
 pub use snapshot::{Directory, FacilityRow, may_command, normal_domain};
+pub use trunk::{
+    BadNetwork, InboundLogin, Login, LoginSecret, Network, NumberFormat, Trunk, TrunkSettings, TrunkTarget,
+};

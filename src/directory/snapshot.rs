@@ -6,7 +6,7 @@ mod facilities;
 
 pub use facilities::FacilityRow;
 
-use super::{Company, Number, Role, Trunk, User};
+use super::{Company, Inbox, Network, Number, Role, Route, Trunk, User};
 use crate::base::{CompanyId, NumberId, TrunkId, UserId};
 use crate::ledger::Refusal;
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +32,10 @@ pub struct Directory {
     company_trunks: HashMap<CompanyId, BTreeMap<String, TrunkId>>,
     by_address: HashMap<IpAddr, Vec<TrunkId>>,
     facilities: facilities::Facilities,
+    /// Trunks of wider networks: few, and looked through.
+    by_network: Vec<(Network, TrunkId)>,
+    /// Trunks that prove themselves by digest, by their user name.
+    by_trunk_login: HashMap<CompanyId, HashMap<String, TrunkId>>,
 }
 
 impl Directory {
@@ -46,7 +50,6 @@ impl Directory {
         users.into_iter().for_each(|user| directory.add_user(user));
         numbers.into_iter().for_each(|number| directory.add_number(number));
         trunks.into_iter().for_each(|trunk| directory.add_trunk(trunk));
-        directory.order_addresses();
         directory
     }
 
@@ -81,22 +84,17 @@ impl Directory {
     }
 
     fn add_trunk(&mut self, trunk: Trunk) {
-        for address in &trunk.addresses {
-            let trunks = self.by_address.entry(address.to_canonical()).or_default();
-            if !trunks.contains(&trunk.id) {
-                trunks.push(trunk.id);
+        for network in &trunk.addresses {
+            match network.sole() {
+                Some(address) => self.by_address.entry(address.to_canonical()).or_default().push(trunk.id),
+                None => self.by_network.push((*network, trunk.id)),
             }
+        }
+        if let Some(inbound) = &trunk.inbound {
+            self.by_trunk_login.entry(trunk.company).or_default().insert(inbound.user.clone(), trunk.id);
         }
         self.company_trunks.entry(trunk.company).or_default().insert(trunk.name.clone(), trunk.id);
         self.trunks.insert(trunk.id, trunk);
-    }
-
-    /// Trunks of one address by company, then name: the same order at every start.
-    fn order_addresses(&mut self) {
-        let trunks = &self.trunks;
-        for ids in self.by_address.values_mut() {
-            ids.sort_by_key(|id| trunks.get(id).map(|trunk| (trunk.company, trunk.name.clone())));
-        }
     }
 
     pub fn company(&self, id: CompanyId) -> Option<&Company> {
@@ -140,18 +138,33 @@ impl Directory {
         self.trunks.get(&id)
     }
 
-    /// The trunks whose requests come from `ip`, by company, then name. An address may serve
-    /// several companies: the called number decides between them.
-    pub fn trunks_from(&self, ip: IpAddr) -> &[TrunkId] {
-        self.by_address.get(&ip.to_canonical()).map_or(&[], Vec::as_slice)
+    /// The trunks in whose networks `ip` is, by company, then name: the same order at every start.
+    /// An address may serve several companies: the called number decides between them.
+    pub fn trunks_from(&self, ip: IpAddr) -> Vec<&Trunk> {
+        let exact = self.by_address.get(&ip.to_canonical()).into_iter().flatten().copied();
+        let wide = self.by_network.iter().filter(|(network, _)| network.contains(ip)).map(|(_, id)| *id);
+        let mut trunks: Vec<&Trunk> = exact.chain(wide).filter_map(|id| self.trunk(id)).collect();
+        trunks.sort_by_key(|trunk| (trunk.company, &trunk.name));
+        trunks.dedup_by_key(|trunk| trunk.id);
+        trunks
     }
 
     /// The company's trunk that requests from `ip` came through; the first by name.
     pub fn trunk_from(&self, ip: IpAddr, company: CompanyId) -> Option<&Trunk> {
-        self.trunks_from(ip).iter().filter_map(|id| self.trunk(*id)).find(|trunk| trunk.company == company)
+        self.trunks_from(ip).into_iter().find(|trunk| trunk.company == company)
     }
 
-    /// By name: outbound calls take the first.
+    /// The company's trunk that proves itself by digest under that user name.
+    pub fn trunk_by_login(&self, company: CompanyId, user: &str) -> Option<&Trunk> {
+        self.trunk(*self.by_trunk_login.get(&company)?.get(user)?)
+    }
+
+    /// By id.
+    pub fn trunks(&self) -> impl Iterator<Item = &Trunk> {
+        self.trunks.values()
+    }
+
+    /// By name: outbound calls take the first that can take them.
     pub fn trunks_of(&self, company: CompanyId) -> impl Iterator<Item = &Trunk> {
         self.company_trunks.get(&company).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.trunk(*id))
     }
@@ -169,6 +182,25 @@ impl Directory {
     /// By E.164.
     pub fn numbers_of(&self, company: CompanyId) -> impl Iterator<Item = &Number> {
         self.company_numbers.get(&company).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.number(*id))
+    }
+
+    /// The company's number whose dial prefix `dialled` begins with, the longest, and what follows.
+    pub fn by_dial_prefix<'a>(&self, company: CompanyId, dialled: &'a str) -> Option<(&Number, &'a str)> {
+        let stripped = |number: &Number| dialled.strip_prefix(number.dial_prefix.as_deref()?);
+        let fitting = self.numbers_of(company).filter_map(|number| Some((number, stripped(number)?)));
+        fitting.filter(|(_, rest)| !rest.is_empty()).min_by_key(|(_, rest)| rest.len())
+    }
+
+    /// Whether `user` may call as `number`: it is assigned to the user, leads to them, is in an
+    /// inbox that the user is in, or is the company's for all.
+    pub fn may_call_as(&self, user: &User, number: &Number) -> bool {
+        let default = self.company(user.company).and_then(|company| company.default_number);
+        let of_inbox = |inbox: &Inbox| inbox.numbers.contains(&number.id) && inbox.members.contains(&user.id);
+        number.company == user.company
+            && (user.number == Some(number.id)
+                || number.route == Route::User(user.id)
+                || default == Some(number.id)
+                || self.inboxes_of(user.company).any(of_inbox))
     }
 
     /// What an outbound call of `user` is sent with: the primary number of the user's default

@@ -138,7 +138,7 @@ impl Policy {
         };
         let (from, to) = (&asked.from, &asked.to);
         let trunks = self.directory.trunks_from(asked.source);
-        let by_trunk = || self.directory.company(self.directory.trunk(*trunks.first()?)?.company);
+        let by_trunk = || self.directory.company(trunks.first()?.company);
         let mut all = self.directory.companies();
         let only = all.next().filter(|_| all.next().is_none());
         by_number(to)
@@ -243,6 +243,7 @@ fn stand_in(company: &Company) -> User {
         number: None,
         auth: None,
         calls: Default::default(),
+        destinations: None,
     }
 }
 

@@ -98,6 +98,14 @@ impl OfferAnswer {
         }
     }
 
+    /// What we wish for in our offer, while it waits for its answer.
+    pub fn open_wish(&self) -> Option<&Local> {
+        match &self.state {
+            State::OfferSent { ours } => Some(ours),
+            State::Idle | State::OfferReceived { .. } => None,
+        }
+    }
+
     /// The body that we sent last, to say it again (in a 200 after a 183).
     pub fn said(&self) -> Option<&Bytes> {
         self.said.as_ref().map(|(body, _)| body)

@@ -14,6 +14,7 @@ use crate::call::Switch;
 use crate::directory::Directory;
 use crate::ledger::EndReason;
 use crate::policy::Command;
+use crate::trunk::TrunkView;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -249,12 +250,31 @@ impl Core {
                     None => not_found(call),
                 }
             }
+            Request::TrunkList => Answer::Trunks { trunks: self.switch.trunks(now) },
+            Request::LockoutList => Answer::Lockouts { locks: self.switch.lockouts(now) },
+            Request::LockoutClear { only } => Answer::Cleared { entries: self.switch.clear_lockouts(only.as_deref()) },
+            Request::TrunkShow { name } => self.trunk(name, now),
             Request::Reload
             | Request::RecordingList { .. }
             | Request::RecordingShow { .. }
             | Request::RecordingVerify { .. }
             | Request::RecordingDelete { .. }
             | Request::Events { .. } => Answer::Failed { problem: "not a request for call control".to_owned() },
+        }
+    }
+
+    fn trunk(&self, name: &str, now: Time) -> Answer {
+        let named = |trunk: &TrunkView| match name.split_once('/') {
+            Some((company, name)) => trunk.company == company && trunk.name == name,
+            None => trunk.name == name,
+        };
+        let mut found: Vec<TrunkView> = self.switch.trunks(now).into_iter().filter(named).collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(trunk), true) => Answer::Trunk { trunk: Box::new(trunk) },
+            (Some(_), false) => {
+                Answer::Failed { problem: format!("several companies have a trunk {name}: write COMPANY/{name}") }
+            }
+            (None, _) => Answer::NotFound { what: format!("trunk {name}") },
         }
     }
 
@@ -304,7 +324,9 @@ impl Core {
         // The BYEs have gone out; their answers are waited for, but not for ever.
         let linger = now >= stopping.hang_up_at + Span::from_secs(2);
         let quiet = self.switch.call_count() == 0 && self.shell.places() == 0;
-        let over = quiet && (linger || self.switch.endpoint().transactions() == 0 || now < stopping.hang_up_at);
+        let leaving = self.switch.is_leaving(now);
+        let over =
+            quiet && !leaving && (linger || self.switch.endpoint().transactions() == 0 || now < stopping.hang_up_at);
         if over && let Some(done) = stopping.done.take() {
             let _ = done.send(());
         }

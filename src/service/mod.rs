@@ -494,13 +494,13 @@ async fn purge(handle: Handle, retention: Span) {
 async fn names(handle: Handle, mut directory: Arc<Directory>) {
     loop {
         let mut found = HashMap::new();
-        let trunks = directory.companies().flat_map(|company| directory.trunks_of(company.id));
-        for trunk in trunks.filter(|trunk| trunk.host.parse::<std::net::IpAddr>().is_err()) {
-            match tokio::net::lookup_host((trunk.host.as_str(), trunk.port)).await {
+        let targets = directory.trunks().flat_map(|trunk| &trunk.targets);
+        for target in targets.filter(|target| target.host.parse::<std::net::IpAddr>().is_err()) {
+            match tokio::net::lookup_host((target.host.as_str(), target.port)).await {
                 Ok(mut addresses) => {
-                    found.extend(addresses.next().map(|address| ((trunk.host.clone(), trunk.port), address)))
+                    found.extend(addresses.next().map(|address| ((target.host.clone(), target.port), address)))
                 }
-                Err(error) => tracing::warn!(host = trunk.host, %error, "the host of a trunk is not known"),
+                Err(error) => tracing::warn!(host = target.host, %error, "the host of a trunk is not known"),
             }
         }
         if !found.is_empty() && handle.orders.send(Order::Names(found)).await.is_err() {
@@ -521,7 +521,11 @@ impl Handle {
             | Request::CallList
             | Request::CallHangUp { .. }
             | Request::CallPause { .. }
-            | Request::CallResume { .. } => self.ask_core(request).await,
+            | Request::CallResume { .. }
+            | Request::TrunkList
+            | Request::LockoutList
+            | Request::LockoutClear { .. }
+            | Request::TrunkShow { .. } => self.ask_core(request).await,
             Request::CallShow { call } => self.call(call).await,
             Request::Reload => self.reload().await,
             Request::RecordingList { limit } => match self.store.recordings(&RecordingFilter::default(), limit).await {

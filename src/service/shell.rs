@@ -8,7 +8,7 @@ use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
 use super::worker::{Command, Slot, WorkerHandle};
 use crate::base::{CallId, Random, Side};
-use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Preparation, Shell, Shortage};
+use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Joining, MovedLeg};
 use crate::recording::JournalLine;
@@ -240,7 +240,7 @@ impl ServiceShell {
     }
 
     /// What the recording's journal has to know.
-    fn note(&self, call: CallId, line: JournalLine) {
+    fn journal(&self, call: CallId, line: JournalLine) {
         let Some(place) = self.places.get(&call) else { return };
         if let Some(recorder) = self.recorder_of(place.worker) {
             recorder.send(RecorderOrder::Note { slot: place.slot.0, line: Box::new(line) });
@@ -343,12 +343,12 @@ impl Shell for ServiceShell {
 
     fn changed(&mut self, call: CallId, change: &Change) {
         tracing::info!(%call, wanted = change.wanted, refused = ?change.refused, record = change.decision.record, "recording commanded");
-        self.note(call, JournalLine::Change { change: change.clone() });
+        self.journal(call, JournalLine::Change { change: change.clone() });
     }
 
     fn joined(&mut self, call: CallId, joined: &Joined) {
         tracing::info!(%call, side = %joined.side, how = ?joined.how, "another party is on the call");
-        self.note(call, JournalLine::Joined { joined: Box::new(joined.clone()) });
+        self.journal(call, JournalLine::Joined { joined: Box::new(joined.clone()) });
     }
 
     fn save(&mut self, record: &CallRecord) {
@@ -369,6 +369,13 @@ impl Shell for ServiceShell {
             company_name,
             problem: problem.to_owned(),
         });
+    }
+
+    fn note(&mut self, note: &Note) {
+        match note.is_warning() {
+            true => tracing::warn!("{note}"),
+            false => tracing::info!("{note}"),
+        }
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {

@@ -2,11 +2,11 @@
 
 use super::{Store, StoreError, facilities};
 use crate::base::Random;
-use crate::directory::NoticeTo;
 use crate::directory::file::{RouteTo, Secret};
 use crate::directory::plan::{
     Change, CompanyState, Drawn, Hashes, NewPassword, NumberState, Plan, TrunkState, UserState,
 };
+use crate::directory::{LoginSecret, NoticeTo};
 use sqlx::SqliteConnection;
 
 /// What carrying out a plan left.
@@ -214,19 +214,20 @@ async fn company(connection: &mut SqliteConnection, to: &CompanyState) -> Result
 }
 
 async fn user(connection: &mut SqliteConnection, to: &UserState) -> Result<(), StoreError> {
-    let UserState { company, extension, name, auth_name, role, overrides, number: _, auth, calls } = to;
+    let UserState { company, extension, name, auth_name, role, overrides, number: _, auth, calls, destinations } = to;
     let auth = auth.as_ref().map(serde_json::to_string).transpose()?;
+    let destinations = destinations.as_ref().map(serde_json::to_string).transpose()?;
     let query = sqlx::query(
         "INSERT INTO users (company_id, extension, name, auth_name, role, overrides, auth,
-                            calls, ha1_md5, ha1_sha256, password_hash)
-         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6, $7, $8, '', '', '')
+                            calls, destinations, ha1_md5, ha1_sha256, password_hash)
+         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6, $7, $8, $9, '', '', '')
          ON CONFLICT (company_id, extension) DO UPDATE SET name = excluded.name, auth_name = excluded.auth_name,
              role = excluded.role, overrides = excluded.overrides, auth = excluded.auth,
-             calls = excluded.calls",
+             calls = excluded.calls, destinations = excluded.destinations",
     );
     let query = query.bind(company).bind(extension).bind(name).bind(auth_name).bind(role.as_str());
     let query = query.bind(serde_json::to_string(overrides)?).bind(auth);
-    query.bind(serde_json::to_string(calls)?).execute(connection).await?;
+    query.bind(serde_json::to_string(calls)?).bind(destinations).execute(connection).await?;
     Ok(())
 }
 
@@ -242,40 +243,50 @@ async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Ha
 }
 
 async fn number(connection: &mut SqliteConnection, to: &NumberState) -> Result<(), StoreError> {
-    let NumberState { company, e164, route, recording, notice } = to;
+    let NumberState { company, e164, route, recording, notice, dial_prefix } = to;
     let (extension, facility) = match route {
         RouteTo::Unrouted => (None, None),
         RouteTo::User(extension) => (Some(extension), None),
         RouteTo::Group(_) | RouteTo::Inbox(_) | RouteTo::Flow(_) => (None, Some(route.to_string())),
     };
     let query = sqlx::query(
-        "INSERT INTO numbers (company_id, e164, recording, route_user_id, route, notice)
-         SELECT id, $2, $3, (SELECT users.id FROM users WHERE users.company_id = companies.id AND extension = $4), $5, $6
+        "INSERT INTO numbers (company_id, e164, recording, route_user_id, route, notice, dial_prefix)
+         SELECT id, $2, $3, (SELECT users.id FROM users WHERE users.company_id = companies.id AND extension = $4),
+             $5, $6, $7
          FROM companies WHERE key = $1
          ON CONFLICT (e164) DO UPDATE SET recording = excluded.recording, route_user_id = excluded.route_user_id,
-             route = excluded.route, notice = excluded.notice",
+             route = excluded.route, notice = excluded.notice, dial_prefix = excluded.dial_prefix",
     );
-    let query = query
-        .bind(company)
-        .bind(e164)
-        .bind(recording.as_str())
-        .bind(extension)
-        .bind(facility)
-        .bind(notice.map(NoticeTo::as_str));
+    let query = query.bind(company).bind(e164).bind(recording.as_str()).bind(extension).bind(facility);
+    let query = query.bind(notice.map(NoticeTo::as_str)).bind(dial_prefix);
     let done = query.execute(connection).await?;
     one(done.rows_affected(), || format!("company {company}"))
 }
 
 async fn trunk(connection: &mut SqliteConnection, to: &TrunkState) -> Result<(), StoreError> {
-    let TrunkState { company, name, addresses, host, port, transport } = to;
+    let TrunkState { company, name, addresses, targets, settings, login, inbound } = to;
+    let (realm, md5, sha256, password) = match login.as_ref().map(|login| &login.secret) {
+        Some(LoginSecret::Hashes { realm, md5, sha256 }) => (Some(realm.as_str()), md5.as_str(), sha256.as_str(), ""),
+        Some(LoginSecret::Clear(secret)) => (None, "", "", secret.reveal()),
+        None => (None, "", "", ""),
+    };
     let query = sqlx::query(
-        "INSERT INTO trunks (company_id, name, addresses, host, port, transport)
-         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6)
-         ON CONFLICT (company_id, name) DO UPDATE SET addresses = excluded.addresses, host = excluded.host,
-             port = excluded.port, transport = excluded.transport",
+        "INSERT INTO trunks (company_id, name, addresses, targets, settings, login_user, login_realm,
+                             login_ha1_md5, login_ha1_sha256, login_password,
+                             inbound_user, inbound_ha1_md5, inbound_ha1_sha256)
+         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (company_id, name) DO UPDATE SET addresses = excluded.addresses, targets = excluded.targets,
+             settings = excluded.settings, login_user = excluded.login_user, login_realm = excluded.login_realm,
+             login_ha1_md5 = excluded.login_ha1_md5, login_ha1_sha256 = excluded.login_ha1_sha256,
+             login_password = excluded.login_password, inbound_user = excluded.inbound_user,
+             inbound_ha1_md5 = excluded.inbound_ha1_md5, inbound_ha1_sha256 = excluded.inbound_ha1_sha256",
     );
-    let query = query.bind(company).bind(name).bind(serde_json::to_string(addresses)?).bind(host);
-    query.bind(i64::from(*port)).bind(transport.as_str()).execute(connection).await?;
+    let query = query.bind(company).bind(name).bind(serde_json::to_string(addresses)?);
+    let query = query.bind(serde_json::to_string(targets)?).bind(serde_json::to_string(settings)?);
+    let query = query.bind(login.as_ref().map(|login| &login.user)).bind(realm).bind(md5).bind(sha256).bind(password);
+    let query = query.bind(inbound.as_ref().map(|inbound| &inbound.user));
+    let (md5, sha256) = inbound.as_ref().map_or(("", ""), |inbound| (&inbound.ha1_md5, &inbound.ha1_sha256));
+    query.bind(md5).bind(sha256).execute(connection).await?;
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 use super::row::Reading;
 use super::{Store, StoreError, facilities};
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, TrunkId, UserId};
+use crate::directory::file::Secret;
 use crate::directory::{
-    Company, Directory, FacilityKind, FacilityRow, NoticeTo, Number, NumberRecording, Role, Route, Transport, Trunk,
-    User,
+    Company, Directory, FacilityKind, FacilityRow, InboundLogin, Login, LoginSecret, NoticeTo, Number, NumberRecording,
+    Role, Route, Trunk, User,
 };
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -23,20 +24,18 @@ impl Store {
                 .await?;
         let users = sqlx::query(
             "SELECT id, company_id, extension, name, auth_name, ha1_md5, ha1_sha256, role, overrides, number_id, auth,
-                    calls
+                    calls, destinations
              FROM users ORDER BY id",
         )
         .fetch_all(&mut *transaction)
         .await?;
         let numbers = sqlx::query(
-            "SELECT id, company_id, e164, route_user_id, route, recording, notice FROM numbers ORDER BY id",
+            "SELECT id, company_id, e164, route_user_id, route, recording, notice, dial_prefix
+             FROM numbers ORDER BY id",
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let trunks =
-            sqlx::query("SELECT id, company_id, name, addresses, host, port, transport FROM trunks ORDER BY id")
-                .fetch_all(&mut *transaction)
-                .await?;
+        let trunks = sqlx::query("SELECT * FROM trunks ORDER BY id").fetch_all(&mut *transaction).await?;
         let companies: Vec<_> = companies.iter().map(|row| company(row, &mut domains)).collect::<Result<_, _>>()?;
         let users: Vec<_> = users.iter().map(user).collect::<Result<_, _>>()?;
         let facilities = facilities::read(&mut transaction).await?;
@@ -92,6 +91,10 @@ fn user(row: &SqliteRow) -> Result<User, StoreError> {
         Some(_) => Some(row.json("auth")?),
         None => None,
     };
+    let destinations = match row.get::<Option<String>>("destinations")? {
+        Some(_) => Some(row.json("destinations")?),
+        None => None,
+    };
     Ok(User {
         id: UserId(row.get("id")?),
         company: CompanyId(row.get("company_id")?),
@@ -105,6 +108,7 @@ fn user(row: &SqliteRow) -> Result<User, StoreError> {
         number: row.get::<Option<i64>>("number_id")?.map(NumberId),
         auth,
         calls: row.json("calls")?,
+        destinations,
     })
 }
 
@@ -146,18 +150,38 @@ fn number(row: &SqliteRow, names: &Names) -> Result<Number, StoreError> {
             Some(_) => Some(row.word("notice", NoticeTo::parse)?),
             None => None,
         },
+        dial_prefix: row.get("dial_prefix")?,
     })
 }
 
 fn trunk(row: &SqliteRow) -> Result<Trunk, StoreError> {
     let row = Reading::new("trunks", row);
+    let login = match (row.get::<Option<String>>("login_user")?, row.get::<Option<String>>("login_realm")?) {
+        (None, _) => None,
+        (Some(user), Some(realm)) => {
+            let (md5, sha256) = (row.text("login_ha1_md5")?, row.text("login_ha1_sha256")?);
+            Some(Login { user, secret: LoginSecret::Hashes { realm, md5, sha256 } })
+        }
+        (Some(user), None) => {
+            Some(Login { user, secret: LoginSecret::Clear(Secret::stored(row.text("login_password")?)) })
+        }
+    };
+    let inbound = match row.get::<Option<String>>("inbound_user")? {
+        Some(user) => Some(InboundLogin {
+            user,
+            ha1_md5: row.text("inbound_ha1_md5")?,
+            ha1_sha256: row.text("inbound_ha1_sha256")?,
+        }),
+        None => None,
+    };
     Ok(Trunk {
         id: TrunkId(row.get("id")?),
         company: CompanyId(row.get("company_id")?),
         name: row.text("name")?,
         addresses: row.json("addresses")?,
-        host: row.text("host")?,
-        port: row.count("port")?,
-        transport: row.word("transport", Transport::parse)?,
+        targets: row.json("targets")?,
+        settings: row.json("settings")?,
+        login,
+        inbound,
     })
 }

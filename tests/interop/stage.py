@@ -54,6 +54,7 @@ record_outbound = true
 record_internal = true
 agent_pause = true
 country_code = "1"
+destinations = ["+1", "+44", "!+44900"]
 EXTRA
 [[user]]
 extension = "201"
@@ -83,6 +84,12 @@ transport = "udp"
 """
 
 
+def without(text: str, extra: str) -> str:
+    """`text` without the keys that `extra` says anew."""
+    said = {line.split(" =")[0] for line in extra.splitlines()}
+    return "\n".join(line for line in text.splitlines() if line.split(" =")[0] not in said)
+
+
 class Stage:
     """One scenario's world; everything in it ends with it."""
 
@@ -106,17 +113,20 @@ class Stage:
         start: bool = True,
         filter: str = "debug",
         tls: bool = False,
+        trunk: str = "",
     ) -> Service:
-        """The service on the hub. `extra` are more keys of the company's settings."""
+        """The service on the hub. `extra` are more keys of the company's settings, `trunk` of its trunk."""
         config = CONFIG.replace("RING", str(ring_s)).replace("GRACE", str(grace_s))
         config = config.replace("filter = \"debug\"", f'filter = "{filter}"').replace("WARN", str(warn_mib)).replace("REFUSE", str(refuse_mib))
         if tls:
             self.certificate("server")
             config = config.replace("\n]\n", "\n" + TLS_LISTENER + "\n", 1)
             config += f'[tls]\ncertificate = "{self.folder}/server.crt"\nkey = "{self.folder}/server.key"\n'
-        said = {line.split(" =")[0] for line in extra.splitlines()}
-        kept = [line for line in COMPANY.splitlines() if line.split(" =")[0] not in said]
-        company = "\n".join(kept).replace("EXTRA", extra)
+        inside, line = COMPANY.split("[[trunk]]\n")
+        # A list of targets stands instead of the one.
+        instead = "\nhost =\nport =\ntransport =" if "targets =" in trunk else ""
+        company = without(inside, extra).replace("EXTRA", extra)
+        company += "\n[[trunk]]\n" + without(line, trunk + instead) + "\n" + trunk
         service = Service(self.binary, self.folder / "service", config, company, place=self.lan.hub)
         self.services.append(service)
         if start:

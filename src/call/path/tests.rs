@@ -58,7 +58,7 @@ impl Lab {
                     users.iter().map(|id| self.directory.user(*id).unwrap().extension.as_str()).collect();
                 format!("ring {} {}", users.join("+"), seconds.map_or("-".to_owned(), |seconds| seconds.to_string()))
             }
-            Action::Dial { e164 } => format!("dial {e164}"),
+            Action::Dial { e164, .. } => format!("dial {e164}"),
             Action::End { cause } => format!("end {cause}"),
         })
     }

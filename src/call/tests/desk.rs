@@ -1,7 +1,7 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{JoinFrom, LegPort, MediaOrder, Preparation, Shell, Shortage};
+use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TapEvent};
 use bytes::Bytes;
@@ -49,6 +49,7 @@ pub struct Desk {
     awaited: HashMap<CallId, Joining>,
     pub saved: Vec<CallRecord>,
     pub not_recorded: Vec<String>,
+    pub notes: Vec<Note>,
     pub facts: VecDeque<(CallId, Fact)>,
     /// Real bridges follow the orders.
     pub plays: bool,
@@ -75,6 +76,7 @@ impl Desk {
             awaited: HashMap::new(),
             saved: Vec::new(),
             not_recorded: Vec::new(),
+            notes: Vec::new(),
             facts: VecDeque::new(),
             plays: false,
             bridges: BTreeMap::new(),
@@ -289,6 +291,10 @@ impl Shell for Desk {
 
     fn not_recorded(&mut self, _: &CallRecord, problem: &str) {
         self.not_recorded.push(problem.to_owned());
+    }
+
+    fn note(&mut self, note: &Note) {
+        self.notes.push(note.clone());
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {

@@ -2,7 +2,8 @@
 
 use crate::base::{CompanyId, NumberId, TrunkId, UserId};
 use crate::directory::{
-    Company, Directory, Number, NumberRecording, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
+    Company, Directory, Number, NumberRecording, Role, Route, Settings, Transport, Trunk, TrunkSettings, TrunkTarget,
+    User, UserOverrides,
 };
 use crate::sip::digest::{Algorithm, ha1};
 
@@ -84,6 +85,7 @@ fn user(id: i64, company: i64, extension: &str, name: &str, number: Option<i64>)
         number: number.map(NumberId),
         auth: None,
         calls: Default::default(),
+        destinations: None,
     }
 }
 
@@ -95,17 +97,24 @@ fn number(id: i64, company: i64, e164: &str, route: Route) -> Number {
         route,
         recording: NumberRecording::Inherit,
         notice: None,
+        dial_prefix: None,
     }
 }
 
-fn trunk(id: i64, company: i64) -> Trunk {
+/// A target on port 5060 over UDP.
+pub fn target(host: &str, order: u16) -> TrunkTarget {
+    TrunkTarget { host: host.to_owned(), port: 5060, transport: Transport::Udp, order, weight: 1 }
+}
+
+pub fn trunk(id: i64, company: i64) -> Trunk {
     Trunk {
         id: TrunkId(id),
         company: CompanyId(company),
         name: "carrier".to_owned(),
         addresses: vec![CARRIER.parse().unwrap()],
-        host: CARRIER.to_owned(),
-        port: 5060,
-        transport: Transport::Udp,
+        targets: vec![target(CARRIER, 0)],
+        settings: TrunkSettings::default(),
+        login: None,
+        inbound: None,
     }
 }

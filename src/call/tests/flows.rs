@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::{CompanyId, Direction, FlowId, GroupId, Side, UserId};
+use crate::call::Note;
 use crate::directory::flow::{Flow, ForwardTo};
 use crate::directory::{Facility, FacilityRow, GroupText, Route, Sound};
 use crate::ledger::{Because, Refusal};
@@ -236,6 +237,28 @@ fn an_internal_call_that_is_sent_outside_counts_as_outbound_from_there_on() {
     assert_eq!(record.callee.address, "+4989555123");
     lab.hangs_up(carrier).run(secs(1));
     lab.finish();
+}
+
+#[test]
+fn a_forward_to_the_outside_keeps_to_the_list_of_destinations() {
+    let abroad = || vec!["+44".parse().unwrap()];
+    // (the user's own list, whether the call goes out)
+    for (own, goes) in [(None, false), (Some(abroad()), true)] {
+        let mut lab = lab_with("", |parts| {
+            parts.users[1].calls.unanswered.unregistered = Some(ForwardTo::Number("+447911123456".to_owned()));
+            parts.users[1].destinations = own;
+        });
+        let (alice, carrier) = (lab.phone(ACME, "201"), lab.carrier());
+        lab.calls(alice, "202").run(ms(200));
+        assert_eq!(lab.phones[carrier].got(Method::Invite), usize::from(goes));
+        let noted = lab.desk.notes.iter().any(|note| matches!(note, Note::NotForwarded { .. }));
+        assert_eq!(noted, !goes, "{:?}", lab.desk.notes);
+        match goes {
+            true => lab.cancels(alice).run(secs(1)),
+            false => &mut lab,
+        };
+        lab.finish();
+    }
 }
 
 #[test]

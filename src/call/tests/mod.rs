@@ -12,6 +12,8 @@ mod directory;
 mod encryption;
 mod ends;
 mod flows;
+mod guessing;
+mod identity;
 mod laws;
 mod loss;
 mod notices;
@@ -23,10 +25,11 @@ mod sdp;
 mod shortages;
 mod timers;
 mod transfer;
+mod trunks;
 
 pub use desk::Desk;
-pub use directory::{ACME, BOLT, CARRIER, companies};
-pub use phone::{OnCall, OnChange, Phone};
+pub use directory::{ACME, BOLT, CARRIER, Parts, companies};
+pub use phone::{Gate, OnCall, OnChange, Phone};
 
 use super::switch::{Listener, Switch, SwitchConfig};
 use crate::base::{Random, Seeded, Span, Time, Wall};
@@ -117,6 +120,20 @@ impl Lab {
             jitter: Span::ZERO,
             dice: Seeded(seed ^ 0xabcd),
         }
+    }
+
+    /// A lab whose directory is changed before anything happens.
+    pub fn with(change: impl FnOnce(&mut Parts)) -> Self {
+        let mut lab = Self::new();
+        lab.set_directory(change);
+        lab
+    }
+
+    /// From now on the directory is that of [`companies`], changed.
+    pub fn set_directory(&mut self, change: impl FnOnce(&mut Parts)) {
+        let mut parts = companies();
+        change(&mut parts);
+        self.switch.set_directory(Arc::new(directory::build(parts)));
     }
 
     pub fn wall(&self) -> Wall {
@@ -324,7 +341,9 @@ impl Lab {
                 self.phones[id].work(self.now);
                 while let Some(transmit) = self.phones[id].poll_transmit() {
                     busy = true;
-                    self.send(Packet { from: transmit.peer, bytes: transmit.bytes, to: None });
+                    if !self.phones[id].is_mute {
+                        self.send(Packet { from: transmit.peer, bytes: transmit.bytes, to: None });
+                    }
                 }
             }
             while let Some((call, fact)) = self.desk.facts.pop_front() {

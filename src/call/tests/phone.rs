@@ -5,7 +5,7 @@ use super::sdp::{Voice, answer_flow, flow_of};
 use super::{CARRIER, SWITCH, uri};
 use crate::base::{Seeded, Time};
 use crate::sip::dialog::{Dialog, DialogId};
-use crate::sip::digest::{challenges, respond};
+use crate::sip::digest::{Algorithm, Credentials, challenges, ha1, respond, verify};
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::{Peer, Transport};
@@ -28,6 +28,47 @@ pub enum OnChange {
     Wait,
 }
 
+/// What a carrier challenges with.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// 401 or 407.
+    pub status: u16,
+    pub realm: String,
+    pub user: String,
+    pub password: String,
+    /// The first answer to a challenge is said to have an old nonce.
+    pub first_is_stale: bool,
+}
+
+impl Gate {
+    pub fn new(status: u16) -> Self {
+        let text = |text: &str| text.to_owned();
+        Gate { status, realm: text("carrier"), user: text("acme"), password: text("open"), first_is_stale: false }
+    }
+
+    /// The challenge to `request`, unless it proves the password.
+    fn objection(&mut self, request: &Request) -> Option<Response> {
+        let names = if self.status == 401 {
+            ["Authorization", "WWW-Authenticate"]
+        } else {
+            ["Proxy-Authorization", "Proxy-Authenticate"]
+        };
+        let [answer, challenge] = names;
+        let credentials = request.headers.get(answer).map(|value| Credentials::parse(value).unwrap());
+        let hash = ha1(Algorithm::Md5, &self.user, &self.realm, &self.password);
+        let proven = credentials
+            .as_ref()
+            .is_some_and(|said| verify(said, request.method.as_str(), Some(&hash), None, &request.body));
+        let stale = proven && std::mem::take(&mut self.first_is_stale);
+        if proven && !stale {
+            return None;
+        }
+        let stale = if stale { ", stale=true" } else { "" };
+        let value = format!("Digest realm=\"{}\", nonce=\"n\", qop=\"auth\"{stale}", self.realm);
+        Some(request.response(self.status).with_header(challenge, value))
+    }
+}
+
 pub struct Phone {
     pub id: usize,
     pub domain: String,
@@ -45,6 +86,12 @@ pub struct Phone {
     /// Its INVITE has no offer: the answer comes in the ACK.
     pub late_offer: bool,
     pub acks_itself: bool,
+    /// It asks for this password, as a carrier does.
+    pub gate: Option<Gate>,
+    /// Retry-After of its refusals, in s.
+    pub retry_after: Option<u32>,
+    /// What it sends gets lost.
+    pub is_mute: bool,
     /// What is sent to it gets lost.
     pub is_dead: bool,
     pub seq: u32,
@@ -94,6 +141,9 @@ impl Phone {
             holding: false,
             late_offer: false,
             acks_itself: true,
+            gate: None,
+            retry_after: None,
+            is_mute: false,
             is_dead: false,
             seq: 0,
             calls_made: 0,
@@ -222,7 +272,10 @@ impl Phone {
 
     pub fn refuse(&mut self, status: u16, now: Time) {
         let (tx, request) = self.incoming.take().expect("a call rings");
-        let response = request.response(status).with_header("Contact", "<sip:elsewhere@192.0.2.200>");
+        let mut response = request.response(status).with_header("Contact", "<sip:elsewhere@192.0.2.200>");
+        if let Some(seconds) = self.retry_after {
+            response = response.with_header("Retry-After", seconds.to_string());
+        }
         self.endpoint.respond(tx, response, now);
     }
 
@@ -327,6 +380,9 @@ impl Phone {
             if !all.any(|dialog| dialog.accept(&request).is_ok()) {
                 return self.endpoint.respond(tx, request.response(481), now);
             }
+        }
+        if let Some(objection) = self.gate.as_mut().and_then(|gate| gate.objection(&request)) {
+            return self.endpoint.respond(tx, objection, now);
         }
         match (&request.method, inside) {
             (Method::Invite, false) => self.on_invite(tx, request, now),

@@ -289,7 +289,7 @@ fn devices_of_a_user_who_was_removed_meanwhile_are_dropped() {
 }
 
 #[test]
-fn a_nonce_of_before_a_restart_is_stale_and_a_wrong_password_with_it_is_not() {
+fn a_nonce_of_before_a_restart_is_stale_whatever_the_password_and_a_guess_with_a_new_one_is_wrong() {
     let mut lab = Lab::new();
     let alice = lab.phone(ACME, "201");
     let challenge = lab.phones[alice].responses[0].2.clone();
@@ -306,8 +306,12 @@ fn a_nonce_of_before_a_restart_is_stale_and_a_wrong_password_with_it_is_not() {
         (answer.status, stale, answer)
     };
     let good = super::directory::password(ACME);
-    let (status, stale, _) = ask(&mut lab, "a guess", &challenge, 2);
-    assert_eq!((status, stale), (401, false), "who guesses is not told that the password was right");
+    // A guess with it is not counted (its source may be forged), so the answer must not tell it from
+    // the right password.
+    let (status, stale, fresh) = ask(&mut lab, "a guess", &challenge, 2);
+    assert_eq!((status, stale), (401, true), "who guesses is not told whether the password was right");
+    let (status, stale, _) = ask(&mut lab, "a guess", &fresh, 1);
+    assert_eq!((status, stale), (401, false), "with a nonce of ours it is wrong, and counted");
     // The phone need not ask anybody for the password again (RFC 7616 §3.3).
     let (status, stale, fresh) = ask(&mut lab, &good, &challenge, 3);
     assert_eq!((status, stale), (401, true));

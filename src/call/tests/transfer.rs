@@ -4,7 +4,7 @@
 use super::sdp::flow_of;
 use super::*;
 use crate::base::{Direction, Side, UserId};
-use crate::call::MediaOrder;
+use crate::call::{MediaOrder, Note};
 use crate::ledger::{Because, How, JoinedBy, Refusal};
 use crate::policy::Command;
 
@@ -731,4 +731,36 @@ fn transfers_after_transfers_keep_one_call() {
     assert_eq!(names, ["Carol", "Bob"]);
     assert!(lab.phones[alice].is_talking() && lab.phones[bob].is_talking());
     end(lab, alice, &EndReason::CallerHungUp);
+}
+
+#[test]
+fn a_transfer_to_the_outside_keeps_to_the_list_of_destinations() {
+    let (mut lab, alice, bob, _) = three();
+    let carrier = lab.carrier();
+    lab.refers(bob, "<sip:+447911123456@acme.test>");
+    assert_eq!((lab.refer_status(bob), lab.phones[carrier].got(Method::Invite)), (403, 0));
+    assert!(lab.desk.notes.iter().any(|note| matches!(note, Note::Refused { .. })), "{:?}", lab.desk.notes);
+    end(lab, alice, &EndReason::CallerHungUp);
+}
+
+#[test]
+fn a_transfer_to_the_outside_takes_the_next_target_where_the_first_one_cannot_or_says_nothing() {
+    const OTHER: &str = "192.0.2.98";
+    for silent in [false, true] {
+        let mut lab = Lab::with(|parts| {
+            parts.trunks[0].targets = vec![directory::target(CARRIER, 0), directory::target(OTHER, 1)];
+            parts.trunks[0].addresses.push(OTHER.parse().unwrap());
+        });
+        let (alice, bob, first) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"), lab.carrier());
+        let second = lab.add_phone(CARRIER, "carrier", Transport::Udp, &format!("{OTHER}:5060"));
+        lab.talk(alice, bob, "202");
+        lab.phones[first].is_dead = silent;
+        lab.phones[first].on_call = OnCall::Refuse(503);
+        lab.refers(bob, "<sip:+4915155555@acme.test>").run(secs(6));
+        assert_eq!(lab.phones[second].got(Method::Invite), 1, "silent: {silent}");
+        lab.answers(second).run(ms(300));
+        assert_eq!(lab.phones[bob].progress(), [100, 200]);
+        assert_eq!(lab.record().direction, Direction::Outbound);
+        end(lab, alice, &EndReason::CallerHungUp);
+    }
 }

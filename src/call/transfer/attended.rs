@@ -177,7 +177,8 @@ impl Switch {
 /// Whether two legs are the same party's: the user's, or the same gateway's.
 fn same_owner(one: &Session, side: Side, other: &Session, other_side: Side) -> bool {
     let (leg, other_leg) = (one.leg(side), other.leg(other_side));
-    let same_gateway = leg.trunk && other_leg.trunk && leg.peer.remote.ip() == other_leg.peer.remote.ip();
+    let same_gateway =
+        leg.trunk.is_some() && other_leg.trunk.is_some() && leg.peer.remote.ip() == other_leg.peer.remote.ip();
     one.record.company == other.record.company
         && match (leg.user, other_leg.user) {
             (Some(user), Some(other)) => user == other,

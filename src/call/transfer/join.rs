@@ -71,6 +71,10 @@ impl Switch {
         if paused {
             session.facts.command = Some(Command::Pause);
         }
+        if side == Side::Caller {
+            // What the one before wanted kept back.
+            session.withheld = false;
+        }
         let mut old = std::mem::replace(session.leg_mut(side), leg);
         let joined = Joined {
             at: cx.wall,
@@ -120,7 +124,7 @@ impl Switch {
     /// An internal call that goes outside counts as outbound from there on (its number is the
     /// caller id). The settings are those that the call began with.
     fn count_as_outbound(&self, session: &mut Session, leg: &Leg, number: Option<NumberId>) {
-        if !leg.trunk || session.record.direction != Direction::Internal {
+        if leg.trunk.is_none() || session.record.direction != Direction::Internal {
             return;
         }
         session.record.direction = Direction::Outbound;

@@ -4,7 +4,7 @@
 use super::super::fork::hop;
 use super::super::session::{Leg, Session};
 use super::super::switch::{Cx, Purpose, Switch};
-use crate::base::{Side, Span, Time};
+use crate::base::{Side, Span, Time, TrunkId};
 use crate::sdp::Flow;
 use crate::sip::Peer;
 use crate::sip::dialog::{Dialog, DialogId};
@@ -23,7 +23,7 @@ pub struct Leaver {
     pub dialog: Dialog,
     pub peer: Peer,
     pub contact: String,
-    trunk: bool,
+    pub trunk: Option<TrunkId>,
     /// When BYE is due; `None` once it was said, by either side.
     bye_at: Option<Time>,
     forget_at: Time,
@@ -92,8 +92,9 @@ impl Switch {
             return;
         }
         let bye = leaver.dialog.request(Method::Bye, &leaver.contact);
-        let (peer, contact) = (leaver.hop(), leaver.contact.clone());
-        self.send(bye, peer, contact, Purpose::Farewell, cx);
+        let (peer, contact, trunk) = (leaver.hop(), leaver.contact.clone(), leaver.trunk);
+        let tx = self.send(bye, peer, contact, Purpose::Farewell, cx);
+        self.belongs_to(tx, trunk, 0);
     }
 
     pub(in crate::call) fn check_leavers(&mut self, cx: &mut Cx<'_>) {

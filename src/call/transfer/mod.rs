@@ -24,7 +24,7 @@ use super::LegPort;
 use super::fork::Branch;
 use super::session::{Phase, Session};
 use super::switch::{Cx, Switch};
-use crate::base::{CallId, NumberId, Side, Time};
+use crate::base::{CallId, NumberId, Side, Time, TrunkId};
 use crate::ledger::{JoinedBy, Party};
 use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::ServerTx;
@@ -42,7 +42,7 @@ pub struct Transfer {
     pub party: Party,
     /// The caller id, where it goes outside.
     pub number: Option<NumberId>,
-    pub trunk: bool,
+    pub trunk: Option<TrunkId>,
     /// The INVITEs to the target, one to each of its devices.
     pub branches: Vec<Branch>,
     pub port: LegPort,
@@ -53,6 +53,14 @@ pub struct Transfer {
     /// The most telling refusal so far.
     pub refused: Option<u16>,
     pub deadline: Time,
+}
+
+impl Transfer {
+    /// When it next wants to be called.
+    pub fn next_timeout(&self) -> Option<Time> {
+        let patience = self.branches.iter().filter_map(|branch| branch.give_up_at);
+        patience.chain([self.deadline]).min()
+    }
 }
 
 /// The implicit subscription of a REFER (RFC 3515 §2.4.4).
@@ -154,7 +162,7 @@ impl Switch {
     ) -> Option<Session> {
         let directory = Arc::clone(&self.directory);
         let placed = self
-            .transfer_destination(&session, side, &refer.to, request, &directory)
+            .transfer_destination(&session, side, &refer.to, request, &directory, cx)
             .and_then(|to| self.place(&session, side, to, request, &directory, cx));
         match placed {
             Ok(mut transfer) => {
@@ -199,7 +207,7 @@ fn may_transfer(session: &Session, side: Side) -> Result<(), Refusal> {
         Phase::Ringing(_) => return Err(Refusal::Ringing),
         Phase::Talking => {}
     }
-    let (outside, settings) = (session.leg(side).trunk, &session.settings);
+    let (outside, settings) = (session.leg(side).trunk.is_some(), &session.settings);
     if outside && !settings.transfer_from_outside {
         return Err(Refusal::Outside);
     }

@@ -1,16 +1,17 @@
 //! Whom a transfer goes to, and the INVITEs that call them.
 
+use super::super::Note;
 use super::super::codecs::offer_again;
 use super::super::encryption::{contact_for, exchange, safe_ways};
-use super::super::fork::Branch;
+use super::super::identity::Wish;
 use super::super::path::Start;
 use super::super::route::{Destination, NoRoute, Origin, Target, called_number_leads, route_from_user, user_part};
 use super::super::session::{Leg, Session};
 use super::super::setup::{Way, Whom, unavailable};
-use super::super::switch::{Cx, Dice, Purpose, Sent, Switch};
+use super::super::switch::{Cx, Dice, Purpose, Switch};
 use super::{Refusal, Transfer};
 use crate::base::{Direction, Side, UserId};
-use crate::directory::{Company, Directory, normalise_number};
+use crate::directory::{Company, Directory, User, normalise_number};
 use crate::ledger::{JoinedBy, Party};
 use crate::sdp::{Codec, Events, Flow};
 use crate::sip::message::{Method, Request, Response};
@@ -32,6 +33,7 @@ impl Switch {
         to: &Uri,
         request: &Request,
         directory: &Directory,
+        cx: &mut Cx<'_>,
     ) -> Result<Destination, Box<Response>> {
         let answer = |status: u16, reason: String| Box::new(request.response(status).with_reason(&reason));
         let refused = |refusal: Refusal| answer(refusal.status(), refusal.to_string());
@@ -42,7 +44,9 @@ impl Switch {
         let dialled = user_part(to);
         let user = session.leg(side).user.and_then(|id| directory.user(id));
         let mut found = match user {
-            Some(user) => route_from_user(directory, user, &dialled).map_err(no_route)?,
+            Some(user) => route_from_user(directory, user, &dialled, &Wish::default())
+                .inspect_err(|error| note_refused(error, company, user, cx))
+                .map_err(no_route)?,
             None => route_within(directory, company, &dialled).map_err(no_route)?,
         };
         let transferee = session.record.party(side.other());
@@ -50,6 +54,8 @@ impl Switch {
             return Err(refused(Refusal::SameParty(dialled)));
         }
         found.origin.caller = transferee.clone();
+        // The party that stays is shown to the target as it was to the one who leaves.
+        found.origin.withheld = session.withheld && side == Side::Callee;
         Ok(found)
     }
 
@@ -82,20 +88,26 @@ impl Switch {
             .map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
         let domain = directory.company(session.record.company).and_then(|company| company.domains.first()).cloned();
         let mut branches = Vec::with_capacity(ways.len());
-        for (way, whom) in ways {
+        for (mut way, whom) in ways {
+            let (line, otherwise) = (way.line, std::mem::take(&mut way.otherwise));
+            let trunk = line.map(|line| line.trunk);
             let exchange = exchange(&session.settings, &way.peer, cx);
             // RFC 3892, for our own phones: the outside is not told who sent it there.
-            let domain = domain.clone().filter(|_| !whom.trunk);
-            let mut leg = self.leg(way.peer, exchange, port, whom.user, whom.trunk);
+            let domain = domain.clone().filter(|_| trunk.is_none());
+            let mut leg = self.leg(way.peer, exchange, port, whom.user, trunk);
             leg.contact = contact_for(&way.uri.scheme, leg.contact);
             let Some(invite) = self.invite_to_target(session, side, &mut leg, way, domain, cx) else {
                 continue;
             };
-            branches.push(self.send_to_target(session, invite, leg, whom, cx));
+            let purpose = Purpose::Target { call: session.id() };
+            let Leg { peer, contact, exchange, .. } = leg;
+            let mut branch = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
+            self.goes_over(&mut branch, line, otherwise, 0, cx);
+            branches.push(branch);
         }
         let deadline = cx.now + self.config.ring_timeout;
         let Destination { callee: party, number, .. } = to;
-        let trunk = party.user.is_none();
+        let trunk = branches.first().and_then(|branch| branch.line).map(|line| line.trunk);
         let (how, media_of, reports, refused) = (JoinedBy::BlindTransfer, None, None, None);
         Ok(Transfer { side, how, party, number, trunk, branches, port, media_of, reports, refused, deadline })
     }
@@ -124,6 +136,9 @@ impl Switch {
         invite.headers.push("Max-Forwards", HOPS.saturating_sub(session.record.joined.len()).to_string());
         invite.headers.push("Contact", leg.contact.clone());
         invite.headers.push("Allow", self.endpoint.capabilities().allow());
+        for (name, value) in &way.headers {
+            invite.headers.push(name, value.clone());
+        }
         if let Some(host) = &domain {
             let by = NameAddr::new(Uri::sip(&session.record.party(side).address, host));
             invite.headers.push("Referred-By", by.to_string());
@@ -135,7 +150,7 @@ impl Switch {
     /// Every device of whom the transfer leads to, as safe as the call was to be when it began. A
     /// group or an inbox rings all its members at once.
     fn ways_of_target(
-        &self,
+        &mut self,
         session: &Session,
         to: &Destination,
         request: &Request,
@@ -143,7 +158,7 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Result<Vec<(Way, Whom)>, Box<Response>> {
         let Target::Path(start) = to.target else {
-            let whom = Whom { user: to.callee.user, trunk: to.callee.user.is_none(), party: to.callee.clone() };
+            let whom = Whom { user: to.callee.user, party: to.callee.clone() };
             let ways = safe_ways(&session.settings, request, self.ways_to(to, directory, request, cx)?)?;
             return Ok(ways.into_iter().map(|way| (way, whom.clone())).collect());
         };
@@ -154,7 +169,7 @@ impl Switch {
         for user in members.into_iter().filter_map(|id| directory.user(id)) {
             let party = Party { user: Some(user.id), address: user.extension.clone(), name: user.name.clone() };
             let member = Destination { callee: party.clone(), target: Target::User(user.id), ..to.clone() };
-            let whom = Whom { user: Some(user.id), trunk: false, party };
+            let whom = Whom { user: Some(user.id), party };
             // Who is not registered, or not to be reached safely, does not speak for the others.
             let found = self.ways_to(&member, directory, request, cx);
             let found = found.and_then(|ways| safe_ways(&session.settings, request, ways)).unwrap_or_default();
@@ -165,23 +180,13 @@ impl Switch {
             false => Ok(ways),
         }
     }
+}
 
-    fn send_to_target(&mut self, session: &Session, invite: Request, leg: Leg, whom: Whom, cx: &mut Cx<'_>) -> Branch {
-        let tx = self.endpoint.request(invite.clone(), leg.peer, cx.now, &mut Dice(cx.shell));
-        let purpose = Purpose::Target { call: session.id() };
-        let sent =
-            Sent { purpose, request: invite.clone(), peer: leg.peer, contact: leg.contact.clone(), trunk: leg.trunk };
-        self.sent.insert(tx, sent);
-        Branch {
-            tx,
-            request: invite,
-            peer: leg.peer,
-            contact: leg.contact,
-            exchange: leg.exchange,
-            whom,
-            timer_policy: self.config.session_timer,
-            early: None,
-        }
+/// A transfer that the list of destinations, or a caller id, forbids is seen by the admin like a call.
+fn note_refused(error: &NoRoute, company: &Company, user: &User, cx: &mut Cx<'_>) {
+    if error.status() == 403 {
+        let (company, why) = (company.key.clone(), error.for_log());
+        cx.shell.note(&Note::Refused { company, user: user.id, why });
     }
 }
 
@@ -216,7 +221,7 @@ fn route_within(directory: &Directory, company: &Company, dialled: &str) -> Resu
     };
     Ok(Destination {
         direction: Direction::Internal,
-        origin: Origin { company: company.id, caller: Party::default(), trunk: None },
+        origin: Origin { company: company.id, caller: Party::default(), trunk: None, withheld: false },
         callee,
         number: number.map(|number| number.id),
         target,

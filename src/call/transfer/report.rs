@@ -22,8 +22,9 @@ impl Switch {
         let contact = leg.contact.clone();
         if let Some(dialog) = leg.dialog.as_mut().filter(|dialog| dialog.id() == id) {
             let request = notify(dialog, &contact, &event, status);
-            let peer = hop(&leg.peer, dialog, leg.trunk);
-            self.send(request, peer, contact, Purpose::Notify { call, dialog: id }, cx);
+            let (peer, trunk) = (hop(&leg.peer, dialog, leg.trunk), leg.trunk);
+            let tx = self.send(request, peer, contact, Purpose::Notify { call, dialog: id }, cx);
+            self.belongs_to(tx, trunk, 0);
             return;
         }
         // It has said BYE: the subscription outlives the call (RFC 5057 §4.1).
@@ -35,8 +36,9 @@ impl Switch {
     pub(super) fn report_to_leaver(&mut self, call: CallId, reports: &Reports, status: u16, cx: &mut Cx<'_>) -> bool {
         let Some(leaver) = self.leavers.get_mut(&reports.dialog) else { return false };
         let request = notify(&mut leaver.dialog, &leaver.contact, &reports.event, status);
-        let (peer, contact) = (leaver.hop(), leaver.contact.clone());
-        self.send(request, peer, contact, Purpose::Notify { call, dialog: reports.dialog.clone() }, cx);
+        let (peer, contact, trunk) = (leaver.hop(), leaver.contact.clone(), leaver.trunk);
+        let tx = self.send(request, peer, contact, Purpose::Notify { call, dialog: reports.dialog.clone() }, cx);
+        self.belongs_to(tx, trunk, 0);
         true
     }
 

@@ -14,6 +14,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Response};
 use crate::sip::session_timer;
+use crate::trunk::is_challenge;
 
 impl Switch {
     pub(in crate::call) fn on_target_response(
@@ -25,7 +26,7 @@ impl Switch {
         peer: Peer,
         cx: &mut Cx<'_>,
     ) {
-        let rings = self.sessions.get(&call).is_some_and(|session| session.calls_target(tx));
+        let rings = self.sessions.get(&call).is_some_and(|session| session.target_at(tx).is_some());
         if !rings {
             if response.is_success() {
                 self.hang_up_orphan(tx, sent, &response, cx);
@@ -34,6 +35,7 @@ impl Switch {
         }
         self.with_session(call, cx, |this, mut session, cx| {
             if response.is_provisional() {
+                session.target_speaks(tx);
                 this.report_progress(&mut session, response.status, cx);
                 return Some(session);
             }
@@ -43,7 +45,7 @@ impl Switch {
             if let Some(again) = this.try_target_again(&session, tx, &response, cx) {
                 return Some(with_target_replaced(session, tx, again));
             }
-            this.target_refused(session, tx, response.status, cx)
+            this.target_failed(session, tx, response.status, Some(&response), cx)
         });
     }
 
@@ -63,7 +65,7 @@ impl Switch {
         };
         let branch = transfer.branches.remove(at);
         // Of a group, the one who took the call.
-        (transfer.party, transfer.trunk) = (branch.whom.party.clone(), branch.whom.trunk);
+        (transfer.party, transfer.trunk) = (branch.whom.party.clone(), branch.line.map(|line| line.trunk));
         let Some(mut leg) = self.leg_of_target(&transfer, branch, tx, response, peer, cx) else {
             session.transfer = Some(transfer);
             return self.target_refused(session, tx, 502, cx);
@@ -112,7 +114,26 @@ impl Switch {
         let Some(dialog) = &mut leg.dialog else { return };
         let bye = dialog.request(Method::Bye, &leg.contact);
         let (peer, contact) = (hop(&leg.peer, dialog, leg.trunk), leg.contact.clone());
-        self.send(bye, peer, contact, Purpose::Farewell, cx);
+        let tx = self.send(bye, peer, contact, Purpose::Farewell, cx);
+        self.belongs_to(tx, leg.trunk, 0);
+    }
+
+    /// A branch to the target was refused, or nothing came (`response` `None`). Where the fault is
+    /// the trunk's own, the call goes out another way, as any call.
+    pub(in crate::call) fn target_failed(
+        &mut self,
+        session: Session,
+        tx: ClientTx,
+        status: u16,
+        response: Option<&Response>,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
+        let Some(branch) = session.target_at(tx).cloned() else { return Some(session) };
+        let purpose = Purpose::Target { call: session.id() };
+        match self.another_way(&session, &branch, purpose, status, response, cx) {
+            Some(next) => Some(with_target_replaced(session, tx, next)),
+            None => self.target_refused(session, tx, status, cx),
+        }
     }
 
     /// A device of the target refused, or cannot be reached. When it was the last one, the
@@ -172,7 +193,7 @@ impl Switch {
     pub(in crate::call) fn check_transfer(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
         match session.transfer.as_ref().is_some_and(|transfer| cx.now >= transfer.deadline) {
             true => self.transfer_failed(session, 480, cx),
-            false => Some(session),
+            false => self.give_up_silent_target(session, cx),
         }
     }
 
@@ -185,10 +206,12 @@ impl Switch {
         response: &Response,
         cx: &mut Cx<'_>,
     ) -> Option<Branch> {
-        let transfer = session.transfer.as_ref()?;
-        let trunk = transfer.trunk;
-        let branch = transfer.branches.iter().find(|branch| branch.tx == tx)?;
-        let Branch { mut request, peer, contact, mut exchange, mut timer_policy, .. } = branch.clone();
+        let branch = session.target_at(tx)?;
+        let purpose = Purpose::Target { call: session.id() };
+        if is_challenge(response.status) {
+            return self.prove_branch(branch, purpose, response, cx);
+        }
+        let Branch { mut request, peer, contact, mut exchange, mut timer_policy, whom, .. } = branch.clone();
         match response.status {
             422 if timer_policy == self.config.session_timer => {
                 timer_policy = session_timer::after_422(response, &timer_policy)?;
@@ -199,16 +222,25 @@ impl Switch {
         }
         let cseq = request.cseq().ok()?.seq + 1;
         request.headers.set("CSeq", format!("{cseq} INVITE"));
-        let tx = self.endpoint.request(request.clone(), peer, cx.now, &mut Dice(cx.shell));
-        let purpose = Purpose::Target { call: session.id() };
-        self.sent.insert(tx, Sent { purpose, request: request.clone(), peer, contact: contact.clone(), trunk });
-        Some(Branch { tx, request, exchange, timer_policy, early: None, ..branch.clone() })
+        let mut again = self.send_branch(purpose, request, peer, contact, exchange, whom, cx);
+        again.timer_policy = timer_policy;
+        self.goes_over(&mut again, branch.line, branch.otherwise.clone(), branch.tries, cx);
+        Some(again)
     }
 }
 
 impl Session {
-    fn calls_target(&self, tx: ClientTx) -> bool {
-        self.transfer.as_ref().is_some_and(|transfer| transfer.branches.iter().any(|branch| branch.tx == tx))
+    /// A branch to the target has said something: its silence is not waited for any more.
+    fn target_speaks(&mut self, tx: ClientTx) {
+        let branches = self.transfer.iter_mut().flat_map(|transfer| &mut transfer.branches);
+        if let Some(branch) = branches.into_iter().find(|branch| branch.tx == tx) {
+            branch.give_up_at = None;
+        }
+    }
+
+    /// The branch to the target that an INVITE of ours belongs to.
+    fn target_at(&self, tx: ClientTx) -> Option<&Branch> {
+        self.transfer.as_ref()?.branches.iter().find(|branch| branch.tx == tx)
     }
 }
 

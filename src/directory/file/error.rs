@@ -144,4 +144,32 @@ pub enum Problem {
     ForwardLoop { key: &'static str, to: String },
     #[error("`host` is missing: where do outbound calls go?")]
     NoHost,
+    #[error("both `targets` and `{0}`: put all of it into `targets`")]
+    TwoTargets(&'static str),
+    #[error("`targets` is empty: where do outbound calls go?")]
+    NoTarget,
+    #[error("target {0} has no `host`: where is it?")]
+    TargetHost(usize),
+    #[error("`{name}` `{user}` has no password: give `{password}`")]
+    NoLoginPassword { name: &'static str, user: String, password: &'static str },
+    #[error("`{password}` without `{name}`: whose is it?")]
+    NoLoginName { name: &'static str, password: &'static str },
+    #[error(
+        "{0} changes: give `password` too, since what is stored of the old one is good for the old user name and realm only"
+    )]
+    LoginWithoutPassword(&'static str),
+    #[error("`register = true` without `username`: whom shall it register?")]
+    RegisterWithoutLogin,
+    #[error("inbound_username `{user}` is that of {other} too: choose another")]
+    InboundUserTaken { user: String, other: String },
+    #[error(
+        "address {0}: nearly everybody is in it, so that standing in it proves nothing: name the carrier's networks, or give `inbound_username` and `inbound_password`"
+    )]
+    OpenToAll(String),
+    #[error("destinations: {0} stands twice: leave one out")]
+    DestinationTwice(String),
+    #[error("dial_prefix `{prefix}` is that of number {other} too: choose another")]
+    DialPrefixTaken { prefix: String, other: String },
+    #[error("number_format \"national\": the company has no `country_code`: set one in [company.settings]")]
+    NoCountry,
 }

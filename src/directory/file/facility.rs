@@ -100,7 +100,7 @@ pub struct StepKeys {
     pub next: Option<Key>,
     /// recording: whether it is on.
     pub on: Option<bool>,
-    /// announce, menu: a [[prompt]], or one of the service.
+    /// announce, menu: a `[[prompt]]`, or one of the service.
     pub prompt: Option<Key>,
     pub time_zone: Option<Zone>,
     pub hours: Option<Vec<Hours>>,

@@ -11,8 +11,11 @@ mod value;
 
 pub use error::{FileError, Place, Problem};
 pub use facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, StepKeys};
-pub use raw::{CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TrunkKeys, UserKeys};
-pub use value::{BadValue, DialledCode, ForwardOrNext, KeyOrNone, NumberOrNone, Own, RingSeconds, RouteTo, Secret};
+pub use raw::{CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TargetKeys, TrunkKeys, UserKeys};
+pub use value::{
+    BadValue, DestinationText, DialledCode, ForwardOrNext, KeyOrNone, LoginPassword, LoginUser, NumberOrNone, Own,
+    RingSeconds, RouteTo, Secret,
+};
 
 use super::FacilityKind;
 use crate::base::leaves::{self, Dotted, LeafError, Step};
@@ -226,7 +229,7 @@ impl Reader<'_> {
         };
         let problem = match inner.last() {
             // Serde's message would show a password of the wrong type.
-            Some(Step::Key(key)) if key == "password" && !message.starts_with("the password is") => {
+            Some(Step::Key(key)) if key.ends_with("password") && !message.starts_with("the password is") => {
                 Problem::Value { key: key.clone(), message: "not a string".to_owned() }
             }
             Some(_) => Problem::Value { key: Dotted(inner).to_string(), message },

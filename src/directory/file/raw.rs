@@ -1,12 +1,15 @@
 //! The tables of the company file, key by key. `None` is an absent key: the value stays.
 
 use super::super::{
-    AudioCodec, AuthAlgorithm, CallVisibility, NoticeTo, NumberRecording, OnRecordingFailure, Play, Role, Transport,
+    AudioCodec, AuthAlgorithm, CallVisibility, NoticeTo, NumberFormat, NumberRecording, OnRecordingFailure, Play, Role,
+    Transport,
 };
 use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
 use super::value::{
-    AuthName, Command, CountryCode, DialledCode, Domain, E164, Extension, ForwardOrNext, Host, Key, KeyOrNone, MaxHold,
-    Name, NationalPrefix, NumberOrNone, Own, PeerAddress, Port, Realm, RingSeconds, RouteTo, Secret,
+    AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, Domain, DomainOrNone, E164, Extension,
+    ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, Name, NationalPrefix,
+    NumberOrNone, Own, Patience, PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RingSeconds, RouteTo, Secret,
+    Weight,
 };
 use serde::Deserialize;
 
@@ -69,6 +72,8 @@ pub struct SettingKeys {
     pub emergency_numbers: Option<Vec<DialledCode>>,
     /// All of them.
     pub service_numbers: Option<Vec<DialledCode>>,
+    /// Where users may call outside; `"inherit"` for what the country code implies.
+    pub destinations: Option<Own<Vec<DestinationText>>>,
 }
 
 /// `[company.settings.commands]`
@@ -113,6 +118,8 @@ pub struct UserKeys {
     pub on_busy: Option<ForwardOrNext>,
     pub on_no_answer: Option<ForwardOrNext>,
     pub on_unregistered: Option<ForwardOrNext>,
+    /// Where the user may call outside, instead of where the company may.
+    pub destinations: Option<Own<Vec<DestinationText>>>,
 }
 
 /// `[[number]]`
@@ -127,6 +134,8 @@ pub struct NumberKeys {
     pub recording: Option<NumberRecording>,
     /// `"inherit"` for the company's.
     pub notice: Option<Own<NoticeTo>>,
+    /// Dialled before a number, it makes this one the caller id; `""` for none.
+    pub dial_prefix: Option<DialPrefix>,
 }
 
 /// `[[trunk]]`
@@ -136,12 +145,55 @@ pub struct TrunkKeys {
     pub company: Option<Key>,
     /// Required.
     pub name: Option<Key>,
-    /// Addresses that its requests come from; a new trunk's is `host`, where that is an address.
+    /// Addresses and networks that its requests come from; a new trunk's is `host`, where that is an
+    /// address.
     pub addresses: Option<Vec<PeerAddress>>,
-    /// Where outbound calls go; required for a new trunk.
+    /// Where outbound calls go; this or `targets` is required for a new trunk.
     pub host: Option<Host>,
     /// A new trunk's is 5060.
     pub port: Option<Port>,
     /// A new trunk's is `udp`.
     pub transport: Option<Transport>,
+    /// Several places instead of `host`, `port` and `transport`.
+    pub targets: Option<Vec<TargetKeys>>,
+    /// How numbers are written: `plus`, `international`, `national`.
+    pub number_format: Option<NumberFormat>,
+    /// It is told and believed who calls (P-Asserted-Identity).
+    pub trusted: Option<bool>,
+    /// Calls at a time; 0: no limit.
+    pub max_calls: Option<u32>,
+    /// Seconds between OPTIONS; 0: none.
+    pub keepalive_s: Option<KeepAlive>,
+    /// How long a target may say nothing to an INVITE before the next is tried, in ms.
+    pub patience_ms: Option<Patience>,
+    /// Register with `username` and `password`.
+    pub register: Option<bool>,
+    pub register_expires_s: Option<RegisterFor>,
+    /// Domain of our address there; `""`: the first target's host.
+    pub domain: Option<DomainOrNone>,
+    /// Who we are there; `""` for nobody.
+    pub username: Option<LoginUser>,
+    pub password: Option<LoginPassword>,
+    /// Its digest realm. Where it is named, only hashes of the password are stored.
+    pub realm: Option<RealmOrNone>,
+    /// User name that it proves towards us; `""` for none.
+    pub inbound_username: Option<LoginUser>,
+    /// In clear; only hashes are stored.
+    pub inbound_password: Option<LoginPassword>,
+}
+
+/// One of `targets`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TargetKeys {
+    /// Required.
+    pub host: Option<Host>,
+    /// 5060 where it is not said.
+    pub port: Option<Port>,
+    /// `udp` where it is not said.
+    pub transport: Option<Transport>,
+    /// Lower ones are tried first; 0 where it is not said.
+    pub order: Option<u16>,
+    /// Share of calls among those of one order; 1 where it is not said.
+    pub weight: Option<Weight>,
 }

@@ -94,14 +94,20 @@ fn a_bad_value_is_named_with_its_place_and_the_way_out() {
             "number +15550100 of a: route: `201` is not a route: write \"user:EXTENSION\", \"group:NAME\", \"inbox:NAME\", \"flow:NAME\" or \"unrouted\"",
         ),
         (
-            "[[trunk]]\ncompany = 'a'\nname = 'c'\naddresses = ['192.0.2.0/24']",
-            "trunk c of a: addresses: `192.0.2.0/24` is not an address of a peer",
+            "[[trunk]]\ncompany = 'a'\nname = 'c'\naddresses = ['192.0.2.1/24']",
+            "trunk c of a: addresses: `192.0.2.1/24` is not an address of a peer",
         ),
         (
             "[[trunk]]\ncompany = 'a'\nname = 'c'\naddresses = ['0.0.0.0']",
             "trunk c of a: addresses: `0.0.0.0` is not an address of a peer",
         ),
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\nhost = 'h:5060'", "trunk c of a: host: `h:5060` is not a host"),
+        ("[[trunk]]\ncompany = 'a'\nname = 'c'\nkeepalive_s = 2", "trunk c of a: keepalive_s: 2 s is not a time"),
+        ("[[trunk]]\ncompany = 'a'\nname = 'c'\nusername = 'a b'", "trunk c of a: username: `a b` is not a user name"),
+        (
+            "[[trunk]]\ncompany = 'a'\nname = 'c'\ntargets = [{ host = 'h', weight = 0 }]",
+            "trunk c of a: targets[1].weight: weight 0 would never be taken",
+        ),
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\nport = 0", "trunk c of a: port: port 0 cannot be called"),
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\nport = 70000", "trunk c of a: port: invalid value: integer `70000`"),
         ("[[trunk]]\ncompany = 'a'\nname = 'c'\ntransport = 'sctp'", "trunk c of a: transport: unknown variant `sctp`"),

@@ -3,7 +3,7 @@
 
 use super::super::dialled;
 use super::super::flow::ForwardTo;
-use super::super::normal_domain;
+use super::super::{BadDestination, DestinationRule, Network, normal_domain};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -35,7 +35,7 @@ pub enum BadValue {
     AuthName(String),
     #[error("`{0}` is not a command: write 1 to 8 of 0-9, A-D, `*` and `#`")]
     Command(String),
-    #[error("`{0}` is not an address of a peer: write one IPv4 or IPv6 address, without port and prefix length")]
+    #[error("`{0}` is not an address of a peer: write an address, or a network such as 192.0.2.0/24, without port")]
     Address(String),
     #[error("`{0}` is not a host: write a host name or an IP address, and the port in `port`")]
     Host(String),
@@ -63,6 +63,24 @@ pub enum BadValue {
     ForwardOrNext(String),
     #[error("the password is {0} characters long: write 8 to 128, without line breaks")]
     Password(usize),
+    #[error("the password is {0} characters long: write 1 to 128, without line breaks")]
+    LoginPassword(usize),
+    #[error("`{0}` is not a user name at a carrier: write 1 to 128 characters without spaces, quotes and colons")]
+    LoginUser(String),
+    #[error("{0} s is not a time between OPTIONS: write 5 to 3600, or 0 for none")]
+    KeepAlive(u32),
+    #[error("{0} ms is no patience: write 500 to 32000")]
+    Patience(u32),
+    #[error("{0} s is not a registration: write 60 to 86400")]
+    RegisterFor(u32),
+    #[error("weight 0 would never be taken: write 1 or more")]
+    Weight,
+    #[error(transparent)]
+    Destination(#[from] BadDestination),
+    #[error(
+        "`{0}` is not a dial prefix: write `*` or `#` and up to 5 of 0-9, `*` and `#`, but not `*9`, which is voicemail's"
+    )]
+    DialPrefix(String),
 }
 
 /// A checked text, kept as it is where `good` takes it, or as `read` makes it.
@@ -173,17 +191,149 @@ text_value!(
     |text| keep(text, |text| is_digits(text, 2..=15), BadValue::DialledCode)
 );
 
-/// An address that requests of a trunk come from.
+/// Addresses that requests of a trunk come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct PeerAddress(pub IpAddr);
+pub struct PeerAddress(pub Network);
 
 impl TryFrom<String> for PeerAddress {
     type Error = BadValue;
     fn try_from(text: String) -> Result<Self, BadValue> {
-        match text.parse::<IpAddr>() {
-            Ok(ip) if !ip.is_unspecified() && !ip.is_multicast() => Ok(Self(ip.to_canonical())),
-            Ok(_) | Err(_) => Err(BadValue::Address(text)),
+        text.parse().map(Self).map_err(|_| BadValue::Address(text))
+    }
+}
+
+macro_rules! number_value {
+    ($(#[$doc:meta])* $name:ident($number:ty), $good:expr, $bad:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(try_from = "u32")]
+        pub struct $name(pub $number);
+
+        impl TryFrom<u32> for $name {
+            type Error = BadValue;
+            fn try_from(said: u32) -> Result<Self, BadValue> {
+                let good: fn(u32) -> Option<$number> = $good;
+                good(said).map(Self).ok_or_else(|| $bad(said))
+            }
+        }
+    };
+}
+
+number_value!(
+    /// Seconds between OPTIONS; 0 for none.
+    KeepAlive(u32),
+    |s| (s == 0 || (5..=3_600).contains(&s)).then_some(s),
+    BadValue::KeepAlive
+);
+number_value!(
+    /// How long a target may say nothing, in ms: at most Timer B (RFC 3261 §17.1.1.2).
+    Patience(u32),
+    |ms| (500..=32_000).contains(&ms).then_some(ms),
+    BadValue::Patience
+);
+number_value!(
+    /// A registration at a carrier, in s.
+    RegisterFor(u32),
+    |s| (60..=86_400).contains(&s).then_some(s),
+    BadValue::RegisterFor
+);
+number_value!(
+    /// A share of calls.
+    Weight(u16),
+    |weight| u16::try_from(weight).ok().filter(|weight| *weight > 0),
+    |_| BadValue::Weight
+);
+
+/// A user name at a carrier, or `""`: none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LoginUser(pub Option<String>);
+
+impl TryFrom<String> for LoginUser {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | ':' | '<' | '>' | '\\');
+        match text.is_empty() {
+            true => Ok(Self(None)),
+            false if text.len() <= 128 && text.chars().all(allowed) => Ok(Self(Some(text))),
+            false => Err(BadValue::LoginUser(text)),
+        }
+    }
+}
+
+/// A password that a carrier chose.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LoginPassword(pub Secret);
+
+impl TryFrom<String> for LoginPassword {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        let length = text.chars().count();
+        match (1..=128).contains(&length) && !text.chars().any(char::is_control) {
+            true => Ok(Self(Secret(text))),
+            false => Err(BadValue::LoginPassword(length)),
+        }
+    }
+}
+
+/// A domain, or `""`: the default again.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DomainOrNone(pub String);
+
+impl TryFrom<String> for DomainOrNone {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.is_empty() {
+            true => Ok(Self(text)),
+            false => Domain::try_from(text).map(|domain| Self(domain.0)),
+        }
+    }
+}
+
+/// Numbers that may be called, or not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DestinationText(pub DestinationRule);
+
+impl TryFrom<String> for DestinationText {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        Ok(Self(text.parse()?))
+    }
+}
+
+/// What is dialled before a number, or `""`: nothing any more. It begins as no number does.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DialPrefix(pub Option<String>);
+
+impl TryFrom<String> for DialPrefix {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        let keys = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'));
+        let good = keys && text.len() <= 6 && text.starts_with(['*', '#']) && !text.starts_with("*9");
+        match text.is_empty() {
+            true => Ok(Self(None)),
+            false if good => Ok(Self(Some(text))),
+            false => Err(BadValue::DialPrefix(text)),
+        }
+    }
+}
+
+/// A realm, or `""`: unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RealmOrNone(pub Option<String>);
+
+impl TryFrom<String> for RealmOrNone {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.is_empty() {
+            true => Ok(Self(None)),
+            false => Realm::try_from(text).map(|realm| Self(Some(realm.0))),
         }
     }
 }
@@ -257,6 +407,11 @@ pub struct Secret(String);
 impl Secret {
     /// A password that the service made itself.
     pub(in crate::directory) fn generated(text: String) -> Self {
+        Secret(text)
+    }
+
+    /// A password as it was stored.
+    pub(crate) fn stored(text: String) -> Self {
         Secret(text)
     }
 

@@ -1,10 +1,10 @@
 //! What must hold between the things of a directory, in the state that the plan leads to.
 
-use super::super::AuthAlgorithm;
 use super::super::file::{FileError, Place, Problem, RouteTo};
+use super::super::{AuthAlgorithm, DestinationRule};
 use super::facility;
 use super::state::{CompanyState, NumberState, UserState, World};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that would not hold in `worlds`. `before` tells whose a contested thing is.
 pub(super) fn check(before: &BTreeMap<String, World>, worlds: &BTreeMap<String, World>, errors: &mut Vec<FileError>) {
@@ -16,6 +16,8 @@ pub(super) fn check(before: &BTreeMap<String, World>, worlds: &BTreeMap<String, 
         world.users.values().for_each(|user| check_user(world, user, errors));
         world.numbers.values().for_each(|number| check_route(world, number, errors));
         facility::check(before.get(key), world, errors);
+        dial_prefixes(world, errors);
+        super::trunk::check(world, errors);
     }
 }
 
@@ -91,6 +93,9 @@ fn company(world: &World, errors: &mut Vec<FileError>) {
     if settings.emergency_numbers.is_empty() {
         say(Problem::NoEmergencyNumber);
     }
+    if let Some(problem) = settings.destinations.as_deref().and_then(twice) {
+        say(problem);
+    }
 }
 
 fn algorithms(auth: &[AuthAlgorithm]) -> Option<Problem> {
@@ -98,6 +103,24 @@ fn algorithms(auth: &[AuthAlgorithm]) -> Option<Problem> {
         [] => Some(Problem::NoAlgorithm),
         [first, rest @ ..] if rest.contains(first) => Some(Problem::AlgorithmTwice),
         [_, rest @ ..] => algorithms(rest).filter(|_| !rest.is_empty()),
+    }
+}
+
+/// A prefix that is both allowed and forbidden, or said twice.
+fn twice(rules: &[DestinationRule]) -> Option<Problem> {
+    let mut seen = BTreeSet::new();
+    let rule = rules.iter().find(|rule| !seen.insert(rule.prefix()))?;
+    Some(Problem::DestinationTwice(rule.prefix().to_owned()))
+}
+
+fn dial_prefixes(world: &World, errors: &mut Vec<FileError>) {
+    let prefixes = world.numbers.values().filter_map(|number| Some((number.dial_prefix.as_deref()?, number)));
+    let mut owners: BTreeMap<&str, &NumberState> = BTreeMap::new();
+    for (prefix, number) in prefixes {
+        if let Some(other) = owners.insert(prefix, number) {
+            let problem = Problem::DialPrefixTaken { prefix: prefix.to_owned(), other: other.e164.clone() };
+            errors.push(FileError { place: place_of_number(number), problem });
+        }
     }
 }
 
@@ -123,8 +146,9 @@ fn check_user(world: &World, user: &UserState, errors: &mut Vec<FileError>) {
         let problem = Problem::EmergencyExtension(user.extension.clone());
         errors.push(FileError { place: place_of_user(user), problem });
     }
-    let algorithms = user.auth.as_deref().and_then(algorithms);
-    for problem in algorithms.into_iter().chain(facility::check_calls(world, user)) {
+    let wrong = user.auth.as_deref().and_then(algorithms);
+    let wrong = wrong.into_iter().chain(user.destinations.as_deref().and_then(twice));
+    for problem in wrong.chain(facility::check_calls(world, user)) {
         errors.push(FileError { place: place_of_user(user), problem });
     }
 }

@@ -9,11 +9,13 @@ mod show;
 mod standalone;
 mod state;
 mod target;
+mod trunk;
 
 pub use facility::FacilityState;
 pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, ha1};
 pub use standalone::standalone;
-pub use state::{CompanyState, NumberState, TrunkState, UserState};
+pub use state::{CompanyState, NumberState, UserState};
+pub use trunk::TrunkState;
 
 use super::file::{CompanyFile, Entry, FileError, Problem, UserKeys};
 use super::{Company, Directory, FacilityKind, User};

@@ -47,7 +47,11 @@ impl fmt::Display for Change {
             }
             Change::AddTrunk { to } => write!(f, "+ trunk {} of {}: {}", to.name, to.company, all(to.fields())),
             Change::ChangeTrunk { from, to } => {
-                write!(f, "~ trunk {} of {}: {}", to.name, to.company, differing(from.fields(), to.fields(), None))
+                let mut fields = differing(from.fields(), to.fields(), None);
+                if fields.is_empty() && from.has_other_password(to) {
+                    fields = "password as given".to_owned();
+                }
+                write!(f, "~ trunk {} of {}: {fields}", to.name, to.company)
             }
         }
     }

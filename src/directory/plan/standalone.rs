@@ -2,7 +2,8 @@
 
 use super::super::file::{CompanyFile, FileError, RouteTo};
 use super::super::{Company, Directory, FacilityKind, FacilityRow, Number, Route, Trunk, User};
-use super::state::{CompanyState, NumberState, TrunkState, UserState, World};
+use super::state::{CompanyState, NumberState, UserState, World};
+use super::trunk::TrunkState;
 use super::{check, target};
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, TrunkId, UserId};
 use std::collections::BTreeMap;
@@ -92,7 +93,7 @@ fn company(state: CompanyState, ids: &Ids) -> Company {
 }
 
 fn user(state: UserState, ids: &Ids) -> Option<User> {
-    let UserState { company, extension, name, auth_name, role, overrides, number, auth, calls } = state;
+    let UserState { company, extension, name, auth_name, role, overrides, number, auth, calls, destinations } = state;
     Some(User {
         id: ids.user(&company, &extension)?,
         company: ids.company(&company),
@@ -106,11 +107,12 @@ fn user(state: UserState, ids: &Ids) -> Option<User> {
         number: ids.number(number.as_ref()),
         auth,
         calls,
+        destinations,
     })
 }
 
 fn number(state: NumberState, ids: &Ids) -> Option<Number> {
-    let NumberState { company, e164, route, recording, notice } = state;
+    let NumberState { company, e164, route, recording, notice, dial_prefix } = state;
     let facility = |kind, name: &str| ids.facility(&company, kind, name);
     let route = match route {
         RouteTo::Unrouted => None,
@@ -120,12 +122,13 @@ fn number(state: NumberState, ids: &Ids) -> Option<Number> {
         RouteTo::Flow(name) => facility(FacilityKind::Flow, &name).map(|id| Route::Flow(FlowId(id))),
     };
     let route = route.unwrap_or(Route::Unrouted);
-    Some(Number { id: ids.number(Some(&e164))?, company: ids.company(&company), e164, route, recording, notice })
+    let (id, company) = (ids.number(Some(&e164))?, ids.company(&company));
+    Some(Number { id, company, e164, route, recording, notice, dial_prefix })
 }
 
 fn trunk(state: TrunkState, id: TrunkId, ids: &Ids) -> Trunk {
-    let TrunkState { company, name, addresses, host, port, transport } = state;
-    Trunk { id, company: ids.company(&company), name, addresses, host, port, transport }
+    let TrunkState { company, name, addresses, targets, settings, login, inbound } = state;
+    Trunk { id, company: ids.company(&company), name, addresses, targets, settings, login, inbound }
 }
 
 #[cfg(test)]

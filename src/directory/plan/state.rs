@@ -4,12 +4,13 @@
 use super::super::file::RouteTo;
 use super::super::flow::{ForwardTo, Unanswered};
 use super::super::{
-    AudioCodec, AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, Directory, FacilityKind, NoticeTo,
-    Number, NumberRecording, OnRecordingFailure, Play, Role, Route, Settings, Transport, Trunk, User, UserOverrides,
+    AudioCodec, AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, DestinationRule, Directory,
+    FacilityKind, NoticeTo, Number, NumberRecording, OnRecordingFailure, Play, Role, Route, Settings, User,
+    UserOverrides,
 };
 use super::facility::FacilityState;
+use super::trunk::TrunkState;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 /// One company and all that is in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,7 @@ pub struct UserState {
     pub number: Option<String>,
     pub auth: Option<Vec<AuthAlgorithm>>,
     pub calls: CallHandling,
+    pub destinations: Option<Vec<DestinationRule>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,16 +62,7 @@ pub struct NumberState {
     pub route: RouteTo,
     pub recording: NumberRecording,
     pub notice: Option<NoticeTo>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrunkState {
-    pub company: String,
-    pub name: String,
-    pub addresses: Vec<IpAddr>,
-    pub host: String,
-    pub port: u16,
-    pub transport: Transport,
+    pub dial_prefix: Option<String>,
 }
 
 /// A key of the company file and its value, for people.
@@ -92,7 +85,7 @@ fn world(directory: &Directory, company: &Company) -> World {
             .numbers_of(company.id)
             .map(|n| (n.e164.clone(), NumberState::of(directory, key, n)))
             .collect(),
-        trunks: directory.trunks_of(company.id).map(|t| (t.name.clone(), TrunkState::of(key, t))).collect(),
+        trunks: directory.trunks_of(company.id).map(|t| (t.name.clone(), TrunkState::of(company, t))).collect(),
         facilities: directory
             .facilities_of(company.id)
             .map(|(name, facility)| FacilityState { company: key.clone(), name, facility })
@@ -153,6 +146,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         national_prefix,
         emergency_numbers,
         service_numbers,
+        destinations,
     } = settings;
     vec![
         ("record_inbound", on_off(*record_inbound)),
@@ -178,6 +172,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         ("national_prefix", national_prefix.as_ref().map_or("inherit".to_owned(), |prefix| format!("\"{prefix}\""))),
         ("emergency_numbers", list(emergency_numbers)),
         ("service_numbers", if service_numbers.is_empty() { "none".to_owned() } else { list(service_numbers) }),
+        ("destinations", own(destinations.as_deref().map(list))),
     ]
 }
 
@@ -201,6 +196,7 @@ impl UserState {
             number,
             auth,
             calls,
+            destinations,
         } = user;
         let e164 = |id| directory.number(id).map(|number| number.e164.clone());
         UserState {
@@ -213,11 +209,13 @@ impl UserState {
             number: number.and_then(e164),
             auth: auth.clone(),
             calls: calls.clone(),
+            destinations: destinations.clone(),
         }
     }
 
     pub(super) fn fields(&self) -> Vec<Field> {
-        let UserState { company: _, extension: _, name, auth_name, role, overrides, number, auth, calls } = self;
+        let UserState { company: _, extension: _, name, auth_name, role, overrides, number, auth, calls, destinations } =
+            self;
         let CallHandling { default_inbox, ring_s, unanswered: Unanswered { busy, no_answer, unregistered } } = calls;
         let next = |to: &Option<ForwardTo>| to.as_ref().map_or("none".to_owned(), ToString::to_string);
         let UserOverrides { agent_pause, call_visibility, play, download } = overrides;
@@ -236,13 +234,14 @@ impl UserState {
             ("on_busy", next(busy)),
             ("on_no_answer", next(no_answer)),
             ("on_unregistered", next(unregistered)),
+            ("destinations", own(destinations.as_deref().map(list))),
         ]
     }
 }
 
 impl NumberState {
     fn of(directory: &Directory, company: &str, number: &Number) -> Self {
-        let Number { id: _, company: _, e164, route, recording, notice } = number;
+        let Number { id: _, company: _, e164, route, recording, notice, dial_prefix } = number;
         let route = match route {
             Route::Unrouted => None,
             Route::User(id) => directory.user(*id).map(|user| RouteTo::User(user.extension.clone())),
@@ -251,39 +250,17 @@ impl NumberState {
             Route::Flow(id) => directory.flow(*id).map(|flow| RouteTo::Flow(flow.name.clone())),
         };
         let route = route.unwrap_or(RouteTo::Unrouted);
-        NumberState { company: company.to_owned(), e164: e164.clone(), route, recording: *recording, notice: *notice }
+        let (company, dial_prefix) = (company.to_owned(), dial_prefix.clone());
+        NumberState { company, e164: e164.clone(), route, recording: *recording, notice: *notice, dial_prefix }
     }
 
     pub(super) fn fields(&self) -> Vec<Field> {
-        let NumberState { company: _, e164: _, route, recording, notice } = self;
+        let NumberState { company: _, e164: _, route, recording, notice, dial_prefix } = self;
         vec![
             ("route", route.to_string()),
             ("recording", recording.as_str().to_owned()),
             ("notice", own(notice.map(|notice| notice.as_str().to_owned()))),
-        ]
-    }
-}
-
-impl TrunkState {
-    fn of(company: &str, trunk: &Trunk) -> Self {
-        let Trunk { id: _, company: _, name, addresses, host, port, transport } = trunk;
-        TrunkState {
-            company: company.to_owned(),
-            name: name.clone(),
-            addresses: addresses.clone(),
-            host: host.clone(),
-            port: *port,
-            transport: *transport,
-        }
-    }
-
-    pub(super) fn fields(&self) -> Vec<Field> {
-        let TrunkState { company: _, name: _, addresses, host, port, transport } = self;
-        vec![
-            ("addresses", list(addresses)),
-            ("host", host.clone()),
-            ("port", port.to_string()),
-            ("transport", transport.as_str().to_owned()),
+            ("dial_prefix", or_none(dial_prefix)),
         ]
     }
 }

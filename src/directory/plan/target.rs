@@ -1,12 +1,12 @@
 //! What shall be: the worlds as they are, with what the company file says laid over them.
 
 use super::super::file::{
-    CommandKeys, CompanyFile, CompanyKeys, DialledCode, Entry, FileError, ForwardOrNext, NumberKeys, NumberOrNone, Own,
-    Place, Problem, RingSeconds, RouteTo, SettingKeys, TrunkKeys, UserKeys,
+    CommandKeys, CompanyFile, CompanyKeys, DestinationText, DialledCode, Entry, FileError, ForwardOrNext, NumberKeys,
+    NumberOrNone, Own, Place, Problem, RingSeconds, RouteTo, SettingKeys, UserKeys,
 };
-use super::super::{CallHandling, Commands, Role, Settings, UserOverrides};
+use super::super::{CallHandling, Commands, DestinationRule, Role, Settings, UserOverrides};
 use super::facility;
-use super::state::{CompanyState, NumberState, TrunkState, UserState, World};
+use super::state::{CompanyState, NumberState, UserState, World};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lays `file` over `worlds`. With `prune`, what the file does not name goes, in the
@@ -39,7 +39,7 @@ pub(super) fn lay_over(
     for entry in &file.trunks {
         let place = Place::Trunk { company: entry.company.clone(), name: entry.name.clone() };
         if let Some(world) = world_of(worlds, &entry.company, place.clone(), errors) {
-            trunk(world, entry, place, errors);
+            super::trunk::lay_over(world, entry, &place, errors);
         }
     }
 }
@@ -130,6 +130,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         national_prefix,
         emergency_numbers,
         service_numbers,
+        destinations,
     } = said;
     set(&mut settings.record_inbound, *record_inbound);
     set(&mut settings.record_outbound, *record_outbound);
@@ -159,6 +160,12 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     };
     set(&mut settings.emergency_numbers, codes(emergency_numbers));
     set(&mut settings.service_numbers, codes(service_numbers));
+    set(&mut settings.destinations, rules(destinations));
+}
+
+fn rules(said: &Option<Own<Vec<DestinationText>>>) -> Option<Option<Vec<DestinationRule>>> {
+    let rules = |texts: Vec<DestinationText>| texts.into_iter().map(|text| text.0).collect();
+    said.clone().map(|own| own.value().map(rules))
 }
 
 fn user(world: &mut World, entry: &Entry<UserKeys>) {
@@ -181,6 +188,7 @@ fn user(world: &mut World, entry: &Entry<UserKeys>) {
         on_busy,
         on_no_answer,
         on_unregistered,
+        destinations,
     } = &entry.keys;
     let user = world.users.entry(entry.name.clone()).or_insert_with(|| new_user(&entry.company, &entry.name));
     set(&mut user.name, name.as_ref().map(ToString::to_string));
@@ -199,6 +207,7 @@ fn user(world: &mut World, entry: &Entry<UserKeys>) {
     set(&mut unanswered.no_answer, forward(on_no_answer));
     set(&mut unanswered.unregistered, forward(on_unregistered));
     set(&mut user.auth, auth.clone().map(|auth| Some(auth).filter(|auth| !auth.is_empty())));
+    set(&mut user.destinations, rules(destinations));
 }
 
 fn new_user(company: &str, extension: &str) -> UserState {
@@ -212,50 +221,24 @@ fn new_user(company: &str, extension: &str) -> UserState {
         number: None,
         auth: None,
         calls: CallHandling::default(),
+        destinations: None,
     }
 }
 
 fn number(world: &mut World, entry: &Entry<NumberKeys>) {
-    let NumberKeys { company: _, number: _, route, recording, notice } = &entry.keys;
+    let NumberKeys { company: _, number: _, route, recording, notice, dial_prefix } = &entry.keys;
     let number = world.numbers.entry(entry.name.clone()).or_insert_with(|| NumberState {
         company: entry.company.clone(),
         e164: entry.name.clone(),
         route: RouteTo::Unrouted,
         recording: Default::default(),
         notice: None,
+        dial_prefix: None,
     });
     set(&mut number.route, route.clone());
     set(&mut number.recording, *recording);
     set(&mut number.notice, notice.map(Own::value));
-}
-
-/// Port of SIP (RFC 3261 §19.1.2).
-const SIP_PORT: u16 = 5060;
-
-fn trunk(world: &mut World, entry: &Entry<TrunkKeys>, place: Place, errors: &mut Vec<FileError>) {
-    let TrunkKeys { company: _, name: _, addresses, host, port, transport } = &entry.keys;
-    let known = world.trunks.contains_key(&entry.name);
-    if !known && host.is_none() {
-        errors.push(FileError { place, problem: Problem::NoHost });
-    }
-    let host_text = host.as_ref().map(ToString::to_string);
-    let trunk = world.trunks.entry(entry.name.clone()).or_insert_with(|| TrunkState {
-        company: entry.company.clone(),
-        name: entry.name.clone(),
-        addresses: host_text.as_deref().and_then(address_of).into_iter().collect(),
-        host: String::new(),
-        port: SIP_PORT,
-        transport: Default::default(),
-    });
-    set(&mut trunk.host, host_text);
-    set(&mut trunk.addresses, addresses.as_ref().map(|addresses| addresses.iter().map(|address| address.0).collect()));
-    set(&mut trunk.port, port.map(|port| port.0));
-    set(&mut trunk.transport, *transport);
-}
-
-fn address_of(host: &str) -> Option<std::net::IpAddr> {
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    bare.parse().ok()
+    set(&mut number.dial_prefix, dial_prefix.as_ref().map(|prefix| prefix.0.clone()));
 }
 
 /// The number that a key names: absent, none any more, or this one.

@@ -2,7 +2,10 @@ mod facilities;
 
 use super::*;
 use crate::base::{CompanyId, NumberId, Seeded, TrunkId, UserId};
-use crate::directory::{Company, Number, NumberRecording, Role, Route, Settings, Transport, Trunk, UserOverrides};
+use crate::directory::{
+    Company, InboundLogin, Login, LoginSecret, Number, NumberRecording, Role, Route, Settings, Transport, Trunk,
+    TrunkSettings, TrunkTarget, UserOverrides,
+};
 
 const EXAMPLE: &str = include_str!("../../../fixtures/company.example.toml");
 
@@ -48,6 +51,7 @@ fn user(id: i64, company: i64, realm: &str, extension: &str) -> User {
         number: None,
         auth: None,
         calls: Default::default(),
+        destinations: None,
     }
 }
 
@@ -60,15 +64,23 @@ fn current() -> Directory {
         route,
         recording: NumberRecording::Inherit,
         notice: None,
+        dial_prefix: None,
     };
     let trunk = Trunk {
         id: TrunkId(1),
         company: CompanyId(1),
         name: "t".to_owned(),
         addresses: vec!["192.0.2.1".parse().unwrap()],
-        host: "192.0.2.1".to_owned(),
-        port: 5060,
-        transport: Transport::Udp,
+        targets: vec![TrunkTarget {
+            host: "192.0.2.1".to_owned(),
+            port: 5060,
+            transport: Transport::Udp,
+            order: 0,
+            weight: 1,
+        }],
+        settings: TrunkSettings::default(),
+        login: None,
+        inbound: None,
     };
     Directory::new(
         [company(1, "a", "a.example"), company(2, "b", "b.example")],
@@ -166,8 +178,8 @@ fn each_kind_of_change_is_one_line() {
         "+ user 203 of a: name 203, auth_name 203, role agent, password generated",
         "~ number +100 of a: route user:201 → user:203, recording inherit → off",
         "+ number +101 of a: route unrouted",
-        "~ trunk t of a: transport udp → tcp",
-        "+ trunk u of a: addresses 198.51.100.7, host 198.51.100.7, port 5060, transport udp",
+        "~ trunk t of a: targets 192.0.2.1:5060/udp → 192.0.2.1:5060/tcp",
+        "+ trunk u of a: addresses 198.51.100.7, targets 198.51.100.7:5060/udp, number_format plus, patience_ms 5000",
     ];
     assert_eq!(planned(&current(), text, false), expected);
 }
@@ -335,4 +347,103 @@ fn a_generated_password_can_be_typed_and_is_never_shown_by_the_plan() {
     assert_eq!(hashes.ha1_md5, ha1("201", "a.example", &secret).0);
     assert!(hashes.argon2.starts_with("$argon2id$v=19$"), "{}", hashes.argon2);
     assert_ne!(wanted.draw(&mut Seeded(2)).generated().unwrap().reveal(), secret);
+}
+
+/// The trunk that the file makes of `before`.
+fn trunk_of(before: Option<Trunk>, keys: &str) -> Result<TrunkState, Vec<String>> {
+    let current = Directory::new([company(1, "a", "a.example")], [], [], before);
+    let text = format!("[[trunk]]\ncompany = 'a'\nname = 't'\n{keys}");
+    let plan = plan(&current, &file(&text), false);
+    let plan = plan.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    match plan.changes.into_iter().next() {
+        Some(Change::AddTrunk { to } | Change::ChangeTrunk { from: _, to }) => Ok(to),
+        change => panic!("{change:?}"),
+    }
+}
+
+fn row(state: TrunkState) -> Trunk {
+    let TrunkState { company: _, name, addresses, targets, settings, login, inbound } = state;
+    Trunk { id: TrunkId(1), company: CompanyId(1), name, addresses, targets, settings, login, inbound }
+}
+
+const HOST: &str = "host = '192.0.2.1'\n";
+
+#[test]
+fn a_password_for_a_carrier_is_kept_as_hashes_where_its_realm_is_named_and_else_in_clear() {
+    let clear = trunk_of(None, &format!("{HOST}username = 'acme'\npassword = 'x1'")).unwrap();
+    let Some(Login { user, secret: LoginSecret::Clear(secret) }) = &clear.login else { panic!("{clear:?}") };
+    assert_eq!((user.as_str(), secret.reveal()), ("acme", "x1"));
+    let (md5, sha256) = ha1("acme", "carrier", "x1");
+    let hashes = Some(LoginSecret::Hashes { realm: "carrier".to_owned(), md5, sha256 });
+    let named = trunk_of(Some(row(clear)), "realm = 'carrier'").unwrap();
+    assert_eq!(named.login.as_ref().map(|login| login.secret.clone()), hashes, "naming the realm is enough");
+    let shown = format!(
+        "{named:?} {}",
+        planned(
+            &current(),
+            &format!("[[trunk]]\ncompany = 'a'\nname = 'z'\n{HOST}username = 'acme'\npassword = 'x1-sesame'"),
+            false
+        )
+        .concat()
+    );
+    assert!(!shown.contains("sesame") && shown.contains("in clear"), "{shown}");
+    for (keys, error) in [("realm = 'other'", "realm changes"), ("username = 'zoe'", "username changes")] {
+        let errors = trunk_of(Some(row(named.clone())), keys).unwrap_err();
+        assert!(errors.concat().contains(error), "{errors:?}");
+    }
+    assert_eq!(trunk_of(Some(row(named)), "username = ''").unwrap().login, None);
+}
+
+#[test]
+fn of_a_trunks_own_password_only_hashes_in_the_companys_realm_are_kept() {
+    let trunk = trunk_of(None, &format!("{HOST}inbound_username = 'pbx'\ninbound_password = 'y'")).unwrap();
+    let (ha1_md5, ha1_sha256) = ha1("pbx", "a.example", "y");
+    assert_eq!(trunk.inbound, Some(InboundLogin { user: "pbx".to_owned(), ha1_md5, ha1_sha256 }));
+    let changed = "[[trunk]]\ncompany = 'a'\nname = 't'\ninbound_password = 'other'";
+    let current = Directory::new([company(1, "a", "a.example")], [], [], [row(trunk)]);
+    assert_eq!(planned(&current, changed, false), ["~ trunk t of a: password as given"]);
+    let same = changed.replace("other", "y");
+    assert_eq!(planned(&current, &same, false), [""; 0]);
+}
+
+#[test]
+fn targets_are_one_host_or_a_list() {
+    let several = "targets = [{ host = 'a.example' }, { host = 'b.example', port = 5070, order = 1, weight = 3 }]";
+    let trunk = trunk_of(None, several).unwrap();
+    let shown: Vec<_> = trunk.targets.iter().map(|t| (t.to_string(), t.order, t.weight)).collect();
+    assert_eq!(shown, [("a.example:5060/udp".to_owned(), 0, 1), ("b.example:5070/udp".to_owned(), 1, 3)]);
+    assert_eq!(trunk.addresses, [], "a name is no address");
+    let one = trunk_of(Some(row(trunk.clone())), "host = 'c.example'\nport = 5080").unwrap();
+    assert_eq!(one.targets.iter().map(ToString::to_string).collect::<Vec<_>>(), ["c.example:5080/udp"]);
+    let moved = trunk_of(Some(row(one)), "port = 5090").unwrap();
+    assert_eq!(moved.targets[0].to_string(), "c.example:5090/udp");
+    let limited = trunk_of(Some(row(trunk)), "max_calls = 5").unwrap();
+    assert_eq!((limited.targets.len(), limited.settings.max_calls), (2, Some(5)));
+}
+
+#[test]
+fn what_cannot_hold_of_a_trunk_is_said_with_the_way_out() {
+    let table = [
+        ("targets = []", "`targets` is empty"),
+        ("targets = [{ port = 5060 }]", "target 1 has no `host`"),
+        ("host = 'a.example'\ntargets = [{ host = 'b.example' }]", "both `targets` and `host`"),
+        ("host = 'a.example'\nregister = true", "`register = true` without `username`"),
+        ("host = 'a.example'\nusername = 'u'", "`username` `u` has no password"),
+        ("host = 'a.example'\npassword = 'p'", "`password` without `username`"),
+        ("host = 'a.example'\ninbound_username = 'u'", "give `inbound_password`"),
+        ("host = 'a.example'\nnumber_format = 'national'", "no `country_code`"),
+        ("host = 'a.example'\naddresses = ['0.0.0.0/0']", "nearly everybody is in it"),
+    ];
+    for (keys, expected) in table {
+        let errors = trunk_of(None, keys).expect_err(keys).concat();
+        assert!(errors.contains(expected), "{keys}: {errors}");
+    }
+    let open = "host = 'a.example'\naddresses = ['0.0.0.0/0']\ninbound_username = 'u'\ninbound_password = 'p'";
+    assert!(trunk_of(None, open).is_ok());
+    let taken =
+        "[[trunk]]\ncompany = 'a'\nname = 'q'\nhost = 'h.example'\ninbound_username = '201'\ninbound_password = 'p'";
+    assert_eq!(
+        refused(&current(), taken, false),
+        ["trunk q of a: inbound_username `201` is that of user 201 too: choose another"]
+    );
 }

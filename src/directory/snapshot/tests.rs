@@ -1,5 +1,5 @@
 use super::*;
-use crate::directory::{NumberRecording, Route, Settings, Transport, UserOverrides};
+use crate::directory::{NumberRecording, Settings, Transport, TrunkSettings, TrunkTarget, UserOverrides};
 
 fn company(id: i64, key: &str, domains: &[&str]) -> Company {
     Company {
@@ -27,6 +27,7 @@ fn user(id: i64, company: i64, extension: &str) -> User {
         number: None,
         auth: None,
         calls: Default::default(),
+        destinations: None,
     }
 }
 
@@ -38,6 +39,7 @@ fn number(id: i64, company: i64, e164: &str) -> Number {
         route: Route::Unrouted,
         recording: NumberRecording::Inherit,
         notice: None,
+        dial_prefix: None,
     }
 }
 
@@ -47,9 +49,16 @@ fn trunk(id: i64, company: i64, name: &str, addresses: &[&str]) -> Trunk {
         company: CompanyId(company),
         name: name.to_owned(),
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
-        host: "carrier.example".to_owned(),
-        port: 5060,
-        transport: Transport::Udp,
+        targets: vec![TrunkTarget {
+            host: "carrier.example".to_owned(),
+            port: 5060,
+            transport: Transport::Udp,
+            order: 0,
+            weight: 1,
+        }],
+        settings: TrunkSettings::default(),
+        login: None,
+        inbound: None,
     }
 }
 
@@ -61,7 +70,7 @@ fn two_companies() -> Directory {
         [
             trunk(1, 2, "carrier", &["203.0.113.1"]),
             trunk(2, 1, "zeta", &["203.0.113.1"]),
-            trunk(3, 1, "alpha", &["203.0.113.1", "203.0.113.1", "203.0.113.2"]),
+            trunk(3, 1, "alpha", &["203.0.113.1", "203.0.113.1", "203.0.113.2", "198.51.100.0/24"]),
         ],
     )
 }
@@ -99,9 +108,10 @@ fn the_same_extension_in_two_companies_is_two_users() {
 #[test]
 fn one_carrier_address_serves_several_companies() {
     let directory = two_companies();
-    let from = |ip: &str| directory.trunks_from(ip.parse().unwrap()).to_vec();
+    let from = |ip: &str| directory.trunks_from(ip.parse().unwrap()).iter().map(|trunk| trunk.id).collect::<Vec<_>>();
     assert_eq!(from("203.0.113.1"), [TrunkId(3), TrunkId(2), TrunkId(1)], "by company, then name");
     assert_eq!(from("::ffff:203.0.113.2"), [TrunkId(3)], "an IPv4 sender on a socket of both families");
+    assert_eq!((from("198.51.100.77"), from("198.51.101.1")), (vec![TrunkId(3)], vec![]), "a network");
     assert_eq!(from("203.0.113.9"), []);
     let of = |company| directory.trunk_from("203.0.113.1".parse().unwrap(), CompanyId(company)).map(|trunk| trunk.id);
     assert_eq!((of(1), of(2)), (Some(TrunkId(3)), Some(TrunkId(1))));
@@ -149,4 +159,26 @@ fn the_caller_id_is_the_users_number_else_the_companys() {
     assert_eq!(directory.caller_id_of(&own), Some(NumberId(3)));
     assert_eq!(directory.caller_id_of(&user(2, 1, "202")), Some(NumberId(7)));
     assert_eq!(directory.caller_id_of(&user(3, 2, "201")), None);
+}
+
+#[test]
+fn a_user_may_call_as_the_numbers_of_the_inboxes_that_they_are_in() {
+    let inbox = crate::directory::InboxText {
+        label: "Sales".to_owned(),
+        numbers: vec!["+4930111".to_owned(), "+4930112".to_owned()],
+        primary: Some("+4930111".to_owned()),
+        members: vec!["201".to_owned()],
+        schedule: None,
+        flow: None,
+        closed_flow: None,
+    };
+    let facility = crate::directory::Facility::Inbox(inbox);
+    let row = FacilityRow { id: 9, company: CompanyId(1), name: "sales".to_owned(), facility };
+    let numbers = vec![number(1, 1, "+4930111"), number(2, 1, "+4930112"), number(3, 1, "+4930113")];
+    let users = vec![user(1, 1, "201"), user(2, 1, "202")];
+    let directory = Directory::new(vec![], users, numbers, vec![]).with_facilities([row]);
+    let may = |user, number| {
+        directory.may_call_as(directory.user(UserId(user)).unwrap(), directory.number(NumberId(number)).unwrap())
+    };
+    assert_eq!([may(1, 1), may(1, 2), may(1, 3), may(2, 2)], [true, true, false, false]);
 }

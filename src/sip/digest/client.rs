@@ -17,7 +17,47 @@ pub fn respond(
     cnonce: &str,
     nc: u32,
 ) -> Result<String, DigestError> {
-    let challenge = strongest(values)?;
+    respond_with(values, user, Password::Clear(password), method, uri, cnonce, nc)
+}
+
+/// What is known of a password.
+#[derive(Clone, Copy)]
+pub enum Password<'a> {
+    Clear(&'a str),
+    /// [`ha1`] for one realm.
+    Hashes {
+        realm: &'a str,
+        md5: &'a str,
+        sha256: &'a str,
+    },
+}
+
+/// Whether one of the challenges says that the credentials were right but their nonce too old.
+pub fn is_stale(values: &[&str]) -> bool {
+    let says = |value: &&str| {
+        Fields::parse(value)
+            .is_ok_and(|fields| fields.get("stale").is_some_and(|said| said.eq_ignore_ascii_case("true")))
+    };
+    values.iter().any(says)
+}
+
+/// The realms that the challenges are for.
+pub fn realms(values: &[&str]) -> Vec<String> {
+    values.iter().filter_map(|value| Fields::parse(value).ok()?.required("realm").ok()).collect()
+}
+
+/// As [`respond`], with what is known of the password. Hashes answer the challenges of their own
+/// realm; where there are others only, the error names one.
+pub fn respond_with(
+    values: &[&str],
+    user: &str,
+    password: Password<'_>,
+    method: &str,
+    uri: &str,
+    cnonce: &str,
+    nc: u32,
+) -> Result<String, DigestError> {
+    let challenge = strongest(values, password)?;
     let qop = match &challenge.qops {
         None => Qop::None,
         Some(_) => Qop::Auth { cnonce: cnonce.to_owned(), nc: format!("{nc:08x}") },
@@ -31,7 +71,11 @@ pub fn respond(
         response: String::new(),
         qop,
     };
-    let ha1 = ha1(credentials.algorithm, user, &credentials.realm, password);
+    let ha1 = match (password, credentials.algorithm) {
+        (Password::Clear(password), algorithm) => ha1(algorithm, user, &credentials.realm, password),
+        (Password::Hashes { md5, .. }, Algorithm::Md5) => md5.to_owned(),
+        (Password::Hashes { sha256, .. }, Algorithm::Sha256) => sha256.to_owned(),
+    };
     credentials.response = credentials.expected(&ha1, method, b"");
     Ok(value(&credentials, challenge.algorithm_named, challenge.opaque.as_deref()))
 }
@@ -51,17 +95,27 @@ struct Offered {
     opaque: Option<String>,
 }
 
-fn strongest(values: &[&str]) -> Result<Offered, DigestError> {
+fn strongest(values: &[&str], password: Password<'_>) -> Result<Offered, DigestError> {
     let mut best: Option<Offered> = None;
     let mut failure = DigestError::Missing("challenge");
     for value in values {
         match offered(value) {
+            Ok(new) if !password.fits(&new.realm) => failure = DigestError::Realm(new.realm),
             Ok(new) if best.as_ref().is_none_or(|best| best.algorithm < new.algorithm) => best = Some(new),
             Ok(_) => {}
             Err(error) => failure = error,
         }
     }
     best.ok_or(failure)
+}
+
+impl Password<'_> {
+    fn fits(&self, challenged: &str) -> bool {
+        match self {
+            Password::Clear(_) => true,
+            Password::Hashes { realm, .. } => *realm == challenged,
+        }
+    }
 }
 
 fn offered(value: &str) -> Result<Offered, DigestError> {

@@ -20,6 +20,8 @@ pub enum DigestError {
     Qop(String),
     #[error("bad nonce count {0:?}")]
     NonceCount(String),
+    #[error("the realm is {0:?}, which no hash of the password is for")]
+    Realm(String),
 }
 
 /// A challenge of ours: one header value.

@@ -5,7 +5,7 @@ mod client;
 mod header;
 mod nonce;
 
-pub use client::{challenges, respond};
+pub use client::{Password, challenges, is_stale, realms, respond, respond_with};
 pub use header::{Challenge, Credentials, DigestError};
 pub use nonce::{NonceCounter, NonceState, Nonces, Replay};
 

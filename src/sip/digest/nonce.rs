@@ -5,8 +5,11 @@ use crate::base::{Random, Span, Time};
 use crate::sip::token;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
-/// Makes and checks nonces: `time.random.mac`, the mac over both with the secret.
+/// Makes and checks nonces: `time.random.mac`, the mac over both and over whom it was given to, with
+/// the secret. One that was given to another address is foreign: what comes with a forged source
+/// address cannot have a nonce of that address.
 #[derive(Clone)]
 pub struct Nonces {
     secret: [u8; 32],
@@ -25,7 +28,7 @@ pub enum NonceState {
     Fresh,
     /// Ours, but too old: challenge with `stale=true`.
     Stale,
-    /// Not of this secret.
+    /// Not of this secret, or given to another address.
     Foreign,
 }
 
@@ -35,17 +38,19 @@ impl Nonces {
         Nonces { secret, lifetime }
     }
 
-    pub fn issue(&self, now: Time, random: &mut dyn Random) -> String {
+    /// `whom`: the address that it is sent to.
+    pub fn issue(&self, whom: IpAddr, now: Time, random: &mut dyn Random) -> String {
         let head = format!("{:016x}.{}", now.0, token(random, 6));
-        let mac = self.mac(&head);
+        let mac = self.mac(&head, whom);
         format!("{head}.{mac}")
     }
 
-    pub fn check(&self, nonce: &str, now: Time) -> NonceState {
+    /// `whom`: the address that it comes from.
+    pub fn check(&self, nonce: &str, whom: IpAddr, now: Time) -> NonceState {
         let Some((head, mac)) = nonce.rsplit_once('.') else {
             return NonceState::Foreign;
         };
-        if !constant_time_eq(self.mac(head).as_bytes(), mac.as_bytes()) {
+        if !constant_time_eq(self.mac(head, whom).as_bytes(), mac.as_bytes()) {
             return NonceState::Foreign;
         }
         match issued_at(nonce) {
@@ -56,8 +61,9 @@ impl Nonces {
     }
 
     /// The first half of the HMAC, which is plenty (RFC 2104 §5).
-    fn mac(&self, head: &str) -> String {
-        let mac = hmac_sha256(&self.secret, head.as_bytes());
+    fn mac(&self, head: &str, whom: IpAddr) -> String {
+        let text = format!("{head} {}", whom.to_canonical());
+        let mac = hmac_sha256(&self.secret, text.as_bytes());
         hex::encode(mac.get(..16).unwrap_or(&mac))
     }
 }

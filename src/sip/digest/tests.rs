@@ -4,6 +4,7 @@ use crate::sip::uri::Uri;
 use proptest::prelude::*;
 
 const RFC_7616: &str = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v";
+const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const CNONCE: &str = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
 
 fn field<'a>(value: &'a str, name: &str) -> Option<&'a str> {
@@ -129,15 +130,17 @@ fn credentials_are_for_the_uri_that_they_name() {
 fn a_nonce_is_ours_fresh_for_its_lifetime_and_stale_after() {
     let nonces = Nonces::new([7; 32], Span::from_secs(60));
     let now = Time(5_000_000);
-    let nonce = nonces.issue(now, &mut Seeded(1));
-    assert_eq!(nonces.check(&nonce, now), NonceState::Fresh);
-    assert_eq!(nonces.check(&nonce, now + Span::from_secs(60)), NonceState::Fresh);
-    assert_eq!(nonces.check(&nonce, now + Span::from_secs(61)), NonceState::Stale);
-    assert_eq!(Nonces::new([8; 32], Span::from_secs(60)).check(&nonce, now), NonceState::Foreign);
+    let nonce = nonces.issue(HERE, now, &mut Seeded(1));
+    assert_eq!(nonces.check(&nonce, HERE, now), NonceState::Fresh);
+    assert_eq!(nonces.check(&nonce, HERE, now + Span::from_secs(60)), NonceState::Fresh);
+    assert_eq!(nonces.check(&nonce, HERE, now + Span::from_secs(61)), NonceState::Stale);
+    assert_eq!(Nonces::new([8; 32], Span::from_secs(60)).check(&nonce, HERE, now), NonceState::Foreign);
     let forged = nonce.replacen('4', "5", 1);
-    assert!(forged != nonce && nonces.check(&forged, now) == NonceState::Foreign);
+    assert!(forged != nonce && nonces.check(&forged, HERE, now) == NonceState::Foreign);
+    let elsewhere = "192.0.2.2".parse().unwrap();
+    assert_eq!(nonces.check(&nonce, elsewhere, now), NonceState::Foreign, "given to another address");
     for foreign in ["", "a.b", "..", "x"] {
-        assert_eq!(nonces.check(foreign, now), NonceState::Foreign, "{foreign}");
+        assert_eq!(nonces.check(foreign, HERE, now), NonceState::Foreign, "{foreign}");
     }
 }
 
@@ -167,7 +170,7 @@ fn a_nonce_count_is_taken_once_within_a_window_of_64() {
 #[test]
 fn the_table_is_bounded_and_what_went_out_is_not_new_again() {
     let nonces = Nonces::new([7; 32], Span::from_secs(60));
-    let issued: Vec<String> = (0..5).map(|n| nonces.issue(Time(n), &mut Seeded(n))).collect();
+    let issued: Vec<String> = (0..5).map(|n| nonces.issue(HERE, Time(n), &mut Seeded(n))).collect();
     let mut counter = NonceCounter::new(3);
     for nonce in &issued {
         assert_eq!(counter.take(nonce, 1), Replay::New);
