@@ -93,6 +93,8 @@ def attended_linphone(s: Stage) -> None:
     carol, bob, alice = s.baresip("203", microphone=s.third), s.linphone("202"), s.baresip("201")
     connect(alice, bob, f"sip:202@{DOMAIN}")
     talk_for(2)
+    bob.hold()
+    talk_for(1)
     bob.dial(f"sip:203@{DOMAIN}")
     carol.wait_for(Event.INCOMING, 10)
     carol.answer()
@@ -155,7 +157,6 @@ def refer_from_a_trunk(s: Stage) -> None:
     """The outside party may transfer within the company where the setting says so."""
     service = s.service(extra="transfer_from_outside = true")
     carol, alice = s.baresip("203", microphone=s.third, answer="auto"), s.baresip("201", answer="auto")
-    s.sinks(CARRIER, range(30000, 30004))
     carrier = s.sipp(
         "refer", OUTSIDE, CARRIER, f"{SERVER}:5060",
         keys={"callee": NUMBER, "domain": SERVER, "to": f"sip:203@{SERVER}"},
