@@ -14,6 +14,7 @@ pub mod config;
 pub mod control;
 mod core;
 mod heap;
+mod intake;
 mod monitor;
 mod net;
 mod ports;
@@ -173,7 +174,11 @@ impl Service {
         let service = Service {
             addresses: listening.addresses,
             core: tokio::spawn(core.run(inbox)),
-            records: tokio::spawn(save_records(store.clone(), record_queue)),
+            records: tokio::spawn(save_records(
+                store.clone(),
+                record_queue,
+                monitor::reserve_path(&config.recording.dir),
+            )),
             bindings: tokio::spawn(bindings::keep(store, clock, binding_queue)),
             tasks,
             archivist,
@@ -384,13 +389,28 @@ fn switch_config(config: &Config, listening: &Listening) -> SwitchConfig {
     }
 }
 
+/// Between two tries to write call records.
+const RECORDS_RETRY: Duration = Duration::from_millis(500);
+/// Tries once the service stops: a disk that stays full must not keep it from ending.
+const LAST_TRIES: u32 = 20;
+
 /// Writes records in the order in which they came, as many at a time as are there.
-async fn save_records(store: Store, mut queue: mpsc::Receiver<CallRecord>) {
+async fn save_records(store: Store, mut queue: mpsc::Receiver<CallRecord>, reserve: PathBuf) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, 256).await > 0 {
+        let mut last_tries = 0;
         while let Err(error) = store.save_calls(&batch).await {
+            // A full disk: the reserve makes room.
+            let _ = std::fs::remove_file(&reserve);
             tracing::error!(%error, calls = batch.len(), "call records could not be written; it is tried again");
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            last_tries += u32::from(queue.is_closed());
+            if last_tries > LAST_TRIES {
+                for call in &batch {
+                    tracing::error!(call = %call.id, company = %call.company, "the record of this call is lost: the database cannot be written");
+                }
+                break;
+            }
+            tokio::time::sleep(RECORDS_RETRY).await;
         }
         batch.clear();
     }

@@ -1,12 +1,13 @@
-//! A recorder: its own thread below the media workers, which drains their rings, lays the samples
-//! on their timelines and writes every open file at least every 500 ms.
+//! A recorder: its own thread below the media workers, which takes what the intake drained from
+//! their rings, lays the samples on their timelines and writes every open file at least every 500 ms.
 
 use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
+use super::intake::{self, Assembly, Chunk};
 use super::priority::{WorkerClass, lower_recorder};
 use crate::base::{CallId, Random, RecordingId, Side, Span, Time};
 use crate::call::Preparation;
-use crate::media::{TAP_HEADER, TapEvent, decode_tap, payload_length};
+use crate::media::TapEvent;
 use crate::recording::{Closed, Draft, JournalLine, PartFile, Take, TakeState, TimelineConfig};
 use rtrb::Consumer;
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -22,22 +23,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub enum RecorderOrder {
     /// A call is answered: its gate may open at any moment.
-    Prepare {
-        slot: u32,
-        preparation: Box<Preparation>,
-    },
+    Prepare { slot: u32, preparation: Box<Preparation> },
     /// The codec of a leg, where the preparation did not know it yet.
-    Spoken {
-        slot: u32,
-        side: Side,
-        codec: String,
-    },
+    Spoken { slot: u32, side: Side, codec: String },
     /// For the journal of a recording that is under way.
-    Note {
-        slot: u32,
-        line: Box<JournalLine>,
-    },
-    Stop,
+    Note { slot: u32, line: Box<JournalLine> },
 }
 
 /// What call control learns from a recorder.
@@ -65,11 +55,13 @@ pub struct RecorderHandle {
 
 /// Orders that may wait.
 const ORDERS: usize = 65_536;
-/// How long the recorder sleeps when the rings are empty.
+/// How long the recorder waits for events before it looks for orders and for what is due.
 const NAP: Duration = Duration::from_millis(10);
 /// Events between two chances for a media worker on the same core: about 0.1 ms. The scheduler
 /// lets a running thread finish its slice of some milliseconds, whatever its priority.
 const BREATH: usize = 64;
+/// Chunks between two looks for what is due.
+const CHUNKS: usize = 64;
 /// Files between two such chances.
 const WRITES: usize = 4;
 
@@ -84,20 +76,23 @@ impl RecorderHandle {
         reports: tokio::sync::mpsc::Sender<RecorderReport>,
     ) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
+        let chunks = intake::start(format!("in-{name}"), workers, rings)?;
         let thread = thread::Builder::new().name(name).spawn(move || {
             lower_recorder(workers);
-            Recorder { clock, config, rings, inbox, archive, reports, takes: HashMap::new(), stopping: false }.run();
+            let recorder = Recorder { clock, config, chunks, inbox, archive, reports, takes: HashMap::new(), seen: 0 };
+            recorder.run();
         })?;
         Ok(RecorderHandle { orders, thread: Some(thread) })
     }
 
+    /// Hands an order over; `false` when the recorder has stopped.
     pub fn send(&self, order: RecorderOrder) -> bool {
         self.orders.send(order).is_ok()
     }
 
-    /// Writes and closes everything, then ends the thread.
+    /// Waits until everything is written and closed. The workers have to be stopped before: the
+    /// recorder ends when nobody can give it anything more.
     pub fn stop(&mut self) {
-        self.send(RecorderOrder::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -140,26 +135,27 @@ impl Entry {
 struct Recorder {
     clock: Clock,
     config: RecorderConfig,
-    rings: Vec<Consumer<u8>>,
+    chunks: Receiver<Chunk>,
     inbox: Receiver<RecorderOrder>,
     archive: SyncSender<ArchiveOrder>,
     reports: tokio::sync::mpsc::Sender<RecorderReport>,
     takes: HashMap<u32, Entry>,
-    stopping: bool,
+    /// Events since the workers last had their chance.
+    seen: usize,
 }
 
 impl Recorder {
     fn run(mut self) {
+        let mut assembly = Assembly::default();
         loop {
+            let first = self.chunks.recv_timeout(NAP);
             self.take_orders();
-            let drained = self.drain();
+            match first {
+                Ok(chunk) => self.take_chunks(chunk, &mut assembly),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
             self.write_what_is_due();
-            if self.stopping && drained == 0 {
-                break;
-            }
-            if drained == 0 || !self.stopping {
-                thread::sleep(NAP);
-            }
         }
         let now = self.clock.now();
         let slots: Vec<u32> = self.takes.keys().copied().collect();
@@ -188,32 +184,31 @@ impl Recorder {
                         entry.journal_notes();
                     }
                 }
-                RecorderOrder::Stop => self.stopping = true,
             }
         }
     }
 
-    /// Empties the rings; returns how many events there were.
-    fn drain(&mut self) -> usize {
+    /// This chunk and those that have come meanwhile; a backlog does not keep what is due waiting.
+    fn take_chunks(&mut self, first: Chunk, assembly: &mut Assembly) {
+        let mut next = Some(first);
         let mut count = 0;
-        let mut rings = std::mem::take(&mut self.rings);
-        let mut payload = Vec::with_capacity(2_048);
-        for ring in &mut rings {
-            while let Some(header) = next_event(ring, &mut payload) {
-                count += 1;
-                if count % BREATH == 0 {
-                    thread::yield_now();
-                }
-                let Some((slot, event)) = decode_tap(&header, &payload) else { continue };
-                if !self.takes.contains_key(&slot) {
-                    // The order to prepare was sent before the call's first event.
-                    self.take_orders();
-                }
-                self.handle(slot, &event);
-            }
+        while let Some(chunk) = next {
+            assembly.take(chunk, |slot, event| self.take_event(slot, event));
+            count += 1;
+            next = if count < CHUNKS { self.chunks.try_recv().ok() } else { None };
         }
-        self.rings = rings;
-        count
+    }
+
+    fn take_event(&mut self, slot: u32, event: &TapEvent<'_>) {
+        self.seen += 1;
+        if self.seen.is_multiple_of(BREATH) {
+            thread::yield_now();
+        }
+        if !self.takes.contains_key(&slot) {
+            // The order to prepare was sent before the call's first event.
+            self.take_orders();
+        }
+        self.handle(slot, event);
     }
 
     fn handle(&mut self, slot: u32, event: &TapEvent<'_>) {
@@ -281,34 +276,6 @@ impl Recorder {
             tracing::error!("the archivist has stopped; files are handed over at the next start");
         }
     }
-}
-
-/// Takes one event out of a ring, when it is there as a whole.
-fn next_event(ring: &mut Consumer<u8>, payload: &mut Vec<u8>) -> Option<[u8; TAP_HEADER]> {
-    let available = ring.slots();
-    if available < TAP_HEADER {
-        return None;
-    }
-    let mut header = [0; TAP_HEADER];
-    {
-        let chunk = ring.read_chunk(TAP_HEADER).ok()?;
-        let (first, second) = chunk.as_slices();
-        let (start, end) = header.split_at_mut(first.len());
-        start.copy_from_slice(first);
-        end.copy_from_slice(second);
-    }
-    let length = payload_length(&header);
-    if available < TAP_HEADER + length {
-        return None;
-    }
-    let chunk = ring.read_chunk(TAP_HEADER + length).ok()?;
-    let (first, second) = chunk.as_slices();
-    payload.clear();
-    let skip = TAP_HEADER.min(first.len());
-    payload.extend_from_slice(first.get(skip..).unwrap_or(&[]));
-    payload.extend_from_slice(second.get(TAP_HEADER - skip..).unwrap_or(&[]));
-    chunk.commit_all();
-    Some(header)
 }
 
 /// The files of one call's recording.
