@@ -28,10 +28,10 @@
 //! | [`trunk`] | registering at carriers, keep-alive, which target is next, answers to challenges |
 //! | [`call`] | the B2BUA: routing, ringing, answer, change, end |
 //! | [`ua`] | a small softphone as a machine |
-//! | [`subscription`] | the feed of events |
+//! | [`subscription`] | who may see, play and fetch a call; the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |
 //! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final |
-//! | [`api`] | requests and answers as enums |
+//! | [`api`] | requests and answers as enums; the desk, which applies the rules of access; HTTP |
 //! | [`service`] | sockets, media workers, recorders, archivist, clocks, configuration, start and stop |
 //! | [`replay`] | captures in, the same path, WAV out |
 //! | [`demo`] | three calls on loopback, checked |

@@ -13,20 +13,21 @@
 #[path = "scene/mod.rs"]
 mod scene;
 
-use scene::{Scene, answer, call_at_device, description};
-use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+#[path = "scene/phones.rs"]
+mod phones;
+
+use phones::{DEADLINE, Phones};
+use scene::Scene;
+use std::net::SocketAddr;
+use std::time::Instant;
 use telegraphone::directory::Transport as Listens;
 use telegraphone::directory::file::CompanyFile;
 use telegraphone::directory::plan::plan;
 use telegraphone::service::Service;
 use telegraphone::service::clock::OsRandom;
 use telegraphone::service::config::{Config, Listen};
-use telegraphone::sip::message::{Message, Method, Request, Response};
-use telegraphone::sip::parse::parse_datagram;
 
 const SCENE: Scene = Scene("limits");
-const DEADLINE: Duration = Duration::from_secs(20);
 const MIB: u64 = 1 << 20;
 /// Between what the process uses at first and the limit.
 const ROOM: u64 = 150 * MIB;
@@ -49,110 +50,6 @@ async fn service(config: Config) -> (Service, SocketAddr) {
     (service, address)
 }
 
-/// The carrier and the device; each waits for what it asked for.
-struct Phones {
-    service: SocketAddr,
-    carrier: UdpSocket,
-    device: UdpSocket,
-}
-
-impl Phones {
-    fn new(service: SocketAddr) -> Self {
-        let bind = |ip: &str| {
-            let socket = UdpSocket::bind((ip, 0)).unwrap();
-            socket.set_read_timeout(Some(DEADLINE)).unwrap();
-            socket
-        };
-        Phones { service, carrier: bind("127.0.0.2"), device: bind("127.0.0.3") }
-    }
-
-    fn register(&self) {
-        let asked = SCENE.register(self.device.local_addr().unwrap(), "1", |request| {
-            self.device.send_to(request.as_bytes(), self.service).unwrap();
-            Ok(response(&self.device))
-        });
-        asked.unwrap();
-    }
-
-    /// The final answer to the caller of `call`; the device answers when it rings.
-    fn call(&self, call: usize) -> Response {
-        let local = self.carrier.local_addr().unwrap();
-        let invite = SCENE.invite(call, local, self.service, &description(call, local));
-        self.carrier.send_to(invite.as_bytes(), self.service).unwrap();
-        let mut first = self.response_to(call);
-        if first.status == 100 {
-            let invite = self.invite_of(call);
-            let contact = self.device.local_addr().unwrap();
-            let ok = answer(&invite, call, contact, description(call, contact));
-            self.device.send_to(&ok.to_bytes(), self.service).unwrap();
-            while first.status < 200 {
-                first = self.response_to(call);
-            }
-        }
-        let to = first.to().unwrap().to_string();
-        let (target, branch) = match first.status {
-            200 => (first.contact().unwrap().uri.to_string(), format!("z9hG4bKACK{call}")),
-            // Of the INVITE's own transaction (RFC 3261 §17.1.1.3), or the refusal comes again and again.
-            _ => (format!("sip:+15550100@{}", self.service), format!("z9hG4bKi{call}")),
-        };
-        let ack = SCENE.request(("ACK", 1), call, local, &target, &to);
-        let ack = ack.replace(&format!("z9hG4bKACK{call}"), &branch);
-        self.carrier.send_to(ack.as_bytes(), self.service).unwrap();
-        first
-    }
-
-    /// The next response of `call`: one that was sent again for an earlier call is none of it.
-    fn response_to(&self, call: usize) -> Response {
-        loop {
-            let response = response(&self.carrier);
-            if SCENE.call_of(&response) == call {
-                return response;
-            }
-        }
-    }
-
-    fn invite_of(&self, call: usize) -> Request {
-        loop {
-            if let Message::Request(request) = message(&self.device)
-                && request.method == Method::Invite
-                && call_at_device(&request) == call
-            {
-                return request;
-            }
-        }
-    }
-
-    fn hang_up(&self, call: usize, answered: &Response) -> Response {
-        let target = answered.contact().unwrap().uri.to_string();
-        self.send("BYE", 2, call, &target, &answered.to().unwrap().to_string());
-        loop {
-            let response = self.response_to(call);
-            if response.cseq().unwrap().method == Method::Bye {
-                return response;
-            }
-        }
-    }
-
-    fn send(&self, method: &str, cseq: u32, call: usize, target: &str, to: &str) {
-        let request = SCENE.request((method, cseq), call, self.carrier.local_addr().unwrap(), target, to);
-        self.carrier.send_to(request.as_bytes(), self.service).unwrap();
-    }
-}
-
-fn message(socket: &UdpSocket) -> Message {
-    let mut buffer = [0; 4_096];
-    let (length, _) = socket.recv_from(&mut buffer).expect("an answer in time");
-    parse_datagram(&buffer[..length]).unwrap()
-}
-
-fn response(socket: &UdpSocket) -> Response {
-    loop {
-        if let Message::Response(response) = message(socket) {
-            return response;
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn above_the_memory_limit_new_calls_wait_and_the_running_one_goes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +58,7 @@ async fn above_the_memory_limit_new_calls_wait_and_the_running_one_goes_on() {
     config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
     config.limits.memory = Some(resident() + ROOM);
     let (service, address) = service(config).await;
-    let phones = Phones::new(address);
+    let phones = Phones::new(SCENE, address);
     phones.register();
     let running = phones.call(0);
     assert_eq!(running.status, 200, "below the limit: {}", running.reason);

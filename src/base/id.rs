@@ -61,6 +61,16 @@ macro_rules! time_ordered_id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
+            /// The smallest id of that millisecond.
+            pub fn first_of(wall: super::Wall) -> Self {
+                Self::new(wall, [0; 10])
+            }
+
+            /// The largest id of that millisecond.
+            pub fn last_of(wall: super::Wall) -> Self {
+                Self::new(wall, [0xff; 10])
+            }
+
             /// The id that `text` spells, with or without hyphens.
             pub fn parse(text: &str) -> Option<Self> {
                 uuid::Uuid::try_parse(text).ok().map(Self)

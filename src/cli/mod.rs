@@ -91,6 +91,9 @@ async fn serve(sources: &Sources) -> anyhow::Result<()> {
         tracing::info!(%transport, %address, "listening");
     }
     // For scripts that wait for it; the log may be JSON or filtered.
+    for address in service.http_addresses() {
+        tracing::info!(%address, "the API is listening");
+    }
     println!("Telegraphone serves on {}. Data in {}.", addresses(&service), data_dir.display());
     wait_for_signals(&service).await?;
     tracing::info!("stopping: no new calls");
@@ -102,7 +105,8 @@ async fn serve(sources: &Sources) -> anyhow::Result<()> {
 fn addresses(service: &Service) -> String {
     let listed: Vec<String> =
         service.sip_addresses().iter().map(|(transport, address)| format!("{transport} {address}")).collect();
-    listed.join(", ")
+    let http = service.http_addresses().iter().map(|address| format!("HTTP {address}"));
+    listed.into_iter().chain(http).collect::<Vec<_>>().join(", ")
 }
 
 /// SIGTERM and SIGINT stop; SIGHUP reads the directory again.

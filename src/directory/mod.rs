@@ -21,7 +21,7 @@ pub use entity::{
     OnRecordingFailure, Play, Role, Route, Settings, Transport, User, UserOverrides,
 };
 pub use facility::{BUILT_IN_PROMPTS, CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox, InboxText, Sound};
-pub use snapshot::{Directory, FacilityRow, may_command, normal_domain};
+pub use snapshot::{Directory, FacilityRow, Reach, may_command, normal_domain};
 pub use trunk::{
     BadNetwork, InboundLogin, Login, LoginSecret, Network, NumberFormat, Trunk, TrunkSettings, TrunkTarget,
 };

@@ -3,8 +3,10 @@
 //! A change of the directory is a new snapshot; a call that is up keeps the one that it began with.
 
 mod facilities;
+mod reach;
 
 pub use facilities::FacilityRow;
+pub use reach::Reach;
 
 use super::{Company, Inbox, Network, Number, Role, Route, Trunk, User};
 use crate::base::{CompanyId, NumberId, TrunkId, UserId};

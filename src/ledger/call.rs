@@ -177,4 +177,19 @@ impl CallRecord {
         };
         self.joined.iter().rev().find(|joined| joined.side == side).map_or(first, |joined| &joined.party)
     }
+
+    /// Every user who was ever a party of it, once.
+    pub fn users(&self) -> Vec<UserId> {
+        let joined = self.joined.iter().map(|joined| &joined.party);
+        let mut users: Vec<UserId> =
+            [&self.caller, &self.callee].into_iter().chain(joined).filter_map(|party| party.user).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+
+    /// It has ended, and nobody had answered.
+    pub const fn is_missed(&self) -> bool {
+        self.ended.is_some() && self.answered.is_none()
+    }
 }

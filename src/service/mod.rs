@@ -23,6 +23,7 @@ mod recorder;
 pub mod recover;
 mod shell;
 pub mod tls;
+mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
@@ -53,7 +54,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tls::Tls;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use worker::WorkerHandle;
 
@@ -62,6 +63,8 @@ use worker::WorkerHandle;
 pub enum StartError {
     #[error("SIP over {transport} on {address}: {error}")]
     Listen { transport: Transport, address: SocketAddr, error: io::Error },
+    #[error("HTTP on {address}: {error}")]
+    Http { address: SocketAddr, error: io::Error },
     #[error("folder {}: {error}", path.display())]
     Folder { path: PathBuf, error: io::Error },
     #[error("control socket {}: {error}", path.display())]
@@ -85,12 +88,15 @@ pub struct Handle {
     clock: Clock,
     tls: Tls,
     handed_over: Arc<tokio::sync::Notify>,
+    /// The newest position of the feed.
+    fed: Arc<watch::Sender<i64>>,
 }
 
 /// A running service.
 pub struct Service {
     handle: Handle,
     addresses: Vec<(Transport, SocketAddr)>,
+    http: Vec<SocketAddr>,
     core: JoinHandle<ServiceShell>,
     tasks: Vec<JoinHandle<()>>,
     records: JoinHandle<()>,
@@ -160,11 +166,14 @@ impl Service {
         );
         let inbox =
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
-        let handle =
-            Handle { orders, store: store.clone(), recordings: config.recording.dir.clone(), clock, tls, handed_over };
+        let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
+        let recordings = config.recording.dir.clone();
+        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, handed_over, fed };
+        let web = web::start(&config.http, &handle, handle.fed.subscribe())?;
         let mut tasks = listening.tasks;
+        tasks.extend(web.tasks);
         tasks.push(tokio::spawn(control::serve(control_listener, handle.clone())));
-        tasks.push(tokio::spawn(watch(config.clone(), handle.clone(), limits)));
+        tasks.push(tokio::spawn(watch_machine(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
         tasks.push(tokio::spawn(feed(handle.clone())));
         if let Some(retention) = config.events.retention {
@@ -173,6 +182,7 @@ impl Service {
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
         let service = Service {
             addresses: listening.addresses,
+            http: web.addresses,
             core: tokio::spawn(core.run(inbox)),
             records: tokio::spawn(save_records(
                 store.clone(),
@@ -192,6 +202,11 @@ impl Service {
     /// As bound: where port 0 was asked for, the one that was given.
     pub fn sip_addresses(&self) -> &[(Transport, SocketAddr)] {
         &self.addresses
+    }
+
+    /// Where the API is, as bound.
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        &self.http
     }
 
     pub fn store(&self) -> &Store {
@@ -216,7 +231,8 @@ impl Service {
 
     /// No new calls, the grace period, BYE to those that are left; every recording is finished.
     pub async fn stop(self) {
-        let Service { handle, addresses: _, core, tasks, records, bindings, mut archivist, control, grace } = self;
+        let Service { handle, addresses: _, http: _, core, tasks, records, bindings, mut archivist, control, grace } =
+            self;
         let (done, over) = oneshot::channel();
         let _ = handle.orders.send(Order::Stop { grace, done }).await;
         let _ = over.await;
@@ -420,7 +436,7 @@ async fn save_records(store: Store, mut queue: mpsc::Receiver<CallRecord>, reser
 const GIVE_BACK_S: u64 = 15;
 
 /// The disk, the memory and the CPU, once a second.
-async fn watch(config: Config, handle: Handle, limits: Arc<Limits>) {
+async fn watch_machine(config: Config, handle: Handle, limits: Arc<Limits>) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let reserve = monitor::reserve_path(&config.recording.dir);
     let (mut last, mut load) = (None, monitor::Load::default());
@@ -469,6 +485,9 @@ async fn feed(handle: Handle) {
                 let _ = tokio::time::timeout(Duration::from_secs(5), handle.handed_over.notified()).await;
             }
             Ok(entries) => {
+                if let Some(last) = entries.last() {
+                    handle.fed.send_replace(last.seq);
+                }
                 for entry in entries {
                     tracing::info!(company = %entry.company, call = %entry.call, recording = %entry.recording, event = entry.kind.as_str(), seq = entry.seq, "event");
                 }

@@ -136,11 +136,20 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
         .bind(decision.because.source())
         .bind(*ended_paused)
         .bind(serde_json::to_string(&detail)?);
-    query.execute(connection).await?;
+    query.execute(&mut *connection).await?;
+    save_users(connection, call).await
+}
+
+/// Whoever was a party of a call sees it: a party that left by transfer as well.
+async fn save_users(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {
+    for user in call.users() {
+        let query = sqlx::query("INSERT INTO call_users (user_id, call_id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        query.bind(user.0).bind(call.id.to_string()).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 
-fn call(row: &SqliteRow) -> Result<CallRecord, StoreError> {
+pub(super) fn call(row: &SqliteRow) -> Result<CallRecord, StoreError> {
     let row = Reading::new("calls", row);
     let Detail { decision, changes, end_reason, joined } = row.json("detail")?;
     Ok(CallRecord {

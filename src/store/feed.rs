@@ -58,6 +58,12 @@ impl Store {
         rows.iter().map(feed_entry).collect()
     }
 
+    /// The position of the newest event; 0 where there is none.
+    pub async fn feed_newest(&self) -> Result<i64, StoreError> {
+        let query = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM feed");
+        Ok(query.fetch_one(&self.readers).await?)
+    }
+
     /// Asked without the write lock, since mostly the answer is no.
     async fn feed_is_behind(&self) -> Result<bool, StoreError> {
         let query = sqlx::query(

@@ -4,22 +4,28 @@
 //! One connection writes, a few read. The queries are SQL that PostgreSQL understands too
 //! (`$1`, `ON CONFLICT`, `RETURNING`); only the schema and this file know the engine.
 
+mod access;
 mod apply;
 mod bindings;
 mod calls;
 mod directory;
 mod facilities;
 mod feed;
+mod journal;
 mod migrate;
 mod outbox;
 mod purge;
 mod recordings;
 mod row;
+mod tokens;
 
+pub use access::{CallFilter, facts};
 pub use apply::{Applied, GeneratedPassword};
 pub use bindings::StoredBinding;
+pub use journal::{Access, AccessLine, BrokenLog};
 pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
+pub use tokens::{NewToken, TokenKind, TokenRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};

@@ -73,6 +73,21 @@ impl Store {
         query.fetch_all(&self.readers).await?.iter().map(recording).collect()
     }
 
+    /// Those of several calls, each call's in the order in which they were begun.
+    pub async fn recordings_of_calls(&self, calls: &[CallId]) -> Result<Vec<RecordingRecord>, StoreError> {
+        let ids: Vec<String> = calls.iter().map(ToString::to_string).collect();
+        let query =
+            sqlx::query("SELECT * FROM recordings WHERE call_id IN (SELECT value FROM json_each($1)) ORDER BY id");
+        query.bind(serde_json::to_string(&ids)?).fetch_all(&self.readers).await?.iter().map(recording).collect()
+    }
+
+    /// When it was deleted, as far as events tell it.
+    pub async fn deleted_at(&self, id: RecordingId) -> Result<Option<Wall>, StoreError> {
+        let query = sqlx::query_scalar("SELECT at FROM outbox WHERE recording_id = $1 AND kind = $2");
+        let query = query.bind(id.to_string()).bind(OutboxKind::RecordingDeleted.as_str());
+        Ok(query.fetch_optional(&self.readers).await?.map(Wall::from_unix_micros))
+    }
+
     /// The newest first.
     pub async fn recordings(&self, filter: &RecordingFilter, limit: u32) -> Result<Vec<RecordingRecord>, StoreError> {
         let RecordingFilter { company, call, state, before } = filter;

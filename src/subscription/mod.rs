@@ -1,6 +1,8 @@
-//! What people may come to know: the feed of events. It reads the outbox, and nothing else
-//! hands a recording over to it.
+//! What people may come to know: the rules of access, and the feed of events. The feed reads the
+//! outbox, and nothing else hands a recording over to it.
 
+mod access;
 mod feed;
 
+pub use access::{CallFacts, Reason, Rights, Scope, Subscribed};
 pub use feed::{AboutRecording, EventParty, FeedEntry, RecordingEvent, fold};

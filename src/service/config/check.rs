@@ -2,13 +2,13 @@
 
 use super::super::tls::TlsConfig;
 use super::raw::{
-    RawConfig, RawControl, RawEvents, RawLimits, RawListen, RawLog, RawMedia, RawRecording, RawRtp, RawShutdown,
-    RawSip, RawTls,
+    RawConfig, RawControl, RawEvents, RawHttp, RawLimits, RawListen, RawLog, RawMedia, RawRecording, RawRtp,
+    RawShutdown, RawSip, RawTls,
 };
 use super::source::Origin;
 use super::{
-    Advertise, Config, ControlConfig, EventConfig, LimitConfig, Listen, LogConfig, MediaAddress, MediaConfig,
-    RecordingConfig, RtpConfig, ShutdownConfig, SipConfig,
+    Advertise, Config, ControlConfig, EventConfig, HttpConfig, HttpListen, LimitConfig, Listen, LogConfig,
+    MediaAddress, MediaConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig,
 };
 use crate::base::Span;
 use crate::directory::Transport;
@@ -47,6 +47,8 @@ pub enum Wrong {
     Above { value: u64, other: &'static str, limit: u64 },
     #[error("`{0}` is not an address with port: write e.g. 192.0.2.1:5060 or [2001:db8::1]:5060")]
     SocketAddress(String),
+    #[error("{0} is reached from other machines: set `http.tls = true`, or name the reverse proxy in `http.proxies`")]
+    PlainHttp(SocketAddr),
     #[error("`{0}` is not an IP address: write e.g. 192.0.2.1 or 2001:db8::1")]
     Ip(String),
     #[error("`{0}` is not host or host:port")]
@@ -103,11 +105,12 @@ pub(super) fn check(raw: &RawConfig) -> Result<Config, Vec<ConfigError>> {
     rtp_ranges(&raw.rtp, &mut findings);
     rest(raw, &mut findings);
     let listen = listeners(&raw.sip.listen, &mut findings);
-    tls_files(&raw.tls, &listen, &mut findings);
+    tls_files(&raw.tls, raw.http.tls, &listen, &mut findings);
+    let http = http(&raw.http, &mut findings);
     media_ports(&raw.rtp, &listen, &mut findings);
     let media = media_addresses(&raw.rtp, &listen, &mut findings);
     match findings.0.is_empty() {
-        true => Ok(config(raw, Path::new(&raw.data_dir.0), listen, media)),
+        true => Ok(Config { http, ..config(raw, Path::new(&raw.data_dir.0), listen, media) }),
         false => Err(findings.0),
     }
 }
@@ -223,8 +226,30 @@ fn usable(ip: IpAddr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast()
 }
 
-fn tls_files(tls: &RawTls, listen: &[Listen], findings: &mut Findings) {
-    let needed = listen.iter().any(|listen| listen.transport == Transport::Tls);
+fn http(raw: &RawHttp, findings: &mut Findings) -> HttpConfig {
+    let RawHttp { listen, tls, proxies } = raw;
+    let mut config = HttpConfig::default();
+    for (index, text) in proxies.iter().enumerate() {
+        match text.parse::<IpAddr>() {
+            Ok(ip) => config.proxies.push(ip.to_canonical()),
+            Err(_) => findings.say(&format!("http.proxies[{}]", index + 1), Wrong::Ip(text.clone())),
+        }
+    }
+    for (index, text) in listen.iter().enumerate() {
+        let key = format!("http.listen[{}]", index + 1);
+        match text.parse::<SocketAddr>() {
+            Ok(address) if !tls && !address.ip().is_loopback() && proxies.is_empty() => {
+                findings.say(&key, Wrong::PlainHttp(address));
+            }
+            Ok(address) => config.listen.push(HttpListen { address, tls: *tls }),
+            Err(_) => findings.say(&key, Wrong::SocketAddress(text.clone())),
+        }
+    }
+    config
+}
+
+fn tls_files(tls: &RawTls, http: bool, listen: &[Listen], findings: &mut Findings) {
+    let needed = http || listen.iter().any(|listen| listen.transport == Transport::Tls);
     let RawTls { certificate, key, authorities: _ } = tls;
     if certificate.is_empty() && (needed || !key.is_empty()) {
         findings.say("tls.certificate", Wrong::Missing("name the PEM file of the certificate and its chain"));
@@ -313,10 +338,22 @@ pub(super) fn default_media() -> Vec<MediaAddress> {
     vec![MediaAddress { bind: loopback, advertise: loopback }]
 }
 
-/// The values of a `raw` that nothing is wrong with.
+/// The values of a `raw` that nothing is wrong with, and no API.
 pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, media: Vec<MediaAddress>) -> Config {
-    let RawConfig { data_dir: _, sip, tls, rtp, media: workers, recording, log, shutdown, control, events, limits } =
-        raw;
+    let RawConfig {
+        data_dir: _,
+        sip,
+        tls,
+        http: _,
+        rtp,
+        media: workers,
+        recording,
+        log,
+        shutdown,
+        control,
+        events,
+        limits,
+    } = raw;
     let RawMedia { workers, pin, realtime } = workers;
     let RawLog { format, filter } = log;
     let RawShutdown { grace_s } = shutdown;
@@ -327,6 +364,7 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         data_dir: data_dir.to_owned(),
         sip: sip_config(sip, listen),
         tls: tls_config(tls),
+        http: HttpConfig::default(),
         rtp: rtp_config(rtp, media),
         media: MediaConfig { workers: usize::from(*workers), pin: *pin, realtime: *realtime },
         recording: recording_config(recording, data_dir),

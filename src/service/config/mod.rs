@@ -22,6 +22,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub sip: SipConfig,
     pub tls: TlsConfig,
+    pub http: HttpConfig,
     pub rtp: RtpConfig,
     pub media: MediaConfig,
     pub recording: RecordingConfig,
@@ -58,6 +59,22 @@ pub struct Listen {
     /// Port 0: any free one.
     pub address: SocketAddr,
     pub advertise: Option<Advertise>,
+}
+
+/// The API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// None: it is off.
+    pub listen: Vec<HttpListen>,
+    pub proxies: Vec<IpAddr>,
+}
+
+/// A listener of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpListen {
+    /// Port 0: any free one.
+    pub address: SocketAddr,
+    pub tls: bool,
 }
 
 /// How a listener is named in Via and Contact.

@@ -97,6 +97,18 @@ section!(
 );
 
 section!(
+    /// `[http]`
+    RawHttp {
+        listen: Vec<String> = Vec::new(), "",
+            "Where the API is listened for, as IP:port, e.g. `[\"127.0.0.1:8080\"]`; empty: it is off.";
+        tls: bool = false, "",
+            "HTTPS with the certificate of `[tls]`. Without it only loopback addresses are listened on, or those behind `http.proxies`.";
+        proxies: Vec<String> = Vec::new(), "",
+            "IP addresses of reverse proxies: they may come without TLS, and are believed where a request came from (`X-Forwarded-For`).";
+    }
+);
+
+section!(
     /// `[rtp]`
     RawRtp {
         address: Vec<String> = Vec::new(), "",
@@ -200,6 +212,7 @@ pub struct RawConfig {
     pub data_dir: DataDir,
     pub sip: RawSip,
     pub tls: RawTls,
+    pub http: RawHttp,
     pub rtp: RawRtp,
     pub media: RawMedia,
     pub recording: RawRecording,
@@ -256,6 +269,7 @@ pub fn describe() -> Vec<KeyDoc> {
     RawRoot::describe("", &mut docs);
     RawSip::describe("sip", &mut docs);
     RawTls::describe("tls", &mut docs);
+    RawHttp::describe("http", &mut docs);
     RawRtp::describe("rtp", &mut docs);
     RawMedia::describe("media", &mut docs);
     RawRecording::describe("recording", &mut docs);

@@ -1,0 +1,136 @@
+//! What can be asked over HTTP, and the answers.
+
+use super::view::{AccessView, CallItem, CallPage, EventItem, MeView, RecordingView, TokenView};
+use super::{Grant, Permission};
+use crate::base::{CallId, Direction, RecordingId, Wall};
+use std::path::PathBuf;
+
+/// Which calls, as they are asked for: things are named as people name them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallQuery {
+    pub before: Option<CallId>,
+    /// At most [`CallQuery::MOST`].
+    pub limit: u32,
+    pub from: Option<Wall>,
+    pub until: Option<Wall>,
+    pub direction: Option<Direction>,
+    /// E.164.
+    pub number: Option<String>,
+    /// By name.
+    pub inbox: Option<String>,
+    /// By name: calls over numbers that are routed to it.
+    pub group: Option<String>,
+    /// By extension.
+    pub user: Option<String>,
+    pub recorded: Option<bool>,
+    pub missed: Option<bool>,
+    pub text: Option<String>,
+}
+
+impl CallQuery {
+    pub const MOST: u32 = 200;
+}
+
+/// What the audio is fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AudioUse {
+    /// To be heard: no file is offered.
+    Play,
+    /// To be kept: needs the right to download.
+    Download,
+}
+
+/// A request of a person or a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    Me,
+    LogOut,
+    Calls(Box<CallQuery>),
+    Call {
+        call: CallId,
+    },
+    Recording {
+        recording: RecordingId,
+    },
+    Audio {
+        recording: RecordingId,
+        purpose: AudioUse,
+    },
+    DeleteRecording {
+        recording: RecordingId,
+    },
+    /// Who receives the recordings of a number.
+    Subscribers {
+        number: String,
+    },
+    Subscribe {
+        number: String,
+        extension: String,
+    },
+    /// `withdraw`: what was received is taken back as well.
+    Unsubscribe {
+        number: String,
+        extension: String,
+        withdraw: bool,
+    },
+    Tokens,
+    NewToken {
+        name: String,
+        scopes: Vec<String>,
+        days: u32,
+    },
+    RemoveToken {
+        id: i64,
+    },
+    AccessLog {
+        after: i64,
+        limit: u32,
+    },
+    Events {
+        after: i64,
+        limit: u32,
+    },
+}
+
+impl Ask {
+    /// What a token must be made for.
+    pub const fn needs(&self) -> Option<Permission> {
+        match self {
+            Ask::Me | Ask::LogOut => None,
+            Ask::Calls(_) | Ask::Call { .. } | Ask::Recording { .. } => Some(Permission::ReadCalls),
+            Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
+            Ask::Audio { purpose: AudioUse::Download, .. } => Some(Permission::DownloadRecordings),
+            Ask::DeleteRecording { .. } => Some(Permission::DeleteRecordings),
+            Ask::Subscribers { .. } | Ask::Subscribe { .. } | Ask::Unsubscribe { .. } => {
+                Some(Permission::ManageSubscriptions)
+            }
+            Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
+            Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
+            Ask::Events { .. } => Some(Permission::ReadEvents),
+        }
+    }
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Done,
+    Me(MeView),
+    Calls(CallPage),
+    Call(Box<CallItem>),
+    Recording(Box<RecordingView>),
+    /// The file, and under which name it is offered (`None`: it is not).
+    Audio {
+        path: PathBuf,
+        name: Option<String>,
+    },
+    Subscribers(Vec<String>),
+    Tokens(Vec<TokenView>),
+    NewToken(Grant),
+    AccessLog(Vec<AccessView>),
+    /// Those that the viewer may know, and the position up to which was looked.
+    Events {
+        events: Vec<EventItem>,
+        position: i64,
+    },
+}

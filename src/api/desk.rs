@@ -1,0 +1,452 @@
+//! The one place where the rules of access are applied.
+//!
+//! For each request the directory and the viewer's subscriptions are read as they are then, and a
+//! [`Scope`] is made of them: a change of a setting or of a membership acts on the next request,
+//! and on the next event of a stream that is open. What a viewer may not see is answered like what
+//! does not exist, by the same code.
+
+use super::view::{has_file, scopes_of};
+use super::{
+    AccessView, Ask, AudioUse, CallItem, CallPage, CallQuery, EventItem, HeardView, MeView, Permission, Problem,
+    RecordingItem, RecordingView, Reply, TokenView, Viewer, login,
+};
+use crate::base::{CallId, NumberId, Random, RecordingId, Span, Time, Wall};
+use crate::call::{LockName, LockSource, Lockout};
+use crate::directory::{Company, Directory, Number, Role, User};
+use crate::ledger::{RecordingRecord, RecordingState};
+use crate::store::{Access, CallFilter, Store, TokenKind, facts};
+use crate::subscription::{CallFacts, Scope};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+const NO_RECORDING: Problem = Problem::NotFound { what: "recording" };
+const NO_CALL: Problem = Problem::NotFound { what: "call" };
+const NO_NUMBER: Problem = Problem::NotFound { what: "number" };
+const NO_USER: Problem = Problem::NotFound { what: "user" };
+/// Entries of a feed that are looked at for one answer.
+const EVENTS: u32 = 200;
+
+/// What only the service can do with files.
+pub trait Files: Send + Sync {
+    /// Deletes the row's files; `false` where a file stays.
+    fn delete<'a>(&'a self, recording: RecordingId) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+}
+
+/// The service's clocks and randomness.
+pub trait World: Send + Sync {
+    fn now(&self) -> Time;
+    fn wall(&self) -> Wall;
+    fn random(&self) -> Box<dyn Random + Send>;
+}
+
+/// Answers whatever people and programs ask.
+pub struct Desk {
+    store: Store,
+    /// Folder of the recordings.
+    recordings: PathBuf,
+    world: Box<dyn World>,
+    files: Box<dyn Files>,
+    /// As it was last read; its version says whether it still holds.
+    directory: Mutex<Arc<Directory>>,
+    lockout: Mutex<Lockout>,
+}
+
+/// Who asks, as the directory has them now.
+struct Person<'d> {
+    company: &'d Company,
+    user: &'d User,
+    viewer: &'d Viewer,
+}
+
+impl Person<'_> {
+    fn is_admin(&self) -> bool {
+        self.user.role == Role::Admin
+    }
+
+    fn must_be_admin(&self) -> Result<(), Problem> {
+        match self.is_admin() {
+            true => Ok(()),
+            false => Err(Problem::Forbidden("only an admin may do that")),
+        }
+    }
+}
+
+impl Desk {
+    pub fn new(store: Store, recordings: PathBuf, world: Box<dyn World>, files: Box<dyn Files>) -> Self {
+        let (directory, lockout) = (Mutex::default(), Mutex::new(Lockout::default()));
+        Desk { store, recordings, world, files, directory, lockout }
+    }
+
+    /// The directory as it is now.
+    async fn directory(&self) -> Result<Arc<Directory>, Problem> {
+        let version = self.store.directory_version().await?;
+        let known = Arc::clone(&self.directory.lock().unwrap_or_else(PoisonError::into_inner));
+        if known.version() == version {
+            return Ok(known);
+        }
+        let directory = Arc::new(self.store.load_directory().await?);
+        *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&directory);
+        Ok(directory)
+    }
+
+    /// Opens a session for a user of a company who knows their password. `user` is an extension or
+    /// the name that their phones log in with.
+    pub async fn log_in(
+        &self,
+        company: &str,
+        user: &str,
+        password: &str,
+        source: IpAddr,
+    ) -> Result<login::LoggedIn, Problem> {
+        let directory = self.directory().await?;
+        let company = directory.company_by_key(company);
+        let found = company.and_then(|company| {
+            directory.user_by_extension(company.id, user).or_else(|| directory.user_by_auth(company.id, user))
+        });
+        // Names of companies that are not there are counted as well: nobody learns which are.
+        let id = company.map_or(crate::base::CompanyId(0), |company| company.id);
+        let (name, from) = (LockName::new(id, user), LockSource::of(source));
+        let locked = self.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(&name, from, self.world.now());
+        if let Some(left) = locked {
+            return Err(Problem::LockedOut { retry_s: left.0.div_ceil(1_000_000) });
+        }
+        let fits = login::check_password(&self.store, found, password).await?;
+        let now = self.world.now();
+        let Some(user) = found.filter(|_| fits) else {
+            let mut lockout = self.lockout.lock().unwrap_or_else(PoisonError::into_inner);
+            for lock in lockout.failed(&name, from, now) {
+                tracing::warn!(what = lock.what, seconds = lock.seconds, "locked out after wrong passwords over HTTP");
+            }
+            return Err(Problem::WrongPassword);
+        };
+        self.lockout.lock().unwrap_or_else(PoisonError::into_inner).proven(&name, from, now);
+        login::open_session(&self.store, user, source, self.world.wall(), &mut *self.world.random()).await
+    }
+
+    /// Whose session or token this is.
+    pub async fn viewer(&self, secret: &str, source: IpAddr) -> Result<(Viewer, TokenKind), Problem> {
+        let directory = self.directory().await?;
+        let found = login::viewer_of(&self.store, &directory, secret, source, self.world.wall()).await?;
+        found.ok_or(Problem::NotLoggedIn)
+    }
+
+    /// Answers what `viewer` asks.
+    pub async fn answer(&self, viewer: &Viewer, ask: Ask) -> Result<Reply, Problem> {
+        if let Some(permission) = ask.needs().filter(|permission| !viewer.scopes.allow(*permission)) {
+            return Err(Problem::NoScope(permission.as_str()));
+        }
+        let directory = self.directory().await?;
+        let user = directory.user(viewer.user).ok_or(Problem::NotLoggedIn)?;
+        let company = directory.company(user.company).ok_or(Problem::NotLoggedIn)?;
+        let person = Person { company, user, viewer };
+        match ask {
+            Ask::Me => Ok(Reply::Me(MeView::of(company, user, viewer))),
+            Ask::LogOut => self.log_out(viewer).await,
+            Ask::Calls(query) => self.calls(&directory, &person, &query).await,
+            Ask::Call { call } => self.call(&directory, &person, call).await,
+            Ask::Recording { recording } => self.recording(&directory, &person, recording).await,
+            Ask::Audio { recording, purpose } => self.audio(&directory, &person, recording, purpose).await,
+            Ask::DeleteRecording { recording } => self.delete(&directory, &person, recording).await,
+            Ask::Subscribers { number } => self.subscribers(&directory, &person, &number).await,
+            Ask::Subscribe { number, extension } => {
+                let (number, user) = subscription(&directory, &person, &number, &extension)?;
+                self.store.subscribe(company.id, number.id, user.id, self.world.wall()).await?;
+                self.note(&person, "subscription.add", format!("{} {}", number.e164, user.extension)).await?;
+                Ok(Reply::Done)
+            }
+            Ask::Unsubscribe { number, extension, withdraw } => {
+                let (number, user) = subscription(&directory, &person, &number, &extension)?;
+                match withdraw {
+                    true => self.store.withdraw(number.id, user.id).await?,
+                    false => self.store.unsubscribe(number.id, user.id, self.world.wall()).await?,
+                }
+                let action = if withdraw { "subscription.withdraw" } else { "subscription.end" };
+                self.note(&person, action, format!("{} {}", number.e164, user.extension)).await?;
+                Ok(Reply::Done)
+            }
+            Ask::Tokens => {
+                let rows = self.store.tokens_of(user.id, self.world.wall()).await?;
+                Ok(Reply::Tokens(rows.iter().map(TokenView::from).collect()))
+            }
+            Ask::NewToken { name, scopes, days } => self.new_token(&person, name, &scopes, days).await,
+            Ask::RemoveToken { id } => match self.store.remove_token(user.id, id).await? {
+                true => Ok(Reply::Done),
+                false => Err(Problem::NotFound { what: "token" }),
+            },
+            Ask::AccessLog { after, limit } => {
+                person.must_be_admin()?;
+                let lines = self.store.access_log(company.id, after, limit.clamp(1, 1_000)).await?;
+                Ok(Reply::AccessLog(lines.into_iter().map(AccessView::from).collect()))
+            }
+            Ask::Events { after, limit } => self.events(&directory, &person, after, limit).await,
+        }
+    }
+
+    async fn log_out(&self, viewer: &Viewer) -> Result<Reply, Problem> {
+        self.store.remove_token(viewer.user, viewer.token).await?;
+        Ok(Reply::Done)
+    }
+
+    async fn scope(&self, directory: &Directory, person: &Person<'_>) -> Result<Scope, Problem> {
+        let subscribed = self.store.subscriptions_of(person.user.id).await?;
+        Ok(Scope::of(directory, person.company, person.user, subscribed))
+    }
+
+    async fn calls(&self, directory: &Directory, person: &Person<'_>, query: &CallQuery) -> Result<Reply, Problem> {
+        let scope = self.scope(directory, person).await?;
+        let limit = query.limit.clamp(1, CallQuery::MOST);
+        let filter = filter(directory, person.company, query)?;
+        let mut records = self.store.visible_calls(&scope, &filter, limit + 1).await?;
+        let more = records.len() > limit as usize;
+        records.truncate(limit as usize);
+        let next = records.last().filter(|_| more).map(|call| call.id);
+        let ids: Vec<CallId> = records.iter().map(|call| call.id).collect();
+        let recordings = self.store.recordings_of_calls(&ids).await?;
+        let calls = records.iter().filter_map(|call| {
+            let own: Vec<RecordingRecord> = recordings.iter().filter(|one| one.call == call.id).cloned().collect();
+            let facts = facts(call, !own.is_empty());
+            CallItem::of(directory, &scope, (call, &facts), &own)
+        });
+        Ok(Reply::Calls(CallPage { calls: calls.collect(), next }))
+    }
+
+    async fn call(&self, directory: &Directory, person: &Person<'_>, id: CallId) -> Result<Reply, Problem> {
+        let scope = self.scope(directory, person).await?;
+        let (call, facts) = self.store.call_with_facts(id).await?.ok_or(NO_CALL)?;
+        let recordings = self.store.recordings_of(id).await?;
+        let item = CallItem::of(directory, &scope, (&call, &facts), &recordings).ok_or(NO_CALL)?;
+        Ok(Reply::Call(Box::new(item)))
+    }
+
+    /// A recording that the viewer can play, with the rights to it.
+    async fn playable(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        id: RecordingId,
+    ) -> Result<(RecordingRecord, CallFacts, Scope), Problem> {
+        let scope = self.scope(directory, person).await?;
+        let (recording, facts) = self.store.recording_with_facts(id).await?.ok_or(NO_RECORDING)?;
+        match scope.playable(&facts) {
+            true => Ok((recording, facts, scope)),
+            false => Err(NO_RECORDING),
+        }
+    }
+
+    async fn recording(&self, directory: &Directory, person: &Person<'_>, id: RecordingId) -> Result<Reply, Problem> {
+        let (recording, facts, scope) = self.playable(directory, person, id).await?;
+        self.gone(&recording).await?;
+        let heard = self.store.heard_by(id).await?;
+        let heard = heard.into_iter().filter_map(|(user, at)| {
+            let user = directory.user(user)?;
+            Some(HeardView { extension: user.extension.clone(), name: user.name.clone(), at: at.to_string() })
+        });
+        Ok(Reply::Recording(Box::new(RecordingView {
+            item: RecordingItem::of(&recording),
+            call: recording.call,
+            rate: recording.rate,
+            audio_sha256: recording.audio_sha256.clone(),
+            problem: recording.problem.clone(),
+            markers: recording.sidecar.markers.clone(),
+            can_download: scope.downloadable(&facts) && has_file(&recording),
+            heard: heard.collect(),
+        })))
+    }
+
+    /// A deleted recording answers that it is gone, to those who could see it.
+    async fn gone(&self, recording: &RecordingRecord) -> Result<(), Problem> {
+        match recording.state {
+            RecordingState::Deleted => {
+                let at = self.store.deleted_at(recording.id).await?;
+                Err(Problem::Gone { what: "recording", at })
+            }
+            RecordingState::Complete
+            | RecordingState::Incomplete
+            | RecordingState::Recovered
+            | RecordingState::Failed
+            | RecordingState::Missing => Ok(()),
+        }
+    }
+
+    async fn audio(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        id: RecordingId,
+        purpose: AudioUse,
+    ) -> Result<Reply, Problem> {
+        let (recording, facts, scope) = self.playable(directory, person, id).await?;
+        self.gone(&recording).await?;
+        let (action, name) = match purpose {
+            AudioUse::Play => ("recording.play", None),
+            AudioUse::Download if scope.downloadable(&facts) => {
+                ("recording.download", Some(format!("{}.wav", recording.id)))
+            }
+            AudioUse::Download => return Err(Problem::Forbidden("you may listen to recordings, not fetch them")),
+        };
+        if !has_file(&recording) {
+            return Err(Problem::NotFound { what: "audio of this recording" });
+        }
+        self.note(person, action, format!("recording {id}")).await?;
+        self.store.mark_heard(id, person.user.id, self.world.wall()).await?;
+        Ok(Reply::Audio { path: self.recordings.join(&recording.path), name })
+    }
+
+    async fn delete(&self, directory: &Directory, person: &Person<'_>, id: RecordingId) -> Result<Reply, Problem> {
+        let (recording, _, _) = self.playable(directory, person, id).await?;
+        self.gone(&recording).await?;
+        person.must_be_admin()?;
+        // What is logged may not have happened; what happened is always logged.
+        self.note(person, "recording.delete", format!("recording {id}")).await?;
+        match self.files.delete(id).await {
+            true => Ok(Reply::Done),
+            false => Err(Problem::Internal),
+        }
+    }
+
+    async fn subscribers(&self, directory: &Directory, person: &Person<'_>, e164: &str) -> Result<Reply, Problem> {
+        person.must_be_admin()?;
+        let number = number_of(directory, person.company, e164)?;
+        let users = self.store.subscribers_of(number.id).await?;
+        let extensions = users.into_iter().filter_map(|user| directory.user(user)).map(|user| user.extension.clone());
+        Ok(Reply::Subscribers(extensions.collect()))
+    }
+
+    async fn new_token(
+        &self,
+        person: &Person<'_>,
+        name: String,
+        scopes: &[String],
+        days: u32,
+    ) -> Result<Reply, Problem> {
+        const DAYS: &str = "a number of days from 1 to 366";
+        if !(1..=login::TOKEN_DAYS).contains(&days) {
+            return Err(Problem::Invalid { key: "days", value: days.to_string(), expected: DAYS });
+        }
+        if name.is_empty() || name.chars().count() > 80 {
+            return Err(Problem::Invalid { key: "name", value: name, expected: "1 to 80 characters" });
+        }
+        let scopes = scopes_of(scopes).map_err(|value| Problem::Invalid {
+            key: "scopes",
+            value,
+            expected: "one of calls.read, recordings.listen, recordings.download, recordings.delete, events.read, subscriptions.write, tokens.write, access.read",
+        })?;
+        // A token cannot give away more than it has.
+        let allowed = |scope: &String| Permission::parse(scope).is_some_and(|scope| person.viewer.scopes.allow(scope));
+        if !scopes.iter().all(allowed) {
+            return Err(Problem::Forbidden("a token cannot make one that may do more than itself"));
+        }
+        let now = self.world.wall();
+        let expires = now.plus(Span::from_secs(u64::from(days) * 86_400));
+        let random = &mut *self.world.random();
+        let grant = login::grant(&self.store, TokenKind::Token, person.user.id, &name, scopes, expires, now, random);
+        let grant = grant.await?;
+        self.note(person, "token.add", format!("token {}", grant.row.id)).await?;
+        Ok(Reply::NewToken(grant))
+    }
+
+    /// Events after a position that the viewer may know.
+    async fn events(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Reply, Problem> {
+        // A stream outlives its request: not the session or token that it was opened with.
+        if !self.store.token_lives(person.viewer.token, self.world.wall()).await? {
+            return Err(Problem::NotLoggedIn);
+        }
+        let scope = self.scope(directory, person).await?;
+        let entries = self.store.feed_after(Some(person.company.id), after, limit.clamp(1, EVENTS)).await?;
+        let position = entries.last().map_or(after, |entry| entry.seq);
+        let mut events = Vec::new();
+        for entry in entries {
+            // Every event of today is about a recording: whoever cannot play it does not learn of it.
+            let found = self.store.recording_with_facts(entry.recording).await?;
+            if found.is_some_and(|(_, facts)| scope.playable(&facts)) {
+                events.push(EventItem::from(entry));
+            }
+        }
+        Ok(Reply::Events { events, position })
+    }
+
+    /// The newest position of the feed: where a stream begins that was not open before.
+    pub async fn newest_event(&self) -> Result<i64, Problem> {
+        Ok(self.store.feed_newest().await?)
+    }
+
+    async fn note(&self, person: &Person<'_>, action: &str, thing: String) -> Result<(), Problem> {
+        let access = Access {
+            at: self.world.wall(),
+            company: person.company.id,
+            user: Some(person.user.id),
+            who: format!("{} {}", person.user.extension, person.user.name),
+            source: person.viewer.source.to_string(),
+            action: action.to_owned(),
+            thing,
+        };
+        self.store.log_access(&access).await?;
+        Ok(())
+    }
+}
+
+fn number_of<'d>(directory: &'d Directory, company: &Company, e164: &str) -> Result<&'d Number, Problem> {
+    directory.number_by_e164(e164).filter(|number| number.company == company.id).ok_or(NO_NUMBER)
+}
+
+/// The number and the user of a subscription that the person may change.
+fn subscription<'d>(
+    directory: &'d Directory,
+    person: &Person<'_>,
+    e164: &str,
+    extension: &str,
+) -> Result<(&'d Number, &'d User), Problem> {
+    person.must_be_admin()?;
+    let number = number_of(directory, person.company, e164)?;
+    let user = directory.user_by_extension(person.company.id, extension).ok_or(NO_USER)?;
+    Ok((number, user))
+}
+
+/// What a query asks for, by ids.
+fn filter(directory: &Directory, company: &Company, query: &CallQuery) -> Result<CallFilter, Problem> {
+    let CallQuery { before, limit: _, from, until, direction, number, inbox, group, user, recorded, missed, text } =
+        query;
+    let mut numbers: Option<BTreeSet<NumberId>> = None;
+    let mut narrow = |more: BTreeSet<NumberId>| {
+        numbers = Some(match numbers.take() {
+            Some(numbers) => numbers.intersection(&more).copied().collect(),
+            None => more,
+        });
+    };
+    if let Some(e164) = number {
+        narrow(BTreeSet::from([number_of(directory, company, e164)?.id]));
+    }
+    if let Some(name) = inbox {
+        let inbox = directory.inbox_by_name(company.id, name).ok_or(Problem::NotFound { what: "inbox" })?;
+        narrow(inbox.numbers.iter().copied().collect());
+    }
+    if let Some(name) = group {
+        let group = directory.group_by_name(company.id, name).ok_or(Problem::NotFound { what: "group" })?;
+        let routed = |number: &&Number| directory.reach_of(number).groups.contains(&group.id);
+        narrow(directory.numbers_of(company.id).filter(routed).map(|number| number.id).collect());
+    }
+    let user = match user {
+        Some(extension) => Some(directory.user_by_extension(company.id, extension).ok_or(NO_USER)?.id),
+        None => None,
+    };
+    Ok(CallFilter {
+        before: *before,
+        from: *from,
+        until: *until,
+        direction: *direction,
+        numbers: numbers.map(|numbers| numbers.into_iter().collect()),
+        user,
+        recorded: *recorded,
+        missed: *missed,
+        text: text.clone(),
+    })
+}

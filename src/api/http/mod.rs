@@ -1,0 +1,134 @@
+//! The API over HTTP, under `/api/v1`.
+//!
+//! ```text
+//! request ─► who asks (cookie or bearer) ─► Ask ─► Desk ─► Reply ─► JSON, audio, or a stream
+//! ```
+//! | | |
+//! |---|---|
+//! | `POST /session` | log in: `{company, user, password}` |
+//! | `DELETE /session` | log out |
+//! | `GET /me` | who I am and what I may |
+//! | `GET /calls`, `/calls/{id}` | calls that the viewer sees |
+//! | `GET /recordings/{id}` | a recording with its markers |
+//! | `GET /recordings/{id}/audio` | to be heard, by ranges |
+//! | `GET /recordings/{id}/file` | to be kept: needs the right to download |
+//! | `DELETE /recordings/{id}` | admins |
+//! | `GET /numbers/{e164}/subscribers`, `PUT`, `DELETE /…/{extension}` | admins |
+//! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
+//! | `GET /access-log` | admins |
+//! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
+//!
+//! Outside it `GET /health` says that the process answers. Problems are RFC 9457. A thing that a
+//! viewer may not see is answered as one that does not exist.
+
+mod audio;
+mod calls;
+mod events;
+mod problem;
+mod session;
+mod tokens;
+mod who;
+
+use super::{Ask, Desk, Reply};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderName, HeaderValue, Request, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::sync::watch;
+use who::Who;
+
+pub use problem::HttpProblem;
+
+/// Bytes of a request's body at most.
+const BODY: usize = 64 << 10;
+
+/// What every handler has.
+#[derive(Clone)]
+pub struct Shared {
+    pub desk: Arc<Desk>,
+    /// The newest position of the feed; whoever waits for events waits for it.
+    pub newest: watch::Receiver<i64>,
+    /// Whether cookies travel over TLS only.
+    pub secure: bool,
+    /// Whose word on where a request came from is believed (`X-Forwarded-For`).
+    pub proxies: Arc<[IpAddr]>,
+}
+
+/// The far end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// Every route.
+pub fn router(shared: Shared) -> Router {
+    let api = Router::new()
+        .route("/session", post(session::log_in).delete(session::log_out))
+        .route("/me", get(session::me))
+        .route("/calls", get(calls::list))
+        .route("/calls/{call}", get(calls::show))
+        .route("/recordings/{recording}", get(calls::recording).delete(calls::delete))
+        .route("/recordings/{recording}/audio", get(audio::play))
+        .route("/recordings/{recording}/file", get(audio::download))
+        .route("/numbers/{number}/subscribers", get(calls::subscribers))
+        .route("/numbers/{number}/subscribers/{extension}", put(calls::subscribe).delete(calls::unsubscribe))
+        .route("/tokens", get(tokens::list).post(tokens::add))
+        .route("/tokens/{id}", delete(tokens::remove))
+        .route("/access-log", get(tokens::access_log))
+        .route("/events", get(events::stream));
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/health", get(async || Json(serde_json::json!({ "status": "up" }))))
+        .fallback(async || HttpProblem(super::Problem::NotFound { what: "page" }))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::from_fn(headers))
+        .with_state(shared)
+}
+
+/// What every answer says: nothing of it is to be kept by others, framed, or taken for something else.
+async fn headers(request: Request<axum::body::Body>, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+impl Shared {
+    /// Asks the desk; what comes back as it is JSON.
+    async fn ask(&self, who: &Who, ask: Ask) -> Result<Reply, HttpProblem> {
+        self.desk.answer(&who.0, ask).await.map_err(HttpProblem)
+    }
+
+    async fn json(&self, who: &Who, ask: Ask) -> Result<Response, HttpProblem> {
+        Ok(match self.ask(who, ask).await? {
+            Reply::Done => axum::http::StatusCode::NO_CONTENT.into_response(),
+            Reply::Me(view) => Json(view).into_response(),
+            Reply::Calls(page) => Json(page).into_response(),
+            Reply::Call(call) => Json(call).into_response(),
+            Reply::Recording(recording) => Json(recording).into_response(),
+            Reply::Subscribers(extensions) => Json(serde_json::json!({ "subscribers": extensions })).into_response(),
+            Reply::Tokens(tokens) => Json(serde_json::json!({ "tokens": tokens })).into_response(),
+            Reply::NewToken(grant) => tokens::made(&grant),
+            Reply::AccessLog(lines) => Json(serde_json::json!({ "lines": lines })).into_response(),
+            Reply::Events { events, position } => {
+                Json(serde_json::json!({ "events": events, "position": position })).into_response()
+            }
+            // Audio is no JSON: `audio` asks for it by itself.
+            Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
+        })
+    }
+}
+
+type Handled = Result<Response, HttpProblem>;
+type Desks = State<Shared>;

@@ -1,0 +1,62 @@
+//! Logging in and out.
+
+use super::who::{COOKIE, From, Who};
+use super::{Desks, Handled, HttpProblem};
+use crate::api::login::csrf_of;
+use crate::api::{Ask, Problem};
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// Key of the company.
+    company: String,
+    /// Extension, or the name that the user's phones log in with.
+    user: String,
+    password: String,
+}
+
+/// What a body has to be, where it is not.
+pub fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, HttpProblem> {
+    let wrong = |error: JsonRejection| Problem::Invalid {
+        key: "body",
+        value: error.body_text(),
+        expected: "a JSON object with the fields of this request",
+    };
+    body.map(|Json(value)| value).map_err(|error| wrong(error).into())
+}
+
+pub async fn log_in(
+    State(shared): Desks,
+    From(source): From,
+    credentials: Result<Json<Credentials>, JsonRejection>,
+) -> Handled {
+    let Credentials { company, user, password } = body(credentials)?;
+    let logged_in = shared.desk.log_in(&company, &user, &password, source).await?;
+    let secret = &logged_in.grant.secret;
+    let secure = if shared.secure { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    let expires = logged_in.grant.row.expires.to_string();
+    let mut response = Json(json!({ "csrf_token": csrf_of(secret), "expires": expires })).into_response();
+    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::Internal)?;
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+pub async fn log_out(State(shared): Desks, who: Who) -> Handled {
+    let mut response = shared.json(&who, Ask::LogOut).await?;
+    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::Internal)?;
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+pub async fn me(State(shared): Desks, who: Who) -> Handled {
+    shared.json(&who, Ask::Me).await
+}

@@ -1,0 +1,202 @@
+//! Who asks: people with passwords and sessions, programs with tokens.
+
+use super::Problem;
+use crate::base::{CompanyId, Random, Span, UserId, Wall};
+use crate::directory::{Directory, User};
+use crate::store::{NewToken, Store, TokenKind, TokenRow};
+use argon2::{Argon2, PasswordVerifier};
+use sha2::{Digest, Sha256};
+use std::net::IpAddr;
+
+/// How long a session lasts.
+const SESSION: Span = Span::from_secs(12 * 3_600);
+/// Days that a token lasts at most.
+pub const TOKEN_DAYS: u32 = 366;
+/// A password that nobody has: checking it takes as long as any, so that time does not tell whether
+/// a user exists.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$CzBVep/E6Q4zWH2ix+wRNluApcrvFDleg6jN8hc8YYY";
+
+/// What a token may be used for. A session may be used for everything that its user may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Permission {
+    ReadCalls,
+    ListenRecordings,
+    DownloadRecordings,
+    DeleteRecordings,
+    ReadEvents,
+    ManageSubscriptions,
+    ManageTokens,
+    ReadAccessLog,
+}
+
+impl Permission {
+    pub const ALL: [Permission; 8] = [
+        Permission::ReadCalls,
+        Permission::ListenRecordings,
+        Permission::DownloadRecordings,
+        Permission::DeleteRecordings,
+        Permission::ReadEvents,
+        Permission::ManageSubscriptions,
+        Permission::ManageTokens,
+        Permission::ReadAccessLog,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Permission::ReadCalls => "calls.read",
+            Permission::ListenRecordings => "recordings.listen",
+            Permission::DownloadRecordings => "recordings.download",
+            Permission::DeleteRecordings => "recordings.delete",
+            Permission::ReadEvents => "events.read",
+            Permission::ManageSubscriptions => "subscriptions.write",
+            Permission::ManageTokens => "tokens.write",
+            Permission::ReadAccessLog => "access.read",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.as_str() == text)
+    }
+}
+
+/// The permissions of whoever asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scopes {
+    /// A person's session.
+    All,
+    Only(Vec<Permission>),
+}
+
+impl Scopes {
+    pub fn allow(&self, permission: Permission) -> bool {
+        match self {
+            Scopes::All => true,
+            Scopes::Only(scopes) => scopes.contains(&permission),
+        }
+    }
+}
+
+/// Who asks, as far as the log-in tells it. What they may is looked up for each request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Viewer {
+    pub user: UserId,
+    pub company: CompanyId,
+    pub scopes: Scopes,
+    /// The session or token, to be ended.
+    pub token: i64,
+    pub source: IpAddr,
+}
+
+/// A secret that was just made: shown once.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub secret: String,
+    pub row: TokenRow,
+}
+
+/// A person who has logged in.
+#[derive(Clone, Debug)]
+pub struct LoggedIn {
+    pub viewer: Viewer,
+    pub grant: Grant,
+}
+
+/// The hash under which a secret is kept. Secrets are 256 random bits: no salt is needed.
+pub fn hash_of(secret: &str) -> String {
+    hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// What a page has to send along with each change: only who can read the answer of the log-in knows
+/// it, and a form of another site cannot.
+pub fn csrf_of(secret: &str) -> String {
+    let mut digest = Sha256::new();
+    digest.update(b"telegraphone csrf ");
+    digest.update(secret.as_bytes());
+    hex::encode(digest.finalize())
+}
+
+/// Checks a password; takes the same time whether the user exists or not.
+pub async fn check_password(store: &Store, user: Option<&User>, password: &str) -> Result<bool, Problem> {
+    let stored = match user {
+        Some(user) => store.password_hash(user.id).await?,
+        None => None,
+    };
+    let known = stored.is_some();
+    let hash = stored.unwrap_or_else(|| NOBODY.to_owned());
+    let password = password.to_owned();
+    // Tens of ms on purpose: not on a thread that answers others.
+    let fits = tokio::task::spawn_blocking(move || {
+        Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok()
+    });
+    Ok(fits.await.unwrap_or(false) && known)
+}
+
+/// Opens a session for `user`.
+pub async fn open_session(
+    store: &Store,
+    user: &User,
+    source: IpAddr,
+    now: Wall,
+    random: &mut (dyn Random + Send),
+) -> Result<LoggedIn, Problem> {
+    let grant = grant(store, TokenKind::Session, user.id, "", Vec::new(), now.plus(SESSION), now, random).await?;
+    let viewer = Viewer { user: user.id, company: user.company, scopes: Scopes::All, token: grant.row.id, source };
+    Ok(LoggedIn { viewer, grant })
+}
+
+/// Makes a secret and keeps its hash.
+#[allow(clippy::too_many_arguments, reason = "the columns of a row")]
+pub async fn grant(
+    store: &Store,
+    kind: TokenKind,
+    user: UserId,
+    name: &str,
+    scopes: Vec<String>,
+    expires: Wall,
+    now: Wall,
+    random: &mut (dyn Random + Send),
+) -> Result<Grant, Problem> {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes);
+    let secret = hex::encode(bytes);
+    let new = NewToken { kind, user, name: name.to_owned(), hash: hash_of(&secret), scopes, created: now, expires };
+    let row = store.add_token(&new).await?;
+    Ok(Grant { secret, row })
+}
+
+/// Whose secret this is; `None` where nobody's, or nobody's any more.
+pub async fn viewer_of(
+    store: &Store,
+    directory: &Directory,
+    secret: &str,
+    source: IpAddr,
+    now: Wall,
+) -> Result<Option<(Viewer, TokenKind)>, Problem> {
+    let Some(row) = store.token_by_hash(&hash_of(secret), now).await? else { return Ok(None) };
+    let Some(user) = directory.user(row.user) else { return Ok(None) };
+    let scopes = match row.kind {
+        TokenKind::Session => Scopes::All,
+        TokenKind::Token => Scopes::Only(row.scopes.iter().filter_map(|scope| Permission::parse(scope)).collect()),
+    };
+    Ok(Some((Viewer { user: user.id, company: user.company, scopes, token: row.id, source }, row.kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_nobody_is_checked_like_any_other() {
+        let outcome = Argon2::default().verify_password(b"nobody", NOBODY);
+        assert_eq!(outcome, Err(argon2::password_hash::Error::PasswordInvalid), "it can be read, and fits nothing");
+    }
+
+    #[test]
+    fn a_permission_is_read_as_it_is_written() {
+        for permission in Permission::ALL {
+            assert_eq!(Permission::parse(permission.as_str()), Some(permission));
+        }
+        assert_eq!(Permission::parse("*"), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Requests and answers as enums, before they are HTTP or a command line. Orders for live calls
+//! are carried out by the service.
+
+use crate::base::{CallId, RecordingId};
+use crate::call::{CallView, LockView};
+use crate::ledger::{CallRecord, RecordingRecord, Refusal};
+use crate::subscription::FeedEntry;
+use crate::trunk::TrunkView;
+use serde::{Deserialize, Serialize};
+
+/// What an operator can ask a running service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    Status,
+    /// The directory was changed: read it again.
+    Reload,
+    CallList,
+    CallShow {
+        call: CallId,
+    },
+    CallHangUp {
+        call: CallId,
+    },
+    CallPause {
+        call: CallId,
+    },
+    CallResume {
+        call: CallId,
+    },
+    RecordingList {
+        limit: u32,
+    },
+    RecordingShow {
+        recording: RecordingId,
+    },
+    RecordingVerify {
+        recording: Option<RecordingId>,
+    },
+    RecordingDelete {
+        recording: RecordingId,
+    },
+    Events {
+        after: i64,
+        limit: u32,
+    },
+    TrunkList,
+    LockoutList,
+    /// Of an address or a name; of all where none is said.
+    LockoutClear {
+        only: Option<String>,
+    },
+    /// By `company/name`, or by name where only one company has such a trunk.
+    TrunkShow {
+        name: String,
+    },
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    Status {
+        status: Box<Status>,
+    },
+    Done,
+    Calls {
+        calls: Vec<CallView>,
+    },
+    /// A call that is up, or the record of one that is over.
+    Call {
+        up: Option<Box<CallView>>,
+        record: Box<CallRecord>,
+        recordings: Vec<RecordingRecord>,
+    },
+    Recordings {
+        recordings: Vec<RecordingRecord>,
+    },
+    Recording {
+        recording: Box<RecordingRecord>,
+    },
+    Verified {
+        results: Vec<Verified>,
+    },
+    Events {
+        events: Vec<FeedEntry>,
+        /// Events up to this position were deleted after their retention (0: none): a reader that
+        /// had not come so far has missed some.
+        #[serde(default)]
+        purged: i64,
+    },
+    Lockouts {
+        locks: Vec<LockView>,
+    },
+    /// So many entries were forgotten.
+    Cleared {
+        entries: usize,
+    },
+    Trunks {
+        trunks: Vec<TrunkView>,
+    },
+    Trunk {
+        trunk: Box<TrunkView>,
+    },
+    /// A command that changed nothing.
+    Refused {
+        refusal: Refusal,
+    },
+    NotFound {
+        what: String,
+    },
+    Failed {
+        problem: String,
+    },
+}
+
+/// How the service is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub started: String,
+    pub listeners: Vec<String>,
+    pub calls: usize,
+    pub devices: usize,
+    pub transactions: usize,
+    pub free_ports: usize,
+    /// Leftovers that a leak would show in: sessions, transactions, requests, dialogs, timers.
+    pub leftovers: [usize; 5],
+    /// Why no recording can be made now.
+    pub no_recording: Option<String>,
+    pub recordings_folder: String,
+}
+
+/// Whether a file is what its row says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    pub recording: RecordingId,
+    pub path: String,
+    /// Empty when everything is as it should be.
+    pub problem: String,
+}

@@ -1,0 +1,67 @@
+//! Why a request is not answered (RFC 9457).
+
+use crate::base::Wall;
+use crate::store::StoreError;
+
+/// Each is a status and a text that says the way out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("log in: send `Authorization: Bearer TOKEN`, or the session cookie")]
+    NotLoggedIn,
+    #[error("company, user or password is wrong")]
+    WrongPassword,
+    #[error("too many wrong passwords: try again in {retry_s} s")]
+    LockedOut { retry_s: u64 },
+    /// Also of what is there and not for this viewer: both answer the same.
+    #[error("there is no such thing: {what}")]
+    NotFound { what: &'static str },
+    #[error("{0}")]
+    Forbidden(&'static str),
+    #[error("the token has no scope `{0}`: make one that has")]
+    NoScope(&'static str),
+    #[error("{key}: `{value}`: {expected}")]
+    Invalid { key: &'static str, value: String, expected: &'static str },
+    #[error("the recording was deleted")]
+    Gone { what: &'static str, at: Option<Wall> },
+    #[error("the request has a session cookie and no X-CSRF-Token: send the one of the log-in")]
+    NoCsrf,
+    #[error("something went wrong here; the log says what")]
+    Internal,
+}
+
+impl Problem {
+    pub const fn status(&self) -> u16 {
+        match self {
+            Problem::NotLoggedIn | Problem::WrongPassword => 401,
+            Problem::LockedOut { .. } => 429,
+            Problem::NotFound { .. } => 404,
+            Problem::Forbidden(_) | Problem::NoScope(_) | Problem::NoCsrf => 403,
+            Problem::Invalid { .. } => 400,
+            Problem::Gone { .. } => 410,
+            Problem::Internal => 500,
+        }
+    }
+
+    /// A short name that does not change.
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Problem::NotLoggedIn => "not-logged-in",
+            Problem::WrongPassword => "wrong-password",
+            Problem::LockedOut { .. } => "locked-out",
+            Problem::NotFound { .. } => "not-found",
+            Problem::Forbidden(_) => "forbidden",
+            Problem::NoScope(_) => "no-scope",
+            Problem::NoCsrf => "no-csrf-token",
+            Problem::Invalid { .. } => "invalid",
+            Problem::Gone { .. } => "gone",
+            Problem::Internal => "internal",
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a request could not be answered");
+        Problem::Internal
+    }
+}

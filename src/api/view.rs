@@ -1,0 +1,271 @@
+//! What answers look like: JSON, ids as text, times in UTC (RFC 3339).
+
+use super::{Permission, Viewer};
+use crate::base::{CallId, Direction, Rate, RecordingId, Samples};
+use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User};
+use crate::ledger::{CallRecord, Change, EndReason, Joined, Marker, Outcome, Party, RecordingRecord, RecordingState};
+use crate::store::{AccessLine, TokenRow};
+use crate::subscription::{CallFacts, FeedEntry, Reason, RecordingEvent, Rights, Scope};
+use serde::{Deserialize, Serialize};
+
+/// Who I am and what I may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeView {
+    pub company: String,
+    pub company_name: String,
+    pub extension: String,
+    pub name: String,
+    pub role: Role,
+    pub call_visibility: CallVisibility,
+    pub play: Play,
+    pub download: bool,
+    /// Scopes of the token; absent for a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+}
+
+impl MeView {
+    pub(super) fn of(company: &Company, user: &User, viewer: &Viewer) -> Self {
+        let Rights { visibility, play, download } = Rights::of(company, user);
+        let scopes = match &viewer.scopes {
+            super::Scopes::All => None,
+            super::Scopes::Only(scopes) => Some(scopes.iter().map(|scope| scope.as_str().to_owned()).collect()),
+        };
+        MeView {
+            company: company.key.clone(),
+            company_name: company.name.clone(),
+            extension: user.extension.clone(),
+            name: user.name.clone(),
+            role: user.role,
+            call_visibility: visibility,
+            play,
+            download,
+            scopes,
+        }
+    }
+}
+
+/// A party of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyView {
+    /// Extension, where it is a user of the company.
+    pub user: Option<String>,
+    /// Extension or E.164 number as dialled or received.
+    pub address: String,
+    pub name: String,
+}
+
+impl PartyView {
+    pub(super) fn of(directory: &Directory, party: &Party) -> Self {
+        let Party { user, address, name } = party;
+        let user = user.and_then(|user| directory.user(user)).map(|user| user.extension.clone());
+        PartyView { user, address: address.clone(), name: name.clone() }
+    }
+}
+
+/// A call with what the viewer may do with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallItem {
+    pub id: CallId,
+    pub direction: Direction,
+    pub started: String,
+    pub answered: Option<String>,
+    pub ended: Option<String>,
+    pub outcome: Outcome,
+    pub missed: bool,
+    pub end_reason: Option<EndReason>,
+    pub caller: PartyView,
+    pub callee: PartyView,
+    /// Parties that came by transfer.
+    pub joined: Vec<Joined>,
+    /// The company's number, E.164.
+    pub number: Option<String>,
+    /// Inbox that the number is in.
+    pub inbox: Option<String>,
+    /// Whether it was recorded at the answer, and the source that said so.
+    pub record: bool,
+    pub because: String,
+    /// Commands during the call.
+    pub changes: Vec<Change>,
+    pub ended_paused: bool,
+    /// Why the viewer sees this call.
+    pub seen: Reason,
+    pub can_play: bool,
+    pub can_download: bool,
+    /// Those that the viewer can play.
+    pub recordings: Vec<RecordingItem>,
+}
+
+impl CallItem {
+    pub(super) fn of(
+        directory: &Directory,
+        scope: &Scope,
+        (call, facts): (&CallRecord, &CallFacts),
+        recordings: &[RecordingRecord],
+    ) -> Option<Self> {
+        let seen = scope.visible(facts)?;
+        let can_play = scope.playable(facts);
+        let number = call.number.and_then(|number| directory.number(number));
+        let inbox = number.and_then(|number: &Number| directory.inbox_of_number(number.id));
+        let recordings: Vec<RecordingItem> = match can_play {
+            true => recordings.iter().map(RecordingItem::of).collect(),
+            false => Vec::new(),
+        };
+        let has_file = recordings.iter().any(|recording| recording.has_file);
+        Some(CallItem {
+            id: call.id,
+            direction: call.direction,
+            started: call.started.to_string(),
+            answered: call.answered.map(|at| at.to_string()),
+            ended: call.ended.map(|at| at.to_string()),
+            outcome: call.outcome,
+            missed: facts.missed,
+            end_reason: call.end_reason.clone(),
+            caller: PartyView::of(directory, &call.caller),
+            callee: PartyView::of(directory, &call.callee),
+            joined: call.joined.clone(),
+            number: number.map(|number| number.e164.clone()),
+            inbox: inbox.map(|inbox| inbox.name.clone()),
+            record: call.decision.record,
+            because: call.decision.because.source().to_owned(),
+            changes: call.changes.clone(),
+            ended_paused: call.ended_paused,
+            seen,
+            can_play: can_play && has_file,
+            can_download: scope.downloadable(facts) && has_file,
+            recordings,
+        })
+    }
+}
+
+/// A page of calls, the newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallPage {
+    pub calls: Vec<CallItem>,
+    /// For the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<CallId>,
+}
+
+/// A recording in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingItem {
+    pub id: RecordingId,
+    pub state: RecordingState,
+    pub has_file: bool,
+    pub started: String,
+    pub length_ms: u64,
+    pub bytes: u64,
+}
+
+impl RecordingItem {
+    pub(super) fn of(recording: &RecordingRecord) -> Self {
+        RecordingItem {
+            id: recording.id,
+            state: recording.state,
+            has_file: has_file(recording),
+            started: recording.started.to_string(),
+            length_ms: Rate(recording.rate).span(Samples(recording.samples)).as_millis(),
+            bytes: recording.bytes,
+        }
+    }
+}
+
+/// Whether there is something to hear.
+pub(super) fn has_file(recording: &RecordingRecord) -> bool {
+    match recording.state {
+        RecordingState::Complete | RecordingState::Incomplete | RecordingState::Recovered => !recording.path.is_empty(),
+        RecordingState::Failed | RecordingState::Deleted | RecordingState::Missing => false,
+    }
+}
+
+/// One recording as a whole. No path: files are fetched by id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordingView {
+    #[serde(flatten)]
+    pub item: RecordingItem,
+    pub call: CallId,
+    pub rate: u32,
+    pub audio_sha256: String,
+    /// What went wrong; empty when nothing did.
+    pub problem: String,
+    pub markers: Vec<Marker>,
+    pub can_download: bool,
+    pub heard: Vec<HeardView>,
+}
+
+/// Somebody has listened to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardView {
+    pub extension: String,
+    pub name: String,
+    /// The last time.
+    pub at: String,
+}
+
+/// A token of a program, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenView {
+    pub id: i64,
+    pub name: String,
+    pub scopes: Vec<String>,
+    pub created: String,
+    pub expires: String,
+}
+
+impl From<&TokenRow> for TokenView {
+    fn from(row: &TokenRow) -> Self {
+        let TokenRow { id, kind: _, user: _, name, scopes, created, expires } = row;
+        TokenView {
+            id: *id,
+            name: name.clone(),
+            scopes: scopes.clone(),
+            created: created.to_string(),
+            expires: expires.to_string(),
+        }
+    }
+}
+
+/// A line of the access log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessView {
+    pub seq: i64,
+    pub at: String,
+    pub who: String,
+    pub source: String,
+    pub action: String,
+    pub thing: String,
+    pub chain: String,
+}
+
+impl From<AccessLine> for AccessView {
+    fn from(line: AccessLine) -> Self {
+        let AccessLine { seq, at, company: _, user: _, who, source, action, thing, chain } = line;
+        AccessView { seq, at: at.to_string(), who, source, action, thing, chain }
+    }
+}
+
+/// An event that the viewer may know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventItem {
+    /// Where a stream goes on after this one.
+    pub seq: i64,
+    /// e.g. `recording.finished`.
+    pub event: String,
+    pub data: RecordingEvent,
+}
+
+impl From<FeedEntry> for EventItem {
+    fn from(entry: FeedEntry) -> Self {
+        EventItem { seq: entry.seq, event: entry.kind.as_str().to_owned(), data: entry.event }
+    }
+}
+
+/// The scopes that a token asks for, or the first that there is not.
+pub(super) fn scopes_of(texts: &[String]) -> Result<Vec<String>, String> {
+    let scope = |text: &String| match Permission::parse(text) {
+        Some(permission) => Ok(permission.as_str().to_owned()),
+        None => Err(text.clone()),
+    };
+    texts.iter().map(scope).collect()
+}

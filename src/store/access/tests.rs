@@ -1,0 +1,276 @@
+use super::*;
+use crate::base::{Random, Seeded, Span};
+use crate::directory::file::CompanyFile;
+use crate::directory::plan::standalone;
+use crate::directory::{Directory, User};
+use crate::ledger::{Because, Decision, Joined, JoinedBy, Outcome, Party};
+use crate::subscription::Rights;
+use std::fmt::Write;
+
+const USERS: i64 = 8;
+const NUMBERS: i64 = 6;
+
+struct Dice(Seeded);
+
+impl Dice {
+    /// 0 to `below` - 1.
+    fn roll(&mut self, below: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        u64::from_le_bytes(bytes) % below
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len() as u64) as usize]
+    }
+
+    fn some<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        (self.roll(2) == 0).then(|| value(self))
+    }
+}
+
+/// Two companies with the same shape: users in two groups and two inboxes, numbers routed anyhow.
+fn generated(dice: &mut Dice) -> Directory {
+    let levels = ["own_and_missed", "group_calls", "group_and_number_calls", "all"];
+    let mut text = String::new();
+    for company in ["acme", "other"] {
+        let (level, play) = (dice.pick(&levels), dice.pick(&["all", "own", "none"]));
+        writeln!(text, "[[company]]\nkey = \"{company}\"\ndomains = [\"{company}.example\"]").unwrap();
+        writeln!(text, "[company.settings]\ncall_visibility = \"{level}\"\nplay = \"{play}\"").unwrap();
+        for user in 0..USERS {
+            let role = dice.pick(&["admin", "supervisor", "analyst", "agent", "agent", "agent"]);
+            writeln!(text, "[[user]]\ncompany = \"{company}\"\nextension = \"20{user}\"\nrole = \"{role}\"").unwrap();
+            writeln!(text, "password = \"first-secret\"").unwrap();
+            if let Some(level) = dice.some(|dice| dice.pick(&levels)) {
+                writeln!(text, "call_visibility = \"{level}\"").unwrap();
+            }
+        }
+        for (kind, name) in [("group", "g0"), ("group", "g1"), ("inbox", "i0"), ("inbox", "i1")] {
+            let members: Vec<String> =
+                (0..USERS).filter(|_| dice.roll(3) == 0).map(|user| format!("\"20{user}\"")).collect();
+            writeln!(text, "[[{kind}]]\ncompany = \"{company}\"\nname = \"{name}\"").unwrap();
+            writeln!(text, "members = [{}]", members.join(", ")).unwrap();
+            if kind == "inbox" {
+                let number = if name == "i0" { 0 } else { 1 };
+                writeln!(text, "numbers = [\"{}\"]", e164(company, number)).unwrap();
+            }
+        }
+        for number in 0..NUMBERS {
+            let route = dice.pick(&["unrouted", "user:200", "user:201", "group:g0", "group:g1", "inbox:i0"]);
+            let e164 = e164(company, number);
+            writeln!(text, "[[number]]\ncompany = \"{company}\"\nnumber = \"{e164}\"\nroute = \"{route}\"").unwrap();
+        }
+    }
+    standalone(&CompanyFile::parse(&text).unwrap()).unwrap()
+}
+
+fn e164(company: &str, number: i64) -> String {
+    format!("+1555{}{number}", if company == "acme" { "0100" } else { "0200" })
+}
+
+fn at(seconds: u64) -> Wall {
+    Wall::from_unix_micros(1_700_000_000_000_000).plus(Span::from_secs(seconds))
+}
+
+fn party(user: Option<UserId>) -> Party {
+    let address = user.map_or("+4930555".to_owned(), |user| format!("20{user}"));
+    Party { user, address, name: String::new() }
+}
+
+/// A call of some company, of anybody, over any number, begun within the first 1,000 s.
+fn some_call(directory: &Directory, dice: &mut Dice) -> CallRecord {
+    let companies: Vec<CompanyId> = directory.companies().map(|company| company.id).collect();
+    let company = dice.pick(&companies);
+    let users: Vec<UserId> = directory.users_of(company).map(|user| user.id).collect();
+    let numbers: Vec<NumberId> = directory.numbers_of(company).map(|number| number.id).collect();
+    let started = at(dice.roll(1_000));
+    let mut ten = [0; 10];
+    dice.0.fill(&mut ten);
+    let answered = dice.some(|_| started.plus(Span::from_secs(5)));
+    let ended = (dice.roll(10) > 0).then(|| started.plus(Span::from_secs(60)));
+    let because = Because::AgentCommand;
+    let joined = dice.some(|dice| Joined {
+        at: started,
+        offset_ms: 0,
+        side: crate::base::Side::Caller,
+        party: party(dice.some(|dice| dice.pick(&users))),
+        codec: String::new(),
+        how: JoinedBy::BlindTransfer,
+        instead_of: party(None),
+        from_call: None,
+    });
+    CallRecord {
+        id: CallId::new(started, ten),
+        company,
+        direction: dice.pick(&[Direction::Inbound, Direction::Outbound, Direction::Internal]),
+        caller: party(dice.some(|dice| dice.pick(&users))),
+        callee: party(dice.some(|dice| dice.pick(&users))),
+        number: dice.some(|dice| dice.pick(&numbers)),
+        started,
+        answered,
+        ended,
+        outcome: Outcome::Completed,
+        end_reason: None,
+        decision: Decision { record: true, because },
+        changes: Vec::new(),
+        joined: joined.into_iter().collect(),
+        ended_paused: false,
+    }
+}
+
+fn some_filter(directory: &Directory, company: CompanyId, dice: &mut Dice) -> CallFilter {
+    let users: Vec<UserId> = directory.users_of(company).map(|user| user.id).collect();
+    let numbers: Vec<NumberId> = directory.numbers_of(company).map(|number| number.id).collect();
+    CallFilter {
+        before: None,
+        from: dice.some(|dice| at(dice.roll(500))),
+        until: dice.some(|dice| at(500 + dice.roll(500))),
+        direction: dice.some(|dice| dice.pick(&[Direction::Inbound, Direction::Outbound])),
+        numbers: dice.some(|dice| vec![dice.pick(&numbers), dice.pick(&numbers)]),
+        user: dice.some(|dice| dice.pick(&users)),
+        recorded: dice.some(|dice| dice.roll(2) == 0),
+        missed: dice.some(|dice| dice.roll(2) == 0),
+        text: dice.some(|dice| dice.pick(&["20", "49", "%", "nobody"]).to_owned()),
+    }
+}
+
+/// What a filter says, read one call at a time.
+fn lets_through(filter: &CallFilter, call: &CallRecord, recorded: bool) -> bool {
+    let text = |text: &String| [&call.caller, &call.callee].into_iter().any(|party| party.address.contains(text));
+    filter.from.is_none_or(|from| call.started >= from)
+        && filter.until.is_none_or(|until| call.started < until)
+        && filter.direction.is_none_or(|direction| call.direction == direction)
+        && filter.numbers.as_ref().is_none_or(|numbers| call.number.is_some_and(|number| numbers.contains(&number)))
+        && filter.user.is_none_or(|user| call.users().contains(&user))
+        && filter.recorded.is_none_or(|wanted| recorded == wanted)
+        && filter.missed.is_none_or(|missed| call.is_missed() == missed)
+        && filter.text.as_ref().is_none_or(text)
+}
+
+fn some_subscriptions(directory: &Directory, user: &User, dice: &mut Dice) -> Vec<Subscribed> {
+    let numbers: Vec<NumberId> = directory.numbers_of(user.company).map(|number| number.id).collect();
+    let interval = |dice: &mut Dice| Subscribed {
+        number: dice.pick(&numbers),
+        from: at(dice.roll(500)),
+        until: dice.some(|dice| at(500 + dice.roll(500))),
+    };
+    (0..dice.roll(3)).map(|_| interval(dice)).collect()
+}
+
+async fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("t.db")).await.unwrap();
+    (folder, store)
+}
+
+#[tokio::test]
+async fn a_list_is_what_the_rules_say_of_each_call() {
+    for seed in 0..12 {
+        let mut dice = Dice(Seeded(seed));
+        let directory = generated(&mut dice);
+        let (_folder, store) = store().await;
+        let mut calls: Vec<CallRecord> = (0..120).map(|_| some_call(&directory, &mut dice)).collect();
+        store.save_calls(&calls).await.unwrap();
+        sqlx::raw_sql("UPDATE calls SET recorded = (CAST(started / 1000000 AS INTEGER) % 3 > 0)")
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        let recorded = |call: &CallRecord| (call.started.unix_micros() / 1_000_000) % 3 > 0;
+        calls.sort_by_key(|call| std::cmp::Reverse(call.id));
+        for company in directory.companies() {
+            for user in directory.users_of(company.id) {
+                let subscribed = some_subscriptions(&directory, user, &mut dice);
+                let scope = Scope::of(&directory, company, user, subscribed.clone());
+                let analytics = Scope::in_analytics(&directory, company, user, subscribed);
+                for scope in [&scope, &scope.playing(), &analytics] {
+                    let filters = [CallFilter::default(), some_filter(&directory, company.id, &mut dice)];
+                    for filter in filters {
+                        let expected: Vec<CallId> = calls
+                            .iter()
+                            .filter(|call| scope.visible(&facts(call, recorded(call))).is_some())
+                            .filter(|call| lets_through(&filter, call, recorded(call)))
+                            .map(|call| call.id)
+                            .collect();
+                        let listed = store.visible_calls(scope, &filter, 1_000).await.unwrap();
+                        let listed: Vec<CallId> = listed.iter().map(|call| call.id).collect();
+                        let rights = Rights::of(company, user);
+                        assert_eq!(listed, expected, "seed {seed}, user {}, {rights:?}, {filter:?}", user.id);
+                        // Page by page it is the same list.
+                        let mut paged = Vec::new();
+                        let mut next = filter.clone();
+                        loop {
+                            let page = store.visible_calls(scope, &next, 7).await.unwrap();
+                            next.before = page.last().map(|call| call.id);
+                            paged.extend(page.iter().map(|call| call.id));
+                            if page.len() < 7 {
+                                break;
+                            }
+                        }
+                        assert_eq!(paged, expected, "seed {seed}, in pages");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_of_very_many_numbers_sees_the_same() {
+    let mut dice = Dice(Seeded(77));
+    let directory = generated(&mut dice);
+    let (_folder, store) = store().await;
+    let calls: Vec<CallRecord> = (0..120).map(|_| some_call(&directory, &mut dice)).collect();
+    store.save_calls(&calls).await.unwrap();
+    let company = directory.companies().next().unwrap();
+    let user = directory.users_of(company.id).next().unwrap();
+    let mut scope = Scope::of(&directory, company, user, Vec::new());
+    scope.all = None;
+    let reason = crate::subscription::Reason::OwnNumber;
+    scope.numbers = (1..4).chain(1_000..1_600).map(|number| (NumberId(number), reason)).collect();
+    scope.missed = (4..5).chain(2_000..2_600).map(|number| (NumberId(number), reason)).collect();
+    let mut expected: Vec<CallId> =
+        calls.iter().filter(|call| scope.visible(&facts(call, false)).is_some()).map(|call| call.id).collect();
+    expected.sort_by_key(|id| std::cmp::Reverse(*id));
+    let listed = store.visible_calls(&scope, &CallFilter::default(), 1_000).await.unwrap();
+    assert!(!expected.is_empty());
+    assert_eq!(listed.iter().map(|call| call.id).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_subscription_is_an_interval_and_withdrawing_takes_it_back() {
+    let (_folder, store) = store().await;
+    let (company, number, user) = (CompanyId(1), NumberId(2), UserId(3));
+    store.subscribe(company, number, user, at(10)).await.unwrap();
+    store.subscribe(company, number, user, at(20)).await.unwrap();
+    assert_eq!(store.subscribers_of(number).await.unwrap(), [user]);
+    store.unsubscribe(number, user, at(30)).await.unwrap();
+    store.unsubscribe(number, user, at(40)).await.unwrap();
+    store.subscribe(company, number, user, at(50)).await.unwrap();
+    let interval = |from, until: Option<u64>| Subscribed { number, from: at(from), until: until.map(at) };
+    assert_eq!(store.subscriptions_of(user).await.unwrap(), [interval(10, Some(30)), interval(50, None)]);
+    store.withdraw(number, user).await.unwrap();
+    assert_eq!(store.subscriptions_of(user).await.unwrap(), []);
+}
+
+/// Calls of before were saved without their parties beside.
+#[tokio::test]
+async fn parties_of_old_calls_are_found_by_the_migration() {
+    let mut dice = Dice(Seeded(5));
+    let directory = generated(&mut dice);
+    let (_folder, store) = store().await;
+    let calls: Vec<CallRecord> = (0..40).map(|_| some_call(&directory, &mut dice)).collect();
+    store.save_calls(&calls).await.unwrap();
+    let parties = "SELECT group_concat(user_id || call_id) FROM (SELECT * FROM call_users ORDER BY user_id, call_id)";
+    let kept: String = sqlx::query_scalar(parties).fetch_one(&store.writer).await.unwrap();
+    let migration = include_str!("../migrations/0009_access.sql");
+    let inserts = migration.split(';').filter(|step| step.contains("INSERT OR IGNORE INTO call_users"));
+    sqlx::raw_sql("DELETE FROM call_users").execute(&store.writer).await.unwrap();
+    let mut count = 0;
+    for insert in inserts {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(insert.to_owned())).execute(&store.writer).await.unwrap();
+        count += 1;
+    }
+    assert_eq!(count, 3);
+    let found: String = sqlx::query_scalar(parties).fetch_one(&store.writer).await.unwrap();
+    assert_eq!(found, kept);
+}

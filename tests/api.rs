@@ -1,0 +1,316 @@
+//! Who may hear it, over HTTP, against a real service with a real call.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails, and it waits for conditions"
+)]
+#![allow(dead_code, reason = "the scene serves other tests too")]
+
+#[path = "http/mod.rs"]
+mod http;
+#[path = "scene/phones.rs"]
+mod phones;
+#[path = "scene/mod.rs"]
+mod scene;
+
+use http::{Http, Session};
+use phones::Phones;
+use scene::Scene;
+use serde_json::json;
+use std::net::SocketAddr;
+use telegraphone::directory::Transport as Listens;
+use telegraphone::directory::file::CompanyFile;
+use telegraphone::directory::plan::plan;
+use telegraphone::service::Service;
+use telegraphone::service::clock::OsRandom;
+use telegraphone::service::config::{Config, HttpListen, Listen};
+
+const SCENE: Scene = Scene("api");
+const NUMBER: &str = "%2B15550100";
+
+/// Jane is subscribed later, Mallory is not, 204 is the admin; `other` is another company.
+const PEOPLE: &str = r#"
+[[user]]
+extension = "202"
+name = "Jane"
+password = "jane-secret"
+[[user]]
+extension = "203"
+name = "Mallory"
+password = "mallory-secret"
+[[user]]
+extension = "204"
+name = "Ada"
+password = "ada-secret"
+role = "admin"
+"#;
+const OTHER: &str = r#"
+[[company]]
+key = "other"
+domains = ["other.example"]
+[[user]]
+company = "other"
+extension = "204"
+name = "Eve"
+password = "eve-secret"
+role = "admin"
+"#;
+
+async fn service(folder: &std::path::Path) -> (Service, SocketAddr, Http) {
+    let mut config = Config::default_for(folder);
+    let address = "127.0.0.1:0".parse().unwrap();
+    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
+    config.http.listen = vec![HttpListen { address, tls: false }];
+    let service = Service::start(config).await.unwrap();
+    for text in [format!("{}{PEOPLE}", SCENE.company()), OTHER.to_owned()] {
+        apply(&service, &text).await;
+    }
+    let (sip, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
+    (service, sip, http)
+}
+
+async fn apply(service: &Service, text: &str) {
+    let file = CompanyFile::parse(text).unwrap();
+    let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
+    service.store().apply(&plan, &mut OsRandom).await.unwrap();
+    service.reload().await;
+}
+
+/// Places so many calls to the number, one after the other; in each the caller speaks and hangs up.
+fn calls(sip: SocketAddr, count: usize) {
+    let phones = Phones::new(SCENE, sip);
+    phones.register();
+    for call in 0..count {
+        let answered = phones.call(call);
+        assert_eq!(answered.status, 200, "{}", answered.reason);
+        phones.speak(&answered, 25);
+        assert_eq!(phones.hang_up(call, &answered).status, 200);
+    }
+}
+
+/// Seed 000: whoever is subscribed to a number's recordings has them the moment the call ends, and
+/// nobody learns of them who is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_recording_reaches_its_subscribers_when_the_call_ends_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    let story = tokio::task::spawn_blocking(move || {
+        let session = |company: &str, user: &str, password: &str| http.log_in(company, user, password);
+        let (ada, jane) = (session("api", "204", "ada-secret"), session("api", "202", "jane-secret"));
+        let (mallory, bob) = (session("api", "203", "mallory-secret"), session("api", "201", "api-secret"));
+        let eve = session("other", "204", "eve-secret");
+
+        let path = format!("/api/v1/numbers/{NUMBER}/subscribers/202");
+        assert_eq!(jane.put(&path).status, 403, "only an admin chooses subscribers");
+        assert_eq!(eve.put(&path).status, 404, "another company's number is none");
+        assert_eq!(ada.put(&path).status, 204);
+        let subscribers = ada.get(&format!("/api/v1/numbers/{NUMBER}/subscribers")).json();
+        assert_eq!(subscribers, json!({ "subscribers": ["202"] }));
+
+        let mut stream = jane.stream("/api/v1/events", None);
+        calls(sip, 1);
+        let event = stream.next();
+        assert_eq!(event.name, "recording.finished");
+        let recording = event.data["recording"].as_str().unwrap().to_owned();
+        let call = event.data["call"].as_str().unwrap().to_owned();
+
+        let page = jane.get("/api/v1/calls").json();
+        let item = &page["calls"][0];
+        assert_eq!(item["id"], *call, "it is in their list when the event comes: {page}");
+        assert_eq!(item["seen"]["because"], "subscription");
+        assert_eq!((&item["can_play"], &item["can_download"]), (&json!(true), &json!(false)));
+        assert_eq!(item["recordings"][0]["id"], *recording);
+
+        let audio = format!("/api/v1/recordings/{recording}/audio");
+        let file = format!("/api/v1/recordings/{recording}/file");
+        let whole = jane.get(&audio);
+        assert_eq!((whole.status, whole.header("content-type")), (200, Some("audio/wav")));
+        assert_eq!(whole.header("content-disposition"), Some("inline"), "playing offers no file");
+        assert_eq!(&whole.body[..4], b"RIFF");
+        let part = jane.get_with(&audio, &[("Range", "bytes=44-51")]);
+        assert_eq!((part.status, part.body.as_slice()), (206, &whole.body[44..52]));
+        let total = whole.body.len();
+        assert_eq!(part.header("content-range"), Some(format!("bytes 44-51/{total}").as_str()));
+        assert_eq!(jane.get_with(&audio, &[("Range", &format!("bytes={total}-"))]).status, 416);
+        assert_eq!(jane.get(&file).status, 403, "download is off");
+        let fetched = ada.get(&file);
+        let name = format!("attachment; filename=\"{recording}.wav\"");
+        assert_eq!((fetched.status, fetched.header("content-disposition")), (200, Some(name.as_str())));
+        assert_eq!(fetched.body, whole.body);
+        assert_eq!(bob.get("/api/v1/calls").json()["calls"][0]["seen"]["because"], "party");
+
+        hidden_from(&mallory, &call, &recording);
+        hidden_from(&eve, &call, &recording);
+
+        let unsubscribe = format!("/api/v1/numbers/{NUMBER}/subscribers/202");
+        assert_eq!(ada.delete(&unsubscribe).status, 204);
+        assert_eq!(jane.get(&audio).status, 200, "what was received stays");
+        assert_eq!(ada.delete(&format!("{unsubscribe}?withdraw=true")).status, 204);
+        hidden_from(&jane, &call, &recording);
+
+        let shown = ada.get(&format!("/api/v1/recordings/{recording}")).json();
+        let heard: Vec<&str> =
+            shown["heard"].as_array().unwrap().iter().map(|heard| heard["extension"].as_str().unwrap()).collect();
+        assert_eq!(heard, ["204", "202"], "the last to listen stands last");
+
+        let one = format!("/api/v1/recordings/{recording}");
+        assert_eq!(bob.delete(&one).status, 403, "only an admin deletes");
+        assert_eq!(ada.delete(&one).status, 204);
+        for path in [&one, &audio, &file] {
+            let gone = ada.get(path);
+            assert_eq!(gone.status, 410, "{path}");
+            assert!(gone.json()["deleted"].is_string());
+            assert_eq!(bob.get(path).status, 410, "{path}: they could see it");
+            assert_eq!(mallory.get(path).status, 404, "{path}: they could not");
+        }
+        assert_eq!(bob.get("/api/v1/access-log").status, 403);
+        let log = ada.get("/api/v1/access-log").json();
+        let actions: Vec<&str> =
+            log["lines"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
+        for action in ["subscription.add", "recording.play", "recording.download", "recording.delete"] {
+            assert!(actions.contains(&action), "{action} is not in {actions:?}");
+        }
+        assert_eq!(eve.get("/api/v1/access-log").json(), json!({ "lines": [] }));
+    });
+    story.await.unwrap();
+    let verified = service.store().verify_access_log().await.unwrap();
+    assert!(verified.is_ok_and(|(lines, _)| lines > 5));
+    service.stop().await;
+}
+
+/// Call and recording answer as ones that do not exist, and are in no list.
+fn hidden_from(session: &Session, call: &str, recording: &str) {
+    let nobodys = "01890a5d-ac96-774b-bcce-b302099a8057";
+    assert_eq!(session.get("/api/v1/calls").json(), json!({ "calls": [] }));
+    for (path, of) in [
+        ("/api/v1/calls/ID", call),
+        ("/api/v1/recordings/ID", recording),
+        ("/api/v1/recordings/ID/audio", recording),
+        ("/api/v1/recordings/ID/file", recording),
+    ] {
+        let (seen, unknown) = (session.get(&path.replace("ID", of)), session.get(&path.replace("ID", nobodys)));
+        assert_eq!((seen.status, &seen.body), (404, &unknown.body), "{path}");
+    }
+    assert_eq!(session.delete(&format!("/api/v1/recordings/{recording}")).status, 404);
+    let events = session.first_events_after(0);
+    assert!(!events.contains(recording), "{events}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_stream_goes_on_where_it_stood_and_settings_act_on_the_next_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    let story = tokio::task::spawn_blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        calls(sip, 2);
+        let first = ada.stream("/api/v1/events", Some(0)).next();
+        let mut again = ada.stream("/api/v1/events", Some(first.id));
+        let second = again.next();
+        assert!(second.id > first.id && second.data["recording"] != first.data["recording"]);
+        let mut all = ada.stream("/api/v1/events", Some(0));
+        assert_eq!([all.next().id, all.next().id], [first.id, second.id], "nothing is lost, nothing comes twice");
+        let mallory = http.log_in("api", "203", "mallory-secret");
+        assert_eq!(mallory.get("/api/v1/calls").json()["calls"], json!([]));
+        mallory
+    });
+    let mallory = story.await.unwrap();
+    apply(&service, "[[company]]\nkey = \"api\"\n[company.settings]\ncall_visibility = \"all\"\nplay = \"all\"\n")
+        .await;
+    let after = tokio::task::spawn_blocking(move || {
+        let page = mallory.get("/api/v1/calls?limit=1").json();
+        assert_eq!(page["calls"][0]["seen"]["because"], "every_call");
+        let next = page["next"].as_str().unwrap();
+        let rest = mallory.get(&format!("/api/v1/calls?limit=1&before={next}")).json();
+        assert!(rest["calls"][0]["id"].as_str().unwrap() < next && rest.get("next").is_none(), "{rest}");
+        for (query, count) in [
+            ("direction=inbound", 2),
+            ("direction=internal", 0),
+            (&format!("number={NUMBER}&recorded=true"), 2),
+            ("user=201&missed=false", 2),
+            ("user=202", 0),
+            ("text=1666000", 2),
+            ("until=2020-01-01T00:00:00Z", 0),
+            ("from=2020-01-01T00:00:00Z", 2),
+        ] {
+            let page = mallory.get(&format!("/api/v1/calls?{query}")).json();
+            assert_eq!(page["calls"].as_array().unwrap().len(), count, "{query}: {page}");
+        }
+        for query in ["limit=0", "limit=999", "direction=up", "from=yesterday", "colour=red", "before=x"] {
+            let refused = mallory.get(&format!("/api/v1/calls?{query}"));
+            assert_eq!(refused.status, 400, "{query}");
+            assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+            let key = query.split('=').next().unwrap();
+            assert!(refused.json()["detail"].as_str().unwrap().contains(key), "{query}: the answer names it");
+        }
+        assert_eq!(mallory.get("/api/v1/calls?inbox=none").status, 404);
+    });
+    after.await.unwrap();
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn log_ins_and_tokens_open_what_they_should_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, _, http) = service(folder.path()).await;
+    let story = tokio::task::spawn_blocking(move || {
+        assert_eq!(http.ask("GET", "/health", &[], "").status, 200);
+        for path in ["/api/v1/me", "/api/v1/calls", "/api/v1/events", "/api/v1/access-log"] {
+            let refused = http.ask("GET", path, &[], "");
+            assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Bearer")), "{path}");
+            assert_eq!(http.ask("GET", path, &[("Authorization", "Bearer nothing")], "").status, 401, "{path}");
+        }
+        assert_eq!(http.ask("GET", "/api/v1/none", &[], "").status, 404);
+        let wrong = |company: &str, user: &str| {
+            let body = json!({ "company": company, "user": user, "password": "guessed" }).to_string();
+            http.ask("POST", "/api/v1/session", &[], &body)
+        };
+        let (known, unknown) = (wrong("api", "202"), wrong("nowhere", "999"));
+        assert_eq!((known.status, &known.body), (401, &unknown.body), "nobody learns who exists");
+
+        let jane = http.log_in("api", "202", "jane-secret");
+        let me = jane.get("/api/v1/me").json();
+        assert_eq!((&me["extension"], &me["role"], &me["play"]), (&json!("202"), &json!("agent"), &json!("own")));
+        let new = json!({ "name": "reports", "scopes": ["calls.read"], "days": 1 }).to_string();
+        assert_eq!(jane.without_csrf("POST", "/api/v1/tokens", &new).status, 403, "a form of another site cannot");
+        let made = jane.send("POST", "/api/v1/tokens", &new);
+        assert_eq!(made.status, 201);
+        let secret = made.json()["secret"].as_str().unwrap().to_owned();
+        let bearer = format!("Bearer {secret}");
+        let program = |method: &str, path: &str| http.ask(method, path, &[("Authorization", &bearer)], "");
+        assert_eq!(program("GET", "/api/v1/calls").status, 200);
+        assert_eq!(program("GET", "/api/v1/me").json()["scopes"], json!(["calls.read"]));
+        for path in ["/api/v1/tokens", "/api/v1/events"] {
+            assert_eq!(program("GET", path).status, 403, "{path}: it has no scope for that");
+        }
+        let listed = jane.get("/api/v1/tokens").json();
+        let id = listed["tokens"][0]["id"].as_i64().unwrap();
+        assert!(!listed.to_string().contains(&secret), "a secret is shown once");
+        let mallory = http.log_in("api", "203", "mallory-secret");
+        assert_eq!(mallory.delete(&format!("/api/v1/tokens/{id}")).status, 404, "it is not theirs");
+        assert_eq!(jane.delete(&format!("/api/v1/tokens/{id}")).status, 204);
+        assert_eq!(program("GET", "/api/v1/calls").status, 401);
+        for (body, key) in [
+            (json!({ "name": "x", "scopes": ["everything"] }), "scopes"),
+            (json!({ "name": "x", "scopes": [], "days": 0 }), "days"),
+            (json!({ "name": "", "scopes": [] }), "name"),
+            (json!({ "name": "x" }), "body"),
+        ] {
+            let refused = jane.send("POST", "/api/v1/tokens", &body.to_string());
+            assert_eq!(refused.status, 400, "{body}");
+            assert!(refused.json()["detail"].as_str().unwrap().contains(key), "{body}");
+        }
+        assert_eq!(jane.delete("/api/v1/session").status, 204);
+        assert_eq!(jane.get("/api/v1/me").status, 401, "the session is over");
+
+        let outcomes: Vec<u16> = (0..15).map(|_| wrong("api", "204").status).collect();
+        assert_eq!(outcomes.last(), Some(&429), "guessing ends: {outcomes:?}");
+        let locked = wrong("api", "204");
+        assert!(locked.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
+    });
+    story.await.unwrap();
+    service.stop().await;
+}
