@@ -4,13 +4,11 @@
 //! them over TLS only. A phone that offers them over UDP or TCP is answered as it asks and the
 //! log says so, unless its company allows encrypted calls only: then it is refused.
 
-use super::fork::Branch;
-use super::session::{Phase, Session};
+use super::session::Session;
 use super::setup::{Way, session_id};
-use super::switch::{Cx, Dice, Purpose, Switch};
+use super::switch::{Cx, Dice};
 use crate::directory::Settings;
 use crate::sdp::{Encryption, OfferAnswer, Security};
-use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Request, Response};
 use crate::sip::uri::Scheme;
 use crate::sip::{Peer, Transport};
@@ -86,25 +84,5 @@ pub(super) fn warn_of_open_keys(session: &Session) {
             transport = %session.caller.peer.transport,
             "a call's keys came over signalling that is not encrypted: have the phone use TLS"
         );
-    }
-}
-
-impl Switch {
-    /// A device that refused our encrypted offer gets a plain one, where that is allowed.
-    pub(super) fn try_plain(&mut self, session: &Session, tx: ClientTx, cx: &mut Cx<'_>) -> Option<Branch> {
-        let Phase::Ringing(ringing) = &session.phase else { return None };
-        let branch = ringing.branches.iter().find(|branch| branch.tx == tx)?;
-        let mut exchange = branch.exchange.clone();
-        let offer = exchange.offer_plainly()?;
-        let mut invite = branch.request.clone().with_body("application/sdp", offer);
-        let cseq = invite.cseq().ok()?.seq + 1;
-        invite.headers.set("CSeq", format!("{cseq} INVITE"));
-        let policy = branch.timer_policy;
-        let purpose = Purpose::Ring { call: session.id() };
-        let (peer, contact, whom) = (branch.peer, branch.contact.clone(), branch.whom.clone());
-        let mut again = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
-        again.timer_policy = policy;
-        self.goes_over(&mut again, branch.line, branch.otherwise.clone(), branch.tries, cx);
-        Some(again)
     }
 }

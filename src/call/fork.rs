@@ -1,24 +1,24 @@
-//! Answers of the devices that ring: early media, the first 2xx wins, refusals are weighed.
+//! Answers of the devices that ring, for a call or for a transfer: early media, the first 2xx wins,
+//! refusals are weighed.
 
-use super::session::{Phase, Session, Timer};
+use super::session::{Leg, Phase, Session, Timer};
 use super::setup::{Way, Whom};
 use super::status;
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::trunks::OnTrunk;
 use crate::base::{CallId, Side, Time, TrunkId};
 use crate::ledger::EndReason;
-use crate::sdp::{Flow, OfferAnswer};
+use crate::sdp::{Flow, OfferAnswer, SdpError};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::session_timer::{self, Policy};
 use crate::sip::{Peer, uri::Host};
-use crate::trunk::is_challenge;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-/// An INVITE to one device (or trunk) of the called side.
+/// An INVITE to one device (or trunk) of the called side, or of the target of a transfer.
 #[derive(Clone, Debug)]
 pub struct Branch {
     pub tx: ClientTx,
@@ -76,7 +76,6 @@ impl Switch {
                     this.on_change_response(session, side, tx, &response, cx)
                 });
             }
-            Purpose::Target { call } => self.on_target_response(call, tx, &sent, response, peer, cx),
             Purpose::Notify { call, dialog } => {
                 self.on_notify_answered(call, &dialog, response.status, cx);
             }
@@ -101,9 +100,6 @@ impl Switch {
                 self.with_session(call, cx, |this, session, cx| {
                     this.on_change_response(session, side, tx, &failure, cx)
                 });
-            }
-            Purpose::Target { call } => {
-                self.with_session(call, cx, |this, session, cx| this.target_failed(session, tx, status, None, cx));
             }
             Purpose::Notify { call, dialog } => self.on_notify_answered(call, &dialog, status, cx),
             Purpose::Inform { call } => self.on_inform_response(call, status, cx),
@@ -133,6 +129,7 @@ impl Switch {
         }
     }
 
+    /// Whom it rings for, the session knows: a call that is up rings for a transfer.
     fn on_ring_response(
         &mut self,
         call: CallId,
@@ -142,7 +139,7 @@ impl Switch {
         peer: Peer,
         cx: &mut Cx<'_>,
     ) {
-        let rings = self.sessions.get(&call).is_some_and(|session| session.rings_at(tx).is_some());
+        let rings = self.sessions.get(&call).is_some_and(|session| session.branch(tx).is_some());
         if !rings {
             if response.is_success() {
                 self.hang_up_orphan(tx, sent, &response, cx);
@@ -151,29 +148,18 @@ impl Switch {
         }
         self.with_session(call, cx, |this, session, cx| {
             if response.is_provisional() {
-                return this.branch_rings(session, tx, &response, cx);
+                return this.branch_speaks(session, tx, &response, cx);
             }
             if response.is_success() {
-                return this.branch_answers(session, tx, &response, peer, cx);
+                return match &session.phase {
+                    Phase::Ringing(_) => this.branch_answers(session, tx, &response, peer, cx),
+                    Phase::Talking => this.target_answers(session, tx, &response, peer, cx),
+                };
             }
-            if response.status == 422
-                && let Some(again) = this.try_longer_timer(&session, tx, &response, cx)
-            {
-                return Some(with_branch_replaced(session, tx, again));
+            match this.try_again(&session, tx, &response, cx) {
+                Some(again) => Some(session.with_branch_replaced(tx, again)),
+                None => this.branch_failed(session, tx, response.status, Some(&response), cx),
             }
-            // "Not acceptable here", as a phone says that does not encrypt.
-            if matches!(response.status, 415 | 488 | 606)
-                && let Some(again) = this.try_plain(&session, tx, cx)
-            {
-                return Some(with_branch_replaced(session, tx, again));
-            }
-            let branch = session.rings_at(tx).filter(|_| is_challenge(response.status)).cloned();
-            if let Some(branch) = branch
-                && let Some(again) = this.prove_branch(&branch, Purpose::Ring { call }, &response, cx)
-            {
-                return Some(with_branch_replaced(session, tx, again));
-            }
-            this.branch_failed(session, tx, response.status, Some(&response), cx)
         });
     }
 
@@ -188,7 +174,28 @@ impl Switch {
         self.belongs_to(bye, sent.trunk, 0);
     }
 
-    /// A provisional answer: ringing, or early media, is passed on.
+    /// A provisional answer: the branch's silence is not waited for any more.
+    fn branch_speaks(
+        &mut self,
+        mut session: Session,
+        tx: ClientTx,
+        response: &Response,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
+        if let Some(branch) = session.branch_mut(tx) {
+            branch.give_up_at = None;
+        }
+        match &session.phase {
+            Phase::Ringing(_) if response.status == 100 => Some(session),
+            Phase::Ringing(_) => self.branch_rings(session, tx, response, cx),
+            Phase::Talking => {
+                self.report_progress(&mut session, response.status, cx);
+                Some(session)
+            }
+        }
+    }
+
+    /// Ringing, or early media, is passed on to the caller.
     fn branch_rings(
         &mut self,
         mut session: Session,
@@ -196,33 +203,17 @@ impl Switch {
         response: &Response,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
-        if let Phase::Ringing(ringing) = &mut session.phase
-            && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
-        {
-            branch.give_up_at = None;
-        }
-        if response.status == 100 {
-            return Some(session);
-        }
         session.callee.learn_methods(&response.headers);
         // Who was answered for a prompt hears our ringing.
         if matches!(&session.phase, Phase::Ringing(ringing) if ringing.answered) {
             return Some(session);
         }
-        let early = match &session.phase {
-            Phase::Ringing(ringing) if !response.body.is_empty() => ringing
-                .branches
-                .iter()
-                .find(|branch| branch.tx == tx)
-                .and_then(|branch| branch.exchange.preview_answer(&response.body).ok()),
-            Phase::Ringing(_) | Phase::Talking => None,
-        };
+        let early = session.branch_mut(tx).filter(|_| !response.body.is_empty()).and_then(|branch| {
+            let negotiated = branch.exchange.preview_answer(&response.body).ok()?;
+            branch.early = Some(response.body.clone());
+            Some(negotiated)
+        });
         if let Some(negotiated) = early {
-            if let Phase::Ringing(ringing) = &mut session.phase
-                && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
-            {
-                branch.early = Some(response.body.clone());
-            }
             let spoken = negotiated.send.codec.clone();
             session.callee.media = Some(negotiated);
             // What it does for good, it says in its 2xx: the caller is told then where it differs.
@@ -266,35 +257,16 @@ impl Switch {
             return Some(session);
         };
         let Some(at) = ringing.branches.iter().position(|branch| branch.tx == tx) else { return Some(session) };
-        let mut branch = ringing.branches.remove(at);
+        let branch = ringing.branches.remove(at);
         let Ok(dialog) = Dialog::uac(&branch.request, response) else {
             session.phase = Phase::Ringing(ringing);
             return self.branch_refused(session, tx, 502, cx);
         };
         let call = session.id();
         self.flow_answered(&mut session, &branch.whom, cx);
-        let leg = &mut session.callee;
-        leg.peer = Peer { connection: peer.connection, ..branch.peer };
-        leg.contact.clone_from(&branch.contact);
-        leg.trunk = branch.line.map(|line| line.trunk);
-        leg.learn_methods(&response.headers);
-        leg.timer = Some(Timer::start(session_timer::negotiate_uac(response, &branch.timer_policy), cx.now));
-        let cseq = branch.request.cseq().map_or(1, |cseq| cseq.seq);
-        let to = hop(&leg.peer, &dialog, leg.trunk);
-        self.endpoint.ack(tx, dialog.ack(cseq, &leg.contact), to, cx.now, &mut Dice(cx.shell));
-        let body = match &branch.early {
-            Some(early) if response.body.is_empty() => early,
-            Some(_) | None => &response.body,
-        };
-        let answered = branch.exchange.receive_answer(body);
-        leg.exchange = branch.exchange;
         self.dialogs.insert(dialog.id(), (call, Side::Callee));
-        leg.dialog = Some(dialog);
-        match answered {
-            Ok(negotiated) => {
-                leg.media = Some(negotiated);
-                self.connect(session, *ringing, cx)
-            }
+        match self.settle_branch(&mut session.callee, branch, tx, dialog, response, peer, cx) {
+            Ok(()) => self.connect(session, *ringing, cx),
             Err(error) => {
                 // It answered without a usable description: the dialog stands and must be ended.
                 self.say_bye(&mut session, Side::Callee, cx);
@@ -306,7 +278,41 @@ impl Switch {
         }
     }
 
-    /// A device refused or cannot be reached. When it was the last one, the caller is told.
+    /// The leg of a device that has answered, and the ACK. Its dialog stands also where its answer
+    /// is of no use.
+    #[allow(clippy::too_many_arguments, reason = "two call sites; each is a part of the answer")]
+    pub(super) fn settle_branch(
+        &mut self,
+        leg: &mut Leg,
+        branch: Branch,
+        tx: ClientTx,
+        dialog: Dialog,
+        response: &Response,
+        peer: Peer,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), SdpError> {
+        let Branch { request, contact, mut exchange, timer_policy, early, line, .. } = branch;
+        leg.peer = Peer { connection: peer.connection, ..branch.peer };
+        leg.contact = contact;
+        leg.trunk = line.map(|line| line.trunk);
+        leg.learn_methods(&response.headers);
+        leg.timer = Some(Timer::start(session_timer::negotiate_uac(response, &timer_policy), cx.now));
+        let cseq = request.cseq().map_or(1, |cseq| cseq.seq);
+        let to = hop(&leg.peer, &dialog, leg.trunk);
+        self.endpoint.ack(tx, dialog.ack(cseq, &leg.contact), to, cx.now, &mut Dice(cx.shell));
+        leg.dialog = Some(dialog);
+        let body = match &early {
+            Some(early) if response.body.is_empty() => early,
+            Some(_) | None => &response.body,
+        };
+        let answered = exchange.receive_answer(body);
+        leg.exchange = exchange;
+        leg.media = Some(answered?);
+        Ok(())
+    }
+
+    /// A device refused or cannot be reached. When it was the last one, the caller is told, or the
+    /// transfer has failed.
     pub(super) fn branch_refused(
         &mut self,
         mut session: Session,
@@ -314,45 +320,23 @@ impl Switch {
         refused: u16,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
-        if session.path.is_some() {
-            return self.flow_refused(session, tx, refused, cx);
-        }
-        let Phase::Ringing(ringing) = &mut session.phase else { return Some(session) };
-        ringing.branches.retain(|branch| branch.tx != tx);
-        let best = ringing.refused.map_or(refused, |before| status::better(before, refused));
-        ringing.refused = Some(best);
+        let (branches, before) = match &mut session.phase {
+            Phase::Ringing(_) if session.path.is_some() => return self.flow_refused(session, tx, refused, cx),
+            Phase::Ringing(ringing) => (&mut ringing.branches, &mut ringing.refused),
+            Phase::Talking => match &mut session.transfer {
+                Some(transfer) => (&mut transfer.branches, &mut transfer.refused),
+                None => return Some(session),
+            },
+        };
+        branches.retain(|branch| branch.tx != tx);
+        let best = before.map_or(refused, |before| status::better(before, refused));
+        *before = Some(best);
         // A 6xx speaks for the user, not for the device (RFC 3261 §21.6).
-        match ringing.branches.is_empty() || refused >= 600 {
-            true => self.refuse(session, best, EndReason::Rejected { status: best }, cx),
-            false => Some(session),
+        match (branches.is_empty() || refused >= 600, &session.phase) {
+            (true, Phase::Ringing(_)) => self.refuse(session, best, EndReason::Rejected { status: best }, cx),
+            (true, Phase::Talking) => self.transfer_failed(session, best, cx),
+            (false, Phase::Ringing(_) | Phase::Talking) => Some(session),
         }
-    }
-
-    /// 422: the same INVITE again with the interval that the far side asks for (RFC 4028 §7.4).
-    fn try_longer_timer(
-        &mut self,
-        session: &Session,
-        tx: ClientTx,
-        response: &Response,
-        cx: &mut Cx<'_>,
-    ) -> Option<Branch> {
-        let Phase::Ringing(ringing) = &session.phase else { return None };
-        let branch = ringing.branches.iter().find(|branch| branch.tx == tx)?;
-        if branch.timer_policy != self.config.session_timer {
-            return None;
-        }
-        let policy = session_timer::after_422(response, &branch.timer_policy)?;
-        let mut invite = branch.request.clone();
-        let cseq = invite.cseq().ok()?.seq + 1;
-        invite.headers.set("CSeq", format!("{cseq} INVITE"));
-        session_timer::offer(&mut invite.headers, &policy);
-        let (peer, contact) = (branch.peer, branch.contact.clone());
-        let (exchange, whom) = (branch.exchange.clone(), branch.whom.clone());
-        let purpose = Purpose::Ring { call: session.id() };
-        let mut again = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
-        again.timer_policy = policy;
-        self.goes_over(&mut again, branch.line, branch.otherwise.clone(), branch.tries, cx);
-        Some(again)
     }
 
     /// `reason`: the value of the Reason header (RFC 3326).
@@ -388,12 +372,37 @@ impl Switch {
 }
 
 impl Session {
-    /// The branch of the called side that an INVITE of ours belongs to.
-    fn rings_at(&self, tx: ClientTx) -> Option<&Branch> {
-        match &self.phase {
-            Phase::Ringing(ringing) => ringing.branches.iter().find(|branch| branch.tx == tx),
-            Phase::Talking => None,
+    /// What rings: for the caller, or for a transfer.
+    pub(super) fn branches(&self) -> &[Branch] {
+        match (&self.phase, &self.transfer) {
+            (Phase::Ringing(ringing), _) => &ringing.branches,
+            (Phase::Talking, Some(transfer)) => &transfer.branches,
+            (Phase::Talking, None) => &[],
         }
+    }
+
+    pub(super) fn branches_mut(&mut self) -> &mut [Branch] {
+        match (&mut self.phase, &mut self.transfer) {
+            (Phase::Ringing(ringing), _) => &mut ringing.branches,
+            (Phase::Talking, Some(transfer)) => &mut transfer.branches,
+            (Phase::Talking, None) => &mut [],
+        }
+    }
+
+    /// The branch that an INVITE of ours belongs to.
+    pub(super) fn branch(&self, tx: ClientTx) -> Option<&Branch> {
+        self.branches().iter().find(|branch| branch.tx == tx)
+    }
+
+    fn branch_mut(&mut self, tx: ClientTx) -> Option<&mut Branch> {
+        self.branches_mut().iter_mut().find(|branch| branch.tx == tx)
+    }
+
+    pub(super) fn with_branch_replaced(mut self, tx: ClientTx, again: Branch) -> Self {
+        if let Some(branch) = self.branch_mut(tx) {
+            *branch = again;
+        }
+        self
     }
 }
 
@@ -408,13 +417,4 @@ pub(super) fn hop(peer: &Peer, dialog: &Dialog, trunk: Option<TrunkId>) -> Peer 
         }
         (true | false, Host::Ip(_) | Host::Name(_)) => *peer,
     }
-}
-
-pub(super) fn with_branch_replaced(mut session: Session, tx: ClientTx, again: Branch) -> Session {
-    if let Phase::Ringing(ringing) = &mut session.phase
-        && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
-    {
-        *branch = again;
-    }
-    session
 }

@@ -8,6 +8,7 @@
 //! [`Switch`] is pure: the clock, randomness, ports, media workers and storage are behind
 //! [`Shell`], which comes as an argument.
 
+mod again;
 mod auth;
 mod codecs;
 mod encryption;

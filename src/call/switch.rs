@@ -51,12 +51,10 @@ pub struct SwitchConfig {
 /// What a request of ours was for.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
-    /// The INVITE to a device or trunk.
+    /// The INVITE to a device or trunk, of the called side or of the target of a transfer.
     Ring { call: CallId },
     /// A re-INVITE or UPDATE on a leg.
     Change { call: CallId, side: Side },
-    /// The INVITE to the target of a transfer.
-    Target { call: CallId },
     /// NOTIFY: how far a transfer is.
     Notify { call: CallId, dialog: DialogId },
     /// INFO: only its failure may matter.

@@ -1,7 +1,7 @@
 //! Trunks while calls go over them: which target is next, challenges, keep-alive, registration.
 
 use super::encryption::exchange;
-use super::fork::{Branch, with_branch_replaced};
+use super::fork::Branch;
 use super::identity::{self, forwarded, towards_trunk};
 use super::route::Destination;
 use super::session::{Phase, Session};
@@ -375,16 +375,10 @@ impl Switch {
 
     /// Calls on a trunk that are up or ring.
     pub(super) fn calls_on(&self, trunk: TrunkId) -> usize {
+        let over_it = |branch: &Branch| branch.line.is_some_and(|line| line.trunk == trunk);
         let on_it = |session: &&Session| {
-            let rings = match &session.phase {
-                Phase::Ringing(ringing) => {
-                    ringing.branches.iter().any(|branch| branch.line.is_some_and(|line| line.trunk == trunk))
-                }
-                Phase::Talking => session.callee.trunk == Some(trunk),
-            };
-            let over_it = |branch: &Branch| branch.line.is_some_and(|line| line.trunk == trunk);
-            let joins = session.transfer.as_ref().is_some_and(|transfer| transfer.branches.iter().any(over_it));
-            rings || joins || session.caller.trunk == Some(trunk)
+            let called = matches!(session.phase, Phase::Talking) && session.callee.trunk == Some(trunk);
+            called || session.branches().iter().any(over_it) || session.caller.trunk == Some(trunk)
         };
         self.sessions.values().filter(on_it).count()
     }
@@ -479,24 +473,19 @@ impl Switch {
         response: Option<&Response>,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
-        let Phase::Ringing(ringing) = &session.phase else { return Some(session) };
-        let Some(branch) = ringing.branches.iter().find(|branch| branch.tx == tx).cloned() else {
-            return Some(session);
-        };
-        let purpose = Purpose::Ring { call: session.id() };
-        match self.another_way(&session, &branch, purpose, status, response, cx) {
-            Some(next) => Some(with_branch_replaced(session, tx, next)),
+        let Some(branch) = session.branch(tx).cloned() else { return Some(session) };
+        match self.another_way(&session, &branch, status, response, cx) {
+            Some(next) => Some(session.with_branch_replaced(tx, next)),
             None => self.branch_refused(session, tx, status, cx),
         }
     }
 
     /// What came of a branch is noted of its target. Where the fault is the trunk's own, the INVITE
     /// goes out the next way; `None`: there is none, or this is the called party's answer.
-    pub(super) fn another_way(
+    fn another_way(
         &mut self,
         session: &Session,
         branch: &Branch,
-        purpose: Purpose,
         status: u16,
         response: Option<&Response>,
         cx: &mut Cx<'_>,
@@ -513,6 +502,7 @@ impl Switch {
         let offer = exchange.offer(branch.exchange.open_wish()?.clone()).ok()?;
         let invite = self.along(&way, &branch.request, cx).with_body("application/sdp", offer);
         let contact = self.contact_on(&way.peer);
+        let purpose = Purpose::Ring { call: session.id() };
         let mut next = self.send_branch(purpose, invite, way.peer, contact, exchange, branch.whom.clone(), cx);
         self.goes_over(&mut next, way.line, way.otherwise, 0, cx);
         Some(next)
@@ -558,16 +548,15 @@ impl Switch {
     /// 401 and 407 to an INVITE: the same again with the trunk's login; `None` where that is of no use.
     pub(super) fn prove_branch(
         &mut self,
+        session: &Session,
         branch: &Branch,
-        purpose: Purpose,
         response: &Response,
         cx: &mut Cx<'_>,
     ) -> Option<Branch> {
         let line = branch.line?;
         self.learn_realm(line.trunk, response);
         let again = self.proven(line.trunk, &branch.request, response, branch.tries, cx)?;
-        let (contact, exchange, whom) = (branch.contact.clone(), branch.exchange.clone(), branch.whom.clone());
-        let mut next = self.send_branch(purpose, again, branch.peer, contact, exchange, whom, cx);
+        let mut next = self.send_like(session, branch, again, branch.exchange.clone(), cx);
         next.timer_policy = branch.timer_policy;
         self.goes_over(&mut next, Some(line), branch.otherwise.clone(), branch.tries.saturating_add(1), cx);
         Some(next)
@@ -601,11 +590,7 @@ impl Switch {
             Purpose::Change { call, side } => Some((*call, Some(*side))),
             Purpose::Inform { call } | Purpose::Notify { call, .. } => Some((*call, None)),
             Purpose::Farewell => None,
-            Purpose::Ring { .. }
-            | Purpose::Target { .. }
-            | Purpose::KeepAlive { .. }
-            | Purpose::Register { .. }
-            | Purpose::Leave { .. } => {
+            Purpose::Ring { .. } | Purpose::KeepAlive { .. } | Purpose::Register { .. } | Purpose::Leave { .. } => {
                 return false;
             }
         };
@@ -640,12 +625,10 @@ impl Switch {
     }
 
     /// Branches whose target has said nothing for as long as it may.
-    pub(super) fn give_up_silent(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        let mut session = session;
+    pub(super) fn give_up_silent(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
         loop {
-            let Phase::Ringing(ringing) = &mut session.phase else { return Some(session) };
-            let silent = ringing.branches.iter_mut().find(|branch| branch.give_up_at.is_some_and(|at| at <= cx.now));
-            let Some(branch) = silent else { return Some(session) };
+            let silent = |branch: &&mut Branch| branch.give_up_at.is_some_and(|at| at <= cx.now);
+            let Some(branch) = session.branches_mut().iter_mut().find(silent) else { return Some(session) };
             branch.give_up_at = None;
             // Where there is no other way, the one that there is has all the time of the transaction.
             if branch.otherwise.is_empty() {
@@ -654,23 +637,6 @@ impl Switch {
             let tx = branch.tx;
             self.endpoint.cancel(tx, cx.now, &mut Dice(cx.shell));
             session = self.branch_failed(session, tx, 408, None, cx)?;
-        }
-    }
-
-    /// The same for the target of a transfer.
-    pub(super) fn give_up_silent_target(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        let mut session = session;
-        loop {
-            let branches = session.transfer.iter_mut().flat_map(|transfer| &mut transfer.branches);
-            let silent = branches.into_iter().find(|branch| branch.give_up_at.is_some_and(|at| at <= cx.now));
-            let Some(branch) = silent else { return Some(session) };
-            branch.give_up_at = None;
-            if branch.otherwise.is_empty() {
-                continue;
-            }
-            let tx = branch.tx;
-            self.endpoint.cancel(tx, cx.now, &mut Dice(cx.shell));
-            session = self.target_failed(session, tx, 408, None, cx)?;
         }
     }
 

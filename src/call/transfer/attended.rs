@@ -136,7 +136,7 @@ impl Switch {
         self.endpoint.respond(tx, request.response(487).with_to_tag(&local_tag), cx.now);
         for branch in &branches {
             if let Some(sent) = self.sent.get_mut(&branch.tx) {
-                sent.purpose = Purpose::Target { call: session.id() };
+                sent.purpose = Purpose::Ring { call: session.id() };
             }
         }
         let transfer = Transfer {

@@ -99,7 +99,7 @@ impl Switch {
             let Some(invite) = self.invite_to_target(session, side, &mut leg, way, domain, cx) else {
                 continue;
             };
-            let purpose = Purpose::Target { call: session.id() };
+            let purpose = Purpose::Ring { call: session.id() };
             let Leg { peer, contact, exchange, .. } = leg;
             let mut branch = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
             self.goes_over(&mut branch, line, otherwise, 0, cx);
