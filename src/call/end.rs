@@ -129,6 +129,9 @@ impl Switch {
     /// Its media goes on for another call.
     pub(super) fn close_record(&mut self, mut session: Session, reason: EndReason, cx: &mut Cx<'_>) {
         for side in Side::BOTH {
+            if session.answered.is_some() {
+                self.remember_dialog(&session, session.leg(side), cx.now);
+            }
             self.forget_dialog(&mut session, side);
             self.settle_invite(&mut session, side);
         }

@@ -9,7 +9,7 @@ use super::trunks::OnTrunk;
 use crate::base::{CallId, Side, Time, TrunkId};
 use crate::ledger::EndReason;
 use crate::sdp::{Flow, OfferAnswer, SdpError};
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::session_timer::{self, Policy};
@@ -17,6 +17,9 @@ use crate::sip::{Peer, uri::Host};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+
+/// Early dialogs of one INVITE beyond which further ones are not remembered.
+const MOST_FORKS: usize = 16;
 
 /// An INVITE to one device (or trunk) of the called side, or of the target of a transfer.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Branch {
     pub timer_policy: Policy,
     /// The last description of a provisional answer: some gateways do not repeat it in the 200.
     pub early: Option<Bytes>,
+    /// Early dialogs: one, or several where a proxy has forked (RFC 3261 §12.1).
+    pub dialogs: Vec<Dialog>,
     /// Through which trunk, if any.
     pub line: Option<OnTrunk>,
     /// The ways that are left where this one fails through no fault of the called party.
@@ -38,6 +43,20 @@ pub struct Branch {
     pub give_up_at: Option<Time>,
     /// How often a challenge was answered.
     pub tries: u8,
+}
+
+impl Branch {
+    /// A provisional answer with a tag makes a dialog; 100 has none.
+    fn learn_dialog(&mut self, response: &Response) {
+        let Ok(dialog) = Dialog::uac(&self.request, response) else { return };
+        if self.dialogs.len() < MOST_FORKS && !self.has_dialog(&dialog.id()) {
+            self.dialogs.push(dialog);
+        }
+    }
+
+    pub fn has_dialog(&self, id: &DialogId) -> bool {
+        self.dialogs.iter().any(|dialog| dialog.id() == *id)
+    }
 }
 
 impl Switch {
@@ -184,6 +203,7 @@ impl Switch {
     ) -> Option<Session> {
         if let Some(branch) = session.branch_mut(tx) {
             branch.give_up_at = None;
+            branch.learn_dialog(response);
         }
         match &session.phase {
             Phase::Ringing(_) if response.status == 100 => Some(session),

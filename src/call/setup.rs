@@ -20,9 +20,11 @@ use crate::sdp::{Codec, Events, Flow, OfferAnswer};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ServerTx;
 use crate::sip::message::{Method, Request, Response};
+use crate::sip::refer::Replaces;
 use crate::sip::session_timer;
 use crate::sip::uri::{NameAddr, Uri};
 use crate::sip::{Peer, Transport, token};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -61,6 +63,14 @@ const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
 
 impl Switch {
     pub(super) fn on_invite(&mut self, tx: ServerTx, request: Request, peer: Peer, cx: &mut Cx<'_>) {
+        match Replaces::of_request(&request) {
+            Ok(None) => {}
+            Ok(Some(replaces)) => return self.on_replacing_invite(tx, &request, peer, &replaces, cx),
+            Err(error) => {
+                let response = request.response(error.status()).with_reason(&error.to_string());
+                return self.endpoint.respond(tx, response, cx.now);
+            }
+        }
         let directory = Arc::clone(&self.directory);
         let routed = match self.admit_invite(&request, &peer, &directory, cx) {
             Ok(destination) => destination,
@@ -502,6 +512,7 @@ impl Switch {
             whom,
             timer_policy: self.config.session_timer,
             early: None,
+            dialogs: Vec::new(),
             line: None,
             otherwise: VecDeque::new(),
             give_up_at: None,
@@ -593,13 +604,26 @@ impl Switch {
             }
             false => session.caller.exchange.said().cloned(),
         };
+        self.accept_on(&mut session.caller, tx, request, local_tag, body, cx);
+    }
+
+    /// The 200 to the INVITE that a leg began with.
+    pub(super) fn accept_on(
+        &mut self,
+        leg: &mut Leg,
+        tx: ServerTx,
+        request: &Request,
+        local_tag: &str,
+        body: Option<Bytes>,
+        cx: &mut Cx<'_>,
+    ) {
         let mut response = request
             .response(200)
             .with_to_tag(local_tag)
-            .with_header("Contact", session.caller.contact.clone())
+            .with_header("Contact", leg.contact.clone())
             .with_header("Allow", self.endpoint.capabilities().allow())
             .with_header("Supported", self.endpoint.capabilities().supported());
-        if let Some(timer) = &mut session.caller.timer {
+        if let Some(timer) = &mut leg.timer {
             // It runs from the 2xx (RFC 4028 §9), not from the INVITE.
             *timer = Timer::start(timer.agreed, cx.now);
             response = timer.announce(response);

@@ -4,7 +4,7 @@
 use super::auth::Authenticator;
 use super::lockout::{LockView, Locked};
 use super::session::{CallView, Phase, Session};
-use super::transfer::Leavers;
+use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
 use super::{MediaOrder, Note, Shell};
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
@@ -99,6 +99,8 @@ pub struct Switch {
     pub(super) settled: VecDeque<(Time, ClientTx)>,
     /// Parties whose place another took.
     pub(super) leavers: Leavers,
+    /// Users' dialogs that are over.
+    pub(super) ended: Ended,
     wakes: BTreeSet<(Time, CallId)>,
     wake_of: HashMap<CallId, Time>,
     /// When each user's last call ended; the end of time while they talk.
@@ -134,6 +136,7 @@ impl Switch {
             sent: HashMap::new(),
             settled: VecDeque::new(),
             leavers: Leavers::default(),
+            ended: Ended::default(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
             idle: HashMap::new(),
@@ -194,7 +197,7 @@ impl Switch {
     pub fn next_timeout(&self) -> Option<Time> {
         let session = self.wakes.first().map(|(at, _)| *at);
         let settled = self.settled.front().map(|(at, _)| *at);
-        let own = [self.leavers.next_timeout(), self.lines.next_timeout()];
+        let own = [self.leavers.next_timeout(), self.ended.next_timeout(), self.lines.next_timeout()];
         [self.endpoint.next_timeout(), session, settled].into_iter().chain(own).flatten().min()
     }
 
@@ -211,6 +214,7 @@ impl Switch {
             self.sent.remove(&tx);
         }
         self.check_leavers(&mut cx);
+        self.ended.forget_old(now);
         self.trunks_timeout(&mut cx);
         self.registrar.expire(now);
         self.drain(&mut cx);
@@ -351,7 +355,7 @@ impl Switch {
     pub fn leftovers(&self) -> [usize; 5] {
         let requests = self.sent.len() + self.incoming.len() + self.settled.len();
         let wakes = self.wakes.len() + self.wake_of.len();
-        let dialogs = self.dialogs.len() + self.leavers.len();
+        let dialogs = self.dialogs.len() + self.leavers.len() + self.ended.len();
         [self.sessions.len(), self.endpoint.transactions(), requests, dialogs, wakes]
     }
 

@@ -35,7 +35,7 @@ impl Default for Capabilities {
                 Method::Refer,
             ],
             schemes: vec![Scheme::Sip, Scheme::Sips, Scheme::Tel],
-            option_tags: text(&["timer", "norefersub"]),
+            option_tags: text(&["timer", "norefersub", "replaces"]),
             content_types: text(&["application/sdp", "application/dtmf-relay", "application/dtmf"]),
             answer_types: text(&["application/sdp"]),
         }

@@ -20,6 +20,7 @@ mod notices;
 mod offers;
 mod phone;
 mod register;
+mod replaces;
 mod ringing;
 mod routes;
 mod sdp;

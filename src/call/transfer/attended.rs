@@ -1,5 +1,4 @@
-//! Attended transfers: two calls of the transferor become one (REFER with Replaces, RFC 5589 §7),
-//! or an INVITE takes the place of a leg (RFC 3891).
+//! Attended transfers: two calls of the transferor become one (REFER with Replaces, RFC 5589 §7).
 //!
 //! ```text
 //! X ── A ── T    REFER (Replaces: B) in A      X ── A ── Y    A's file goes on, Y on T's channel

@@ -76,6 +76,7 @@ impl Switch {
             session.withheld = false;
         }
         let mut old = std::mem::replace(session.leg_mut(side), leg);
+        self.remember_dialog(session, &old, cx.now);
         let joined = Joined {
             at: cx.wall,
             offset_ms: session.answered.map_or(0, |answered| cx.now.since(answered).as_millis()),

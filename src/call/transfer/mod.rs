@@ -9,16 +9,19 @@
 //! ```
 //! The file goes on through all of it. An attended transfer joins two calls: the one in which the
 //! REFER came goes on with its file; the other, in which the transferor consulted, ends with its own
-//! true length and a marker that names who its party talks to from there on.
+//! true length and a marker that names who its party talks to from there on. An INVITE with Replaces
+//! brings a phone into the place that it names.
 
 mod attended;
 mod join;
 mod leaver;
 mod place;
+mod replace;
 mod report;
 mod target;
 
 pub(super) use leaver::Leavers;
+pub(super) use replace::Ended;
 
 use super::LegPort;
 use super::fork::Branch;
@@ -77,7 +80,7 @@ pub struct Reports {
 /// a call round for ever.
 const MOST: usize = 32;
 
-/// Why a REFER is not taken, beyond what is wrong with the request itself.
+/// Why a REFER, or an INVITE with Replaces, is not taken, beyond what is wrong with the request itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Refusal {
     #[error("The call is not answered yet")]
@@ -100,6 +103,8 @@ enum Refusal {
     NoDialog,
     #[error("The dialog to replace is answered already")]
     Answered,
+    #[error("The dialog to replace has ended")]
+    Over,
     #[error("Both dialogs belong to the same call")]
     SameCall,
 }
@@ -113,6 +118,7 @@ impl Refusal {
             Refusal::Domain(_) => 404,
             Refusal::NoDialog => 481,
             Refusal::Answered => 486,
+            Refusal::Over => 603,
             Refusal::SameCall => 400,
         }
     }
