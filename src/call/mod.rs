@@ -76,7 +76,7 @@ pub enum MediaOrder {
         side: Side,
         on: bool,
     },
-    /// What is said when the call is recorded; before the answer.
+    /// What is said when the call is recorded; before the answer, and again before a party joins.
     SetNotice(Notice),
     /// Another party is on this leg: where the call is recorded it hears the notice.
     TellAgain {

@@ -255,6 +255,7 @@ impl Bridge {
         let [caller_name, callee_name] = &mut self.cnames;
         *(if side == Side::Caller { caller_name } else { callee_name }) = cname;
         let old = std::mem::replace(self.leg_mut(side), leg);
+        self.notices.another_on(side);
         self.left.push((side, old.stats()));
         for leg in &mut self.legs {
             leg.sender.new_source();

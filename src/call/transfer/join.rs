@@ -91,6 +91,10 @@ impl Switch {
         session.record.joined.push(joined);
         self.note_gate_moved(session, before, side, &instead_of, cx);
         self.join_media(session, side, from, cx);
+        // Where the gate opens only now the notice comes before it by itself.
+        if before && decide(&session.facts).record && !session.recording_failed {
+            cx.shell.media(session.id(), MediaOrder::TellAgain { side });
+        }
         cx.shell.save(&session.record);
         self.finish_reports(session.id(), &mut old, reports, cx);
         if let Some((tx, request)) = waits {
@@ -171,6 +175,10 @@ impl Switch {
             name: session.record.party(side).to_string(),
             facts: session.facts,
         };
+        // Who is outside may be another by now.
+        if let Some(notice) = self.notice_of(session) {
+            cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
+        }
         let from = match from {
             Some((call, side)) => JoinFrom::Call { call, side },
             None => JoinFrom::Target,
