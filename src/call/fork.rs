@@ -1,6 +1,7 @@
 //! Answers of the devices that ring, for a call or for a transfer: early media, the first 2xx wins,
 //! refusals are weighed.
 
+use super::reliable::{Held, may_ring};
 use super::session::{Leg, Phase, Session, Timer};
 use super::setup::{Way, Whom};
 use super::status;
@@ -9,9 +10,10 @@ use super::trunks::OnTrunk;
 use crate::base::{CallId, Side, Time, TrunkId};
 use crate::ledger::EndReason;
 use crate::sdp::{Flow, OfferAnswer, SdpError};
-use crate::sip::dialog::{Dialog, DialogId};
+use crate::sip::dialog::{Dialog, DialogError, DialogId};
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
+use crate::sip::reliable::Received;
 use crate::sip::session_timer::{self, Policy};
 use crate::sip::{Peer, uri::Host};
 use bytes::Bytes;
@@ -34,7 +36,7 @@ pub struct Branch {
     /// The last description of a provisional answer: some gateways do not repeat it in the 200.
     pub early: Option<Bytes>,
     /// Early dialogs: one, or several where a proxy has forked (RFC 3261 §12.1).
-    pub dialogs: Vec<Dialog>,
+    pub dialogs: Vec<Early>,
     /// Through which trunk, if any.
     pub line: Option<OnTrunk>,
     /// The ways that are left where this one fails through no fault of the called party.
@@ -45,17 +47,43 @@ pub struct Branch {
     pub tries: u8,
 }
 
+/// A device that has said something, with a tag of its own.
+#[derive(Clone, Debug)]
+pub struct Early {
+    pub dialog: Dialog,
+    pub received: Received,
+    /// The answer that came reliably: what the 200 says does not count any more (RFC 3262 §5).
+    pub answer: Option<Bytes>,
+}
+
 impl Branch {
     /// A provisional answer with a tag makes a dialog; 100 has none.
     fn learn_dialog(&mut self, response: &Response) {
         let Ok(dialog) = Dialog::uac(&self.request, response) else { return };
         if self.dialogs.len() < MOST_FORKS && !self.has_dialog(&dialog.id()) {
-            self.dialogs.push(dialog);
+            self.dialogs.push(Early { dialog, received: Received::default(), answer: None });
         }
     }
 
     pub fn has_dialog(&self, id: &DialogId) -> bool {
-        self.dialogs.iter().any(|dialog| dialog.id() == *id)
+        self.dialogs.iter().any(|early| early.dialog.id() == *id)
+    }
+
+    /// The early dialog that a response belongs to.
+    pub fn early_dialog(&mut self, response: &Response) -> Option<&mut Early> {
+        let tag = response.to_tag()?;
+        self.dialogs.iter_mut().find(|early| early.dialog.remote_tag == tag)
+    }
+
+    /// The dialog that a 2xx confirms: its requests count on from those of the early one.
+    pub fn dialog_of(&mut self, response: &Response) -> Result<Dialog, DialogError> {
+        match self.early_dialog(response) {
+            Some(early) => {
+                let mut dialog = early.dialog.clone();
+                dialog.confirm(response).map(|()| dialog)
+            }
+            None => Dialog::uac(&self.request, response),
+        }
     }
 }
 
@@ -104,7 +132,7 @@ impl Switch {
             Purpose::Leave { ref registration, ref login } => {
                 self.on_leave(registration.as_ref().clone(), login.clone(), &sent, Some(&response), cx);
             }
-            Purpose::Farewell => {}
+            Purpose::Acknowledge { .. } | Purpose::Farewell => {}
         }
     }
 
@@ -127,7 +155,7 @@ impl Switch {
             Purpose::Leave { ref registration, ref login } => {
                 self.on_leave(registration.as_ref().clone(), login.clone(), &sent, None, cx);
             }
-            Purpose::Farewell => {}
+            Purpose::Acknowledge { .. } | Purpose::Farewell => {}
         }
     }
 
@@ -171,6 +199,10 @@ impl Switch {
             }
             if response.is_success() {
                 return match &session.phase {
+                    Phase::Ringing(ringing) if ringing.held.is_some() => {
+                        this.hang_up_orphan(tx, sent, &response, cx);
+                        Some(session)
+                    }
                     Phase::Ringing(_) => this.branch_answers(session, tx, &response, peer, cx),
                     Phase::Talking => this.target_answers(session, tx, &response, peer, cx),
                 };
@@ -185,6 +217,7 @@ impl Switch {
     /// A 2xx that nobody waits for (forked, or too late for the CANCEL): acknowledged and ended.
     pub(super) fn hang_up_orphan(&mut self, tx: ClientTx, sent: &Sent, response: &Response, cx: &mut Cx<'_>) {
         let Ok(mut dialog) = Dialog::uac(&sent.request, response) else { return };
+        dialog.local_seq = dialog.local_seq.max(sent.last_seq);
         let peer = hop(&sent.peer, &dialog, sent.trunk);
         let cseq = sent.request.cseq().map_or(1, |cseq| cseq.seq);
         self.endpoint.ack(tx, dialog.ack(cseq, &sent.contact), peer, cx.now, &mut Dice(cx.shell));
@@ -204,6 +237,9 @@ impl Switch {
         if let Some(branch) = session.branch_mut(tx) {
             branch.give_up_at = None;
             branch.learn_dialog(response);
+        }
+        if !self.acknowledge(&mut session, tx, response, cx) {
+            return Some(session);
         }
         match &session.phase {
             Phase::Ringing(_) if response.status == 100 => Some(session),
@@ -228,7 +264,8 @@ impl Switch {
         if matches!(&session.phase, Phase::Ringing(ringing) if ringing.answered) {
             return Some(session);
         }
-        let early = session.branch_mut(tx).filter(|_| !response.body.is_empty()).and_then(|branch| {
+        let silent = response.body.is_empty() || (session.path.is_some() && session.caller.provisionals.is_some());
+        let early = session.branch_mut(tx).filter(|_| !silent).and_then(|branch| {
             let negotiated = branch.exchange.preview_answer(&response.body).ok()?;
             branch.early = Some(response.body.clone());
             Some(negotiated)
@@ -246,11 +283,15 @@ impl Switch {
                 }
             }
         }
-        self.tell_caller_ringing(&session, response.status, cx);
+        self.tell_caller_ringing(&mut session, response.status, cx);
         Some(session)
     }
 
-    fn tell_caller_ringing(&mut self, session: &Session, status: u16, cx: &mut Cx<'_>) {
+    fn tell_caller_ringing(&mut self, session: &mut Session, status: u16, cx: &mut Cx<'_>) {
+        if !may_ring(session) {
+            return;
+        }
+        let described = self.described_early(session);
         let Phase::Ringing(ringing) = &session.phase else { return };
         let status = if matches!(status, 180..=183) { status } else { 183 };
         let mut response = ringing
@@ -258,14 +299,15 @@ impl Switch {
             .response(status)
             .with_to_tag(&ringing.local_tag)
             .with_header("Contact", session.caller.contact.clone());
-        if let Some(body) = session.caller.exchange.said().filter(|_| ringing.answered_early) {
-            response = response.with_body("application/sdp", body.clone());
+        if let Some(body) = described {
+            response = response.with_body("application/sdp", body);
         }
-        self.endpoint.respond(ringing.tx, response, cx.now);
+        let tx = ringing.tx;
+        self.say_provisional(session, tx, response, cx);
     }
 
     /// A device has answered. It is the first one: the others are cancelled.
-    fn branch_answers(
+    pub(super) fn branch_answers(
         &mut self,
         mut session: Session,
         tx: ClientTx,
@@ -273,12 +315,16 @@ impl Switch {
         peer: Peer,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
+        if session.caller.awaits_prack() {
+            self.hold_answer(&mut session, Held { tx, response: response.clone(), peer }, cx);
+            return Some(session);
+        }
         let Phase::Ringing(mut ringing) = std::mem::replace(&mut session.phase, Phase::Talking) else {
             return Some(session);
         };
         let Some(at) = ringing.branches.iter().position(|branch| branch.tx == tx) else { return Some(session) };
-        let branch = ringing.branches.remove(at);
-        let Ok(dialog) = Dialog::uac(&branch.request, response) else {
+        let mut branch = ringing.branches.remove(at);
+        let Ok(dialog) = branch.dialog_of(response) else {
             session.phase = Phase::Ringing(ringing);
             return self.branch_refused(session, tx, 502, cx);
         };
@@ -304,13 +350,14 @@ impl Switch {
     pub(super) fn settle_branch(
         &mut self,
         leg: &mut Leg,
-        branch: Branch,
+        mut branch: Branch,
         tx: ClientTx,
         dialog: Dialog,
         response: &Response,
         peer: Peer,
         cx: &mut Cx<'_>,
     ) -> Result<(), SdpError> {
+        let certain = branch.early_dialog(response).and_then(|early| early.answer.clone());
         let Branch { request, contact, mut exchange, timer_policy, early, line, .. } = branch;
         leg.peer = Peer { connection: peer.connection, ..branch.peer };
         leg.contact = contact;
@@ -321,9 +368,10 @@ impl Switch {
         let to = hop(&leg.peer, &dialog, leg.trunk);
         self.endpoint.ack(tx, dialog.ack(cseq, &leg.contact), to, cx.now, &mut Dice(cx.shell));
         leg.dialog = Some(dialog);
-        let body = match &early {
-            Some(early) if response.body.is_empty() => early,
-            Some(_) | None => &response.body,
+        let body = match (&certain, &early) {
+            (Some(certain), _) => certain,
+            (None, Some(early)) if response.body.is_empty() => early,
+            (None, Some(_) | None) => &response.body,
         };
         let answered = exchange.receive_answer(body);
         leg.exchange = exchange;
@@ -376,7 +424,7 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> ClientTx {
         let tx = self.endpoint.request(request.clone(), peer, cx.now, &mut Dice(cx.shell));
-        self.sent.insert(tx, Sent { purpose, request, peer, contact, trunk: None, tries: 0 });
+        self.sent.insert(tx, Sent::new(purpose, request, peer, contact));
         tx
     }
 
@@ -414,7 +462,7 @@ impl Session {
         self.branches().iter().find(|branch| branch.tx == tx)
     }
 
-    fn branch_mut(&mut self, tx: ClientTx) -> Option<&mut Branch> {
+    pub(super) fn branch_mut(&mut self, tx: ClientTx) -> Option<&mut Branch> {
         self.branches_mut().iter_mut().find(|branch| branch.tx == tx)
     }
 

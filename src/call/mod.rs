@@ -21,6 +21,7 @@ mod lockout;
 mod modify;
 mod path;
 mod prompts;
+mod reliable;
 mod route;
 mod session;
 mod setup;

@@ -58,6 +58,7 @@ impl Switch {
                 Method::Invite | Method::Update => this.on_change(session, side, tx, request, cx),
                 Method::Info => this.on_info(session, side, tx, &request, cx),
                 Method::Refer => this.on_refer(session, side, tx, &request, cx),
+                Method::Prack => this.on_prack(session, side, tx, &request, cx),
                 Method::Options => {
                     this.endpoint.respond(
                         tx,
@@ -69,7 +70,6 @@ impl Switch {
                 Method::Ack
                 | Method::Cancel
                 | Method::Register
-                | Method::Prack
                 | Method::Notify
                 | Method::Subscribe
                 | Method::Message

@@ -6,6 +6,7 @@ use super::encryption::{admit_caller, contact_for, exchange, safe_ways, warn_of_
 use super::fork::Branch;
 use super::identity::{Wish, anonymous, is_loop};
 use super::path::{Event, Path};
+use super::reliable::Held;
 use super::route::{Destination, NoRoute, Target, company_of_called, route_from_trunk, route_from_user, user_part};
 use super::session::{Leg, Phase, Session, Timer};
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
@@ -21,6 +22,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ServerTx;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::refer::Replaces;
+use crate::sip::reliable::{self, Provisionals};
 use crate::sip::session_timer;
 use crate::sip::uri::{NameAddr, Uri};
 use crate::sip::{Peer, Transport, token};
@@ -45,6 +47,8 @@ pub struct Ringing {
     pub answered: bool,
     /// The prompt whose end the path waits for.
     pub playing: Option<PlayId>,
+    /// A device has answered; the caller has to acknowledge our early answer first.
+    pub held: Option<Box<Held>>,
 }
 
 /// Who is behind a device or trunk that rings.
@@ -59,7 +63,7 @@ const RETRY_AFTER: &str = "5";
 /// Codec preference where the caller left the offer to us.
 /// Why the others stop ringing when one has answered (RFC 3326).
 pub(super) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
-const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
+pub(super) const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
 
 impl Switch {
     pub(super) fn on_invite(&mut self, tx: ServerTx, request: Request, peer: Peer, cx: &mut Cx<'_>) {
@@ -227,6 +231,10 @@ impl Switch {
         caller.learn_methods(&request.headers);
         caller.timer = Some(Timer::start(timer, cx.now));
         caller.inviting = Some(tx);
+        if Provisionals::are_required(request) {
+            let t1 = self.config.endpoint.timers.t1;
+            caller.provisionals = Some(Provisionals::new(request, cx.shell.u32(), t1));
+        }
         self.dialogs.insert(dialog.id(), (call, Side::Caller));
         caller.dialog = Some(dialog);
         let callee_user = match &to.target {
@@ -340,6 +348,7 @@ impl Switch {
             theirs: None,
             media: None,
             inviting: None,
+            provisionals: None,
         }
     }
 
@@ -436,6 +445,7 @@ impl Switch {
             answered_early: false,
             answered: false,
             playing: None,
+            held: None,
         }));
         let branches = self.invite_ways(&session, ways, cx);
         self.endpoint.respond(tx, request.response(100), cx.now);
@@ -480,6 +490,7 @@ impl Switch {
                 invite.headers.push(name, value.clone());
             }
             session_timer::offer(&mut invite.headers, &self.config.session_timer);
+            invite.headers.push("Supported", reliable::OPTION);
             let invite = invite.with_body("application/sdp", offer);
             let purpose = Purpose::Ring { call: session.id() };
             let mut branch = self.send_branch(purpose, invite, way.peer, contact, exchange, whom, cx);
@@ -501,8 +512,7 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Branch {
         let tx = self.endpoint.request(invite.clone(), peer, cx.now, &mut Dice(cx.shell));
-        let sent = Sent { purpose, request: invite.clone(), peer, contact: contact.clone(), trunk: None, tries: 0 };
-        self.sent.insert(tx, sent);
+        self.sent.insert(tx, Sent::new(purpose, invite.clone(), peer, contact.clone()));
         Branch {
             tx,
             request: invite,
@@ -595,14 +605,17 @@ impl Switch {
         spoken: &Codec,
         cx: &mut Cx<'_>,
     ) {
-        let body = match request.body.is_empty() {
-            true => {
+        let described = session.caller.provisionals.as_ref().is_some_and(Provisionals::has_described);
+        let body = match (described, request.body.is_empty()) {
+            // The 18x that the caller acknowledged had it.
+            (true, _) => None,
+            (false, true) => {
                 let formats = offer_again(&session.caller, &session.settings, spoken);
                 let local = session.caller.local(formats, Some(OUR_EVENTS), flow_of_callee(session), None);
                 session.caller.theirs = Some(super::session::Theirs::OfferedInAnswer);
                 session.caller.exchange.offer(local).ok()
             }
-            false => session.caller.exchange.said().cloned(),
+            (false, false) => session.caller.exchange.said().cloned(),
         };
         self.accept_on(&mut session.caller, tx, request, local_tag, body, cx);
     }
@@ -630,6 +643,9 @@ impl Switch {
         }
         if let Some(body) = body {
             response = response.with_body("application/sdp", body);
+        }
+        if let Some(provisionals) = &mut leg.provisionals {
+            provisionals.stop();
         }
         self.endpoint.respond(tx, response, cx.now);
     }
@@ -683,6 +699,9 @@ impl Switch {
                 (true, _) => self.say_bye(&mut session, Side::Caller, cx),
             }
             self.cancel_branches(&ringing.branches, None, cx);
+            if let Some(held) = &ringing.held {
+                self.drop_held(held, cx);
+            }
         }
         session.record.outcome = match &reason {
             EndReason::CallerCancelled => Outcome::Cancelled,

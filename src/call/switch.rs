@@ -59,6 +59,8 @@ pub(super) enum Purpose {
     Notify { call: CallId, dialog: DialogId },
     /// INFO: only its failure may matter.
     Inform { call: CallId },
+    /// PRACK: what it acknowledged is acknowledged.
+    Acknowledge { call: CallId },
     /// BYE: whatever comes of it, the dialog is over.
     Farewell,
     /// OPTIONS to a target of a trunk.
@@ -80,6 +82,14 @@ pub(super) struct Sent {
     pub trunk: Option<TrunkId>,
     /// How often a challenge to it was answered.
     pub tries: u8,
+    /// The highest CSeq of its early dialogs, where PRACK was sent.
+    pub last_seq: u32,
+}
+
+impl Sent {
+    pub fn new(purpose: Purpose, request: Request, peer: Peer, contact: String) -> Self {
+        Sent { purpose, request, peer, contact, trunk: None, tries: 0, last_seq: 0 }
+    }
 }
 
 /// Everything that is up.
@@ -523,6 +533,7 @@ impl Switch {
     }
 
     fn session_timeout(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
+        let session = self.check_provisionals(session, cx)?;
         match &session.phase {
             Phase::Ringing(ringing) if cx.now >= ringing.deadline && session.path.is_some() => {
                 self.flow_timeout(session, cx)

@@ -10,6 +10,7 @@ use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::{Note, Shortage};
 use crate::base::{CallId, Side, Span, Time, TrunkId};
 use crate::directory::{Company, Directory, Login, Trunk, TrunkTarget};
+use crate::sip::dialog::Dialog;
 use crate::sip::digest::{challenges, realms};
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
@@ -588,7 +589,9 @@ impl Switch {
         let Some(trunk) = sent.trunk.filter(|_| is_challenge(response.status)) else { return false };
         let place = match &sent.purpose {
             Purpose::Change { call, side } => Some((*call, Some(*side))),
-            Purpose::Inform { call } | Purpose::Notify { call, .. } => Some((*call, None)),
+            Purpose::Inform { call } | Purpose::Notify { call, .. } | Purpose::Acknowledge { call } => {
+                Some((*call, None))
+            }
             Purpose::Farewell => None,
             Purpose::Ring { .. } | Purpose::KeepAlive { .. } | Purpose::Register { .. } | Purpose::Leave { .. } => {
                 return false;
@@ -614,12 +617,20 @@ impl Switch {
     /// The request takes the next number of the dialog that it is in: others may have gone out since.
     fn take_cseq(&mut self, call: CallId, request: &mut Request) {
         let Some(session) = self.sessions.get_mut(&call) else { return };
-        let call_id = request.call_id().unwrap_or_default().to_owned();
+        let (call_id, tag) = (request.call_id().unwrap_or_default().to_owned(), request.to_tag().unwrap_or_default());
+        let early = session.branches_mut().iter_mut().flat_map(|branch| &mut branch.dialogs);
+        let early = early.map(|early| &mut early.dialog).find(|it| it.call_id == call_id && it.remote_tag == tag);
+        let mut take = |dialog: &mut Dialog| {
+            dialog.local_seq = dialog.local_seq.saturating_add(1);
+            request.headers.set("CSeq", format!("{} {}", dialog.local_seq, request.method));
+        };
+        if let Some(dialog) = early {
+            return take(dialog);
+        }
         for side in Side::BOTH {
             let dialog = session.leg_mut(side).dialog.as_mut().filter(|dialog| dialog.call_id == call_id);
             if let Some(dialog) = dialog {
-                dialog.local_seq = dialog.local_seq.saturating_add(1);
-                request.headers.set("CSeq", format!("{} {}", dialog.local_seq, request.method));
+                take(dialog);
             }
         }
     }

@@ -20,6 +20,7 @@ mod notices;
 mod offers;
 mod phone;
 mod register;
+mod reliable;
 mod replaces;
 mod ringing;
 mod routes;

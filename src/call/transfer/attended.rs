@@ -65,6 +65,7 @@ impl Switch {
         match &consulted.phase {
             // Only the one who calls can let it ring for somebody else.
             Phase::Ringing(_) if other_side == Side::Callee => return Err(Refusal::NoDialog),
+            Phase::Ringing(ringing) if ringing.held.is_some() => return Err(Refusal::UnderWay),
             Phase::Ringing(_) => {}
             Phase::Talking if replaces.early_only => return Err(Refusal::Answered),
             Phase::Talking => {}

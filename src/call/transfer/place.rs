@@ -15,6 +15,7 @@ use crate::directory::{Company, Directory, User, normalise_number};
 use crate::ledger::{JoinedBy, Party};
 use crate::sdp::{Codec, Events, Flow};
 use crate::sip::message::{Method, Request, Response};
+use crate::sip::reliable;
 use crate::sip::session_timer;
 use crate::sip::token;
 use crate::sip::uri::{Host, NameAddr, Scheme, Uri};
@@ -144,6 +145,7 @@ impl Switch {
             invite.headers.push("Referred-By", by.to_string());
         }
         session_timer::offer(&mut invite.headers, &self.config.session_timer);
+        invite.headers.push("Supported", reliable::OPTION);
         Some(invite.with_body("application/sdp", offer))
     }
 

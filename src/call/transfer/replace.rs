@@ -170,6 +170,9 @@ impl Switch {
             return match (session.settings.transfer, &session.phase) {
                 (false, _) => Err(Refusal::Users),
                 (true, Phase::Talking) => Err(Refusal::UnderWay),
+                (true, Phase::Ringing(ringing)) if ringing.held.is_some() || session.caller.awaits_prack() => {
+                    Err(Refusal::UnderWay)
+                }
                 (true, Phase::Ringing(_)) => {
                     other_than(session.record.party(Side::Caller), user)?;
                     Ok((session.id(), Place::Ringing))

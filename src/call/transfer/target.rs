@@ -10,7 +10,6 @@ use crate::base::Side;
 use crate::ledger::EndReason;
 use crate::sdp::OfferAnswer;
 use crate::sip::Peer;
-use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Response};
 
@@ -29,10 +28,10 @@ impl Switch {
             session.transfer = Some(transfer);
             return Some(session);
         };
-        let branch = transfer.branches.remove(at);
+        let mut branch = transfer.branches.remove(at);
         // Of a group, the one who took the call.
         (transfer.party, transfer.trunk) = (branch.whom.party.clone(), branch.line.map(|line| line.trunk));
-        let Ok(dialog) = Dialog::uac(&branch.request, response) else {
+        let Ok(dialog) = branch.dialog_of(response) else {
             session.transfer = Some(transfer);
             return self.branch_refused(session, tx, 502, cx);
         };
