@@ -2,7 +2,7 @@
 
 use super::auth::Identity;
 use super::codecs::{accepted, can_answer, offer_again, offer_unasked, offer_upon};
-use super::encryption::{admit_caller, contact_for, exchange, safe_ways, warn_of_open_keys};
+use super::encryption::{admit_caller, contact_for, demanded, exchange, safe_ways, warn_of_open_keys};
 use super::fork::Branch;
 use super::identity::{Wish, anonymous, is_loop};
 use super::path::{Event, Path};
@@ -202,7 +202,9 @@ impl Switch {
             settings.only_encrypted = false;
         }
         self.refuse_unrecordable(request, &settings, &facts)?;
-        admit_caller(&settings, request, &peer)?;
+        let trunk = to.origin.trunk.and_then(|id| directory.trunk(id)).filter(|_| !to.emergency);
+        let only_encrypted = settings.only_encrypted || trunk.is_some_and(|trunk| trunk.settings.only_encrypted);
+        admit_caller(only_encrypted, request, &peer)?;
         let ways = match to.target {
             // The path finds its own.
             Target::Path(_) => Vec::new(),
@@ -210,7 +212,7 @@ impl Switch {
                 safe_ways(&settings, request, self.ways_to(&to, directory, request, cx)?)?
             }
         };
-        let mut caller_exchange = exchange(&settings, &peer, cx);
+        let mut caller_exchange = exchange(only_encrypted, &peer, cx);
         if !request.body.is_empty() {
             let offer = caller_exchange
                 .receive_offer(&request.body)
@@ -473,7 +475,7 @@ impl Switch {
         let forwards = ringing.request.max_forwards().unwrap_or(70).saturating_sub(1);
         let mut branches = Vec::new();
         for (way, whom) in ways {
-            let mut exchange = exchange(&session.settings, &way.peer, cx);
+            let mut exchange = exchange(demanded(&session.settings, way.line), &way.peer, cx);
             let local = session.callee.local(formats.clone(), events, Flow::SendRecv, ptime);
             let Ok(offer) = exchange.offer(local) else { continue };
             let contact = contact_for(&way.uri.scheme, self.contact_on(&way.peer));

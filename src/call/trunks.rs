@@ -1,6 +1,6 @@
 //! Trunks while calls go over them: which target is next, challenges, keep-alive, registration.
 
-use super::encryption::exchange;
+use super::encryption::{demanded, exchange};
 use super::fork::Branch;
 use super::identity::{self, forwarded, towards_trunk};
 use super::route::Destination;
@@ -33,6 +33,8 @@ pub struct OnTrunk {
     pub patience: Span,
     /// A call for help: neither a limit nor a silence keeps it off a trunk.
     pub urgent: bool,
+    /// The trunk demands encryption.
+    pub only_encrypted: bool,
 }
 
 /// The lines of all trunks.
@@ -459,7 +461,13 @@ impl Switch {
             from,
             to: NameAddr::new(address),
             headers,
-            line: Some(OnTrunk { trunk: trunk.id, target, patience, urgent: to.emergency }),
+            line: Some(OnTrunk {
+                trunk: trunk.id,
+                target,
+                patience,
+                urgent: to.emergency,
+                only_encrypted: trunk.settings.only_encrypted && !to.emergency,
+            }),
             otherwise: VecDeque::new(),
         }
     }
@@ -499,7 +507,7 @@ impl Switch {
         let way = self.next_usable(branch.otherwise.clone(), cx)?;
         cx.shell.note(&Note::NextTarget { call: session.id(), status });
         // Each way has its own encryption: what was offered over TLS is not offered over UDP.
-        let mut exchange = exchange(&session.settings, &way.peer, cx);
+        let mut exchange = exchange(demanded(&session.settings, way.line), &way.peer, cx);
         let offer = exchange.offer(branch.exchange.open_wish()?.clone()).ok()?;
         let invite = self.along(&way, &branch.request, cx).with_body("application/sdp", offer);
         let contact = self.contact_on(&way.peer);

@@ -221,3 +221,61 @@ fn no_key_is_in_a_record_a_preparation_a_change_or_what_is_shown_of_a_call() {
     }
     lab.finish();
 }
+
+/// Acme's trunk demands encryption, and is reached over TLS or UDP; the carrier, who encrypts.
+fn lab_with_a_trunk(transport: Transport) -> (Lab, Id) {
+    let over =
+        if transport == Transport::Tls { crate::directory::Transport::Tls } else { crate::directory::Transport::Udp };
+    let mut lab = Lab::with(|parts| {
+        parts.trunks[0].settings.only_encrypted = true;
+        parts.trunks[0].targets[0].transport = over;
+    });
+    let carrier = lab.add_phone(CARRIER, "carrier", transport, &format!("{CARRIER}:5060"));
+    encrypts(&mut lab, carrier);
+    (lab, carrier)
+}
+
+#[test]
+fn a_trunk_that_demands_encryption_is_used_for_encrypted_legs_only_and_binds_no_other_leg() {
+    for (transport, encrypted, status) in
+        [(Transport::Udp, true, 488), (Transport::Tls, false, 488), (Transport::Tls, true, 200)]
+    {
+        let (mut lab, carrier) = lab_with_a_trunk(transport);
+        let bob = lab.phone(ACME, "202");
+        lab.phones[bob].on_call = OnCall::Answer;
+        if !encrypted {
+            (lab.phones[carrier].voice.proto, lab.phones[carrier].voice.crypto) = ("RTP/AVP", Vec::new());
+        }
+        lab.calls(carrier, "+49301110002").run(secs(1));
+        assert_eq!(lab.phones[carrier].last_status(Method::Invite), Some(status), "{transport} {encrypted}");
+        if status == 200 {
+            assert_eq!(suites(&lab), [Some(Suite::Aes128Tag80), None], "the phone's leg is its own affair");
+            lab.hangs_up(bob).run(secs(1));
+        }
+        lab.finish();
+    }
+}
+
+#[test]
+fn a_call_out_through_a_trunk_that_demands_encryption_is_never_offered_plain() {
+    for transport in [Transport::Udp, Transport::Tls] {
+        let (mut lab, carrier) = lab_with_a_trunk(transport);
+        let alice = lab.phone(ACME, "201");
+        lab.phones[carrier].on_call = OnCall::Refuse(488);
+        lab.calls(alice, "089555123").run(secs(1));
+        assert_eq!(lab.phones[alice].last_status(Method::Invite), Some(488));
+        let invites = lab.phones[carrier].requests.iter().filter(|(_, request)| request.method == Method::Invite);
+        let said: Vec<bool> =
+            invites.map(|(_, invite)| String::from_utf8_lossy(&invite.body).contains("RTP/SAVP")).collect();
+        assert_eq!(said, vec![true; if transport == Transport::Tls { 2 } else { 0 }], "{transport}");
+        // Help is called all the same.
+        if transport == Transport::Udp {
+            (lab.phones[carrier].voice.proto, lab.phones[carrier].voice.crypto) = ("RTP/AVP", Vec::new());
+        }
+        lab.phones[carrier].on_call = OnCall::Answer;
+        lab.calls(alice, "112").run(secs(1));
+        assert!(lab.phones[alice].is_talking(), "{transport}");
+        lab.hangs_up(alice).run(secs(1));
+        lab.finish();
+    }
+}

@@ -89,7 +89,7 @@ enum Refusal {
     UnderWay,
     #[error("The company's setting `transfer` is off")]
     Users,
-    #[error("The company's setting `transfer_from_outside` is off")]
+    #[error("The setting `transfer_from_outside` of the trunk or the company is off")]
     Outside,
     #[error("The call was transferred {MOST} times")]
     Loop,
@@ -144,7 +144,7 @@ impl Switch {
                 return Some(session);
             }
         };
-        if let Err(refusal) = may_transfer(&session, side) {
+        if let Err(refusal) = self.may_transfer(&session, side) {
             refuse(self, refusal.status(), &refusal.to_string(), cx.now);
             return Some(session);
         }
@@ -205,26 +205,31 @@ impl Switch {
             last: 0,
         });
     }
-}
 
-/// Whether the party on `side` may transfer this call now.
-fn may_transfer(session: &Session, side: Side) -> Result<(), Refusal> {
-    match &session.phase {
-        Phase::Ringing(_) => return Err(Refusal::Ringing),
-        Phase::Talking => {}
-    }
-    let (outside, settings) = (session.leg(side).trunk.is_some(), &session.settings);
-    if outside && !settings.transfer_from_outside {
-        return Err(Refusal::Outside);
-    }
-    if !outside && !settings.transfer {
-        return Err(Refusal::Users);
-    }
-    if session.transfer.is_some() {
-        return Err(Refusal::UnderWay);
-    }
-    match session.record.joined.len() >= MOST {
-        true => Err(Refusal::Loop),
-        false => Ok(()),
+    /// Whether the party on `side` may transfer this call now. Of the outside its trunk says, else
+    /// the company.
+    fn may_transfer(&self, session: &Session, side: Side) -> Result<(), Refusal> {
+        match &session.phase {
+            Phase::Ringing(_) => return Err(Refusal::Ringing),
+            Phase::Talking => {}
+        }
+        let settings = &session.settings;
+        match session.leg(side).trunk {
+            Some(trunk) => {
+                let own = self.directory.trunk(trunk).and_then(|trunk| trunk.settings.transfer_from_outside);
+                if !own.unwrap_or(settings.transfer_from_outside) {
+                    return Err(Refusal::Outside);
+                }
+            }
+            None if !settings.transfer => return Err(Refusal::Users),
+            None => {}
+        }
+        if session.transfer.is_some() {
+            return Err(Refusal::UnderWay);
+        }
+        match session.record.joined.len() >= MOST {
+            true => Err(Refusal::Loop),
+            false => Ok(()),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::Note;
 use super::super::codecs::offer_again;
-use super::super::encryption::{contact_for, exchange, safe_ways};
+use super::super::encryption::{contact_for, demanded, exchange, safe_ways};
 use super::super::identity::Wish;
 use super::super::path::Start;
 use super::super::route::{Destination, NoRoute, Origin, Target, called_number_leads, route_from_user, user_part};
@@ -92,7 +92,7 @@ impl Switch {
         for (mut way, whom) in ways {
             let (line, otherwise) = (way.line, std::mem::take(&mut way.otherwise));
             let trunk = line.map(|line| line.trunk);
-            let exchange = exchange(&session.settings, &way.peer, cx);
+            let exchange = exchange(demanded(&session.settings, line), &way.peer, cx);
             // RFC 3892, for our own phones: the outside is not told who sent it there.
             let domain = domain.clone().filter(|_| trunk.is_none());
             let mut leg = self.leg(way.peer, exchange, port, whom.user, trunk);

@@ -10,13 +10,13 @@
 use super::super::MediaOrder;
 use super::super::auth::Identity;
 use super::super::codecs::accepted;
-use super::super::encryption::{admit_caller, contact_for, exchange};
+use super::super::encryption::{admit_caller, contact_for, demanded, exchange};
 use super::super::session::{Leg, Phase, Session, Timer};
 use super::super::setup::{Whom, unavailable};
 use super::super::switch::{Cx, Dice, Switch};
 use super::super::{LegPort, Shortage};
+use super::Refusal;
 use super::join::Newcomer;
-use super::{Refusal, may_transfer};
 use crate::base::{CallId, CompanyId, Side, Span, Time, UserId};
 use crate::directory::{Company, Directory, User};
 use crate::ledger::{JoinedBy, Party};
@@ -160,7 +160,7 @@ impl Switch {
                 Phase::Ringing(_) => Err(Refusal::NoDialog),
                 Phase::Talking if replaces.early_only => Err(Refusal::Answered),
                 Phase::Talking => {
-                    may_transfer(session, side)?;
+                    self.may_transfer(session, side)?;
                     other_than(session.record.party(side.other()), user)?;
                     Ok((call, Place::Leg(side)))
                 }
@@ -275,11 +275,12 @@ impl Switch {
     ) -> Result<Leg, Box<Response>> {
         let Arrival { tx, request, peer, user } = arrival;
         let refuse = |status: u16, reason: &str| Box::new(request.response(status).with_reason(reason));
-        admit_caller(&session.settings, request, peer)?;
+        let only_encrypted = demanded(&session.settings, None);
+        admit_caller(only_encrypted, request, peer)?;
         let timer = session_timer::negotiate_uas(request, &self.config.session_timer).map_err(Box::new)?;
         let tag = token(&mut Dice(cx.shell), 8);
         let dialog = Dialog::uas(request, &tag).map_err(|error| refuse(error.status(), &error.to_string()))?;
-        let mut leg = self.leg(*peer, exchange(&session.settings, peer, cx), port, Some(user.id), None);
+        let mut leg = self.leg(*peer, exchange(only_encrypted, peer, cx), port, Some(user.id), None);
         leg.contact = contact_for(&request.uri.scheme, leg.contact);
         leg.learn_methods(&request.headers);
         let local = leg.local(accepted(&session.settings, codec), Some(EVENTS), flow, None);
