@@ -92,6 +92,7 @@ impl Switch {
         self.answer_caller(session, &Codec::Pcmu, Flow::SendRecv)?;
         self.accept_caller(session, tx, &request, &tag, &Codec::Pcmu, cx);
         self.push_media(session, Side::Caller, cx);
+        cx.shell.media(session.id(), MediaOrder::Watch { side: Side::Caller });
         if let Phase::Ringing(ringing) = &mut session.phase {
             ringing.answered = true;
         }

@@ -77,6 +77,10 @@ pub enum MediaOrder {
         side: Side,
         on: bool,
     },
+    /// This party was answered before the others: it is expected to be heard from now on.
+    Watch {
+        side: Side,
+    },
     /// What is said when the call is recorded; before the answer, and again before a party joins.
     SetNotice(Notice),
     /// Another party is on this leg: where the call is recorded it hears the notice.

@@ -142,7 +142,7 @@ impl Switch {
 
     /// Glare (RFC 3261 §14.2, RFC 3311 §5.2), a call that still rings, the session timer.
     fn may_change(&self, session: &mut Session, side: Side, request: &Request, now: Time) -> Result<(), Box<Response>> {
-        let ringing = matches!(session.phase, Phase::Ringing(_));
+        let ringing = session.is_unanswered();
         let leg = session.leg_mut(side);
         if ringing || leg.ours.is_some() || leg.exchange.pending() == Pending::Ours {
             return Err(Box::new(request.response(491)));
@@ -461,7 +461,7 @@ impl Switch {
 
     /// Refreshes that are due, sessions that were not refreshed.
     pub(super) fn check_session_timers(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        if matches!(session.phase, Phase::Ringing(_)) {
+        if session.is_unanswered() {
             return Some(session);
         }
         for side in Side::BOTH {
@@ -508,6 +508,13 @@ impl Switch {
         let trunk = leg.trunk;
         let tx = self.send(request, peer, contact, Purpose::Inform { call }, cx);
         self.belongs_to(tx, trunk, 0);
+    }
+}
+
+impl Session {
+    /// Nobody was answered yet, not even the caller for a prompt.
+    fn is_unanswered(&self) -> bool {
+        matches!(&self.phase, Phase::Ringing(ringing) if !ringing.answered)
     }
 }
 

@@ -172,7 +172,9 @@ impl Session {
             Phase::Ringing(ringing) => {
                 let patience = ringing.branches.iter().filter_map(|branch| branch.give_up_at);
                 let again = self.caller.provisionals.as_ref().and_then(Provisionals::next_timeout);
-                patience.chain(again).chain([ringing.deadline]).min()
+                let timer = self.caller.timer.filter(|_| ringing.answered);
+                let timer = timer.map(|timer| timer.refresh_at.map_or(timer.ends_at, |at| at.min(timer.ends_at)));
+                patience.chain(again).chain(timer).chain([ringing.deadline]).min()
             }
             Phase::Talking => {
                 let timers = [&self.caller, &self.callee].into_iter().filter_map(|leg| leg.timer);

@@ -591,6 +591,10 @@ impl Switch {
         }
         cx.shell.media(session.id(), MediaOrder::Connect);
         cx.shell.save(&session.record);
+        if heard {
+            // It may have held while it waited.
+            self.settle_directions(&mut session, Side::Caller, cx);
+        }
         match session.recording_failed && session.settings.on_recording_failure == OnRecordingFailure::Hangup {
             true => self.end(session, EndReason::RecordingFailed, None, cx),
             false => Some(session),

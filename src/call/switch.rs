@@ -534,6 +534,7 @@ impl Switch {
 
     fn session_timeout(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
         let session = self.check_provisionals(session, cx)?;
+        let session = self.check_session_timers(session, cx)?;
         match &session.phase {
             Phase::Ringing(ringing) if cx.now >= ringing.deadline && session.path.is_some() => {
                 self.flow_timeout(session, cx)
@@ -542,10 +543,7 @@ impl Switch {
                 self.refuse(session, 480, EndReason::RingTimeout, cx)
             }
             Phase::Ringing(_) => self.give_up_silent(session, cx),
-            Phase::Talking => {
-                let session = self.check_session_timers(session, cx)?;
-                self.check_transfer(session, cx)
-            }
+            Phase::Talking => self.check_transfer(session, cx),
         }
     }
 

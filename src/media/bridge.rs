@@ -780,7 +780,7 @@ impl Bridge {
             let connected = self.connected;
             let leg = self.leg_mut(side);
             let expected = leg.media.as_ref().is_some_and(|media| media.receives && !media.held);
-            if connected && expected && !leg.silent && now.since(leg.last_heard) >= timeout {
+            if (connected || leg.watched) && expected && !leg.silent && now.since(leg.last_heard) >= timeout {
                 leg.silent = true;
                 out.fact(Fact::Silent { side });
             }

@@ -161,6 +161,7 @@ impl Desk {
             MediaOrder::PlayPrompt { side, prompt } => bridge.play_prompt(*side, prompt.clone(), now),
             MediaOrder::StopPrompt { side } => bridge.stop_prompt(*side),
             MediaOrder::Collect { side, on } => bridge.collect_keys(*side, *on),
+            MediaOrder::Watch { side } => bridge.watch(*side, now),
             MediaOrder::SetNotice(notice) => bridge.set_notice(Some(notice.clone())),
             // Held back until the leg is there.
             MediaOrder::TellAgain { side } if self.awaited.contains_key(&call) => {

@@ -103,7 +103,10 @@ fn an_objection_says_what_would_do() {
         check_request(&edited(method, edits, body), &Capabilities::default()).unwrap_err()
     };
     let refused = objection("SUBSCRIBE", &[], "");
-    assert_eq!(refused.headers.get("Allow"), Some("INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, INFO, UPDATE, PRACK, REFER"));
+    assert_eq!(
+        refused.headers.get("Allow"),
+        Some("INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, INFO, UPDATE, PRACK, REFER")
+    );
     assert_eq!(objection("INVITE", &["Require: a, timer, b"], "").headers.get("Unsupported"), Some("a, b"));
     assert!(objection("INVITE", &["Content-Type: x/y"], "z").headers.has("Accept"));
     let missing = objection("INVITE", &["-From", "-Call-ID"], "");
