@@ -21,7 +21,7 @@ impl Switch {
     ) -> Option<Session> {
         self.endpoint.respond(tx, request.response(200), cx.now);
         if session.transfer.as_ref().is_some_and(|transfer| transfer.side == side) {
-            self.transferor_leaves(&mut session, side, cx);
+            self.transferor_leaves(&mut session, side, true, cx);
             return Some(session);
         }
         let reason = match (side, &session.phase) {

@@ -388,14 +388,10 @@ impl Switch {
         refused: u16,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
-        let (branches, before) = match &mut session.phase {
-            Phase::Ringing(_) if session.path.is_some() => return self.flow_refused(session, tx, refused, cx),
-            Phase::Ringing(ringing) => (&mut ringing.branches, &mut ringing.refused),
-            Phase::Talking => match &mut session.transfer {
-                Some(transfer) => (&mut transfer.branches, &mut transfer.refused),
-                None => return Some(session),
-            },
-        };
+        if session.is_led() {
+            return self.flow_refused(session, tx, refused, cx);
+        }
+        let Some((branches, before)) = session.what_rings() else { return Some(session) };
         branches.retain(|branch| branch.tx != tx);
         let best = before.map_or(refused, |before| status::better(before, refused));
         *before = Some(best);
@@ -454,6 +450,23 @@ impl Session {
             (Phase::Ringing(ringing), _) => &mut ringing.branches,
             (Phase::Talking, Some(transfer)) => &mut transfer.branches,
             (Phase::Talking, None) => &mut [],
+        }
+    }
+
+    /// The branches, and the most telling refusal of those that are gone.
+    pub(super) fn what_rings(&mut self) -> Option<(&mut Vec<Branch>, &mut Option<u16>)> {
+        match (&mut self.phase, &mut self.transfer) {
+            (Phase::Ringing(ringing), _) => Some((&mut ringing.branches, &mut ringing.refused)),
+            (Phase::Talking, Some(transfer)) => Some((&mut transfer.branches, &mut transfer.refused)),
+            (Phase::Talking, None) => None,
+        }
+    }
+
+    /// A path says what comes after what rings now.
+    fn is_led(&mut self) -> bool {
+        match &self.phase {
+            Phase::Ringing(_) => self.path.is_some(),
+            Phase::Talking => self.led().is_some(),
         }
     }
 

@@ -252,8 +252,7 @@ impl Switch {
                 Some(session)
             }
             Fact::Played { id, .. } => self.flow_played(session, id, cx),
-            Fact::Key { side: Side::Caller, key } => self.flow_key(session, key, cx),
-            Fact::Key { side: Side::Callee, .. } => Some(session),
+            Fact::Key { side, key } => self.flow_key(session, side, key, cx),
             Fact::Silent { side } => self.end(session, EndReason::MediaSilence { side }, None, cx),
         }
     }

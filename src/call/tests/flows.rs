@@ -320,7 +320,8 @@ fn a_caller_who_has_gone_while_it_waits_in_a_flow_is_noticed() {
             }
         }
         assert_eq!((lab.phones[bob].cancelled, lab.phones[carrier].got(Method::Bye)), (1, 1), "{by_timer}");
-        let expected = if by_timer { EndReason::SessionExpired } else { EndReason::MediaSilence { side: Side::Caller } };
+        let expected =
+            if by_timer { EndReason::SessionExpired } else { EndReason::MediaSilence { side: Side::Caller } };
         assert_eq!(lab.ended(), (Outcome::Failed, expected));
         lab.finish();
     }

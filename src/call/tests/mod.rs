@@ -28,6 +28,7 @@ mod sdp;
 mod shortages;
 mod timers;
 mod transfer;
+mod transfer_flows;
 mod trunks;
 
 pub use desk::Desk;

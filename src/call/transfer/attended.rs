@@ -151,6 +151,7 @@ impl Switch {
             reports,
             refused,
             deadline,
+            led: None,
         };
         session.transfer = Some(Box::new(transfer));
         self.report_progress(session, 180, cx);

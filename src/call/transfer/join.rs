@@ -141,7 +141,7 @@ impl Switch {
     }
 
     /// Where the transfer itself changed whether the call is recorded, that is written down.
-    fn note_gate_moved(&self, session: &mut Session, before: bool, side: Side, by: &Party, cx: &mut Cx<'_>) {
+    pub(super) fn note_gate_moved(&self, session: &mut Session, before: bool, side: Side, by: &Party, cx: &mut Cx<'_>) {
         let decision = decide(&session.facts);
         if decision.record == before {
             return;

@@ -13,6 +13,7 @@
 //! brings a phone into the place that it names.
 
 mod attended;
+mod flow;
 mod join;
 mod leaver;
 mod place;
@@ -25,6 +26,7 @@ pub(super) use replace::Ended;
 
 use super::LegPort;
 use super::fork::Branch;
+use super::path::Event;
 use super::session::{Phase, Session};
 use super::switch::{Cx, Switch};
 use crate::base::{CallId, NumberId, Side, Time, TrunkId};
@@ -33,6 +35,7 @@ use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::ServerTx;
 use crate::sip::message::Request;
 use crate::sip::refer::Refer;
+use flow::{Led, flow_at};
 use std::sync::Arc;
 
 /// A transfer under way: the target is called, the transferee still has the transferor.
@@ -56,6 +59,8 @@ pub struct Transfer {
     /// The most telling refusal so far.
     pub refused: Option<u16>,
     pub deadline: Time,
+    /// The call flow that leads to whoever takes the place.
+    pub led: Option<Box<Led>>,
 }
 
 impl Transfer {
@@ -95,8 +100,6 @@ enum Refusal {
     Loop,
     #[error("The other party is {0} already")]
     SameParty(String),
-    #[error("{0} has a call flow, which a transfer cannot enter: transfer to an extension or a group")]
-    Flow(String),
     #[error("The domain {0} is not served here")]
     Domain(String),
     #[error("The dialog to replace does not exist")]
@@ -113,7 +116,7 @@ impl Refusal {
     const fn status(&self) -> u16 {
         match self {
             Refusal::Ringing | Refusal::UnderWay => 491,
-            Refusal::Users | Refusal::Outside | Refusal::SameParty(_) | Refusal::Flow(_) => 403,
+            Refusal::Users | Refusal::Outside | Refusal::SameParty(_) => 403,
             Refusal::Loop => 482,
             Refusal::Domain(_) => 404,
             Refusal::NoDialog => 481,
@@ -167,18 +170,25 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
         let directory = Arc::clone(&self.directory);
-        let placed = self
-            .transfer_destination(&session, side, &refer.to, request, &directory, cx)
-            .and_then(|to| self.place(&session, side, to, request, &directory, cx));
+        let placed =
+            self.transfer_destination(&session, side, &refer.to, request, &directory, cx).and_then(|to| match flow_at(
+                &directory, &to,
+            ) {
+                Some(start) => self.place_in_flow(&session, side, to, start, request, cx),
+                None => self.place(&session, side, to, request, &directory, cx),
+            });
         match placed {
             Ok(mut transfer) => {
                 self.accept_refer(&session, side, tx, request, refer, &mut transfer.reports, cx);
                 session.transfer = Some(Box::new(transfer));
                 self.report_progress(&mut session, 100, cx);
+                self.led_event(session, Event::Begin, cx)
             }
-            Err(response) => self.endpoint.respond(tx, *response, cx.now),
+            Err(response) => {
+                self.endpoint.respond(tx, *response, cx.now);
+                Some(session)
+            }
         }
-        Some(session)
     }
 
     /// 202, and the subscription that it begins unless nobody wants it.

@@ -43,6 +43,11 @@ impl Switch {
             return self.branch_refused(session, tx, 488, cx);
         }
         self.cancel_branches(&transfer.branches, Some(ELSEWHERE), cx);
+        if transfer.led.is_some() {
+            let side = transfer.side.other();
+            cx.shell.media(session.id(), MediaOrder::Collect { side, on: false });
+            cx.shell.media(session.id(), MediaOrder::StopPrompt { side });
+        }
         self.join(session, *transfer, leg, cx)
     }
 
@@ -90,9 +95,10 @@ impl Switch {
 
     /// The deadline of a transfer that rings.
     pub(in crate::call) fn check_transfer(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        match session.transfer.as_ref().is_some_and(|transfer| cx.now >= transfer.deadline) {
-            true => self.transfer_failed(session, 480, cx),
-            false => self.give_up_silent(session, cx),
+        match &session.transfer {
+            Some(transfer) if cx.now >= transfer.deadline && transfer.led.is_some() => self.led_timeout(session, cx),
+            Some(transfer) if cx.now >= transfer.deadline => self.transfer_failed(session, 480, cx),
+            Some(_) | None => self.give_up_silent(session, cx),
         }
     }
 }
