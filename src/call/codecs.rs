@@ -6,7 +6,8 @@ use crate::base::{Rate, Side};
 use crate::directory::{AudioCodec, OnRecordingFailure, Settings};
 use crate::policy::{Facts, decide};
 use crate::sdp::{
-    Audio, Codec, Description, Events, Format, SdpError, Security, answerable, offer_formats_from, offer_with_foreign,
+    Audio, Codec, Description, Events, Format, Local, SdpError, Security, answerable, offer_formats_from,
+    offer_with_foreign,
 };
 
 /// The company's codecs, in its order; all that we have where it names none.
@@ -60,11 +61,32 @@ pub fn offer_upon(far: &Audio, settings: &Settings, facts: &Facts) -> (Vec<Forma
         true => offer_with_foreign(far, &ours),
         false => offer_formats_from(far, &ours),
     };
+    in_the_companys_order(&mut formats, &ours, settings);
+    (formats, events)
+}
+
+/// What a device is offered that took nothing of `said`: the company's other codecs behind it,
+/// which are transcoded. `None` where there are none, or where the other party speaks only what
+/// cannot be decoded.
+pub fn offer_more(said: &Local, settings: &Settings) -> Option<Local> {
+    let decoded = |format: &Format| !matches!(coding_of(&format.codec), Coding::Foreign { .. } | Coding::Noise);
+    if !said.formats.iter().any(decoded) {
+        return None;
+    }
+    let ours = ours(settings);
+    let missing = ours.iter().filter(|our| !our.is_noise() && said.formats.iter().all(|it| it.codec != our.codec));
+    let missing: Vec<Format> = missing.cloned().collect();
+    let mut more = said.with_more(&missing);
+    in_the_companys_order(&mut more.formats, &ours, settings);
+    (!missing.is_empty()).then_some(more)
+}
+
+/// Where the company has an order of its own.
+fn in_the_companys_order(formats: &mut [Format], ours: &[Format], settings: &Settings) {
     if !settings.codecs.is_empty() {
         let place = |format: &Format| ours.iter().position(|our| our.codec == format.codec);
         formats.sort_by_key(|format| place(format).unwrap_or(usize::MAX));
     }
-    (formats, events)
 }
 
 /// What is offered where nobody has said anything yet: what every phone has, or the company's.

@@ -4,22 +4,26 @@
 //! them over TLS only. A phone that offers them over UDP or TCP is answered as it asks and the
 //! log says so, unless its company allows encrypted calls only: then it is refused.
 
-use super::fork::Branch;
-use super::session::{Phase, Session};
+use super::session::Session;
 use super::setup::{Way, session_id};
-use super::switch::{Cx, Dice, Purpose, Switch};
+use super::switch::{Cx, Dice};
+use super::trunks::OnTrunk;
 use crate::directory::Settings;
 use crate::sdp::{Encryption, OfferAnswer, Security};
-use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Request, Response};
 use crate::sip::uri::Scheme;
 use crate::sip::{Peer, Transport};
 
 const NOT_OVER_TLS: &str = "Only encrypted calls are allowed here, and their keys must come over TLS";
 
+/// Whether a leg has to be encrypted: the company demands it of all, or the trunk of its own.
+pub(super) fn demanded(settings: &Settings, line: Option<OnTrunk>) -> bool {
+    settings.only_encrypted || line.is_some_and(|line| line.only_encrypted)
+}
+
 /// The exchange of a new leg.
-pub(super) fn exchange(settings: &Settings, peer: &Peer, cx: &mut Cx<'_>) -> OfferAnswer {
-    let encryption = match (settings.only_encrypted, peer.transport) {
+pub(super) fn exchange(only_encrypted: bool, peer: &Peer, cx: &mut Cx<'_>) -> OfferAnswer {
+    let encryption = match (only_encrypted, peer.transport) {
         (true, _) => Encryption::Required,
         (false, Transport::Tls) => Encryption::Offered,
         (false, Transport::Udp | Transport::Tcp) => Encryption::Accepted,
@@ -31,8 +35,8 @@ pub(super) fn exchange(settings: &Settings, peer: &Peer, cx: &mut Cx<'_>) -> Off
 /// # Errors
 /// With 488 where only encrypted calls are allowed and the caller's keys would not be safe; with
 /// 403 where `sips:` asks for TLS all the way (RFC 3261 §26.2.2) and the first hop was none.
-pub(super) fn admit_caller(settings: &Settings, request: &Request, peer: &Peer) -> Result<(), Box<Response>> {
-    match (peer.transport == Transport::Tls, settings.only_encrypted, request.uri.scheme == Scheme::Sips) {
+pub(super) fn admit_caller(only_encrypted: bool, request: &Request, peer: &Peer) -> Result<(), Box<Response>> {
+    match (peer.transport == Transport::Tls, only_encrypted, request.uri.scheme == Scheme::Sips) {
         (true, _, _) | (false, false, false) => Ok(()),
         (false, true, _) => Err(Box::new(request.response(488).with_reason(NOT_OVER_TLS))),
         (false, false, true) => Err(Box::new(request.response(403).with_reason("A sips: address is called over TLS"))),
@@ -40,28 +44,28 @@ pub(super) fn admit_caller(settings: &Settings, request: &Request, peer: &Peer) 
 }
 
 /// The ways over which the call may go on: over TLS only where only encrypted calls are allowed,
-/// and where `sips:` is called.
+/// by the company or the trunk, and where `sips:` is called.
 ///
 /// # Errors
 /// With 488 or 480 where none is left.
 pub(super) fn safe_ways(settings: &Settings, request: &Request, ways: Vec<Way>) -> Result<Vec<Way>, Box<Response>> {
-    let (status, reason) = match (settings.only_encrypted, request.uri.scheme == Scheme::Sips) {
-        (true, _) => (488, "Only encrypted calls are allowed here, and nothing called is reached over TLS"),
-        (false, true) => (480, "A sips: address was called, and nothing called is reached over TLS"),
-        (false, false) => return Ok(ways),
+    let sips = request.uri.scheme == Scheme::Sips;
+    let safe = |way: &Way| way.peer.transport == Transport::Tls || !(sips || demanded(settings, way.line));
+    let by_trunk = ways.iter().any(|way| demanded(settings, way.line));
+    let ways: Vec<Way> = ways.into_iter().filter_map(|way| only(way, safe)).collect();
+    let (status, reason) = match (ways.is_empty(), settings.only_encrypted || by_trunk, sips) {
+        (true, true, _) => (488, "Only encrypted calls are allowed here, and nothing called is reached over TLS"),
+        (true, false, true) => (480, "A sips: address was called, and nothing called is reached over TLS"),
+        (true, false, false) | (false, _, _) => return Ok(ways),
     };
-    let ways: Vec<Way> = ways.into_iter().filter_map(only_tls).collect();
-    match ways.is_empty() {
-        true => Err(Box::new(request.response(status).with_reason(reason))),
-        false => Ok(ways),
-    }
+    Err(Box::new(request.response(status).with_reason(reason)))
 }
 
-/// The first way over TLS, and behind it the others over TLS.
-fn only_tls(mut way: Way) -> Option<Way> {
+/// The first way that is `safe`, and behind it the others that are.
+fn only(mut way: Way, safe: impl Fn(&Way) -> bool) -> Option<Way> {
     let mut otherwise = std::mem::take(&mut way.otherwise);
     otherwise.push_front(way);
-    otherwise.retain(|way| way.peer.transport == Transport::Tls);
+    otherwise.retain(safe);
     let mut first = otherwise.pop_front()?;
     first.otherwise = otherwise;
     Some(first)
@@ -86,25 +90,5 @@ pub(super) fn warn_of_open_keys(session: &Session) {
             transport = %session.caller.peer.transport,
             "a call's keys came over signalling that is not encrypted: have the phone use TLS"
         );
-    }
-}
-
-impl Switch {
-    /// A device that refused our encrypted offer gets a plain one, where that is allowed.
-    pub(super) fn try_plain(&mut self, session: &Session, tx: ClientTx, cx: &mut Cx<'_>) -> Option<Branch> {
-        let Phase::Ringing(ringing) = &session.phase else { return None };
-        let branch = ringing.branches.iter().find(|branch| branch.tx == tx)?;
-        let mut exchange = branch.exchange.clone();
-        let offer = exchange.offer_plainly()?;
-        let mut invite = branch.request.clone().with_body("application/sdp", offer);
-        let cseq = invite.cseq().ok()?.seq + 1;
-        invite.headers.set("CSeq", format!("{cseq} INVITE"));
-        let policy = branch.timer_policy;
-        let purpose = Purpose::Ring { call: session.id() };
-        let (peer, contact, whom) = (branch.peer, branch.contact.clone(), branch.whom.clone());
-        let mut again = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
-        again.timer_policy = policy;
-        self.goes_over(&mut again, branch.line, branch.otherwise.clone(), branch.tries, cx);
-        Some(again)
     }
 }

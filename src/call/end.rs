@@ -21,7 +21,7 @@ impl Switch {
     ) -> Option<Session> {
         self.endpoint.respond(tx, request.response(200), cx.now);
         if session.transfer.as_ref().is_some_and(|transfer| transfer.side == side) {
-            self.transferor_leaves(&mut session, side, cx);
+            self.transferor_leaves(&mut session, side, true, cx);
             return Some(session);
         }
         let reason = match (side, &session.phase) {
@@ -129,6 +129,9 @@ impl Switch {
     /// Its media goes on for another call.
     pub(super) fn close_record(&mut self, mut session: Session, reason: EndReason, cx: &mut Cx<'_>) {
         for side in Side::BOTH {
+            if session.answered.is_some() {
+                self.remember_dialog(&session, session.leg(side), cx.now);
+            }
             self.forget_dialog(&mut session, side);
             self.settle_invite(&mut session, side);
         }

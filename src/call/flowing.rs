@@ -92,6 +92,7 @@ impl Switch {
         self.answer_caller(session, &Codec::Pcmu, Flow::SendRecv)?;
         self.accept_caller(session, tx, &request, &tag, &Codec::Pcmu, cx);
         self.push_media(session, Side::Caller, cx);
+        cx.shell.media(session.id(), MediaOrder::Watch { side: Side::Caller });
         if let Phase::Ringing(ringing) = &mut session.phase {
             ringing.answered = true;
         }
@@ -188,7 +189,7 @@ impl Switch {
     pub(super) fn flow_played(&mut self, mut session: Session, id: PlayId, cx: &mut Cx<'_>) -> Option<Session> {
         let awaited = match &mut session.phase {
             Phase::Ringing(ringing) => ringing.playing.take_if(|playing| *playing == id).is_some(),
-            Phase::Talking => false,
+            Phase::Talking => return self.led_played(session, id, cx),
         };
         match awaited {
             true => self.flow_event(session, Event::Played, cx),
@@ -196,14 +197,15 @@ impl Switch {
         }
     }
 
-    pub(super) fn flow_key(&mut self, mut session: Session, key: u8, cx: &mut Cx<'_>) -> Option<Session> {
+    pub(super) fn flow_key(&mut self, mut session: Session, side: Side, key: u8, cx: &mut Cx<'_>) -> Option<Session> {
         match &mut session.phase {
-            Phase::Ringing(ringing) if ringing.branches.is_empty() => {
+            Phase::Talking => self.led_key(session, side, key, cx),
+            Phase::Ringing(ringing) if ringing.branches.is_empty() && side == Side::Caller => {
                 ringing.playing = None;
                 cx.shell.media(session.id(), MediaOrder::StopPrompt { side: Side::Caller });
                 self.flow_event(session, Event::Key(key), cx)
             }
-            Phase::Ringing(_) | Phase::Talking => Some(session),
+            Phase::Ringing(_) => Some(session),
         }
     }
 
@@ -215,20 +217,22 @@ impl Switch {
         refused: u16,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
-        let Phase::Ringing(ringing) = &mut session.phase else { return Some(session) };
-        let user = ringing.branches.iter().find(|branch| branch.tx == tx).and_then(|branch| branch.whom.user);
-        let (gone, left): (Vec<_>, Vec<_>) = std::mem::take(&mut ringing.branches)
+        let Some((branches, before)) = session.what_rings() else { return Some(session) };
+        let user = branches.iter().find(|branch| branch.tx == tx).and_then(|branch| branch.whom.user);
+        let (gone, left): (Vec<_>, Vec<_>) = std::mem::take(branches)
             .into_iter()
             .partition(|branch| branch.tx == tx || (refused >= 600 && branch.whom.user == user));
-        ringing.branches = left;
-        let best = ringing.refused.map_or(refused, |before| status::better(before, refused));
-        ringing.refused = Some(best);
-        let over = ringing.branches.is_empty();
+        let over = left.is_empty();
+        *branches = left;
+        let best = before.map_or(refused, |before| status::better(before, refused));
+        *before = Some(best);
         let others: Vec<_> = gone.into_iter().filter(|branch| branch.tx != tx).collect();
         self.cancel_branches(&others, None, cx);
-        match over {
-            true => self.flow_event(session, Event::NotAnswered(Unable::of_status(best)), cx),
-            false => Some(session),
+        let event = Event::NotAnswered(Unable::of_status(best));
+        match (over, &session.phase) {
+            (true, Phase::Ringing(_)) => self.flow_event(session, event, cx),
+            (true, Phase::Talking) => self.led_event(session, event, cx),
+            (false, Phase::Ringing(_) | Phase::Talking) => Some(session),
         }
     }
 

@@ -1,24 +1,29 @@
-//! Answers of the devices that ring: early media, the first 2xx wins, refusals are weighed.
+//! Answers of the devices that ring, for a call or for a transfer: early media, the first 2xx wins,
+//! refusals are weighed.
 
-use super::session::{Phase, Session, Timer};
+use super::reliable::{Held, may_ring};
+use super::session::{Leg, Phase, Session, Timer};
 use super::setup::{Way, Whom};
 use super::status;
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::trunks::OnTrunk;
 use crate::base::{CallId, Side, Time, TrunkId};
 use crate::ledger::EndReason;
-use crate::sdp::{Flow, OfferAnswer};
-use crate::sip::dialog::Dialog;
+use crate::sdp::{Flow, OfferAnswer, SdpError};
+use crate::sip::dialog::{Dialog, DialogError, DialogId};
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
+use crate::sip::reliable::Received;
 use crate::sip::session_timer::{self, Policy};
 use crate::sip::{Peer, uri::Host};
-use crate::trunk::is_challenge;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-/// An INVITE to one device (or trunk) of the called side.
+/// Early dialogs of one INVITE beyond which further ones are not remembered.
+const MOST_FORKS: usize = 16;
+
+/// An INVITE to one device (or trunk) of the called side, or of the target of a transfer.
 #[derive(Clone, Debug)]
 pub struct Branch {
     pub tx: ClientTx,
@@ -30,6 +35,8 @@ pub struct Branch {
     pub timer_policy: Policy,
     /// The last description of a provisional answer: some gateways do not repeat it in the 200.
     pub early: Option<Bytes>,
+    /// Early dialogs: one, or several where a proxy has forked (RFC 3261 §12.1).
+    pub dialogs: Vec<Early>,
     /// Through which trunk, if any.
     pub line: Option<OnTrunk>,
     /// The ways that are left where this one fails through no fault of the called party.
@@ -38,6 +45,46 @@ pub struct Branch {
     pub give_up_at: Option<Time>,
     /// How often a challenge was answered.
     pub tries: u8,
+}
+
+/// A device that has said something, with a tag of its own.
+#[derive(Clone, Debug)]
+pub struct Early {
+    pub dialog: Dialog,
+    pub received: Received,
+    /// The answer that came reliably: what the 200 says does not count any more (RFC 3262 §5).
+    pub answer: Option<Bytes>,
+}
+
+impl Branch {
+    /// A provisional answer with a tag makes a dialog; 100 has none.
+    fn learn_dialog(&mut self, response: &Response) {
+        let Ok(dialog) = Dialog::uac(&self.request, response) else { return };
+        if self.dialogs.len() < MOST_FORKS && !self.has_dialog(&dialog.id()) {
+            self.dialogs.push(Early { dialog, received: Received::default(), answer: None });
+        }
+    }
+
+    pub fn has_dialog(&self, id: &DialogId) -> bool {
+        self.dialogs.iter().any(|early| early.dialog.id() == *id)
+    }
+
+    /// The early dialog that a response belongs to.
+    pub fn early_dialog(&mut self, response: &Response) -> Option<&mut Early> {
+        let tag = response.to_tag()?;
+        self.dialogs.iter_mut().find(|early| early.dialog.remote_tag == tag)
+    }
+
+    /// The dialog that a 2xx confirms: its requests count on from those of the early one.
+    pub fn dialog_of(&mut self, response: &Response) -> Result<Dialog, DialogError> {
+        match self.early_dialog(response) {
+            Some(early) => {
+                let mut dialog = early.dialog.clone();
+                dialog.confirm(response).map(|()| dialog)
+            }
+            None => Dialog::uac(&self.request, response),
+        }
+    }
 }
 
 impl Switch {
@@ -76,7 +123,6 @@ impl Switch {
                     this.on_change_response(session, side, tx, &response, cx)
                 });
             }
-            Purpose::Target { call } => self.on_target_response(call, tx, &sent, response, peer, cx),
             Purpose::Notify { call, dialog } => {
                 self.on_notify_answered(call, &dialog, response.status, cx);
             }
@@ -86,7 +132,7 @@ impl Switch {
             Purpose::Leave { ref registration, ref login } => {
                 self.on_leave(registration.as_ref().clone(), login.clone(), &sent, Some(&response), cx);
             }
-            Purpose::Farewell => {}
+            Purpose::Acknowledge { .. } | Purpose::Farewell => {}
         }
     }
 
@@ -102,9 +148,6 @@ impl Switch {
                     this.on_change_response(session, side, tx, &failure, cx)
                 });
             }
-            Purpose::Target { call } => {
-                self.with_session(call, cx, |this, session, cx| this.target_failed(session, tx, status, None, cx));
-            }
             Purpose::Notify { call, dialog } => self.on_notify_answered(call, &dialog, status, cx),
             Purpose::Inform { call } => self.on_inform_response(call, status, cx),
             Purpose::KeepAlive { trunk, target } => self.on_keep_alive(trunk, target, None, cx),
@@ -112,7 +155,7 @@ impl Switch {
             Purpose::Leave { ref registration, ref login } => {
                 self.on_leave(registration.as_ref().clone(), login.clone(), &sent, None, cx);
             }
-            Purpose::Farewell => {}
+            Purpose::Acknowledge { .. } | Purpose::Farewell => {}
         }
     }
 
@@ -133,6 +176,7 @@ impl Switch {
         }
     }
 
+    /// Whom it rings for, the session knows: a call that is up rings for a transfer.
     fn on_ring_response(
         &mut self,
         call: CallId,
@@ -142,7 +186,7 @@ impl Switch {
         peer: Peer,
         cx: &mut Cx<'_>,
     ) {
-        let rings = self.sessions.get(&call).is_some_and(|session| session.rings_at(tx).is_some());
+        let rings = self.sessions.get(&call).is_some_and(|session| session.branch(tx).is_some());
         if !rings {
             if response.is_success() {
                 self.hang_up_orphan(tx, sent, &response, cx);
@@ -151,35 +195,29 @@ impl Switch {
         }
         self.with_session(call, cx, |this, session, cx| {
             if response.is_provisional() {
-                return this.branch_rings(session, tx, &response, cx);
+                return this.branch_speaks(session, tx, &response, cx);
             }
             if response.is_success() {
-                return this.branch_answers(session, tx, &response, peer, cx);
+                return match &session.phase {
+                    Phase::Ringing(ringing) if ringing.held.is_some() => {
+                        this.hang_up_orphan(tx, sent, &response, cx);
+                        Some(session)
+                    }
+                    Phase::Ringing(_) => this.branch_answers(session, tx, &response, peer, cx),
+                    Phase::Talking => this.target_answers(session, tx, &response, peer, cx),
+                };
             }
-            if response.status == 422
-                && let Some(again) = this.try_longer_timer(&session, tx, &response, cx)
-            {
-                return Some(with_branch_replaced(session, tx, again));
+            match this.try_again(&session, tx, &response, cx) {
+                Some(again) => Some(session.with_branch_replaced(tx, again)),
+                None => this.branch_failed(session, tx, response.status, Some(&response), cx),
             }
-            // "Not acceptable here", as a phone says that does not encrypt.
-            if matches!(response.status, 415 | 488 | 606)
-                && let Some(again) = this.try_plain(&session, tx, cx)
-            {
-                return Some(with_branch_replaced(session, tx, again));
-            }
-            let branch = session.rings_at(tx).filter(|_| is_challenge(response.status)).cloned();
-            if let Some(branch) = branch
-                && let Some(again) = this.prove_branch(&branch, Purpose::Ring { call }, &response, cx)
-            {
-                return Some(with_branch_replaced(session, tx, again));
-            }
-            this.branch_failed(session, tx, response.status, Some(&response), cx)
         });
     }
 
     /// A 2xx that nobody waits for (forked, or too late for the CANCEL): acknowledged and ended.
     pub(super) fn hang_up_orphan(&mut self, tx: ClientTx, sent: &Sent, response: &Response, cx: &mut Cx<'_>) {
         let Ok(mut dialog) = Dialog::uac(&sent.request, response) else { return };
+        dialog.local_seq = dialog.local_seq.max(sent.last_seq);
         let peer = hop(&sent.peer, &dialog, sent.trunk);
         let cseq = sent.request.cseq().map_or(1, |cseq| cseq.seq);
         self.endpoint.ack(tx, dialog.ack(cseq, &sent.contact), peer, cx.now, &mut Dice(cx.shell));
@@ -188,7 +226,32 @@ impl Switch {
         self.belongs_to(bye, sent.trunk, 0);
     }
 
-    /// A provisional answer: ringing, or early media, is passed on.
+    /// A provisional answer: the branch's silence is not waited for any more.
+    fn branch_speaks(
+        &mut self,
+        mut session: Session,
+        tx: ClientTx,
+        response: &Response,
+        cx: &mut Cx<'_>,
+    ) -> Option<Session> {
+        if let Some(branch) = session.branch_mut(tx) {
+            branch.give_up_at = None;
+            branch.learn_dialog(response);
+        }
+        if !self.acknowledge(&mut session, tx, response, cx) {
+            return Some(session);
+        }
+        match &session.phase {
+            Phase::Ringing(_) if response.status == 100 => Some(session),
+            Phase::Ringing(_) => self.branch_rings(session, tx, response, cx),
+            Phase::Talking => {
+                self.report_progress(&mut session, response.status, cx);
+                Some(session)
+            }
+        }
+    }
+
+    /// Ringing, or early media, is passed on to the caller.
     fn branch_rings(
         &mut self,
         mut session: Session,
@@ -196,33 +259,18 @@ impl Switch {
         response: &Response,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
-        if let Phase::Ringing(ringing) = &mut session.phase
-            && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
-        {
-            branch.give_up_at = None;
-        }
-        if response.status == 100 {
-            return Some(session);
-        }
         session.callee.learn_methods(&response.headers);
         // Who was answered for a prompt hears our ringing.
         if matches!(&session.phase, Phase::Ringing(ringing) if ringing.answered) {
             return Some(session);
         }
-        let early = match &session.phase {
-            Phase::Ringing(ringing) if !response.body.is_empty() => ringing
-                .branches
-                .iter()
-                .find(|branch| branch.tx == tx)
-                .and_then(|branch| branch.exchange.preview_answer(&response.body).ok()),
-            Phase::Ringing(_) | Phase::Talking => None,
-        };
+        let silent = response.body.is_empty() || (session.path.is_some() && session.caller.provisionals.is_some());
+        let early = session.branch_mut(tx).filter(|_| !silent).and_then(|branch| {
+            let negotiated = branch.exchange.preview_answer(&response.body).ok()?;
+            branch.early = Some(response.body.clone());
+            Some(negotiated)
+        });
         if let Some(negotiated) = early {
-            if let Phase::Ringing(ringing) = &mut session.phase
-                && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
-            {
-                branch.early = Some(response.body.clone());
-            }
             let spoken = negotiated.send.codec.clone();
             session.callee.media = Some(negotiated);
             // What it does for good, it says in its 2xx: the caller is told then where it differs.
@@ -235,11 +283,15 @@ impl Switch {
                 }
             }
         }
-        self.tell_caller_ringing(&session, response.status, cx);
+        self.tell_caller_ringing(&mut session, response.status, cx);
         Some(session)
     }
 
-    fn tell_caller_ringing(&mut self, session: &Session, status: u16, cx: &mut Cx<'_>) {
+    fn tell_caller_ringing(&mut self, session: &mut Session, status: u16, cx: &mut Cx<'_>) {
+        if !may_ring(session) {
+            return;
+        }
+        let described = self.described_early(session);
         let Phase::Ringing(ringing) = &session.phase else { return };
         let status = if matches!(status, 180..=183) { status } else { 183 };
         let mut response = ringing
@@ -247,14 +299,15 @@ impl Switch {
             .response(status)
             .with_to_tag(&ringing.local_tag)
             .with_header("Contact", session.caller.contact.clone());
-        if let Some(body) = session.caller.exchange.said().filter(|_| ringing.answered_early) {
-            response = response.with_body("application/sdp", body.clone());
+        if let Some(body) = described {
+            response = response.with_body("application/sdp", body);
         }
-        self.endpoint.respond(ringing.tx, response, cx.now);
+        let tx = ringing.tx;
+        self.say_provisional(session, tx, response, cx);
     }
 
     /// A device has answered. It is the first one: the others are cancelled.
-    fn branch_answers(
+    pub(super) fn branch_answers(
         &mut self,
         mut session: Session,
         tx: ClientTx,
@@ -262,39 +315,24 @@ impl Switch {
         peer: Peer,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
+        if session.caller.awaits_prack() {
+            self.hold_answer(&mut session, Held { tx, response: response.clone(), peer }, cx);
+            return Some(session);
+        }
         let Phase::Ringing(mut ringing) = std::mem::replace(&mut session.phase, Phase::Talking) else {
             return Some(session);
         };
         let Some(at) = ringing.branches.iter().position(|branch| branch.tx == tx) else { return Some(session) };
         let mut branch = ringing.branches.remove(at);
-        let Ok(dialog) = Dialog::uac(&branch.request, response) else {
+        let Ok(dialog) = branch.dialog_of(response) else {
             session.phase = Phase::Ringing(ringing);
             return self.branch_refused(session, tx, 502, cx);
         };
         let call = session.id();
         self.flow_answered(&mut session, &branch.whom, cx);
-        let leg = &mut session.callee;
-        leg.peer = Peer { connection: peer.connection, ..branch.peer };
-        leg.contact.clone_from(&branch.contact);
-        leg.trunk = branch.line.map(|line| line.trunk);
-        leg.learn_methods(&response.headers);
-        leg.timer = Some(Timer::start(session_timer::negotiate_uac(response, &branch.timer_policy), cx.now));
-        let cseq = branch.request.cseq().map_or(1, |cseq| cseq.seq);
-        let to = hop(&leg.peer, &dialog, leg.trunk);
-        self.endpoint.ack(tx, dialog.ack(cseq, &leg.contact), to, cx.now, &mut Dice(cx.shell));
-        let body = match &branch.early {
-            Some(early) if response.body.is_empty() => early,
-            Some(_) | None => &response.body,
-        };
-        let answered = branch.exchange.receive_answer(body);
-        leg.exchange = branch.exchange;
         self.dialogs.insert(dialog.id(), (call, Side::Callee));
-        leg.dialog = Some(dialog);
-        match answered {
-            Ok(negotiated) => {
-                leg.media = Some(negotiated);
-                self.connect(session, *ringing, cx)
-            }
+        match self.settle_branch(&mut session.callee, branch, tx, dialog, response, peer, cx) {
+            Ok(()) => self.connect(session, *ringing, cx),
             Err(error) => {
                 // It answered without a usable description: the dialog stands and must be ended.
                 self.say_bye(&mut session, Side::Callee, cx);
@@ -306,7 +344,43 @@ impl Switch {
         }
     }
 
-    /// A device refused or cannot be reached. When it was the last one, the caller is told.
+    /// The leg of a device that has answered, and the ACK. Its dialog stands also where its answer
+    /// is of no use.
+    #[allow(clippy::too_many_arguments, reason = "two call sites; each is a part of the answer")]
+    pub(super) fn settle_branch(
+        &mut self,
+        leg: &mut Leg,
+        mut branch: Branch,
+        tx: ClientTx,
+        dialog: Dialog,
+        response: &Response,
+        peer: Peer,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), SdpError> {
+        let certain = branch.early_dialog(response).and_then(|early| early.answer.clone());
+        let Branch { request, contact, mut exchange, timer_policy, early, line, .. } = branch;
+        leg.peer = Peer { connection: peer.connection, ..branch.peer };
+        leg.contact = contact;
+        leg.trunk = line.map(|line| line.trunk);
+        leg.learn_methods(&response.headers);
+        leg.timer = Some(Timer::start(session_timer::negotiate_uac(response, &timer_policy), cx.now));
+        let cseq = request.cseq().map_or(1, |cseq| cseq.seq);
+        let to = hop(&leg.peer, &dialog, leg.trunk);
+        self.endpoint.ack(tx, dialog.ack(cseq, &leg.contact), to, cx.now, &mut Dice(cx.shell));
+        leg.dialog = Some(dialog);
+        let body = match (&certain, &early) {
+            (Some(certain), _) => certain,
+            (None, Some(early)) if response.body.is_empty() => early,
+            (None, Some(_) | None) => &response.body,
+        };
+        let answered = exchange.receive_answer(body);
+        leg.exchange = exchange;
+        leg.media = Some(answered?);
+        Ok(())
+    }
+
+    /// A device refused or cannot be reached. When it was the last one, the caller is told, or the
+    /// transfer has failed.
     pub(super) fn branch_refused(
         &mut self,
         mut session: Session,
@@ -314,45 +388,19 @@ impl Switch {
         refused: u16,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
-        if session.path.is_some() {
+        if session.is_led() {
             return self.flow_refused(session, tx, refused, cx);
         }
-        let Phase::Ringing(ringing) = &mut session.phase else { return Some(session) };
-        ringing.branches.retain(|branch| branch.tx != tx);
-        let best = ringing.refused.map_or(refused, |before| status::better(before, refused));
-        ringing.refused = Some(best);
+        let Some((branches, before)) = session.what_rings() else { return Some(session) };
+        branches.retain(|branch| branch.tx != tx);
+        let best = before.map_or(refused, |before| status::better(before, refused));
+        *before = Some(best);
         // A 6xx speaks for the user, not for the device (RFC 3261 §21.6).
-        match ringing.branches.is_empty() || refused >= 600 {
-            true => self.refuse(session, best, EndReason::Rejected { status: best }, cx),
-            false => Some(session),
+        match (branches.is_empty() || refused >= 600, &session.phase) {
+            (true, Phase::Ringing(_)) => self.refuse(session, best, EndReason::Rejected { status: best }, cx),
+            (true, Phase::Talking) => self.transfer_failed(session, best, cx),
+            (false, Phase::Ringing(_) | Phase::Talking) => Some(session),
         }
-    }
-
-    /// 422: the same INVITE again with the interval that the far side asks for (RFC 4028 §7.4).
-    fn try_longer_timer(
-        &mut self,
-        session: &Session,
-        tx: ClientTx,
-        response: &Response,
-        cx: &mut Cx<'_>,
-    ) -> Option<Branch> {
-        let Phase::Ringing(ringing) = &session.phase else { return None };
-        let branch = ringing.branches.iter().find(|branch| branch.tx == tx)?;
-        if branch.timer_policy != self.config.session_timer {
-            return None;
-        }
-        let policy = session_timer::after_422(response, &branch.timer_policy)?;
-        let mut invite = branch.request.clone();
-        let cseq = invite.cseq().ok()?.seq + 1;
-        invite.headers.set("CSeq", format!("{cseq} INVITE"));
-        session_timer::offer(&mut invite.headers, &policy);
-        let (peer, contact) = (branch.peer, branch.contact.clone());
-        let (exchange, whom) = (branch.exchange.clone(), branch.whom.clone());
-        let purpose = Purpose::Ring { call: session.id() };
-        let mut again = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
-        again.timer_policy = policy;
-        self.goes_over(&mut again, branch.line, branch.otherwise.clone(), branch.tries, cx);
-        Some(again)
     }
 
     /// `reason`: the value of the Reason header (RFC 3326).
@@ -372,7 +420,7 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> ClientTx {
         let tx = self.endpoint.request(request.clone(), peer, cx.now, &mut Dice(cx.shell));
-        self.sent.insert(tx, Sent { purpose, request, peer, contact, trunk: None, tries: 0 });
+        self.sent.insert(tx, Sent::new(purpose, request, peer, contact));
         tx
     }
 
@@ -388,12 +436,54 @@ impl Switch {
 }
 
 impl Session {
-    /// The branch of the called side that an INVITE of ours belongs to.
-    fn rings_at(&self, tx: ClientTx) -> Option<&Branch> {
-        match &self.phase {
-            Phase::Ringing(ringing) => ringing.branches.iter().find(|branch| branch.tx == tx),
-            Phase::Talking => None,
+    /// What rings: for the caller, or for a transfer.
+    pub(super) fn branches(&self) -> &[Branch] {
+        match (&self.phase, &self.transfer) {
+            (Phase::Ringing(ringing), _) => &ringing.branches,
+            (Phase::Talking, Some(transfer)) => &transfer.branches,
+            (Phase::Talking, None) => &[],
         }
+    }
+
+    pub(super) fn branches_mut(&mut self) -> &mut [Branch] {
+        match (&mut self.phase, &mut self.transfer) {
+            (Phase::Ringing(ringing), _) => &mut ringing.branches,
+            (Phase::Talking, Some(transfer)) => &mut transfer.branches,
+            (Phase::Talking, None) => &mut [],
+        }
+    }
+
+    /// The branches, and the most telling refusal of those that are gone.
+    pub(super) fn what_rings(&mut self) -> Option<(&mut Vec<Branch>, &mut Option<u16>)> {
+        match (&mut self.phase, &mut self.transfer) {
+            (Phase::Ringing(ringing), _) => Some((&mut ringing.branches, &mut ringing.refused)),
+            (Phase::Talking, Some(transfer)) => Some((&mut transfer.branches, &mut transfer.refused)),
+            (Phase::Talking, None) => None,
+        }
+    }
+
+    /// A path says what comes after what rings now.
+    fn is_led(&mut self) -> bool {
+        match &self.phase {
+            Phase::Ringing(_) => self.path.is_some(),
+            Phase::Talking => self.led().is_some(),
+        }
+    }
+
+    /// The branch that an INVITE of ours belongs to.
+    pub(super) fn branch(&self, tx: ClientTx) -> Option<&Branch> {
+        self.branches().iter().find(|branch| branch.tx == tx)
+    }
+
+    pub(super) fn branch_mut(&mut self, tx: ClientTx) -> Option<&mut Branch> {
+        self.branches_mut().iter_mut().find(|branch| branch.tx == tx)
+    }
+
+    pub(super) fn with_branch_replaced(mut self, tx: ClientTx, again: Branch) -> Self {
+        if let Some(branch) = self.branch_mut(tx) {
+            *branch = again;
+        }
+        self
     }
 }
 
@@ -408,13 +498,4 @@ pub(super) fn hop(peer: &Peer, dialog: &Dialog, trunk: Option<TrunkId>) -> Peer 
         }
         (true | false, Host::Ip(_) | Host::Name(_)) => *peer,
     }
-}
-
-pub(super) fn with_branch_replaced(mut session: Session, tx: ClientTx, again: Branch) -> Session {
-    if let Phase::Ringing(ringing) = &mut session.phase
-        && let Some(branch) = ringing.branches.iter_mut().find(|branch| branch.tx == tx)
-    {
-        *branch = again;
-    }
-    session
 }

@@ -8,6 +8,7 @@
 //! [`Switch`] is pure: the clock, randomness, ports, media workers and storage are behind
 //! [`Shell`], which comes as an argument.
 
+mod again;
 mod auth;
 mod codecs;
 mod encryption;
@@ -20,6 +21,7 @@ mod lockout;
 mod modify;
 mod path;
 mod prompts;
+mod reliable;
 mod route;
 mod session;
 mod setup;
@@ -75,7 +77,11 @@ pub enum MediaOrder {
         side: Side,
         on: bool,
     },
-    /// What is said when the call is recorded; before the answer.
+    /// This party was answered before the others: it is expected to be heard from now on.
+    Watch {
+        side: Side,
+    },
+    /// What is said when the call is recorded; before the answer, and again before a party joins.
     SetNotice(Notice),
     /// Another party is on this leg: where the call is recorded it hears the notice.
     TellAgain {

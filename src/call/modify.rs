@@ -58,6 +58,7 @@ impl Switch {
                 Method::Invite | Method::Update => this.on_change(session, side, tx, request, cx),
                 Method::Info => this.on_info(session, side, tx, &request, cx),
                 Method::Refer => this.on_refer(session, side, tx, &request, cx),
+                Method::Prack => this.on_prack(session, side, tx, &request, cx),
                 Method::Options => {
                     this.endpoint.respond(
                         tx,
@@ -69,7 +70,6 @@ impl Switch {
                 Method::Ack
                 | Method::Cancel
                 | Method::Register
-                | Method::Prack
                 | Method::Notify
                 | Method::Subscribe
                 | Method::Message
@@ -142,7 +142,7 @@ impl Switch {
 
     /// Glare (RFC 3261 §14.2, RFC 3311 §5.2), a call that still rings, the session timer.
     fn may_change(&self, session: &mut Session, side: Side, request: &Request, now: Time) -> Result<(), Box<Response>> {
-        let ringing = matches!(session.phase, Phase::Ringing(_));
+        let ringing = session.is_unanswered();
         let leg = session.leg_mut(side);
         if ringing || leg.ours.is_some() || leg.exchange.pending() == Pending::Ours {
             return Err(Box::new(request.response(491)));
@@ -461,7 +461,7 @@ impl Switch {
 
     /// Refreshes that are due, sessions that were not refreshed.
     pub(super) fn check_session_timers(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        if matches!(session.phase, Phase::Ringing(_)) {
+        if session.is_unanswered() {
             return Some(session);
         }
         for side in Side::BOTH {
@@ -508,6 +508,13 @@ impl Switch {
         let trunk = leg.trunk;
         let tx = self.send(request, peer, contact, Purpose::Inform { call }, cx);
         self.belongs_to(tx, trunk, 0);
+    }
+}
+
+impl Session {
+    /// Nobody was answered yet, not even the caller for a prompt.
+    fn is_unanswered(&self) -> bool {
+        matches!(&self.phase, Phase::Ringing(ringing) if !ringing.answered)
     }
 }
 

@@ -4,7 +4,7 @@ use super::MediaOrder;
 use super::session::Session;
 use super::switch::{Cx, Switch};
 use crate::audio::prompt::{BuiltIn, Pcm};
-use crate::base::{CompanyId, Direction, Side, Span};
+use crate::base::{CompanyId, Side, Span};
 use crate::directory::{Directory, NoticeTo};
 use crate::media::{Notice, Prompt, Times};
 
@@ -25,7 +25,7 @@ impl Switch {
     }
 
     /// What the parties of a call are told where it is recorded: as the number says, else the
-    /// company.
+    /// company. The outside is whoever is behind a trunk.
     pub(super) fn notice_of(&self, session: &Session) -> Option<Notice> {
         let record = &session.record;
         // Nothing is said over a call for help.
@@ -35,20 +35,11 @@ impl Switch {
         let number = record.number.and_then(|id| self.directory.number(id)).and_then(|number| number.notice);
         let (name, to, every) = match number.unwrap_or(session.settings.notice) {
             NoticeTo::Off => return None,
-            NoticeTo::Outside => ("recorded", outside(record.direction), None),
+            NoticeTo::Outside => ("recorded", Side::BOTH.map(|side| session.leg(side).trunk.is_some()), None),
             NoticeTo::Both => ("recorded", [true; 2], None),
             NoticeTo::Beep => ("beep", [true; 2], Some(Span::from_secs(u64::from(session.settings.notice_beep_s)))),
         };
         Some(Notice { pcm: prompt(&self.directory, record.company, name), to, every })
-    }
-}
-
-/// Which of caller and callee is not of the company.
-const fn outside(direction: Direction) -> [bool; 2] {
-    match direction {
-        Direction::Inbound => [true, false],
-        Direction::Outbound => [false, true],
-        Direction::Internal => [false, false],
     }
 }
 

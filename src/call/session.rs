@@ -16,6 +16,7 @@ use crate::sip::Peer;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ClientTx, ServerTx};
 use crate::sip::message::{Request, Response};
+use crate::sip::reliable::Provisionals;
 use crate::sip::session_timer::Agreed;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,8 @@ pub struct Leg {
     pub media: Option<Negotiated>,
     /// The last INVITE of theirs that is not answered, or whose 2xx has no ACK yet.
     pub inviting: Option<ServerTx>,
+    /// Our provisional responses, where the far side's INVITE requires reliable ones.
+    pub provisionals: Option<Provisionals>,
 }
 
 /// A running session timer (RFC 4028).
@@ -168,7 +171,10 @@ impl Session {
         match &self.phase {
             Phase::Ringing(ringing) => {
                 let patience = ringing.branches.iter().filter_map(|branch| branch.give_up_at);
-                patience.chain([ringing.deadline]).min()
+                let again = self.caller.provisionals.as_ref().and_then(Provisionals::next_timeout);
+                let timer = self.caller.timer.filter(|_| ringing.answered);
+                let timer = timer.map(|timer| timer.refresh_at.map_or(timer.ends_at, |at| at.min(timer.ends_at)));
+                patience.chain(again).chain(timer).chain([ringing.deadline]).min()
             }
             Phase::Talking => {
                 let timers = [&self.caller, &self.callee].into_iter().filter_map(|leg| leg.timer);
@@ -274,6 +280,11 @@ impl Leg {
             held,
             keys: agreed.keys.clone(),
         })
+    }
+
+    /// A 2xx has to wait: the far side has not acknowledged a description.
+    pub fn awaits_prack(&self) -> bool {
+        self.provisionals.as_ref().is_some_and(Provisionals::holds_description)
     }
 
     /// Name of the codec that the leg speaks, as in SDP.

@@ -2,10 +2,11 @@
 
 use super::auth::Identity;
 use super::codecs::{accepted, can_answer, offer_again, offer_unasked, offer_upon};
-use super::encryption::{admit_caller, contact_for, exchange, safe_ways, warn_of_open_keys};
+use super::encryption::{admit_caller, contact_for, demanded, exchange, safe_ways, warn_of_open_keys};
 use super::fork::Branch;
 use super::identity::{Wish, anonymous, is_loop};
 use super::path::{Event, Path};
+use super::reliable::Held;
 use super::route::{Destination, NoRoute, Target, company_of_called, route_from_trunk, route_from_user, user_part};
 use super::session::{Leg, Phase, Session, Timer};
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
@@ -20,9 +21,12 @@ use crate::sdp::{Codec, Events, Flow, OfferAnswer};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ServerTx;
 use crate::sip::message::{Method, Request, Response};
+use crate::sip::refer::Replaces;
+use crate::sip::reliable::{self, Provisionals};
 use crate::sip::session_timer;
 use crate::sip::uri::{NameAddr, Uri};
 use crate::sip::{Peer, Transport, token};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -43,6 +47,8 @@ pub struct Ringing {
     pub answered: bool,
     /// The prompt whose end the path waits for.
     pub playing: Option<PlayId>,
+    /// A device has answered; the caller has to acknowledge our early answer first.
+    pub held: Option<Box<Held>>,
 }
 
 /// Who is behind a device or trunk that rings.
@@ -57,10 +63,18 @@ const RETRY_AFTER: &str = "5";
 /// Codec preference where the caller left the offer to us.
 /// Why the others stop ringing when one has answered (RFC 3326).
 pub(super) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
-const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
+pub(super) const OUR_EVENTS: Events = Events { pt: 101, clock: 8_000 };
 
 impl Switch {
     pub(super) fn on_invite(&mut self, tx: ServerTx, request: Request, peer: Peer, cx: &mut Cx<'_>) {
+        match Replaces::of_request(&request) {
+            Ok(None) => {}
+            Ok(Some(replaces)) => return self.on_replacing_invite(tx, &request, peer, &replaces, cx),
+            Err(error) => {
+                let response = request.response(error.status()).with_reason(&error.to_string());
+                return self.endpoint.respond(tx, response, cx.now);
+            }
+        }
         let directory = Arc::clone(&self.directory);
         let routed = match self.admit_invite(&request, &peer, &directory, cx) {
             Ok(destination) => destination,
@@ -188,7 +202,9 @@ impl Switch {
             settings.only_encrypted = false;
         }
         self.refuse_unrecordable(request, &settings, &facts)?;
-        admit_caller(&settings, request, &peer)?;
+        let trunk = to.origin.trunk.and_then(|id| directory.trunk(id)).filter(|_| !to.emergency);
+        let only_encrypted = settings.only_encrypted || trunk.is_some_and(|trunk| trunk.settings.only_encrypted);
+        admit_caller(only_encrypted, request, &peer)?;
         let ways = match to.target {
             // The path finds its own.
             Target::Path(_) => Vec::new(),
@@ -196,7 +212,7 @@ impl Switch {
                 safe_ways(&settings, request, self.ways_to(&to, directory, request, cx)?)?
             }
         };
-        let mut caller_exchange = exchange(&settings, &peer, cx);
+        let mut caller_exchange = exchange(only_encrypted, &peer, cx);
         if !request.body.is_empty() {
             let offer = caller_exchange
                 .receive_offer(&request.body)
@@ -217,6 +233,10 @@ impl Switch {
         caller.learn_methods(&request.headers);
         caller.timer = Some(Timer::start(timer, cx.now));
         caller.inviting = Some(tx);
+        if Provisionals::are_required(request) {
+            let t1 = self.config.endpoint.timers.t1;
+            caller.provisionals = Some(Provisionals::new(request, cx.shell.u32(), t1));
+        }
         self.dialogs.insert(dialog.id(), (call, Side::Caller));
         caller.dialog = Some(dialog);
         let callee_user = match &to.target {
@@ -330,6 +350,7 @@ impl Switch {
             theirs: None,
             media: None,
             inviting: None,
+            provisionals: None,
         }
     }
 
@@ -426,6 +447,7 @@ impl Switch {
             answered_early: false,
             answered: false,
             playing: None,
+            held: None,
         }));
         let branches = self.invite_ways(&session, ways, cx);
         self.endpoint.respond(tx, request.response(100), cx.now);
@@ -453,7 +475,7 @@ impl Switch {
         let forwards = ringing.request.max_forwards().unwrap_or(70).saturating_sub(1);
         let mut branches = Vec::new();
         for (way, whom) in ways {
-            let mut exchange = exchange(&session.settings, &way.peer, cx);
+            let mut exchange = exchange(demanded(&session.settings, way.line), &way.peer, cx);
             let local = session.callee.local(formats.clone(), events, Flow::SendRecv, ptime);
             let Ok(offer) = exchange.offer(local) else { continue };
             let contact = contact_for(&way.uri.scheme, self.contact_on(&way.peer));
@@ -470,6 +492,7 @@ impl Switch {
                 invite.headers.push(name, value.clone());
             }
             session_timer::offer(&mut invite.headers, &self.config.session_timer);
+            invite.headers.push("Supported", reliable::OPTION);
             let invite = invite.with_body("application/sdp", offer);
             let purpose = Purpose::Ring { call: session.id() };
             let mut branch = self.send_branch(purpose, invite, way.peer, contact, exchange, whom, cx);
@@ -491,8 +514,7 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Branch {
         let tx = self.endpoint.request(invite.clone(), peer, cx.now, &mut Dice(cx.shell));
-        let sent = Sent { purpose, request: invite.clone(), peer, contact: contact.clone(), trunk: None, tries: 0 };
-        self.sent.insert(tx, sent);
+        self.sent.insert(tx, Sent::new(purpose, invite.clone(), peer, contact.clone()));
         Branch {
             tx,
             request: invite,
@@ -502,6 +524,7 @@ impl Switch {
             whom,
             timer_policy: self.config.session_timer,
             early: None,
+            dialogs: Vec::new(),
             line: None,
             otherwise: VecDeque::new(),
             give_up_at: None,
@@ -568,6 +591,10 @@ impl Switch {
         }
         cx.shell.media(session.id(), MediaOrder::Connect);
         cx.shell.save(&session.record);
+        if heard {
+            // It may have held while it waited.
+            self.settle_directions(&mut session, Side::Caller, cx);
+        }
         match session.recording_failed && session.settings.on_recording_failure == OnRecordingFailure::Hangup {
             true => self.end(session, EndReason::RecordingFailed, None, cx),
             false => Some(session),
@@ -584,28 +611,47 @@ impl Switch {
         spoken: &Codec,
         cx: &mut Cx<'_>,
     ) {
-        let body = match request.body.is_empty() {
-            true => {
+        let described = session.caller.provisionals.as_ref().is_some_and(Provisionals::has_described);
+        let body = match (described, request.body.is_empty()) {
+            // The 18x that the caller acknowledged had it.
+            (true, _) => None,
+            (false, true) => {
                 let formats = offer_again(&session.caller, &session.settings, spoken);
                 let local = session.caller.local(formats, Some(OUR_EVENTS), flow_of_callee(session), None);
                 session.caller.theirs = Some(super::session::Theirs::OfferedInAnswer);
                 session.caller.exchange.offer(local).ok()
             }
-            false => session.caller.exchange.said().cloned(),
+            (false, false) => session.caller.exchange.said().cloned(),
         };
+        self.accept_on(&mut session.caller, tx, request, local_tag, body, cx);
+    }
+
+    /// The 200 to the INVITE that a leg began with.
+    pub(super) fn accept_on(
+        &mut self,
+        leg: &mut Leg,
+        tx: ServerTx,
+        request: &Request,
+        local_tag: &str,
+        body: Option<Bytes>,
+        cx: &mut Cx<'_>,
+    ) {
         let mut response = request
             .response(200)
             .with_to_tag(local_tag)
-            .with_header("Contact", session.caller.contact.clone())
+            .with_header("Contact", leg.contact.clone())
             .with_header("Allow", self.endpoint.capabilities().allow())
             .with_header("Supported", self.endpoint.capabilities().supported());
-        if let Some(timer) = &mut session.caller.timer {
+        if let Some(timer) = &mut leg.timer {
             // It runs from the 2xx (RFC 4028 §9), not from the INVITE.
             *timer = Timer::start(timer.agreed, cx.now);
             response = timer.announce(response);
         }
         if let Some(body) = body {
             response = response.with_body("application/sdp", body);
+        }
+        if let Some(provisionals) = &mut leg.provisionals {
+            provisionals.stop();
         }
         self.endpoint.respond(tx, response, cx.now);
     }
@@ -659,6 +705,9 @@ impl Switch {
                 (true, _) => self.say_bye(&mut session, Side::Caller, cx),
             }
             self.cancel_branches(&ringing.branches, None, cx);
+            if let Some(held) = &ringing.held {
+                self.drop_held(held, cx);
+            }
         }
         session.record.outcome = match &reason {
             EndReason::CallerCancelled => Outcome::Cancelled,

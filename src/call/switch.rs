@@ -4,7 +4,7 @@
 use super::auth::Authenticator;
 use super::lockout::{LockView, Locked};
 use super::session::{CallView, Phase, Session};
-use super::transfer::Leavers;
+use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
 use super::{MediaOrder, Note, Shell};
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
@@ -51,16 +51,16 @@ pub struct SwitchConfig {
 /// What a request of ours was for.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
-    /// The INVITE to a device or trunk.
+    /// The INVITE to a device or trunk, of the called side or of the target of a transfer.
     Ring { call: CallId },
     /// A re-INVITE or UPDATE on a leg.
     Change { call: CallId, side: Side },
-    /// The INVITE to the target of a transfer.
-    Target { call: CallId },
     /// NOTIFY: how far a transfer is.
     Notify { call: CallId, dialog: DialogId },
     /// INFO: only its failure may matter.
     Inform { call: CallId },
+    /// PRACK: what it acknowledged is acknowledged.
+    Acknowledge { call: CallId },
     /// BYE: whatever comes of it, the dialog is over.
     Farewell,
     /// OPTIONS to a target of a trunk.
@@ -82,6 +82,14 @@ pub(super) struct Sent {
     pub trunk: Option<TrunkId>,
     /// How often a challenge to it was answered.
     pub tries: u8,
+    /// The highest CSeq of its early dialogs, where PRACK was sent.
+    pub last_seq: u32,
+}
+
+impl Sent {
+    pub fn new(purpose: Purpose, request: Request, peer: Peer, contact: String) -> Self {
+        Sent { purpose, request, peer, contact, trunk: None, tries: 0, last_seq: 0 }
+    }
 }
 
 /// Everything that is up.
@@ -101,6 +109,8 @@ pub struct Switch {
     pub(super) settled: VecDeque<(Time, ClientTx)>,
     /// Parties whose place another took.
     pub(super) leavers: Leavers,
+    /// Users' dialogs that are over.
+    pub(super) ended: Ended,
     wakes: BTreeSet<(Time, CallId)>,
     wake_of: HashMap<CallId, Time>,
     /// When each user's last call ended; the end of time while they talk.
@@ -136,6 +146,7 @@ impl Switch {
             sent: HashMap::new(),
             settled: VecDeque::new(),
             leavers: Leavers::default(),
+            ended: Ended::default(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
             idle: HashMap::new(),
@@ -196,7 +207,7 @@ impl Switch {
     pub fn next_timeout(&self) -> Option<Time> {
         let session = self.wakes.first().map(|(at, _)| *at);
         let settled = self.settled.front().map(|(at, _)| *at);
-        let own = [self.leavers.next_timeout(), self.lines.next_timeout()];
+        let own = [self.leavers.next_timeout(), self.ended.next_timeout(), self.lines.next_timeout()];
         [self.endpoint.next_timeout(), session, settled].into_iter().chain(own).flatten().min()
     }
 
@@ -213,6 +224,7 @@ impl Switch {
             self.sent.remove(&tx);
         }
         self.check_leavers(&mut cx);
+        self.ended.forget_old(now);
         self.trunks_timeout(&mut cx);
         self.registrar.expire(now);
         self.drain(&mut cx);
@@ -240,8 +252,7 @@ impl Switch {
                 Some(session)
             }
             Fact::Played { id, .. } => self.flow_played(session, id, cx),
-            Fact::Key { side: Side::Caller, key } => self.flow_key(session, key, cx),
-            Fact::Key { side: Side::Callee, .. } => Some(session),
+            Fact::Key { side, key } => self.flow_key(session, side, key, cx),
             Fact::Silent { side } => self.end(session, EndReason::MediaSilence { side }, None, cx),
         }
     }
@@ -353,7 +364,7 @@ impl Switch {
     pub fn leftovers(&self) -> [usize; 5] {
         let requests = self.sent.len() + self.incoming.len() + self.settled.len();
         let wakes = self.wakes.len() + self.wake_of.len();
-        let dialogs = self.dialogs.len() + self.leavers.len();
+        let dialogs = self.dialogs.len() + self.leavers.len() + self.ended.len();
         [self.sessions.len(), self.endpoint.transactions(), requests, dialogs, wakes]
     }
 
@@ -521,6 +532,8 @@ impl Switch {
     }
 
     fn session_timeout(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
+        let session = self.check_provisionals(session, cx)?;
+        let session = self.check_session_timers(session, cx)?;
         match &session.phase {
             Phase::Ringing(ringing) if cx.now >= ringing.deadline && session.path.is_some() => {
                 self.flow_timeout(session, cx)
@@ -529,10 +542,7 @@ impl Switch {
                 self.refuse(session, 480, EndReason::RingTimeout, cx)
             }
             Phase::Ringing(_) => self.give_up_silent(session, cx),
-            Phase::Talking => {
-                let session = self.check_session_timers(session, cx)?;
-                self.check_transfer(session, cx)
-            }
+            Phase::Talking => self.check_transfer(session, cx),
         }
     }
 

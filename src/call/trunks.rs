@@ -1,7 +1,7 @@
 //! Trunks while calls go over them: which target is next, challenges, keep-alive, registration.
 
-use super::encryption::exchange;
-use super::fork::{Branch, with_branch_replaced};
+use super::encryption::{demanded, exchange};
+use super::fork::Branch;
 use super::identity::{self, forwarded, towards_trunk};
 use super::route::Destination;
 use super::session::{Phase, Session};
@@ -10,6 +10,7 @@ use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::{Note, Shortage};
 use crate::base::{CallId, Side, Span, Time, TrunkId};
 use crate::directory::{Company, Directory, Login, Trunk, TrunkTarget};
+use crate::sip::dialog::Dialog;
 use crate::sip::digest::{challenges, realms};
 use crate::sip::endpoint::ClientTx;
 use crate::sip::message::{Method, Request, Response};
@@ -32,6 +33,8 @@ pub struct OnTrunk {
     pub patience: Span,
     /// A call for help: neither a limit nor a silence keeps it off a trunk.
     pub urgent: bool,
+    /// The trunk demands encryption.
+    pub only_encrypted: bool,
 }
 
 /// The lines of all trunks.
@@ -375,16 +378,10 @@ impl Switch {
 
     /// Calls on a trunk that are up or ring.
     pub(super) fn calls_on(&self, trunk: TrunkId) -> usize {
+        let over_it = |branch: &Branch| branch.line.is_some_and(|line| line.trunk == trunk);
         let on_it = |session: &&Session| {
-            let rings = match &session.phase {
-                Phase::Ringing(ringing) => {
-                    ringing.branches.iter().any(|branch| branch.line.is_some_and(|line| line.trunk == trunk))
-                }
-                Phase::Talking => session.callee.trunk == Some(trunk),
-            };
-            let over_it = |branch: &Branch| branch.line.is_some_and(|line| line.trunk == trunk);
-            let joins = session.transfer.as_ref().is_some_and(|transfer| transfer.branches.iter().any(over_it));
-            rings || joins || session.caller.trunk == Some(trunk)
+            let called = matches!(session.phase, Phase::Talking) && session.callee.trunk == Some(trunk);
+            called || session.branches().iter().any(over_it) || session.caller.trunk == Some(trunk)
         };
         self.sessions.values().filter(on_it).count()
     }
@@ -464,7 +461,13 @@ impl Switch {
             from,
             to: NameAddr::new(address),
             headers,
-            line: Some(OnTrunk { trunk: trunk.id, target, patience, urgent: to.emergency }),
+            line: Some(OnTrunk {
+                trunk: trunk.id,
+                target,
+                patience,
+                urgent: to.emergency,
+                only_encrypted: trunk.settings.only_encrypted && !to.emergency,
+            }),
             otherwise: VecDeque::new(),
         }
     }
@@ -479,24 +482,19 @@ impl Switch {
         response: Option<&Response>,
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
-        let Phase::Ringing(ringing) = &session.phase else { return Some(session) };
-        let Some(branch) = ringing.branches.iter().find(|branch| branch.tx == tx).cloned() else {
-            return Some(session);
-        };
-        let purpose = Purpose::Ring { call: session.id() };
-        match self.another_way(&session, &branch, purpose, status, response, cx) {
-            Some(next) => Some(with_branch_replaced(session, tx, next)),
+        let Some(branch) = session.branch(tx).cloned() else { return Some(session) };
+        match self.another_way(&session, &branch, status, response, cx) {
+            Some(next) => Some(session.with_branch_replaced(tx, next)),
             None => self.branch_refused(session, tx, status, cx),
         }
     }
 
     /// What came of a branch is noted of its target. Where the fault is the trunk's own, the INVITE
     /// goes out the next way; `None`: there is none, or this is the called party's answer.
-    pub(super) fn another_way(
+    fn another_way(
         &mut self,
         session: &Session,
         branch: &Branch,
-        purpose: Purpose,
         status: u16,
         response: Option<&Response>,
         cx: &mut Cx<'_>,
@@ -509,10 +507,11 @@ impl Switch {
         let way = self.next_usable(branch.otherwise.clone(), cx)?;
         cx.shell.note(&Note::NextTarget { call: session.id(), status });
         // Each way has its own encryption: what was offered over TLS is not offered over UDP.
-        let mut exchange = exchange(&session.settings, &way.peer, cx);
+        let mut exchange = exchange(demanded(&session.settings, way.line), &way.peer, cx);
         let offer = exchange.offer(branch.exchange.open_wish()?.clone()).ok()?;
         let invite = self.along(&way, &branch.request, cx).with_body("application/sdp", offer);
         let contact = self.contact_on(&way.peer);
+        let purpose = Purpose::Ring { call: session.id() };
         let mut next = self.send_branch(purpose, invite, way.peer, contact, exchange, branch.whom.clone(), cx);
         self.goes_over(&mut next, way.line, way.otherwise, 0, cx);
         Some(next)
@@ -558,16 +557,15 @@ impl Switch {
     /// 401 and 407 to an INVITE: the same again with the trunk's login; `None` where that is of no use.
     pub(super) fn prove_branch(
         &mut self,
+        session: &Session,
         branch: &Branch,
-        purpose: Purpose,
         response: &Response,
         cx: &mut Cx<'_>,
     ) -> Option<Branch> {
         let line = branch.line?;
         self.learn_realm(line.trunk, response);
         let again = self.proven(line.trunk, &branch.request, response, branch.tries, cx)?;
-        let (contact, exchange, whom) = (branch.contact.clone(), branch.exchange.clone(), branch.whom.clone());
-        let mut next = self.send_branch(purpose, again, branch.peer, contact, exchange, whom, cx);
+        let mut next = self.send_like(session, branch, again, branch.exchange.clone(), cx);
         next.timer_policy = branch.timer_policy;
         self.goes_over(&mut next, Some(line), branch.otherwise.clone(), branch.tries.saturating_add(1), cx);
         Some(next)
@@ -599,13 +597,11 @@ impl Switch {
         let Some(trunk) = sent.trunk.filter(|_| is_challenge(response.status)) else { return false };
         let place = match &sent.purpose {
             Purpose::Change { call, side } => Some((*call, Some(*side))),
-            Purpose::Inform { call } | Purpose::Notify { call, .. } => Some((*call, None)),
+            Purpose::Inform { call } | Purpose::Notify { call, .. } | Purpose::Acknowledge { call } => {
+                Some((*call, None))
+            }
             Purpose::Farewell => None,
-            Purpose::Ring { .. }
-            | Purpose::Target { .. }
-            | Purpose::KeepAlive { .. }
-            | Purpose::Register { .. }
-            | Purpose::Leave { .. } => {
+            Purpose::Ring { .. } | Purpose::KeepAlive { .. } | Purpose::Register { .. } | Purpose::Leave { .. } => {
                 return false;
             }
         };
@@ -629,23 +625,29 @@ impl Switch {
     /// The request takes the next number of the dialog that it is in: others may have gone out since.
     fn take_cseq(&mut self, call: CallId, request: &mut Request) {
         let Some(session) = self.sessions.get_mut(&call) else { return };
-        let call_id = request.call_id().unwrap_or_default().to_owned();
+        let (call_id, tag) = (request.call_id().unwrap_or_default().to_owned(), request.to_tag().unwrap_or_default());
+        let early = session.branches_mut().iter_mut().flat_map(|branch| &mut branch.dialogs);
+        let early = early.map(|early| &mut early.dialog).find(|it| it.call_id == call_id && it.remote_tag == tag);
+        let mut take = |dialog: &mut Dialog| {
+            dialog.local_seq = dialog.local_seq.saturating_add(1);
+            request.headers.set("CSeq", format!("{} {}", dialog.local_seq, request.method));
+        };
+        if let Some(dialog) = early {
+            return take(dialog);
+        }
         for side in Side::BOTH {
             let dialog = session.leg_mut(side).dialog.as_mut().filter(|dialog| dialog.call_id == call_id);
             if let Some(dialog) = dialog {
-                dialog.local_seq = dialog.local_seq.saturating_add(1);
-                request.headers.set("CSeq", format!("{} {}", dialog.local_seq, request.method));
+                take(dialog);
             }
         }
     }
 
     /// Branches whose target has said nothing for as long as it may.
-    pub(super) fn give_up_silent(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        let mut session = session;
+    pub(super) fn give_up_silent(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
         loop {
-            let Phase::Ringing(ringing) = &mut session.phase else { return Some(session) };
-            let silent = ringing.branches.iter_mut().find(|branch| branch.give_up_at.is_some_and(|at| at <= cx.now));
-            let Some(branch) = silent else { return Some(session) };
+            let silent = |branch: &&mut Branch| branch.give_up_at.is_some_and(|at| at <= cx.now);
+            let Some(branch) = session.branches_mut().iter_mut().find(silent) else { return Some(session) };
             branch.give_up_at = None;
             // Where there is no other way, the one that there is has all the time of the transaction.
             if branch.otherwise.is_empty() {
@@ -654,23 +656,6 @@ impl Switch {
             let tx = branch.tx;
             self.endpoint.cancel(tx, cx.now, &mut Dice(cx.shell));
             session = self.branch_failed(session, tx, 408, None, cx)?;
-        }
-    }
-
-    /// The same for the target of a transfer.
-    pub(super) fn give_up_silent_target(&mut self, session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        let mut session = session;
-        loop {
-            let branches = session.transfer.iter_mut().flat_map(|transfer| &mut transfer.branches);
-            let silent = branches.into_iter().find(|branch| branch.give_up_at.is_some_and(|at| at <= cx.now));
-            let Some(branch) = silent else { return Some(session) };
-            branch.give_up_at = None;
-            if branch.otherwise.is_empty() {
-                continue;
-            }
-            let tx = branch.tx;
-            self.endpoint.cancel(tx, cx.now, &mut Dice(cx.shell));
-            session = self.target_failed(session, tx, 408, None, cx)?;
         }
     }
 

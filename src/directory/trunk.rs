@@ -88,6 +88,10 @@ pub struct TrunkSettings {
     pub register_expires_s: u32,
     /// The domain of our address there; empty: the host of the first target.
     pub domain: String,
+    /// Its legs are encrypted (SRTP, keys over TLS) or refused, whatever the company demands.
+    pub only_encrypted: bool,
+    /// Whether the party behind it may transfer; `None`: as the company says.
+    pub transfer_from_outside: Option<bool>,
 }
 
 impl Default for TrunkSettings {
@@ -101,6 +105,8 @@ impl Default for TrunkSettings {
             register: false,
             register_expires_s: 600,
             domain: String::new(),
+            only_encrypted: false,
+            transfer_from_outside: None,
         }
     }
 }

@@ -255,6 +255,7 @@ impl Bridge {
         let [caller_name, callee_name] = &mut self.cnames;
         *(if side == Side::Caller { caller_name } else { callee_name }) = cname;
         let old = std::mem::replace(self.leg_mut(side), leg);
+        self.notices.another_on(side);
         self.left.push((side, old.stats()));
         for leg in &mut self.legs {
             leg.sender.new_source();
@@ -779,7 +780,7 @@ impl Bridge {
             let connected = self.connected;
             let leg = self.leg_mut(side);
             let expected = leg.media.as_ref().is_some_and(|media| media.receives && !media.held);
-            if connected && expected && !leg.silent && now.since(leg.last_heard) >= timeout {
+            if (connected || leg.watched) && expected && !leg.silent && now.since(leg.last_heard) >= timeout {
                 leg.silent = true;
                 out.fact(Fact::Silent { side });
             }

@@ -124,6 +124,8 @@ pub struct Leg {
     pub player: Option<Player>,
     /// Its keys go to call control and not to the other party.
     pub collects: bool,
+    /// It is expected to be heard though the call is not connected.
+    pub watched: bool,
     pub gate: Gate,
     pub detector: KeyDetector,
     pub presses: Presses,
@@ -169,6 +171,7 @@ impl Leg {
             injector: Injector::default(),
             player: None,
             collects: false,
+            watched: false,
             gate: Gate::new(false),
             detector: KeyDetector::default(),
             presses: Presses::default(),

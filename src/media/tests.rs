@@ -113,7 +113,13 @@ fn lab_config(toggle: bool, permitted: Result<(), Refusal>) -> BridgeConfig {
 }
 
 fn lab(toggle: bool, permitted: Result<(), Refusal>) -> Lab {
-    let config = lab_config(toggle, permitted);
+    let mut lab = unconnected(lab_config(toggle, permitted));
+    lab.bridge.connect(lab.now, &mut lab.out);
+    lab
+}
+
+/// Both legs have media, and nobody has answered.
+fn unconnected(config: BridgeConfig) -> Lab {
     let mut lab = Lab {
         bridge: Bridge::new(config, Time::ZERO),
         out: Captured::default(),
@@ -123,7 +129,6 @@ fn lab(toggle: bool, permitted: Result<(), Refusal>) -> Lab {
     };
     lab.bridge.set_media(Side::Caller, media(Side::Caller, Law::Mu), lab.now, &mut lab.out);
     lab.bridge.set_media(Side::Callee, media(Side::Callee, Law::A), lab.now, &mut lab.out);
-    lab.bridge.connect(lab.now, &mut lab.out);
     lab
 }
 
@@ -413,6 +418,23 @@ fn a_party_that_has_vanished_is_reported_once() {
     }
     let silent: Vec<&Fact> = lab.out.facts.iter().filter(|fact| matches!(fact, Fact::Silent { .. })).collect();
     assert_eq!(silent, [&Fact::Silent { side: Side::Caller }]);
+}
+
+#[test]
+fn a_caller_that_was_answered_for_a_prompt_is_missed_before_the_call_is_connected() {
+    for watched in [false, true] {
+        let mut lab = unconnected(lab_config(true, Ok(())));
+        if watched {
+            lab.bridge.watch(Side::Caller, lab.now);
+        }
+        for _ in 0..70 {
+            lab.now = lab.now + Span::from_secs(1);
+            lab.bridge.every_second(lab.now, 0, &mut lab.out);
+        }
+        let silent: Vec<&Fact> = lab.out.facts.iter().filter(|fact| matches!(fact, Fact::Silent { .. })).collect();
+        let expected = [Fact::Silent { side: Side::Caller }];
+        assert_eq!(silent, expected.iter().take(usize::from(watched)).collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -192,17 +192,26 @@ impl OfferAnswer {
         Ok(negotiated)
     }
 
+    /// Our first offer was refused: another one to make instead, as safe as that. `None` where
+    /// there was none.
+    pub fn offer_instead(&mut self, local: Local) -> Option<Bytes> {
+        let State::OfferSent { .. } = &self.state else { return None };
+        if self.agreed.is_some() {
+            return None;
+        }
+        self.state = State::Idle;
+        self.offer(local).ok()
+    }
+
     /// Our first offer was encrypted and refused: the plain one to make instead. `None` where
     /// encryption is required, or the offer was no such one.
     pub fn offer_plainly(&mut self) -> Option<Bytes> {
-        let State::OfferSent { ours } = &self.state else { return None };
+        let ours = self.open_wish()?.clone();
         if !ours.security.offers() || ours.security.is_required() || self.agreed.is_some() {
             return None;
         }
-        let ours = ours.clone();
-        self.state = State::Idle;
         self.security.set(Encryption::Accepted);
-        self.offer(ours).ok()
+        self.offer_instead(ours)
     }
 
     /// The open offer failed, on whichever side: what was agreed before holds (RFC 3261 §14.1).

@@ -39,6 +39,21 @@ pub struct Local {
 }
 
 impl Local {
+    /// The same with more formats, before the noise and under payload types that are free.
+    #[must_use]
+    pub fn with_more(&self, more: &[Format]) -> Local {
+        let mut formats = self.formats.clone();
+        for format in more {
+            let taken = |pt: u8| {
+                formats.iter().any(|other| other.pt == pt) || self.events.is_some_and(|events| events.pt == pt)
+            };
+            let pt = [format.pt].into_iter().chain(96..=127).find(|pt| !taken(*pt)).unwrap_or(format.pt);
+            formats.push(Format { pt, ..format.clone() });
+        }
+        formats.sort_by_key(Format::is_noise);
+        Local { formats, ..self.clone() }
+    }
+
     /// Events for codecs of another clock than that of `events`, in an offer (RFC 4733 §2.1).
     pub(super) fn wide_events(&self) -> Option<Events> {
         let events = self.events?;

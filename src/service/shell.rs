@@ -314,6 +314,7 @@ impl Shell for ServiceShell {
             | MediaOrder::PlayPrompt { .. }
             | MediaOrder::StopPrompt { .. }
             | MediaOrder::Collect { .. }
+            | MediaOrder::Watch { .. }
             | MediaOrder::SetNotice(_)
             | MediaOrder::TellAgain { .. }
             | MediaOrder::SetCommander { .. } => order,

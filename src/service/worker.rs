@@ -481,6 +481,7 @@ impl Worker {
             MediaOrder::PlayPrompt { side, prompt } => call.bridge.play_prompt(side, prompt, now),
             MediaOrder::StopPrompt { side } => call.bridge.stop_prompt(side),
             MediaOrder::Collect { side, on } => call.bridge.collect_keys(side, on),
+            MediaOrder::Watch { side } => call.bridge.watch(side, now),
             MediaOrder::SetNotice(notice) => call.bridge.set_notice(Some(notice)),
             MediaOrder::TellAgain { side } => call.bridge.tell_again(side, now),
             MediaOrder::SetCommander { side, commander } => call.bridge.set_commander(side, commander),

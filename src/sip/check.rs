@@ -32,10 +32,11 @@ impl Default for Capabilities {
                 Method::Options,
                 Method::Info,
                 Method::Update,
+                Method::Prack,
                 Method::Refer,
             ],
             schemes: vec![Scheme::Sip, Scheme::Sips, Scheme::Tel],
-            option_tags: text(&["timer", "norefersub"]),
+            option_tags: text(&["timer", "norefersub", "replaces", "100rel"]),
             content_types: text(&["application/sdp", "application/dtmf-relay", "application/dtmf"]),
             answer_types: text(&["application/sdp"]),
         }

@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod message;
 pub mod parse;
 pub mod refer;
+pub mod reliable;
 pub mod session_timer;
 pub mod transaction;
 pub mod uri;

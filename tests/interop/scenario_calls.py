@@ -282,6 +282,44 @@ def late_offer(s: Stage) -> None:
     sound.only(heard(alice), "4")
 
 
+def carrier_requires_prack(s: Stage) -> None:
+    """The carrier hears our 180 reliably, and acknowledges it; its own answer is in the 200."""
+    service = s.service()
+    speech = sound.write_rtp_pcap(s.folder / "speech.pcap", sound.CALLER_HZ, 7)
+    alice = s.baresip("201", microphone=s.high)
+    carrier = s.sipp(
+        "prack-caller", OUTSIDE, CARRIER, f"{SERVER}:5060",
+        keys={"callee": NUMBER, "domain": SERVER, "speech_pcap": str(speech), "talk_ms": "3000"},
+    )  # fmt: skip
+    alice.wait_for(Event.INCOMING, 8)
+    talk_for(1)
+    alice.answer()
+    carrier.run(12)
+    alice.wait_for(Event.CLOSED, 5)
+    ours = sound.read(service.wav(service.finished(1)[0]))
+    sound.only(ours.track(0), "4")
+    sound.only(ours.track(1), "6")
+    alice.quit()
+
+
+def carrier_answers_in_a_reliable_183(s: Stage) -> None:
+    """The carrier's 183 is acknowledged by PRACK; what it describes is the answer."""
+    service = s.service()
+    speech = sound.write_rtp_pcap(s.folder / "speech.pcap", sound.CALLEE_HZ, 6)
+    carrier = s.sipp("prack-callee", OUTSIDE, CARRIER, keys={"speech_pcap": str(speech)})
+    alice = s.baresip("201")
+    alice.dial(f"sip:{OUTSIDE}@{DOMAIN}")
+    alice.wait_for(Event.ESTABLISHED, 8)
+    talk_for(2)
+    alice.hangup()
+    carrier.run(8)
+    ours = sound.read(service.wav(service.finished(1)[0]))
+    sound.only(ours.track(0), "4")
+    sound.only(ours.track(1), "6")
+    alice.quit()
+    assert heard(alice).count("6") > sound.windows(2), "early media and what came after it"
+
+
 def reinvite_moves_media(s: Stage) -> None:
     """The carrier moves to another port and from PCMU to PCMA in mid-call; the file goes on."""
     service = s.service()
@@ -352,5 +390,5 @@ SCENARIOS = [
     wrong_password_refused, direction_internal, direction_inbound, direction_outbound, unknown_carrier_refused,
     codec_pcma, codec_pcmu_to_pcma, codec_pcma_to_pcmu, linphone_to_linphone, cancelled_while_ringing,
     nobody_answers, busy, early_media, late_offer, reinvite_moves_media, two_devices_ring, nobody_registered,
-    tcp_phone_called_over_its_connection,
+    tcp_phone_called_over_its_connection, carrier_requires_prack, carrier_answers_in_a_reliable_183,
 ]  # fmt: skip

@@ -68,7 +68,17 @@ def codec_linphone_g722_to_pcmu(s: Stage) -> None:
     call(s, ("linphone", "G722"), ("baresip", "PCMU"), share=0.8)
 
 
+def codec_pcma_to_g722_alone(s: Stage) -> None:
+    """The called phone has neither the caller's codec nor G.711: it is offered the others."""
+    call(s, ("baresip", "PCMA"), ("baresip", "G722"))
+
+
+def codec_opus_to_g722_alone(s: Stage) -> None:
+    call(s, ("baresip", "opus"), ("baresip", "G722"))
+
+
 SCENARIOS = [
     codec_g722, codec_opus, codec_g722_to_pcmu, codec_opus_to_pcmu,
     codec_linphone_opus, codec_linphone_opus_to_pcmu, codec_linphone_g722_to_pcmu,
+    codec_pcma_to_g722_alone, codec_opus_to_g722_alone,
 ]  # fmt: skip

@@ -64,11 +64,13 @@ fn a_plain_caller_reaches_an_encrypted_phone_over_tls() {
 }
 
 #[test]
-fn a_phone_over_tls_that_does_not_encrypt_gets_a_plain_offer_after_its_refusal() {
+fn a_phone_over_tls_that_does_not_encrypt_gets_a_plain_offer_after_its_refusals() {
     let mut lab = Lab::new();
     let (alice, bob) = (lab.phone(ACME, "201"), lab.phone_over(ACME, "202", Transport::Tls));
     lab.calls(alice, "202").run(ms(200));
     assert!(offer_to(&lab, bob).contains("RTP/SAVP"));
+    lab.refuses(bob, 488).run(ms(200));
+    assert!(offer_to(&lab, bob).contains("RTP/SAVP"), "the codecs may have been the reason");
     lab.refuses(bob, 488).run(ms(200));
     let again = offer_to(&lab, bob);
     assert!(again.contains("RTP/AVP") && !again.contains("crypto"), "{again}");
@@ -80,12 +82,12 @@ fn a_phone_over_tls_that_does_not_encrypt_gets_a_plain_offer_after_its_refusal()
 }
 
 #[test]
-fn a_second_refusal_is_the_last_word() {
+fn a_refusal_of_the_plain_offer_is_the_last_word() {
     let mut lab = Lab::new();
     let (alice, bob) = (lab.phone(ACME, "201"), lab.phone_over(ACME, "202", Transport::Tls));
     lab.phones[bob].on_call = OnCall::Refuse(488);
     lab.calls(alice, "202").run(secs(2));
-    assert_eq!(lab.phones[bob].got(Method::Invite), 2);
+    assert_eq!(lab.phones[bob].got(Method::Invite), 3);
     assert_eq!(lab.phones[alice].last_status(Method::Invite), Some(488));
     lab.finish();
 }
@@ -131,7 +133,8 @@ fn where_only_encrypted_calls_are_allowed_a_refusal_brings_no_plain_offer() {
     encrypts(&mut lab, alice);
     lab.phones[bob].on_call = OnCall::Refuse(488);
     lab.calls(alice, "202").run(secs(2));
-    assert_eq!(lab.phones[bob].got(Method::Invite), 1);
+    assert_eq!(lab.phones[bob].got(Method::Invite), 2, "the other codecs, as safe as the first");
+    assert!(offer_to(&lab, bob).contains("RTP/SAVP"));
     assert_eq!(lab.phones[alice].last_status(Method::Invite), Some(488));
     lab.finish();
 }
@@ -183,7 +186,7 @@ fn a_sips_address_is_called_over_tls_all_the_way_or_not_at_all() {
         match refused {
             Some(status) => assert_eq!(lab.phones[alice].last_status(Method::Invite), Some(status), "{hers} {his}"),
             None => {
-                lab.refuses(bob, 488).run(ms(200)).answers(bob).run(secs(1));
+                lab.refuses(bob, 488).run(ms(200)).refuses(bob, 488).run(ms(200)).answers(bob).run(secs(1));
                 let contact = lab.phones[alice].last_response(Method::Invite).contact().unwrap();
                 assert_eq!(contact.uri.scheme.as_str(), "sips");
                 lab.hangs_up(alice).run(secs(1));
@@ -217,4 +220,62 @@ fn no_key_is_in_a_record_a_preparation_a_change_or_what_is_shown_of_a_call() {
         assert!(!shown.contains(&key[..10]), "a key is shown");
     }
     lab.finish();
+}
+
+/// Acme's trunk demands encryption, and is reached over TLS or UDP; the carrier, who encrypts.
+fn lab_with_a_trunk(transport: Transport) -> (Lab, Id) {
+    let over =
+        if transport == Transport::Tls { crate::directory::Transport::Tls } else { crate::directory::Transport::Udp };
+    let mut lab = Lab::with(|parts| {
+        parts.trunks[0].settings.only_encrypted = true;
+        parts.trunks[0].targets[0].transport = over;
+    });
+    let carrier = lab.add_phone(CARRIER, "carrier", transport, &format!("{CARRIER}:5060"));
+    encrypts(&mut lab, carrier);
+    (lab, carrier)
+}
+
+#[test]
+fn a_trunk_that_demands_encryption_is_used_for_encrypted_legs_only_and_binds_no_other_leg() {
+    for (transport, encrypted, status) in
+        [(Transport::Udp, true, 488), (Transport::Tls, false, 488), (Transport::Tls, true, 200)]
+    {
+        let (mut lab, carrier) = lab_with_a_trunk(transport);
+        let bob = lab.phone(ACME, "202");
+        lab.phones[bob].on_call = OnCall::Answer;
+        if !encrypted {
+            (lab.phones[carrier].voice.proto, lab.phones[carrier].voice.crypto) = ("RTP/AVP", Vec::new());
+        }
+        lab.calls(carrier, "+49301110002").run(secs(1));
+        assert_eq!(lab.phones[carrier].last_status(Method::Invite), Some(status), "{transport} {encrypted}");
+        if status == 200 {
+            assert_eq!(suites(&lab), [Some(Suite::Aes128Tag80), None], "the phone's leg is its own affair");
+            lab.hangs_up(bob).run(secs(1));
+        }
+        lab.finish();
+    }
+}
+
+#[test]
+fn a_call_out_through_a_trunk_that_demands_encryption_is_never_offered_plain() {
+    for transport in [Transport::Udp, Transport::Tls] {
+        let (mut lab, carrier) = lab_with_a_trunk(transport);
+        let alice = lab.phone(ACME, "201");
+        lab.phones[carrier].on_call = OnCall::Refuse(488);
+        lab.calls(alice, "089555123").run(secs(1));
+        assert_eq!(lab.phones[alice].last_status(Method::Invite), Some(488));
+        let invites = lab.phones[carrier].requests.iter().filter(|(_, request)| request.method == Method::Invite);
+        let said: Vec<bool> =
+            invites.map(|(_, invite)| String::from_utf8_lossy(&invite.body).contains("RTP/SAVP")).collect();
+        assert_eq!(said, vec![true; if transport == Transport::Tls { 2 } else { 0 }], "{transport}");
+        // Help is called all the same.
+        if transport == Transport::Udp {
+            (lab.phones[carrier].voice.proto, lab.phones[carrier].voice.crypto) = ("RTP/AVP", Vec::new());
+        }
+        lab.phones[carrier].on_call = OnCall::Answer;
+        lab.calls(alice, "112").run(secs(1));
+        assert!(lab.phones[alice].is_talking(), "{transport}");
+        lab.hangs_up(alice).run(secs(1));
+        lab.finish();
+    }
 }

@@ -272,3 +272,69 @@ fn calls_that_are_up_keep_the_flow_that_they_began_with() {
     lab.answers(alice).run(secs(1)).hangs_up(alice).run(secs(1));
     lab.finish();
 }
+
+/// An announcement of a second, then the group for five minutes.
+const LONG: &str = r#"{"start":"a","steps":{
+    "a":{"do":"announce","prompt":"hello","next":"g"},
+    "g":{"do":"ring","target":"group:sales","how":"all","seconds":300,"next":null}}}"#;
+
+/// The carrier is in the flow, with sessions of 90 s that we refresh; Bob rings.
+fn waiting() -> (Lab, Id, Id) {
+    let mut lab = lab(LONG);
+    let (carrier, bob) = (lab.carrier(), lab.phone(ACME, "202"));
+    lab.phones[carrier].extra.push(("Supported".to_owned(), "timer".to_owned()));
+    lab.phones[carrier].extra.push(("Session-Expires".to_owned(), "90;refresher=uas".to_owned()));
+    lab.calls(carrier, NUMBER).run(secs(3));
+    assert!(said_200(&lab, carrier) && lab.phones[bob].incoming.is_some());
+    (lab, carrier, bob)
+}
+
+#[test]
+fn the_session_of_a_caller_who_waits_in_a_flow_is_refreshed() {
+    let (mut lab, carrier, bob) = waiting();
+    lab.run(secs(100));
+    assert_eq!(lab.phones[carrier].got(Method::Update), 1, "after 45 s; its answer asks for no more");
+    lab.updates(carrier, "sendrecv").run(ms(200)).reinvites(carrier, "sendrecv").run(ms(200));
+    assert_eq!(lab.phones[carrier].last_status(Method::Update), Some(200), "and may be from the other end");
+    assert_eq!(lab.phones[carrier].last_status(Method::Invite), Some(200));
+    lab.answers(bob).run(secs(1));
+    assert!(lab.phones[carrier].is_talking() && lab.phones[bob].is_talking());
+    lab.hangs_up(bob).run(secs(1));
+    lab.finish();
+}
+
+#[test]
+fn a_caller_who_has_gone_while_it_waits_in_a_flow_is_noticed() {
+    for by_timer in [true, false] {
+        let (mut lab, carrier, bob) = waiting();
+        let call = lab.switch.calls()[0].record.id;
+        match by_timer {
+            true => {
+                lab.phones[carrier].deaf_to = Some(Method::Update);
+                lab.run(secs(80));
+            }
+            false => {
+                let gone = crate::media::Fact::Silent { side: Side::Caller };
+                lab.operate(|switch, now, wall, desk| switch.fact(call, gone, now, wall, desk));
+                lab.run(ms(200));
+            }
+        }
+        assert_eq!((lab.phones[bob].cancelled, lab.phones[carrier].got(Method::Bye)), (1, 1), "{by_timer}");
+        let expected =
+            if by_timer { EndReason::SessionExpired } else { EndReason::MediaSilence { side: Side::Caller } };
+        assert_eq!(lab.ended(), (Outcome::Failed, expected));
+        lab.finish();
+    }
+}
+
+#[test]
+fn a_caller_who_holds_while_it_waits_in_a_flow_holds_whoever_answers() {
+    let (mut lab, carrier, bob) = waiting();
+    lab.reinvites(carrier, "sendonly").run(ms(200)).answers(bob).run(secs(1));
+    assert_eq!(super::sdp::flow_of(&lab.phones[bob].last_request(Method::Invite).body), "sendonly");
+    lab.reinvites(carrier, "sendrecv").run(ms(500));
+    let media = lab.desk.media_of(Side::Callee);
+    assert!(media.sends && media.receives && !media.held);
+    lab.hangs_up(carrier).run(secs(1));
+    lab.finish();
+}

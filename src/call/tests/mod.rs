@@ -17,14 +17,18 @@ mod identity;
 mod laws;
 mod loss;
 mod notices;
+mod offers;
 mod phone;
 mod register;
+mod reliable;
+mod replaces;
 mod ringing;
 mod routes;
 mod sdp;
 mod shortages;
 mod timers;
 mod transfer;
+mod transfer_flows;
 mod trunks;
 
 pub use desk::Desk;

@@ -3,11 +3,12 @@
 use super::directory::password;
 use super::sdp::{Voice, answer_flow, flow_of};
 use super::{CARRIER, SWITCH, uri};
-use crate::base::{Seeded, Time};
+use crate::base::{Seeded, Span, Time};
 use crate::sip::dialog::{Dialog, DialogId};
 use crate::sip::digest::{Algorithm, Credentials, challenges, ha1, respond, verify};
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
 use crate::sip::message::{Method, Request, Response};
+use crate::sip::reliable::{Provisionals, RAck, Tick, rseq};
 use crate::sip::{Peer, Transport};
 use bytes::Bytes;
 
@@ -86,6 +87,12 @@ pub struct Phone {
     /// Its INVITE has no offer: the answer comes in the ACK.
     pub late_offer: bool,
     pub acks_itself: bool,
+    /// It acknowledges reliable provisional responses.
+    pub pracks: bool,
+    /// The early dialog of its own call.
+    early: Option<Dialog>,
+    /// What it says reliably of the call that rings.
+    reliable: Option<Provisionals>,
     /// It asks for this password, as a carrier does.
     pub gate: Option<Gate>,
     /// Retry-After of its refusals, in s.
@@ -141,6 +148,9 @@ impl Phone {
             holding: false,
             late_offer: false,
             acks_itself: true,
+            pracks: true,
+            early: None,
+            reliable: None,
             gate: None,
             retry_after: None,
             is_mute: false,
@@ -228,6 +238,7 @@ impl Phone {
 
     pub fn call(&mut self, dialled: &str, now: Time) {
         let request = self.invite(dialled);
+        self.early = None;
         let tx = self.send(request.clone(), now);
         self.outgoing = Some((tx, request));
     }
@@ -240,6 +251,47 @@ impl Phone {
             response = response.with_body("application/sdp", self.answer_to(&request.body));
         }
         self.endpoint.respond(tx, response, now);
+    }
+
+    /// Rings with a response that has to be acknowledged.
+    pub fn ring_reliably(&mut self, status: u16, early_media: bool, now: Time) {
+        let (tx, request) = self.incoming.clone().expect("a call rings");
+        let mut response =
+            request.response(status).with_to_tag(&self.tag.clone()).with_header("Contact", self.contact());
+        if early_media {
+            response = response.with_body("application/sdp", self.answer_to(&request.body));
+        }
+        let ours = self.reliable.get_or_insert_with(|| Provisionals::new(&request, 40, Span::from_millis(500)));
+        if let Some(response) = ours.say(response, now) {
+            self.endpoint.respond(tx, response, now);
+        }
+    }
+
+    fn on_prack(&mut self, tx: ServerTx, request: &Request, now: Time) {
+        let rack = RAck::of(request).expect("a readable RAck");
+        match self.reliable.as_mut().map(|ours| ours.acknowledged(&rack, now)) {
+            Some(Ok(next)) => {
+                self.endpoint.respond(tx, request.response(200), now);
+                if let (Some(next), Some((invite, _))) = (next, self.incoming.clone()) {
+                    self.endpoint.respond(invite, next, now);
+                }
+            }
+            Some(Err(_)) | None => self.endpoint.respond(tx, request.response(481), now),
+        }
+    }
+
+    /// PRACK for a response to its own INVITE, with an answer where that has the offer.
+    pub fn prack(&mut self, request: &Request, response: &Response, now: Time) {
+        let Some(rseq) = rseq(response) else { return };
+        let made = Dialog::uac(request, response).unwrap();
+        let contact = self.contact();
+        let early = self.early.get_or_insert(made);
+        let rack = RAck { rseq, cseq: request.cseq().unwrap() };
+        let mut prack = early.request(Method::Prack, &contact).with_header("RAck", rack.value());
+        if request.body.is_empty() && !response.body.is_empty() {
+            prack = prack.with_body("application/sdp", self.answer_to(&response.body));
+        }
+        self.send(prack, now);
     }
 
     fn answer_to(&mut self, offer: &[u8]) -> Bytes {
@@ -267,6 +319,9 @@ impl Phone {
     pub fn answer_with(&mut self, response: Response, now: Time) {
         let (tx, request) = self.incoming.clone().expect("a call rings");
         self.dialog = Dialog::uas(&request, &response.to_tag().unwrap()).ok();
+        if let Some(reliable) = &mut self.reliable {
+            reliable.stop();
+        }
         self.endpoint.respond(tx, response, now);
     }
 
@@ -337,11 +392,23 @@ impl Phone {
     }
 
     pub fn next_timeout(&self) -> Option<Time> {
-        self.endpoint.next_timeout()
+        let reliable = self.reliable.as_ref().and_then(Provisionals::next_timeout);
+        self.endpoint.next_timeout().into_iter().chain(reliable).min()
     }
 
     pub fn handle_timeout(&mut self, now: Time) {
         self.endpoint.handle_timeout(now);
+        match self.reliable.as_mut().map_or(Tick::Nothing, |ours| ours.handle_timeout(now)) {
+            Tick::Nothing => {}
+            Tick::Send(response) => match &self.incoming {
+                Some((tx, _)) => self.endpoint.respond(*tx, response, now),
+                None => self.reliable = None,
+            },
+            Tick::GiveUp => {
+                self.failures += 1;
+                self.reliable = None;
+            }
+        }
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -372,7 +439,7 @@ impl Phone {
     fn on_request(&mut self, tx: ServerTx, request: Request, now: Time) {
         self.requests.push((tx, request.clone()));
         let inside = request.to_tag().is_some();
-        if inside {
+        if inside && request.method != Method::Prack {
             if self.deaf_to.as_ref() == Some(&request.method) {
                 return;
             }
@@ -386,6 +453,7 @@ impl Phone {
         }
         match (&request.method, inside) {
             (Method::Invite, false) => self.on_invite(tx, request, now),
+            (Method::Prack, _) => self.on_prack(tx, &request, now),
             (Method::Invite | Method::Update, true) => match self.on_change {
                 OnChange::Accept => self.accept_change(tx, &request, now),
                 OnChange::Refuse(status) => self.endpoint.respond(tx, request.response(status), now),
@@ -403,6 +471,7 @@ impl Phone {
 
     fn on_invite(&mut self, tx: ServerTx, request: Request, now: Time) {
         self.incoming = Some((tx, request));
+        self.reliable = None;
         match self.on_call {
             OnCall::Wait => {}
             OnCall::Answer => {
@@ -428,12 +497,16 @@ impl Phone {
         if challenged && !challenges(&response.headers).is_empty() {
             return self.prove(tx, request, &response, now);
         }
+        if request.method == Method::Invite && response.is_provisional() && self.pracks {
+            self.prack(&request, &response, now);
+        }
         if request.method != Method::Invite || !response.is_success() {
             return;
         }
         let Ok(dialog) = Dialog::uac(&request, &response) else { return };
         if request.to_tag().is_none() {
-            self.dialog = Some(dialog.clone());
+            let counted = self.early.take().map_or(0, |early| early.local_seq);
+            self.dialog = Some(Dialog { local_seq: dialog.local_seq.max(counted), ..dialog.clone() });
         }
         if self.acks_itself {
             self.ack(tx, &dialog, &request, &response, now);
@@ -443,7 +516,7 @@ impl Phone {
     pub fn ack(&mut self, tx: ClientTx, dialog: &Dialog, request: &Request, response: &Response, now: Time) {
         let seq = request.cseq().unwrap().seq;
         let mut ack = dialog.ack(seq, "");
-        if request.body.is_empty() {
+        if request.body.is_empty() && !response.body.is_empty() {
             ack = ack.with_body("application/sdp", self.answer_to(&response.body));
         }
         self.endpoint.ack(tx, ack, self.peer, now, &mut self.dice);

@@ -216,7 +216,8 @@ fn refusals_of_the_callee_are_mapped_for_the_caller() {
     for (refused, told, outcome) in rows {
         let mut lab = Lab::new();
         let (alice, bob) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"));
-        lab.calls(alice, "202").run(ms(100)).refuses(bob, refused).run(secs(1));
+        lab.phones[bob].on_call = OnCall::Refuse(refused);
+        lab.calls(alice, "202").run(secs(1));
         assert_eq!(lab.heard(alice), [told], "{refused}");
         assert_eq!(lab.ended(), (outcome, EndReason::Rejected { status: refused }));
         let retry = lab.phones[alice].last_response(Method::Invite).headers.has("Retry-After");

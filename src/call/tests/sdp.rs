@@ -7,7 +7,7 @@ use bytes::Bytes;
 pub struct Voice {
     pub ip: String,
     pub port: u16,
-    /// Payload types in order: 0 PCMU, 8 PCMA, 18 G729.
+    /// Payload types in order: 0 PCMU, 8 PCMA, 9 G722, 18 G729, 96 Opus.
     pub formats: Vec<u8>,
     /// Payload type of telephone events.
     pub events: Option<u8>,
@@ -29,6 +29,9 @@ impl Voice {
         if let Some(pt) = self.events {
             pts.push(pt.to_string());
             lines = format!("a=rtpmap:{pt} telephone-event/8000\r\na=fmtp:{pt} 0-15\r\n");
+        }
+        if self.formats.contains(&96) {
+            lines.push_str("a=rtpmap:96 opus/48000/2\r\n");
         }
         for line in &self.crypto {
             lines.push_str(&format!("a=crypto:{line}\r\n"));

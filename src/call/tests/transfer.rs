@@ -238,6 +238,22 @@ fn the_outside_transfers_within_the_company_where_it_may() {
 }
 
 #[test]
+fn a_trunk_says_for_itself_whether_the_outside_may_transfer() {
+    for (company, trunk, expected) in [(true, Some(false), 403), (false, Some(true), 202), (true, None, 202)] {
+        let mut lab = Lab::with(|parts| {
+            parts.companies[0].settings.transfer_from_outside = company;
+            parts.trunks[0].settings.transfer_from_outside = trunk;
+        });
+        let (carrier, bob, carol) = (lab.carrier(), lab.phone(ACME, "202"), lab.phone(ACME, "203"));
+        lab.phones[carol].on_call = OnCall::Answer;
+        lab.talk(carrier, bob, "+49301110002").refers(carrier, "<sip:203@192.0.2.1>").run(secs(1));
+        assert_eq!(lab.refer_status(carrier), expected, "{company} {trunk:?}");
+        assert_eq!(lab.phones[carol].is_talking(), expected == 202);
+        end(lab, bob, &EndReason::CalleeHungUp);
+    }
+}
+
+#[test]
 fn an_internal_call_that_goes_outside_counts_as_outbound_from_there_on() {
     for record_outbound in [true, false] {
         let mut lab = Lab::new();

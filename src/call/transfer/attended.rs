@@ -1,5 +1,4 @@
-//! Attended transfers: two calls of the transferor become one (REFER with Replaces, RFC 5589 §7),
-//! or an INVITE takes the place of a leg (RFC 3891).
+//! Attended transfers: two calls of the transferor become one (REFER with Replaces, RFC 5589 §7).
 //!
 //! ```text
 //! X ── A ── T    REFER (Replaces: B) in A      X ── A ── Y    A's file goes on, Y on T's channel
@@ -66,6 +65,7 @@ impl Switch {
         match &consulted.phase {
             // Only the one who calls can let it ring for somebody else.
             Phase::Ringing(_) if other_side == Side::Callee => return Err(Refusal::NoDialog),
+            Phase::Ringing(ringing) if ringing.held.is_some() => return Err(Refusal::UnderWay),
             Phase::Ringing(_) => {}
             Phase::Talking if replaces.early_only => return Err(Refusal::Answered),
             Phase::Talking => {}
@@ -136,7 +136,7 @@ impl Switch {
         self.endpoint.respond(tx, request.response(487).with_to_tag(&local_tag), cx.now);
         for branch in &branches {
             if let Some(sent) = self.sent.get_mut(&branch.tx) {
-                sent.purpose = Purpose::Target { call: session.id() };
+                sent.purpose = Purpose::Ring { call: session.id() };
             }
         }
         let transfer = Transfer {
@@ -151,6 +151,7 @@ impl Switch {
             reports,
             refused,
             deadline,
+            led: None,
         };
         session.transfer = Some(Box::new(transfer));
         self.report_progress(session, 180, cx);

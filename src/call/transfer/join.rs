@@ -76,6 +76,7 @@ impl Switch {
             session.withheld = false;
         }
         let mut old = std::mem::replace(session.leg_mut(side), leg);
+        self.remember_dialog(session, &old, cx.now);
         let joined = Joined {
             at: cx.wall,
             offset_ms: session.answered.map_or(0, |answered| cx.now.since(answered).as_millis()),
@@ -90,6 +91,10 @@ impl Switch {
         session.record.joined.push(joined);
         self.note_gate_moved(session, before, side, &instead_of, cx);
         self.join_media(session, side, from, cx);
+        // Where the gate opens only now the notice comes before it by itself.
+        if before && decide(&session.facts).record && !session.recording_failed {
+            cx.shell.media(session.id(), MediaOrder::TellAgain { side });
+        }
         cx.shell.save(&session.record);
         self.finish_reports(session.id(), &mut old, reports, cx);
         if let Some((tx, request)) = waits {
@@ -136,7 +141,7 @@ impl Switch {
     }
 
     /// Where the transfer itself changed whether the call is recorded, that is written down.
-    fn note_gate_moved(&self, session: &mut Session, before: bool, side: Side, by: &Party, cx: &mut Cx<'_>) {
+    pub(super) fn note_gate_moved(&self, session: &mut Session, before: bool, side: Side, by: &Party, cx: &mut Cx<'_>) {
         let decision = decide(&session.facts);
         if decision.record == before {
             return;
@@ -170,6 +175,10 @@ impl Switch {
             name: session.record.party(side).to_string(),
             facts: session.facts,
         };
+        // Who is outside may be another by now.
+        if let Some(notice) = self.notice_of(session) {
+            cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
+        }
         let from = match from {
             Some((call, side)) => JoinFrom::Call { call, side },
             None => JoinFrom::Target,

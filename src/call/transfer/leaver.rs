@@ -67,11 +67,18 @@ impl Switch {
         Some(id)
     }
 
-    /// The transferor hangs up before the target has answered: the transferee waits alone.
-    pub(in crate::call) fn transferor_leaves(&mut self, session: &mut Session, side: Side, cx: &mut Cx<'_>) {
+    /// The transferor is gone before the target has answered: the transferee waits alone.
+    /// `said_bye`: it has hung up itself.
+    pub(in crate::call) fn transferor_leaves(
+        &mut self,
+        session: &mut Session,
+        side: Side,
+        said_bye: bool,
+        cx: &mut Cx<'_>,
+    ) -> Option<DialogId> {
         let waits = self.drop_changes(session, side, cx);
         let leg = session.leg_mut(side);
-        self.let_go(leg, true, cx.now);
+        let id = self.let_go(leg, said_bye, cx.now);
         leg.timer = None;
         if let Some(media) = &mut leg.media {
             media.flow = Flow::Inactive;
@@ -83,6 +90,7 @@ impl Switch {
         for side in Side::BOTH {
             self.push_media(session, side, cx);
         }
+        id
     }
 
     /// BYE to a leaver that has heard all it wanted to hear.

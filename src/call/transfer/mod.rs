@@ -9,19 +9,24 @@
 //! ```
 //! The file goes on through all of it. An attended transfer joins two calls: the one in which the
 //! REFER came goes on with its file; the other, in which the transferor consulted, ends with its own
-//! true length and a marker that names who its party talks to from there on.
+//! true length and a marker that names who its party talks to from there on. An INVITE with Replaces
+//! brings a phone into the place that it names.
 
 mod attended;
+mod flow;
 mod join;
 mod leaver;
 mod place;
+mod replace;
 mod report;
 mod target;
 
 pub(super) use leaver::Leavers;
+pub(super) use replace::Ended;
 
 use super::LegPort;
 use super::fork::Branch;
+use super::path::Event;
 use super::session::{Phase, Session};
 use super::switch::{Cx, Switch};
 use crate::base::{CallId, NumberId, Side, Time, TrunkId};
@@ -30,6 +35,7 @@ use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::ServerTx;
 use crate::sip::message::Request;
 use crate::sip::refer::Refer;
+use flow::{Led, flow_at};
 use std::sync::Arc;
 
 /// A transfer under way: the target is called, the transferee still has the transferor.
@@ -53,6 +59,8 @@ pub struct Transfer {
     /// The most telling refusal so far.
     pub refused: Option<u16>,
     pub deadline: Time,
+    /// The call flow that leads to whoever takes the place.
+    pub led: Option<Box<Led>>,
 }
 
 impl Transfer {
@@ -77,7 +85,7 @@ pub struct Reports {
 /// a call round for ever.
 const MOST: usize = 32;
 
-/// Why a REFER is not taken, beyond what is wrong with the request itself.
+/// Why a REFER, or an INVITE with Replaces, is not taken, beyond what is wrong with the request itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Refusal {
     #[error("The call is not answered yet")]
@@ -86,20 +94,20 @@ enum Refusal {
     UnderWay,
     #[error("The company's setting `transfer` is off")]
     Users,
-    #[error("The company's setting `transfer_from_outside` is off")]
+    #[error("The setting `transfer_from_outside` of the trunk or the company is off")]
     Outside,
     #[error("The call was transferred {MOST} times")]
     Loop,
     #[error("The other party is {0} already")]
     SameParty(String),
-    #[error("{0} has a call flow, which a transfer cannot enter: transfer to an extension or a group")]
-    Flow(String),
     #[error("The domain {0} is not served here")]
     Domain(String),
     #[error("The dialog to replace does not exist")]
     NoDialog,
     #[error("The dialog to replace is answered already")]
     Answered,
+    #[error("The dialog to replace has ended")]
+    Over,
     #[error("Both dialogs belong to the same call")]
     SameCall,
 }
@@ -108,11 +116,12 @@ impl Refusal {
     const fn status(&self) -> u16 {
         match self {
             Refusal::Ringing | Refusal::UnderWay => 491,
-            Refusal::Users | Refusal::Outside | Refusal::SameParty(_) | Refusal::Flow(_) => 403,
+            Refusal::Users | Refusal::Outside | Refusal::SameParty(_) => 403,
             Refusal::Loop => 482,
             Refusal::Domain(_) => 404,
             Refusal::NoDialog => 481,
             Refusal::Answered => 486,
+            Refusal::Over => 603,
             Refusal::SameCall => 400,
         }
     }
@@ -138,7 +147,7 @@ impl Switch {
                 return Some(session);
             }
         };
-        if let Err(refusal) = may_transfer(&session, side) {
+        if let Err(refusal) = self.may_transfer(&session, side) {
             refuse(self, refusal.status(), &refusal.to_string(), cx.now);
             return Some(session);
         }
@@ -161,18 +170,25 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Option<Session> {
         let directory = Arc::clone(&self.directory);
-        let placed = self
-            .transfer_destination(&session, side, &refer.to, request, &directory, cx)
-            .and_then(|to| self.place(&session, side, to, request, &directory, cx));
+        let placed =
+            self.transfer_destination(&session, side, &refer.to, request, &directory, cx).and_then(|to| match flow_at(
+                &directory, &to,
+            ) {
+                Some(start) => self.place_in_flow(&session, side, to, start, request, cx),
+                None => self.place(&session, side, to, request, &directory, cx),
+            });
         match placed {
             Ok(mut transfer) => {
                 self.accept_refer(&session, side, tx, request, refer, &mut transfer.reports, cx);
                 session.transfer = Some(Box::new(transfer));
                 self.report_progress(&mut session, 100, cx);
+                self.led_event(session, Event::Begin, cx)
             }
-            Err(response) => self.endpoint.respond(tx, *response, cx.now),
+            Err(response) => {
+                self.endpoint.respond(tx, *response, cx.now);
+                Some(session)
+            }
         }
-        Some(session)
     }
 
     /// 202, and the subscription that it begins unless nobody wants it.
@@ -199,26 +215,31 @@ impl Switch {
             last: 0,
         });
     }
-}
 
-/// Whether the party on `side` may transfer this call now.
-fn may_transfer(session: &Session, side: Side) -> Result<(), Refusal> {
-    match &session.phase {
-        Phase::Ringing(_) => return Err(Refusal::Ringing),
-        Phase::Talking => {}
-    }
-    let (outside, settings) = (session.leg(side).trunk.is_some(), &session.settings);
-    if outside && !settings.transfer_from_outside {
-        return Err(Refusal::Outside);
-    }
-    if !outside && !settings.transfer {
-        return Err(Refusal::Users);
-    }
-    if session.transfer.is_some() {
-        return Err(Refusal::UnderWay);
-    }
-    match session.record.joined.len() >= MOST {
-        true => Err(Refusal::Loop),
-        false => Ok(()),
+    /// Whether the party on `side` may transfer this call now. Of the outside its trunk says, else
+    /// the company.
+    fn may_transfer(&self, session: &Session, side: Side) -> Result<(), Refusal> {
+        match &session.phase {
+            Phase::Ringing(_) => return Err(Refusal::Ringing),
+            Phase::Talking => {}
+        }
+        let settings = &session.settings;
+        match session.leg(side).trunk {
+            Some(trunk) => {
+                let own = self.directory.trunk(trunk).and_then(|trunk| trunk.settings.transfer_from_outside);
+                if !own.unwrap_or(settings.transfer_from_outside) {
+                    return Err(Refusal::Outside);
+                }
+            }
+            None if !settings.transfer => return Err(Refusal::Users),
+            None => {}
+        }
+        if session.transfer.is_some() {
+            return Err(Refusal::UnderWay);
+        }
+        match session.record.joined.len() >= MOST {
+            true => Err(Refusal::Loop),
+            false => Ok(()),
+        }
     }
 }

@@ -1,23 +1,26 @@
 //! Whom a transfer goes to, and the INVITEs that call them.
 
-use super::super::Note;
 use super::super::codecs::offer_again;
-use super::super::encryption::{contact_for, exchange, safe_ways};
+use super::super::encryption::{contact_for, demanded, exchange, safe_ways};
+use super::super::fork::Branch;
 use super::super::identity::Wish;
 use super::super::path::Start;
 use super::super::route::{Destination, NoRoute, Origin, Target, called_number_leads, route_from_user, user_part};
 use super::super::session::{Leg, Session};
 use super::super::setup::{Way, Whom, unavailable};
 use super::super::switch::{Cx, Dice, Purpose, Switch};
+use super::super::{LegPort, Note};
 use super::{Refusal, Transfer};
 use crate::base::{Direction, Side, UserId};
 use crate::directory::{Company, Directory, User, normalise_number};
 use crate::ledger::{JoinedBy, Party};
 use crate::sdp::{Codec, Events, Flow};
 use crate::sip::message::{Method, Request, Response};
+use crate::sip::reliable;
 use crate::sip::session_timer;
 use crate::sip::token;
 use crate::sip::uri::{Host, NameAddr, Scheme, Uri};
+use std::sync::Arc;
 
 const EVENTS: Events = Events { pt: 101, clock: 8_000 };
 /// Hops that a call may have taken in all (RFC 3261 §8.1.1.6); every transfer is one.
@@ -86,12 +89,31 @@ impl Switch {
             .shell
             .open_target(session.id(), local.ip())
             .map_err(|shortage| Box::new(unavailable(request, &shortage)))?;
+        let branches = self.call_ways(session, side, port, ways, cx);
+        let deadline = cx.now + self.config.ring_timeout;
+        let Destination { callee: party, number, .. } = to;
+        let trunk = branches.first().and_then(|branch| branch.line).map(|line| line.trunk);
+        let (how, media_of, reports, refused) = (JoinedBy::BlindTransfer, None, None, None);
+        let led = None;
+        Ok(Transfer { side, how, party, number, trunk, branches, port, media_of, reports, refused, deadline, led })
+    }
+
+    /// An INVITE each way.
+    pub(super) fn call_ways(
+        &mut self,
+        session: &Session,
+        side: Side,
+        port: LegPort,
+        ways: Vec<(Way, Whom)>,
+        cx: &mut Cx<'_>,
+    ) -> Vec<Branch> {
+        let directory = Arc::clone(&self.directory);
         let domain = directory.company(session.record.company).and_then(|company| company.domains.first()).cloned();
         let mut branches = Vec::with_capacity(ways.len());
         for (mut way, whom) in ways {
             let (line, otherwise) = (way.line, std::mem::take(&mut way.otherwise));
             let trunk = line.map(|line| line.trunk);
-            let exchange = exchange(&session.settings, &way.peer, cx);
+            let exchange = exchange(demanded(&session.settings, line), &way.peer, cx);
             // RFC 3892, for our own phones: the outside is not told who sent it there.
             let domain = domain.clone().filter(|_| trunk.is_none());
             let mut leg = self.leg(way.peer, exchange, port, whom.user, trunk);
@@ -99,17 +121,13 @@ impl Switch {
             let Some(invite) = self.invite_to_target(session, side, &mut leg, way, domain, cx) else {
                 continue;
             };
-            let purpose = Purpose::Target { call: session.id() };
+            let purpose = Purpose::Ring { call: session.id() };
             let Leg { peer, contact, exchange, .. } = leg;
             let mut branch = self.send_branch(purpose, invite, peer, contact, exchange, whom, cx);
             self.goes_over(&mut branch, line, otherwise, 0, cx);
             branches.push(branch);
         }
-        let deadline = cx.now + self.config.ring_timeout;
-        let Destination { callee: party, number, .. } = to;
-        let trunk = branches.first().and_then(|branch| branch.line).map(|line| line.trunk);
-        let (how, media_of, reports, refused) = (JoinedBy::BlindTransfer, None, None, None);
-        Ok(Transfer { side, how, party, number, trunk, branches, port, media_of, reports, refused, deadline })
+        branches
     }
 
     fn invite_to_target(
@@ -144,6 +162,7 @@ impl Switch {
             invite.headers.push("Referred-By", by.to_string());
         }
         session_timer::offer(&mut invite.headers, &self.config.session_timer);
+        invite.headers.push("Supported", reliable::OPTION);
         Some(invite.with_body("application/sdp", offer))
     }
 
@@ -162,11 +181,8 @@ impl Switch {
             let ways = safe_ways(&session.settings, request, self.ways_to(to, directory, request, cx)?)?;
             return Ok(ways.into_iter().map(|way| (way, whom.clone())).collect());
         };
-        let refused = |refusal: Refusal| request.response(refusal.status()).with_reason(&refusal.to_string());
-        let members =
-            members_of(directory, start).ok_or_else(|| Box::new(refused(Refusal::Flow(to.callee.address.clone()))))?;
         let mut ways = Vec::new();
-        for user in members.into_iter().filter_map(|id| directory.user(id)) {
+        for user in members_of(directory, start).into_iter().filter_map(|id| directory.user(id)) {
             let party = Party { user: Some(user.id), address: user.extension.clone(), name: user.name.clone() };
             let member = Destination { callee: party.clone(), target: Target::User(user.id), ..to.clone() };
             let whom = Whom { user: Some(user.id), party };
@@ -190,16 +206,13 @@ fn note_refused(error: &NoRoute, company: &Company, user: &User, cx: &mut Cx<'_>
     }
 }
 
-/// Who rings where a path begins; `None` for a call flow, which leads whole calls only.
-fn members_of(directory: &Directory, start: Start) -> Option<Vec<UserId>> {
+/// Who rings where a path begins without a flow.
+fn members_of(directory: &Directory, start: Start) -> Vec<UserId> {
     match start {
-        Start::User(user) => Some(vec![user]),
-        Start::Group(group) => Some(directory.group(group)?.members.clone()),
-        Start::Inbox(inbox) => {
-            let inbox = directory.inbox(inbox)?;
-            inbox.flow.is_none().then(|| inbox.members.clone())
-        }
-        Start::Flow(_) => None,
+        Start::User(user) => vec![user],
+        Start::Group(group) => directory.group(group).map(|group| group.members.clone()).unwrap_or_default(),
+        Start::Inbox(inbox) => directory.inbox(inbox).map(|inbox| inbox.members.clone()).unwrap_or_default(),
+        Start::Flow(_) => Vec::new(),
     }
 }
 

@@ -171,6 +171,10 @@ pub struct TrunkKeys {
     pub register_expires_s: Option<RegisterFor>,
     /// Domain of our address there; `""`: the first target's host.
     pub domain: Option<DomainOrNone>,
+    /// Its legs are encrypted or refused.
+    pub only_encrypted: Option<bool>,
+    /// `"inherit"` for the company's.
+    pub transfer_from_outside: Option<Own<bool>>,
     /// Who we are there; `""` for nobody.
     pub username: Option<LoginUser>,
     pub password: Option<LoginPassword>,

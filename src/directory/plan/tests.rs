@@ -169,6 +169,8 @@ fn each_kind_of_change_is_one_line() {
         [[trunk]]
         name = 'u'
         host = '198.51.100.7'
+        only_encrypted = true
+        transfer_from_outside = false
     ";
     let expected = [
         "~ company a: domains a.example → a.example, x.example, default_number none → +101, \
@@ -179,7 +181,8 @@ fn each_kind_of_change_is_one_line() {
         "~ number +100 of a: route user:201 → user:203, recording inherit → off",
         "+ number +101 of a: route unrouted",
         "~ trunk t of a: targets 192.0.2.1:5060/udp → 192.0.2.1:5060/tcp",
-        "+ trunk u of a: addresses 198.51.100.7, targets 198.51.100.7:5060/udp, number_format plus, patience_ms 5000",
+        "+ trunk u of a: addresses 198.51.100.7, targets 198.51.100.7:5060/udp, number_format plus, \
+         patience_ms 5000, only_encrypted yes, transfer_from_outside no",
     ];
     assert_eq!(planned(&current(), text, false), expected);
 }

@@ -1,6 +1,8 @@
 //! Trunks of the company file: what was there, what shall be, and what must hold.
 
-use super::super::file::{Entry, FileError, LoginPassword, LoginUser, Place, Problem, Secret, TargetKeys, TrunkKeys};
+use super::super::file::{
+    Entry, FileError, LoginPassword, LoginUser, Own, Place, Problem, Secret, TargetKeys, TrunkKeys,
+};
 use super::super::{Company, InboundLogin, Login, LoginSecret, Network, Trunk, TrunkSettings, TrunkTarget};
 use super::ha1;
 use super::state::{Field, World, list};
@@ -46,6 +48,8 @@ impl TrunkState {
             register,
             register_expires_s,
             domain,
+            only_encrypted,
+            transfer_from_outside,
         } = settings;
         let none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
         vec![
@@ -58,6 +62,8 @@ impl TrunkState {
             ("patience_ms", patience_ms.to_string()),
             ("register", none(register.then(|| format!("for {register_expires_s} s")))),
             ("domain", none((!domain.is_empty()).then(|| domain.clone()))),
+            ("only_encrypted", none(only_encrypted.then(|| "yes".to_owned()))),
+            ("transfer_from_outside", none(transfer_from_outside.map(|may| if may { "yes" } else { "no" }.to_owned()))),
             ("username", none(login.as_ref().map(|login| login.user.clone()))),
             ("password", none(login.as_ref().map(|login| kept(&login.secret)))),
             ("inbound_username", none(inbound.as_ref().map(|inbound| inbound.user.clone()))),
@@ -183,6 +189,8 @@ fn settings(settings: &mut TrunkSettings, keys: &TrunkKeys) {
     set(&mut settings.register, keys.register);
     set(&mut settings.register_expires_s, keys.register_expires_s.map(|seconds| seconds.0));
     set(&mut settings.domain, keys.domain.as_ref().map(|domain| domain.0.clone()));
+    set(&mut settings.only_encrypted, keys.only_encrypted);
+    set(&mut settings.transfer_from_outside, keys.transfer_from_outside.map(Own::value));
 }
 
 /// What we prove to the carrier. A password that is kept in clear becomes hashes once its realm is

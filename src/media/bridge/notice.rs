@@ -45,16 +45,21 @@ impl Notices {
     fn is_for(&self, side: Side) -> bool {
         flag(self.notice.as_ref().map_or([false; 2], |notice| notice.to), side)
     }
+
+    /// Another party is on `side`: it has heard no notice yet.
+    pub(super) fn another_on(&mut self, side: Side) {
+        set_flag(&mut self.told, side, false);
+    }
 }
 
 impl Bridge {
-    /// What is to be said when this call is recorded; before the answer.
+    /// What is to be said when this call is recorded; before the answer, or before a party joins.
     pub fn set_notice(&mut self, notice: Option<Notice>) {
         self.notices.notice = notice;
     }
 
-    /// Another party is on `side`: it has heard no notice yet. Where the call is recorded it hears
-    /// one now; the recording goes on.
+    /// The party that is on `side` now hears the notice where the call is recorded already; the
+    /// recording goes on.
     pub fn tell_again(&mut self, side: Side, now: Time) {
         set_flag(&mut self.notices.told, side, false);
         if self.connected && self.leg(side).gate.is_open() {

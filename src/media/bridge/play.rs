@@ -36,6 +36,14 @@ impl Bridge {
         self.leg_mut(side).collects = on;
     }
 
+    /// The party on `side` was answered for a prompt: before the call is connected its silence is
+    /// told as that of any party.
+    pub fn watch(&mut self, side: Side, now: Time) {
+        let leg = self.leg_mut(side);
+        leg.watched = true;
+        leg.last_heard = now;
+    }
+
     /// Who commands on `side` from now on: another party is on the leg. Keys of the old one that
     /// were held back are given up.
     pub fn set_commander(&mut self, side: Side, commander: Option<Commander>) {

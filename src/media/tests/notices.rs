@@ -99,7 +99,7 @@ fn a_recording_that_is_shut_in_its_notice_lets_nobody_through() {
 }
 
 #[test]
-fn who_joins_a_recorded_call_hears_the_notice_and_the_recording_goes_on() {
+fn who_is_told_again_hears_the_notice_and_the_recording_goes_on() {
     let mut lab = unanswered(true, notice([false, true], None));
     lab.run(30);
     lab.bridge.tell_again(Side::Callee, lab.now);

@@ -64,8 +64,8 @@ fn each_objection_has_its_status() {
         ("OPTIONS", &["=soap.beep://x"], "", 416),
         ("INVITE", &["=tel:+123"], "", 200),
         ("INVITE", &["Require: timer"], "", 200),
-        ("INVITE", &["Require: timer, 100rel"], "", 420),
-        ("CANCEL", &["Require: 100rel"], "", 200),
+        ("INVITE", &["Require: timer, precondition"], "", 420),
+        ("CANCEL", &["Require: precondition"], "", 200),
         ("INVITE", &["Proxy-Require: x"], "", 200),
         ("INVITE", &["Content-Type: text/plain"], "hi", 415),
         ("INVITE", &["Content-Type: text/plain", "Content-Disposition: x;handling=optional"], "hi", 200),
@@ -103,7 +103,10 @@ fn an_objection_says_what_would_do() {
         check_request(&edited(method, edits, body), &Capabilities::default()).unwrap_err()
     };
     let refused = objection("SUBSCRIBE", &[], "");
-    assert_eq!(refused.headers.get("Allow"), Some("INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, INFO, UPDATE, REFER"));
+    assert_eq!(
+        refused.headers.get("Allow"),
+        Some("INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, INFO, UPDATE, PRACK, REFER")
+    );
     assert_eq!(objection("INVITE", &["Require: a, timer, b"], "").headers.get("Unsupported"), Some("a, b"));
     assert!(objection("INVITE", &["Content-Type: x/y"], "z").headers.has("Accept"));
     let missing = objection("INVITE", &["-From", "-Call-ID"], "");
