@@ -17,6 +17,7 @@ use telegraphone::audio::codec::{MOST_PAYLOAD, MOST_SAMPLES, decoder, encoder};
 use telegraphone::audio::{Coding, DtmfDetector, Law, ToneKey};
 use telegraphone::base::{Direction, Rate, Seeded, Side, Span, Time};
 use telegraphone::directory::NumberRecording;
+use telegraphone::ledger::Channels;
 use telegraphone::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
 use telegraphone::policy::{Facts, Rules};
 use telegraphone::recording::{JournalLine, PartFile, Take, TimelineConfig};
@@ -180,7 +181,10 @@ fn main() {
         });
     }
 
-    let mut take = Take::new(TimelineConfig { window: Span::from_millis(300), rate: Rate::NARROW }, 1 << 40);
+    let mut take = Take::new(
+        TimelineConfig { window: Span::from_millis(300), rate: Rate::NARROW, channels: Channels::Stereo },
+        1 << 40,
+    );
     take.handle(&TapEvent::Gate { open: true, at: Time(0), edge: None }, &mut Nowhere).unwrap();
     let payload = [0x55u8; 160];
     measure("record: a 20 ms frame to timeline and WAV bytes", 100_000, |n| {

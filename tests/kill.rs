@@ -27,9 +27,9 @@ use service::{DEADLINE, Service, runtime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use telegraphone::audio::Law;
+use telegraphone::audio::{Law, mix};
 use telegraphone::base::{CallId, Random, RecordingId, Seeded};
-use telegraphone::ledger::{EndReason, OutboxKind, RecordingRecord, RecordingState};
+use telegraphone::ledger::{Channels, EndReason, OutboxKind, RecordingRecord, RecordingState};
 
 /// Each ends with a kill.
 const ROUNDS: u64 = 52;
@@ -281,6 +281,38 @@ fn every_part_of_a_recording_is_repaired_and_nothing_is_lost_between_them() {
     for side in [0, 1] {
         let sent = dead[0].sent[side];
         assert!(heard[side] <= sent && heard[side] + SECOND >= sent, "side {side}: {} of {sent} samples", heard[side]);
+    }
+}
+
+#[test]
+fn a_mono_recording_is_finished_and_repaired_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    Service::set_up_with(folder.path(), "channels = \"mono\"");
+    let mut phones = Phones::new();
+    let mut service = Service::start(folder.path());
+    finish_calls(&service, &mut phones, 1);
+    phones.invite();
+    phones.run_until(Instant::now() + Duration::from_millis(1_500));
+    service.kill();
+    let dead = phones.dead();
+    let service = Service::start(folder.path());
+    let mut rows = service.recordings();
+    rows.sort_by_key(|row| row.id);
+    check_rows(&service, folder.path(), &rows, 0);
+    let states: Vec<RecordingState> = rows.iter().map(|row| row.state).collect();
+    assert_eq!(states, [RecordingState::Complete, RecordingState::Recovered]);
+    for (at, (row, call)) in rows.iter().zip(&dead).enumerate() {
+        let wav = hound::WavReader::open(data_dir(folder.path()).join("recordings").join(&row.path)).unwrap();
+        assert_eq!((wav.spec().channels, u64::from(wav.duration())), (1, row.samples), "call {at}");
+        assert_eq!(row.sidecar.channels, Channels::Mono, "call {at}");
+        let samples: Vec<i16> = wav.into_samples().map(Result::unwrap).collect();
+        let spoken = [0, 1].map(|side| Law::Mu.decode(phones::code(at, side)));
+        let [caller, callee] = spoken.map(|sample| sample / 2);
+        let both = mix(spoken[0], spoken[1]);
+        assert!(samples.iter().all(|sample| [0, caller, callee, both].contains(sample)), "call {at}");
+        let mixed = samples.iter().filter(|sample| **sample == both).count();
+        assert!(mixed + SECOND >= call.sent[0].min(call.sent[1]), "call {at}: only {mixed} samples have both");
+        assert!(mixed > 1_600, "call {at}: {mixed}");
     }
 }
 

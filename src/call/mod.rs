@@ -38,7 +38,7 @@ pub use switch::{Listener, Switch, SwitchConfig};
 
 use crate::audio::Tone;
 use crate::base::{CallId, CompanyId, Random, Rate, Side, UserId};
-use crate::ledger::{CallRecord, Change, Joined, Party};
+use crate::ledger::{CallRecord, Change, Channels, Joined, Party};
 use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
 use crate::policy::Rules;
 use std::net::{IpAddr, SocketAddr};
@@ -128,6 +128,7 @@ pub struct Preparation {
     pub parties: [(Party, String); 2],
     /// Samples per second of the recording.
     pub rate: Rate,
+    pub channels: Channels,
     pub record: CallRecord,
 }
 

@@ -620,6 +620,7 @@ impl Switch {
             company_name: session.company_name.clone(),
             parties: [(session.record.caller.clone(), caller_codec), (session.record.callee.clone(), callee_codec)],
             rate: session.rate(),
+            channels: session.settings.channels,
             record: session.record.clone(),
         });
         let undecodable = session.undecodable();

@@ -3,6 +3,7 @@
 use super::DestinationRule;
 use super::flow::Unanswered;
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
+use crate::ledger::Channels;
 use serde::{Deserialize, Serialize};
 
 /// A tenant. Two companies never see, reach or name each other's things.
@@ -44,6 +45,8 @@ pub struct Settings {
     pub notice: NoticeTo,
     /// Between two beeps of `notice = "beep"`, in seconds.
     pub notice_beep_s: u16,
+    /// Whether its recordings have a channel for each party or one for both.
+    pub channels: Channels,
     /// Write the microphone of a held party instead of silence.
     pub record_while_held: bool,
     /// Calls whose media is not SRTP are refused, and so are keys that do not come over TLS.
@@ -89,6 +92,7 @@ impl Default for Settings {
             on_recording_failure: OnRecordingFailure::Continue,
             notice: NoticeTo::Off,
             notice_beep_s: 15,
+            channels: Channels::Stereo,
             record_while_held: false,
             only_encrypted: false,
             transfer: true,

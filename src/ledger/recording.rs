@@ -60,6 +60,47 @@ pub struct Marker {
     pub name: String,
 }
 
+/// The channels of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// Left the caller, right the callee.
+    #[default]
+    Stereo,
+    /// Both parties in one, each at half its level.
+    Mono,
+}
+
+impl Channels {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Channels::Stereo => "stereo",
+            Channels::Mono => "mono",
+        }
+    }
+
+    pub const fn count(self) -> u16 {
+        match self {
+            Channels::Stereo => 2,
+            Channels::Mono => 1,
+        }
+    }
+
+    /// Bytes of one moment: a 16-bit sample of each channel.
+    pub const fn frame_bytes(self) -> u64 {
+        2 * self.count() as u64
+    }
+
+    /// What the channel of a party is called.
+    pub const fn name_of(self, side: crate::base::Side) -> &'static str {
+        match (self, side) {
+            (Channels::Stereo, crate::base::Side::Caller) => "left",
+            (Channels::Stereo, crate::base::Side::Callee) => "right",
+            (Channels::Mono, crate::base::Side::Caller | crate::base::Side::Callee) => "both",
+        }
+    }
+}
+
 /// How good the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,7 +176,7 @@ pub struct RecordingRecord {
 /// A party and its channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SidecarParty {
-    /// `left` or `right`.
+    /// `left` or `right`; `both` in a mono file.
     pub channel: String,
     pub party: Party,
     /// Codec name as in SDP, e.g. `PCMU`.
@@ -180,6 +221,8 @@ pub struct Sidecar {
     pub offset_ms: u64,
     pub samples: u64,
     pub rate: u32,
+    #[serde(default)]
+    pub channels: Channels,
     pub state: RecordingState,
     /// The decision at the answer.
     pub decision: Decision,

@@ -7,7 +7,8 @@ use super::repair::Draft;
 use crate::audio::wav::Cue;
 use crate::base::{Rate, Samples, Side};
 use crate::ledger::{
-    Because, Change, Decision, EndReason, Joined, Marker, MarkerKind, Party, RecordingState, Sidecar, SidecarParty,
+    Because, Change, Channels, Decision, EndReason, Joined, Marker, MarkerKind, Party, RecordingState, Sidecar,
+    SidecarParty,
 };
 use crate::media::LegStats;
 
@@ -68,6 +69,7 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
         offset_ms,
         part: _,
         decision,
+        channels,
     } = draft.clone();
     let Finish {
         samples,
@@ -91,12 +93,13 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
         company_name,
         direction,
         number,
-        parties: presences(parties, joined, legs, &left),
+        parties: presences(channels, parties, joined, legs, &left),
         answered,
         started,
         offset_ms,
         samples,
         rate: rate.0,
+        channels,
         state,
         decision,
         changes,
@@ -110,6 +113,7 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
 
 /// Everybody who was on the call: those it began with, then those who took a place, in order.
 fn presences(
+    channels: Channels,
     first: [(Party, String); 2],
     joined: Vec<Joined>,
     legs: [LegStats; 2],
@@ -128,23 +132,20 @@ fn presences(
             Some(_) => gone.unwrap_or_default(),
             None => last,
         };
-        out.push(presence(*side, party.clone(), codec.clone(), &stats, (*joined_ms, left_ms)));
+        let channel = channels.name_of(*side);
+        out.push(presence(channel, party.clone(), codec.clone(), &stats, (*joined_ms, left_ms)));
     }
     out
 }
 
 fn presence(
-    side: Side,
+    channel: &str,
     party: Party,
     codec: String,
     stats: &LegStats,
     (joined_ms, left_ms): (u64, Option<u64>),
 ) -> SidecarParty {
     let counters = stats.counters;
-    let channel = match side {
-        Side::Caller => "left",
-        Side::Callee => "right",
-    };
     SidecarParty {
         channel: channel.to_owned(),
         party,
@@ -238,6 +239,7 @@ mod tests {
             offset_ms: 1_000,
             part: 0,
             decision: Decision { record: true, because: Because::Number },
+            channels: Channels::Stereo,
         }
     }
 

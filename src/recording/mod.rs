@@ -5,6 +5,7 @@
 //!                     └─► markers ─────────────────────────────────────► trailer, sidecar
 //! ```
 
+mod apart;
 mod dress;
 mod drift;
 mod lane;

@@ -6,7 +6,7 @@ use super::quiet::Quiet;
 use super::voice::Voice;
 use crate::audio::{Coding, Law};
 use crate::base::{Rate, Side, Span, Time};
-use crate::ledger::MarkerKind;
+use crate::ledger::{Channels, MarkerKind};
 use crate::media::TapEvent;
 
 /// A stereo sample: left the caller, right the callee.
@@ -18,6 +18,8 @@ pub trait Sink {
     fn block(&mut self, frames: &[Stereo]);
     /// Samples of one party that came after their place was written. `at` is from the file's start.
     fn patch(&mut self, at: u64, side: Side, samples: &[i16]);
+    /// `length` samples of one party that are to be silent after their place was written.
+    fn hush(&mut self, at: u64, side: Side, length: usize);
 }
 
 /// How the timeline is kept.
@@ -27,6 +29,8 @@ pub struct TimelineConfig {
     pub window: Span,
     /// Samples per second of the file.
     pub rate: Rate,
+    /// The timeline has two lanes all the same: they are mixed where they are written.
+    pub channels: Channels,
 }
 
 /// The axis of the file: position 0 is the moment at which it began.
@@ -286,8 +290,8 @@ impl Timeline {
         }
         let behind_end = to.min(self.written);
         if from < behind_end {
-            let zeros = vec![0; usize::try_from(behind_end - from).unwrap_or(0)];
-            sink.patch(u64::try_from(from).unwrap_or(0), side, &zeros);
+            let length = usize::try_from(behind_end - from).unwrap_or(0);
+            sink.hush(u64::try_from(from).unwrap_or(0), side, length);
         }
         let start = usize::try_from(from - self.written).unwrap_or(0);
         let stop = usize::try_from(to - self.written).unwrap_or(0).min(self.ahead.len());

@@ -14,7 +14,7 @@ use crate::directory::{
     Company, Directory, Number, NumberRecording, Role, Route, Settings, User, UserOverrides, may_command,
     normalise_number,
 };
-use crate::ledger::Party;
+use crate::ledger::{Channels, Party};
 use crate::media::Commander;
 use crate::policy::{Facts, Matcher, Rules};
 use crate::sip::uri::NameAddr;
@@ -45,6 +45,7 @@ pub struct Ruling {
     pub rules: Rules,
     pub commanders: [Option<Commander>; 2],
     pub record_while_held: bool,
+    pub channels: Channels,
     /// What was not as it should be, for people.
     pub note: Option<String>,
 }
@@ -125,6 +126,7 @@ impl Policy {
             rules: Rules { facts, failed: false },
             commanders: [Some(commander(company, Ok(()))), Some(commander(company, Ok(())))],
             record_while_held: settings.record_while_held,
+            channels: settings.channels,
             note: Some("no signalling: taken for an internal call whose parties may both command".to_owned()),
         }
     }
@@ -205,6 +207,7 @@ impl Policy {
             commanders: [self.commander(company, &caller), self.commander(company, &callee)],
             parties: [caller.party, callee.party],
             record_while_held: company.settings.record_while_held,
+            channels: company.settings.channels,
             note,
         }
     }
@@ -283,6 +286,7 @@ fn without_company(parties: [Party; 2], note: &str) -> Ruling {
         rules: Rules { facts, failed: false },
         commanders: [None, None],
         record_while_held: false,
+        channels: Channels::Stereo,
         note: Some(format!("{note}: not recorded")),
     }
 }

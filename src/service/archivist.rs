@@ -6,7 +6,7 @@ use super::recorder::Paths;
 use crate::archive::{Durability, Places, Sealed, finish};
 use crate::base::{CallId, Random, Rate, RecordingId, Side, Wall};
 use crate::call::Preparation;
-use crate::ledger::{CallRecord, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
+use crate::ledger::{CallRecord, Channels, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
 use crate::media::LegStats;
 use crate::recording::{Closed, Draft, Finish, sidecar};
 use crate::store::{Store, StoreError};
@@ -334,7 +334,7 @@ fn sidecar_of(part: &ClosedPart, ended: &Ended) -> Sidecar {
         joined: ended.record.joined.clone(),
         left: ended.stats.left.clone(),
     };
-    sidecar(&Draft { part: closed.part, ..draft }, finish)
+    sidecar(&Draft { part: closed.part, channels: preparation.channels, ..draft }, finish)
 }
 
 fn draft_of(
@@ -359,6 +359,7 @@ fn draft_of(
         offset_ms: u64::try_from(offset).unwrap_or(0),
         part: 0,
         decision: record.decision.clone(),
+        channels: Channels::Stereo,
     }
 }
 

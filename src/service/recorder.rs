@@ -172,7 +172,8 @@ impl Recorder {
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 RecorderOrder::Prepare { slot, preparation } => {
-                    let config = TimelineConfig { window: self.config.window, rate: preparation.rate };
+                    let Preparation { rate, channels, .. } = *preparation;
+                    let config = TimelineConfig { window: self.config.window, rate, channels };
                     let take = Take::new(config, self.config.max_part_bytes);
                     let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
                     self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO, notes: Vec::new() });
@@ -408,6 +409,7 @@ impl Files {
             offset_ms: u64::try_from(offset).unwrap_or(0),
             part,
             decision: record.decision.clone(),
+            channels: self.preparation.channels,
         }
     }
 

@@ -270,7 +270,7 @@ fn crashed_sidecar(draft: &Draft, repaired: &Repaired, rate: Rate, state: Record
 fn from_sidecar(dir: &Path, wav: &Path) -> io::Result<RecordingRecord> {
     let paths = paths_of(dir, wav);
     let sidecar: Sidecar = serde_json::from_slice(&fs::read(paths.sidecar())?)?;
-    let sealed = Sealed::of(&File::open(wav)?, sidecar.samples)?;
+    let sealed = Sealed::of(&File::open(wav)?, sidecar.samples, sidecar.channels)?;
     Ok(sealed.row(sidecar, paths.relative_wav()))
 }
 

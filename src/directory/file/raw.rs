@@ -11,6 +11,7 @@ use super::value::{
     NumberOrNone, Own, Patience, PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RingSeconds, RouteTo, Secret,
     Weight,
 };
+use crate::ledger::Channels;
 use serde::Deserialize;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,6 +58,7 @@ pub struct SettingKeys {
     pub on_recording_failure: Option<OnRecordingFailure>,
     pub notice: Option<NoticeTo>,
     pub notice_beep_s: Option<RingSeconds>,
+    pub channels: Option<Channels>,
     pub record_while_held: Option<bool>,
     pub only_encrypted: Option<bool>,
     pub transfer: Option<bool>,

@@ -118,6 +118,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         on_recording_failure,
         notice,
         notice_beep_s,
+        channels,
         record_while_held,
         only_encrypted,
         transfer,
@@ -142,6 +143,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.on_recording_failure, *on_recording_failure);
     set(&mut settings.notice, *notice);
     set(&mut settings.notice_beep_s, notice_beep_s.map(|RingSeconds(seconds)| seconds));
+    set(&mut settings.channels, *channels);
     set(&mut settings.record_while_held, *record_while_held);
     set(&mut settings.only_encrypted, *only_encrypted);
     set(&mut settings.transfer, *transfer);
