@@ -17,7 +17,7 @@ use telegraphone::audio::codec::{MOST_PAYLOAD, MOST_SAMPLES, decoder, encoder};
 use telegraphone::audio::{Coding, DtmfDetector, Law, ToneKey};
 use telegraphone::base::{Direction, Rate, Seeded, Side, Span, Time};
 use telegraphone::directory::NumberRecording;
-use telegraphone::ledger::Channels;
+use telegraphone::ledger::{Channels, PauseInFile};
 use telegraphone::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
 use telegraphone::policy::{Facts, Rules};
 use telegraphone::recording::{JournalLine, PartFile, Take, TimelineConfig};
@@ -182,7 +182,12 @@ fn main() {
     }
 
     let mut take = Take::new(
-        TimelineConfig { window: Span::from_millis(300), rate: Rate::NARROW, channels: Channels::Stereo },
+        TimelineConfig {
+            window: Span::from_millis(300),
+            rate: Rate::NARROW,
+            channels: Channels::Stereo,
+            pause: PauseInFile::Silence,
+        },
         1 << 40,
     );
     take.handle(&TapEvent::Gate { open: true, at: Time(0), edge: None }, &mut Nowhere).unwrap();

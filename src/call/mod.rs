@@ -38,7 +38,7 @@ pub use switch::{Listener, Switch, SwitchConfig};
 
 use crate::audio::Tone;
 use crate::base::{CallId, CompanyId, Random, Rate, Side, UserId};
-use crate::ledger::{CallRecord, Change, Channels, Joined, Party};
+use crate::ledger::{CallRecord, Change, Channels, Joined, Party, PauseInFile};
 use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
 use crate::policy::Rules;
 use std::net::{IpAddr, SocketAddr};
@@ -129,6 +129,7 @@ pub struct Preparation {
     /// Samples per second of the recording.
     pub rate: Rate,
     pub channels: Channels,
+    pub pause: PauseInFile,
     pub record: CallRecord,
 }
 

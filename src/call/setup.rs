@@ -621,6 +621,7 @@ impl Switch {
             parties: [(session.record.caller.clone(), caller_codec), (session.record.callee.clone(), callee_codec)],
             rate: session.rate(),
             channels: session.settings.channels,
+            pause: session.settings.pause,
             record: session.record.clone(),
         });
         let undecodable = session.undecodable();

@@ -3,7 +3,7 @@
 use super::DestinationRule;
 use super::flow::Unanswered;
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
-use crate::ledger::Channels;
+use crate::ledger::{Channels, PauseInFile};
 use serde::{Deserialize, Serialize};
 
 /// A tenant. Two companies never see, reach or name each other's things.
@@ -47,6 +47,8 @@ pub struct Settings {
     pub notice_beep_s: u16,
     /// Whether its recordings have a channel for each party or one for both.
     pub channels: Channels,
+    /// What becomes of a pause in the recording.
+    pub pause: PauseInFile,
     /// Write the microphone of a held party instead of silence.
     pub record_while_held: bool,
     /// Calls whose media is not SRTP are refused, and so are keys that do not come over TLS.
@@ -93,6 +95,7 @@ impl Default for Settings {
             notice: NoticeTo::Off,
             notice_beep_s: 15,
             channels: Channels::Stereo,
+            pause: PauseInFile::Silence,
             record_while_held: false,
             only_encrypted: false,
             transfer: true,

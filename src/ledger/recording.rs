@@ -11,6 +11,8 @@ pub enum MarkerKind {
     Start,
     Pause,
     Resume,
+    /// A pause that is not in the file: `length` samples were left out here. 0 while it lasts.
+    PauseCut,
     Hold,
     Unhold,
     /// From here on another party is on the channel: a transfer.
@@ -32,6 +34,7 @@ impl MarkerKind {
             MarkerKind::Start => "start",
             MarkerKind::Pause => "pause",
             MarkerKind::Resume => "resume",
+            MarkerKind::PauseCut => "pause cut",
             MarkerKind::Hold => "hold",
             MarkerKind::Unhold => "unhold",
             MarkerKind::Transfer => "transfer",
@@ -97,6 +100,26 @@ impl Channels {
             (Channels::Stereo, crate::base::Side::Caller) => "left",
             (Channels::Stereo, crate::base::Side::Callee) => "right",
             (Channels::Mono, crate::base::Side::Caller | crate::base::Side::Callee) => "both",
+        }
+    }
+}
+
+/// What becomes of a pause in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseInFile {
+    /// Silence of the same length, with a marker at both ends.
+    #[default]
+    Silence,
+    /// Nothing but a marker that says how long it was.
+    Cut,
+}
+
+impl PauseInFile {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PauseInFile::Silence => "silence",
+            PauseInFile::Cut => "cut",
         }
     }
 }

@@ -164,7 +164,9 @@ fn presence(
 
 fn cue(marker: &Marker, rate: Rate) -> Cue {
     let at = u32::try_from(marker.at).unwrap_or(u32::MAX);
-    let length = u32::try_from(marker.length).unwrap_or(0);
+    // What was cut out has no length in the file.
+    let length = if marker.kind == MarkerKind::PauseCut { 0 } else { marker.length };
+    let length = u32::try_from(length).unwrap_or(0);
     Cue { at, length, text: cue_text(marker, rate) }
 }
 
@@ -173,12 +175,14 @@ fn cue_text(marker: &Marker, rate: Rate) -> String {
     let millis = rate.span(Samples(marker.length.unsigned_abs())).as_millis();
     let what = marker.kind.as_str();
     let what = match marker.kind {
+        MarkerKind::PauseCut if marker.length > 0 => format!("pause of {millis} ms cut"),
         MarkerKind::Gap => format!("{what} {millis} ms"),
         MarkerKind::Drift => format!("{what} {}{millis} ms", if marker.length < 0 { '-' } else { '+' }),
         MarkerKind::Transfer => format!("{what} to {}", marker.name),
         MarkerKind::Start
         | MarkerKind::Pause
         | MarkerKind::Resume
+        | MarkerKind::PauseCut
         | MarkerKind::Hold
         | MarkerKind::Unhold
         | MarkerKind::Segment
@@ -267,6 +271,8 @@ mod tests {
             (MarkerKind::Pause, 0, Some(Side::Caller), "pause (caller)"),
             (MarkerKind::Resume, 0, None, "resume"),
             (MarkerKind::Hold, 0, Some(Side::Callee), "hold (callee)"),
+            (MarkerKind::PauseCut, 0, Some(Side::Caller), "pause cut (caller)"),
+            (MarkerKind::PauseCut, 98_720, None, "pause of 12340 ms cut"),
             (MarkerKind::Gap, 960, Some(Side::Caller), "gap 120 ms (caller)"),
             (MarkerKind::Drift, 40, Some(Side::Callee), "drift +5 ms (callee)"),
             (MarkerKind::Drift, -40, None, "drift -5 ms"),
@@ -280,6 +286,7 @@ mod tests {
             let dressed = dress(&sidecar(&draft(), finish(vec![marker])));
             let cue = dressed.cues.first().unwrap();
             assert_eq!((cue.at, cue.text.as_str()), (8, text));
+            let length = if kind == MarkerKind::PauseCut { 0 } else { length };
             assert_eq!(cue.length, u32::try_from(length).unwrap_or(0));
         }
     }

@@ -6,6 +6,7 @@
 //! ```
 
 mod apart;
+mod cuts;
 mod dress;
 mod drift;
 mod lane;

@@ -2,7 +2,7 @@
 
 use crate::audio::wav::DATA_OFFSET;
 use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Side, Wall};
-use crate::ledger::{Change, Channels, Decision, Joined, Marker, Party};
+use crate::ledger::{Change, Channels, Decision, Joined, Marker, MarkerKind, Party};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a recording when it begins: the first line of its journal.
@@ -77,7 +77,7 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
                 from = position;
                 repaired.markers.clear();
             }
-            Ok(JournalLine::Marker { marker }) => repaired.markers.push(marker),
+            Ok(JournalLine::Marker { marker }) => add(&mut repaired.markers, marker),
             Ok(JournalLine::Change { change }) => repaired.changes.push(change),
             Ok(JournalLine::Joined { joined }) => repaired.joined.push(*joined),
             Ok(JournalLine::Codec { side, codec }) => {
@@ -97,10 +97,21 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
     repaired
 }
 
+/// A pause that was cut is told when it begins, and again with its length when it is over.
+fn add(markers: &mut Vec<Marker>, marker: Marker) {
+    let again = |known: &&mut Marker| {
+        let same = (known.kind, known.at) == (MarkerKind::PauseCut, marker.at) && known.kind == marker.kind;
+        same && (known.length == 0 || **known == marker)
+    };
+    match markers.iter_mut().rev().find(again) {
+        Some(known) => *known = marker,
+        None => markers.push(marker),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::MarkerKind;
 
     #[test]
     fn a_torn_journal_gives_what_was_whole() {

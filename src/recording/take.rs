@@ -240,8 +240,9 @@ impl Running {
     }
 
     fn journal_markers(&mut self, file: &mut impl PartFile) -> io::Result<()> {
+        let amended = self.timeline.take_amended();
         let markers = self.timeline.markers();
-        for marker in markers.since(self.journaled) {
+        for marker in markers.since(self.journaled).iter().chain(&amended) {
             file.journal(&JournalLine::Marker { marker: marker.clone() })?;
         }
         self.journaled = markers.count();
@@ -253,7 +254,7 @@ impl Running {
         let markers = self.timeline.markers();
         Closed {
             part: self.part,
-            started: self.zero + self.rate.span(crate::base::Samples(self.part_from)),
+            started: self.zero + self.rate.span(crate::base::Samples(self.timeline.moment(self.part_from))),
             samples: frames,
             rate: self.rate,
             markers: markers.within(self.part_from, self.part_from + frames),

@@ -1,12 +1,13 @@
 //! The rules of the file, held by an oracle that shares no code with the timeline: every sample
 //! carries its own number, so that a decoded file says by itself what stands where.
 
+mod cut;
 mod mono;
 
 use super::*;
 use crate::audio::{Coding, Law};
 use crate::base::{Rate, Side, Span, Time};
-use crate::ledger::{Channels, MarkerKind};
+use crate::ledger::{Channels, MarkerKind, PauseInFile};
 use crate::media::TapEvent;
 use std::io;
 
@@ -137,7 +138,12 @@ impl Recorded {
 }
 
 fn config() -> TimelineConfig {
-    TimelineConfig { window: Span::from_millis(300), rate: Rate::NARROW, channels: Channels::Stereo }
+    TimelineConfig {
+        window: Span::from_millis(300),
+        rate: Rate::NARROW,
+        channels: Channels::Stereo,
+        pause: PauseInFile::Silence,
+    }
 }
 
 enum Step {

@@ -121,7 +121,8 @@ impl Call {
             rtcp_interval: RTCP_INTERVAL,
             cnames: ["caller".to_owned(), "callee".to_owned()],
         };
-        let shape = TimelineConfig { window: WINDOW, rate: Rate::NARROW, channels: ruling.channels };
+        let (channels, pause) = (ruling.channels, ruling.pause);
+        let shape = TimelineConfig { window: WINDOW, rate: Rate::NARROW, channels, pause };
         let take = Take::new(shape, most_bytes);
         let file = DiskFile::new(folder, stem);
         let notes = ruling.note.iter().cloned().collect();

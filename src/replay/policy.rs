@@ -14,7 +14,7 @@ use crate::directory::{
     Company, Directory, Number, NumberRecording, Role, Route, Settings, User, UserOverrides, may_command,
     normalise_number,
 };
-use crate::ledger::{Channels, Party};
+use crate::ledger::{Channels, Party, PauseInFile};
 use crate::media::Commander;
 use crate::policy::{Facts, Matcher, Rules};
 use crate::sip::uri::NameAddr;
@@ -46,6 +46,7 @@ pub struct Ruling {
     pub commanders: [Option<Commander>; 2],
     pub record_while_held: bool,
     pub channels: Channels,
+    pub pause: PauseInFile,
     /// What was not as it should be, for people.
     pub note: Option<String>,
 }
@@ -127,6 +128,7 @@ impl Policy {
             commanders: [Some(commander(company, Ok(()))), Some(commander(company, Ok(())))],
             record_while_held: settings.record_while_held,
             channels: settings.channels,
+            pause: settings.pause,
             note: Some("no signalling: taken for an internal call whose parties may both command".to_owned()),
         }
     }
@@ -208,6 +210,7 @@ impl Policy {
             parties: [caller.party, callee.party],
             record_while_held: company.settings.record_while_held,
             channels: company.settings.channels,
+            pause: company.settings.pause,
             note,
         }
     }
@@ -287,6 +290,7 @@ fn without_company(parties: [Party; 2], note: &str) -> Ruling {
         commanders: [None, None],
         record_while_held: false,
         channels: Channels::Stereo,
+        pause: PauseInFile::Silence,
         note: Some(format!("{note}: not recorded")),
     }
 }

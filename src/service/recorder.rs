@@ -172,8 +172,8 @@ impl Recorder {
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 RecorderOrder::Prepare { slot, preparation } => {
-                    let Preparation { rate, channels, .. } = *preparation;
-                    let config = TimelineConfig { window: self.config.window, rate, channels };
+                    let Preparation { rate, channels, pause, .. } = *preparation;
+                    let config = TimelineConfig { window: self.config.window, rate, channels, pause };
                     let take = Take::new(config, self.config.max_part_bytes);
                     let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
                     self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO, notes: Vec::new() });

@@ -11,7 +11,7 @@ use super::value::{
     NumberOrNone, Own, Patience, PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RingSeconds, RouteTo, Secret,
     Weight,
 };
-use crate::ledger::Channels;
+use crate::ledger::{Channels, PauseInFile};
 use serde::Deserialize;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -59,6 +59,7 @@ pub struct SettingKeys {
     pub notice: Option<NoticeTo>,
     pub notice_beep_s: Option<RingSeconds>,
     pub channels: Option<Channels>,
+    pub pause: Option<PauseInFile>,
     pub record_while_held: Option<bool>,
     pub only_encrypted: Option<bool>,
     pub transfer: Option<bool>,

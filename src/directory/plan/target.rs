@@ -119,11 +119,12 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         notice,
         notice_beep_s,
         channels,
+        pause,
         record_while_held,
         only_encrypted,
         transfer,
         transfer_from_outside,
-        commands: CommandKeys { pause, start },
+        commands: CommandKeys { pause: pause_keys, start },
         max_hold_ms,
         codecs,
         auth,
@@ -144,12 +145,13 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.notice, *notice);
     set(&mut settings.notice_beep_s, notice_beep_s.map(|RingSeconds(seconds)| seconds));
     set(&mut settings.channels, *channels);
+    set(&mut settings.pause, *pause);
     set(&mut settings.record_while_held, *record_while_held);
     set(&mut settings.only_encrypted, *only_encrypted);
     set(&mut settings.transfer, *transfer);
     set(&mut settings.transfer_from_outside, *transfer_from_outside);
     let Commands { pause: pause_now, start: start_now } = &mut settings.commands;
-    set(pause_now, pause.as_ref().map(ToString::to_string));
+    set(pause_now, pause_keys.as_ref().map(ToString::to_string));
     set(start_now, start.as_ref().map(ToString::to_string));
     set(&mut settings.max_hold_ms, max_hold_ms.map(|hold| hold.0));
     set(&mut settings.codecs, codecs.clone());
