@@ -19,6 +19,7 @@ mod info;
 mod lockout;
 mod modify;
 mod path;
+mod pausing;
 mod prompts;
 mod route;
 mod session;

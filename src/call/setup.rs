@@ -255,6 +255,7 @@ impl Switch {
             settings,
             facts,
             recording_failed: false,
+            paused: None,
             phase: Phase::Talking,
             caller,
             callee,
@@ -553,6 +554,7 @@ impl Switch {
         self.cancel_branches(&ringing.branches, Some(ELSEWHERE), cx);
         session.phase = Phase::Talking;
         session.answered = Some(cx.now);
+        session.time_pause(cx.now);
         for user in Side::BOTH.into_iter().filter_map(|side| session.leg(side).user) {
             self.idle.insert(user, Time(u64::MAX));
         }

@@ -122,7 +122,7 @@ fn call_text(up: Option<&CallView>, record: &CallRecord, recordings: &[Recording
     for change in &record.changes {
         let wanted = if change.wanted { "start" } else { "pause" };
         let outcome = change.refused.map_or_else(|| "obeyed".to_owned(), |why| format!("refused: {}", refusal(why)));
-        lines.push(format!("command    {wanted} at {} ms, {outcome}", change.offset_ms));
+        lines.push(format!("command    {wanted} by {} at {} ms, {outcome}", change.by, change.offset_ms));
     }
     if let Some(view) = up {
         lines.push(format!("recording  {} now", if view.recording { "on" } else { "off" }));

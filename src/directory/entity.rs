@@ -49,6 +49,10 @@ pub struct Settings {
     pub channels: Channels,
     /// What becomes of a pause in the recording.
     pub pause: PauseInFile,
+    /// Between two tones that remind of a pause who may end it, in seconds; 0: none.
+    pub pause_reminder_s: u16,
+    /// A pause by a person ends by itself after this, in seconds; 0: never.
+    pub max_pause_s: u32,
     /// Write the microphone of a held party instead of silence.
     pub record_while_held: bool,
     /// Calls whose media is not SRTP are refused, and so are keys that do not come over TLS.
@@ -96,6 +100,8 @@ impl Default for Settings {
             notice_beep_s: 15,
             channels: Channels::Stereo,
             pause: PauseInFile::Silence,
+            pause_reminder_s: 0,
+            max_pause_s: 0,
             record_while_held: false,
             only_encrypted: false,
             transfer: true,

@@ -60,6 +60,8 @@ pub enum How {
     InBand,
     /// The admin's command line.
     Cli,
+    /// The pause had lasted for the company's `max_pause_s`.
+    MaxPause,
     /// A transfer: the call went outside, or was joined with one that a person had paused.
     Transfer,
 }
@@ -74,6 +76,19 @@ pub enum By {
     Operator,
     /// The outside party.
     Outside { side: Side },
+    /// Nobody: the service itself.
+    Service,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            By::User { name, .. } => f.write_str(name),
+            By::Operator => f.write_str("the operator"),
+            By::Outside { .. } => f.write_str("the outside party"),
+            By::Service => f.write_str("the service"),
+        }
+    }
 }
 
 /// Why a command changed nothing.

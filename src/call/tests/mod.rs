@@ -17,6 +17,7 @@ mod identity;
 mod laws;
 mod loss;
 mod notices;
+mod pausing;
 mod phone;
 mod register;
 mod ringing;

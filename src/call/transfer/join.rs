@@ -66,11 +66,12 @@ impl Switch {
             self.dialogs.insert(dialog.id(), (session.id(), side));
         }
         let instead_of = session.record.party(side).clone();
-        let before = decide(&session.facts).record;
+        let (facts, before) = (session.facts, decide(&session.facts).record);
         self.count_as_outbound(session, &leg, number);
         if paused {
             session.facts.command = Some(Command::Pause);
         }
+        session.follow_pause(facts, cx.now);
         if side == Side::Caller {
             // What the one before wanted kept back.
             session.withheld = false;

@@ -7,9 +7,9 @@ use super::super::{
 use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
 use super::value::{
     AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, Domain, DomainOrNone, E164, Extension,
-    ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, Name, NationalPrefix,
-    NumberOrNone, Own, Patience, PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RingSeconds, RouteTo, Secret,
-    Weight,
+    ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, MaxPause, Name, NationalPrefix,
+    NumberOrNone, Own, Patience, PauseReminder, PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RingSeconds,
+    RouteTo, Secret, Weight,
 };
 use crate::ledger::{Channels, PauseInFile};
 use serde::Deserialize;
@@ -60,6 +60,8 @@ pub struct SettingKeys {
     pub notice_beep_s: Option<RingSeconds>,
     pub channels: Option<Channels>,
     pub pause: Option<PauseInFile>,
+    pub pause_reminder_s: Option<PauseReminder>,
+    pub max_pause_s: Option<MaxPause>,
     pub record_while_held: Option<bool>,
     pub only_encrypted: Option<bool>,
     pub transfer: Option<bool>,

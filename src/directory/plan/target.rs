@@ -120,6 +120,8 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         notice_beep_s,
         channels,
         pause,
+        pause_reminder_s,
+        max_pause_s,
         record_while_held,
         only_encrypted,
         transfer,
@@ -146,6 +148,8 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.notice_beep_s, notice_beep_s.map(|RingSeconds(seconds)| seconds));
     set(&mut settings.channels, *channels);
     set(&mut settings.pause, *pause);
+    set(&mut settings.pause_reminder_s, pause_reminder_s.map(|reminder| reminder.0));
+    set(&mut settings.max_pause_s, max_pause_s.map(|most| most.0));
     set(&mut settings.record_while_held, *record_while_held);
     set(&mut settings.only_encrypted, *only_encrypted);
     set(&mut settings.transfer, *transfer);
