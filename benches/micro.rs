@@ -65,6 +65,9 @@ impl Out for Nowhere {
 }
 
 impl PartFile for Nowhere {
+    fn discard(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     fn create(&mut self, _: u32) -> io::Result<()> {
         Ok(())
     }
@@ -82,8 +85,14 @@ impl PartFile for Nowhere {
 }
 
 fn bridge(now: Time) -> Bridge {
-    let facts =
-        Facts { step: None, command: None, number: NumberRecording::On, direction: Direction::Inbound, toggle: true };
+    let facts = Facts {
+        refused: false,
+        step: None,
+        command: None,
+        number: NumberRecording::On,
+        direction: Direction::Inbound,
+        toggle: true,
+    };
     let config = BridgeConfig {
         start: [(1, 1, 1), (2, 2, 2)],
         rules: Rules { facts, failed: false },

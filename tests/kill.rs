@@ -316,6 +316,48 @@ fn a_mono_recording_is_finished_and_repaired_as_what_it_is() {
     }
 }
 
+#[test]
+fn of_a_recording_that_the_outside_party_refused_nothing_remains_and_nothing_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    Service::set_up_with(folder.path(), "notice = \"outside\"\nnotice_refuse = \"9\"");
+    let mut phones = Phones::new();
+    let mut service = Service::start(folder.path());
+    phones.turn_to(service.sip);
+    phones.invite();
+    phones.invite();
+    let left = || files_in(&data_dir(folder.path()).join("recordings")).len();
+    let deadline = Instant::now() + DEADLINE;
+    let wait_until = |phones: &mut Phones, what: &str, done: &dyn Fn(&Phones) -> bool| {
+        while !done(phones) {
+            assert!(Instant::now() < deadline, "{what}");
+            phones.run_until(Instant::now() + Duration::from_millis(20));
+        }
+    };
+    // Part and journal of each, and the reserve where there is one.
+    wait_until(&mut phones, "both are recorded", &|phones| phones.up() == 2 && parts(folder.path()) == 2);
+    let both = left();
+    phones.run_until(Instant::now() + Duration::from_millis(400));
+    phones.press(0, 2, '9');
+    wait_until(&mut phones, "the first is not recorded any more", &|_| left() == both - 2);
+    phones.run_until(Instant::now() + Duration::from_millis(500));
+    assert_eq!(left(), both - 2, "and not again");
+    phones.hang_up();
+    wait_until(&mut phones, "the second is finished", &|_| service.recordings().len() == 1);
+    let told = service.events(1);
+    assert_eq!(told.len(), 1);
+    let calls = service.stored_calls();
+    let refused: Vec<CallId> = calls.iter().filter(|call| call.is_refused()).map(|call| call.id).collect();
+    assert_eq!(refused.len(), 1);
+    assert_ne!(service.recordings()[0].call, refused[0]);
+    for file in files_in(&data_dir(folder.path()).join("recordings")) {
+        assert!(!file.display().to_string().contains(&refused[0].to_string()), "{}", file.display());
+    }
+    // Nor is it missed at the next start.
+    service.kill();
+    let service = Service::start(folder.path());
+    assert_eq!((service.recordings().len(), service.events(1).len()), (1, 1));
+}
+
 /// Parts that are begun, full or not.
 fn parts(folder: &Path) -> usize {
     let files = files_in(&data_dir(folder).join("recordings"));

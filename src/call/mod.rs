@@ -76,12 +76,8 @@ pub enum MediaOrder {
         side: Side,
         on: bool,
     },
-    /// What is said when the call is recorded; before the answer.
+    /// What is said when the call is recorded, from now on.
     SetNotice(Notice),
-    /// Another party is on this leg: where the call is recorded it hears the notice.
-    TellAgain {
-        side: Side,
-    },
     /// Another party is on this leg: who may command there.
     SetCommander {
         side: Side,

@@ -236,6 +236,13 @@ impl Switch {
                 self.note_change(&mut session, by, how, command, refused, cx);
                 Some(session)
             }
+            Fact::Refused { side, how, at: _ } => {
+                let before = session.facts;
+                session.facts.refused = true;
+                session.follow_pause(before, cx.now);
+                self.note_change(&mut session, By::Outside { side }, how, Command::Pause, None, cx);
+                Some(session)
+            }
             Fact::SendInfo { side, key } => {
                 self.send_info(&mut session, side, key, cx);
                 Some(session)

@@ -57,6 +57,7 @@ pub const fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Role => "this role may not command recordings",
         Refusal::FlowStep => "a recording step of the call flow decides",
         Refusal::RecordingFailed => "the recording cannot be made",
+        Refusal::OutsideRefused => "the outside party does not want to be recorded",
     }
 }
 

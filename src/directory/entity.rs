@@ -43,6 +43,8 @@ pub struct Settings {
     pub on_recording_failure: OnRecordingFailure,
     /// Who is told that the call is recorded.
     pub notice: NoticeTo,
+    /// The key with which the outside party refuses a recording that it was told of; `None`: it cannot.
+    pub notice_refuse: Option<char>,
     /// Between two beeps of `notice = "beep"`, in seconds.
     pub notice_beep_s: u16,
     /// Whether its recordings have a channel for each party or one for both.
@@ -97,6 +99,7 @@ impl Default for Settings {
             download: false,
             on_recording_failure: OnRecordingFailure::Continue,
             notice: NoticeTo::Off,
+            notice_refuse: None,
             notice_beep_s: 15,
             channels: Channels::Stereo,
             pause: PauseInFile::Silence,

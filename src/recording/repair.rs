@@ -47,6 +47,8 @@ pub enum JournalLine {
     Joined {
         joined: Box<Joined>,
     },
+    /// The outside party refused: what there is has to go.
+    Refused,
     /// The codec of a leg that the draft does not know.
     Codec {
         side: Side,
@@ -62,13 +64,21 @@ pub struct Repaired {
     pub markers: Vec<Marker>,
     pub changes: Vec<Change>,
     pub joined: Vec<Joined>,
+    /// Nothing of it may remain.
+    pub refused: bool,
 }
 
 /// Reads what a crash left: the length of the `.part` in bytes and the text of its journal, whose
 /// last line may be torn.
 pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
-    let mut repaired =
-        Repaired { draft: None, samples: 0, markers: Vec::new(), changes: Vec::new(), joined: Vec::new() };
+    let mut repaired = Repaired {
+        draft: None,
+        samples: 0,
+        markers: Vec::new(),
+        changes: Vec::new(),
+        joined: Vec::new(),
+        refused: false,
+    };
     let mut from = 0;
     for line in journal.lines() {
         match serde_json::from_str::<JournalLine>(line) {
@@ -80,6 +90,7 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
             Ok(JournalLine::Marker { marker }) => add(&mut repaired.markers, marker),
             Ok(JournalLine::Change { change }) => repaired.changes.push(change),
             Ok(JournalLine::Joined { joined }) => repaired.joined.push(*joined),
+            Ok(JournalLine::Refused) => repaired.refused = true,
             Ok(JournalLine::Codec { side, codec }) => {
                 let party = repaired.draft.as_mut().and_then(|draft| draft.parties.get_mut(side.channel()));
                 if let Some((_, known)) = party {

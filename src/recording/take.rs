@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Dormant ─gate opens─► Running ─End─► Closed
+//!    │                     ├─refused by a party that was there from its beginning─► Ended, nothing remains
 //!    │                     └─a write fails─► Failed (closed as it stands)
 //!    └─End─► nothing was recorded
 //! ```
@@ -23,6 +24,8 @@ pub trait PartFile {
     fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
     /// Adds a line to the journal, from which a file is repaired after a crash.
     fn journal(&mut self, line: &JournalLine) -> io::Result<()>;
+    /// Takes away everything that was written of the recording.
+    fn discard(&mut self) -> io::Result<()>;
 }
 
 /// A part of the recording that is complete on disk but for its trailer.
@@ -110,6 +113,14 @@ impl Take {
                 Ok(Vec::new())
             }
             (State::Running(_), TapEvent::End { at }) => Ok(self.end(*at, file)),
+            (State::Dormant, TapEvent::Refused { .. }) => {
+                self.state = State::Ended;
+                Ok(Vec::new())
+            }
+            (State::Running(running), TapEvent::Refused { since, .. }) if since.is_none_or(|at| at <= running.zero) => {
+                self.state = State::Ended;
+                file.discard().map(|()| Vec::new())
+            }
             (State::Running(running), event) => {
                 let outcome = running.step(file, |timeline, disk| timeline.handle(event, disk));
                 Ok(self.after(outcome, None, file))

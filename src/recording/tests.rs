@@ -3,6 +3,7 @@
 
 mod cut;
 mod mono;
+mod refused;
 
 use super::*;
 use crate::audio::{Coding, Law};
@@ -17,6 +18,7 @@ struct Memory {
     parts: Vec<Vec<u8>>,
     journal: Vec<JournalLine>,
     room: Option<usize>,
+    discarded: bool,
 }
 
 impl PartFile for Memory {
@@ -44,6 +46,11 @@ impl PartFile for Memory {
     }
     fn journal(&mut self, line: &JournalLine) -> io::Result<()> {
         self.journal.push(line.clone());
+        Ok(())
+    }
+    fn discard(&mut self) -> io::Result<()> {
+        self.discarded = true;
+        self.parts.clear();
         Ok(())
     }
 }

@@ -157,7 +157,20 @@ impl Timeline {
             TapEvent::Joined { side, at, name } => {
                 self.markers.transfer(self.cuts.in_file(self.axis.position(at)), side, &String::from_utf8_lossy(name));
             }
-            TapEvent::End { .. } => {}
+            TapEvent::Refused { since: Some(since), at } => self.blank_since(since, at, sink),
+            // The whole recording is taken away.
+            TapEvent::Refused { since: None, .. } | TapEvent::End { .. } => {}
+        }
+    }
+
+    /// Nothing of either party stays from a moment on.
+    fn blank_since(&mut self, since: Time, now: Time, sink: &mut impl Sink) {
+        self.flush_voices(None, now, sink);
+        self.settle_all(now, sink);
+        let from = self.axis.position(since);
+        for side in Side::BOTH {
+            let to = self.lane(side).end();
+            self.act(side, vec![Action::Silence { from, to }], now, sink);
         }
     }
 

@@ -290,6 +290,7 @@ impl Call {
                     });
                 }
                 Fact::Heard { .. }
+                | Fact::Refused { .. }
                 | Fact::SendInfo { .. }
                 | Fact::Silent { .. }
                 | Fact::Played { .. }

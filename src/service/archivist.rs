@@ -39,6 +39,10 @@ pub enum ArchiveOrder {
         call: CallId,
         problem: String,
     },
+    /// The outside party refused: nothing of the call's recording may remain.
+    Discard {
+        call: CallId,
+    },
     /// The recorder has nothing more of this call.
     Over {
         call: CallId,
@@ -174,6 +178,12 @@ impl Archivist {
                 self.of(call).no_file = Some(problem);
                 call
             }
+            ArchiveOrder::Discard { call } => {
+                for part in self.of(call).closed.drain(..) {
+                    discard(&part.paths);
+                }
+                call
+            }
             ArchiveOrder::Over { call } => {
                 self.of(call).over = true;
                 call
@@ -278,6 +288,17 @@ impl Archivist {
             self.finish_call(waiting);
         }
         self.hand_over();
+    }
+}
+
+/// Takes away what was written of a part, the journal last: until then it says whose it is.
+pub fn discard(paths: &Paths) {
+    for path in [paths.part(), paths.wav(), paths.sidecar(), paths.journal()] {
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::error!(file = %path.display(), %error, "a refused recording could not be taken away");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::media::{TAP_HEADER, TapEvent, decode_tap, payload_length};
 use crate::recording::{Closed, Draft, JournalLine, PartFile, Take, TakeState, TimelineConfig};
 use rtrb::Consumer;
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -218,6 +218,12 @@ impl Recorder {
     }
 
     fn handle(&mut self, slot: u32, event: &TapEvent<'_>) {
+        let Some(entry) = self.takes.get_mut(&slot) else { return };
+        if let TapEvent::Refused { since: None, .. } = event {
+            // Parts that are closed already are with the archivist.
+            let order = ArchiveOrder::Discard { call: entry.files.call() };
+            self.to_archive(order);
+        }
         let Some(entry) = self.takes.get_mut(&slot) else { return };
         let was = entry.take.state();
         let outcome = entry.take.handle(event, &mut entry.files);
@@ -458,6 +464,19 @@ impl PartFile for Files {
 
     fn journal(&mut self, line: &JournalLine) -> io::Result<()> {
         write_line(&mut self.open()?.journal, line)
+    }
+
+    /// The journal says first what is to be done, for a process that dies in between.
+    fn discard(&mut self) -> io::Result<()> {
+        let Some(Current { written, file, mut journal }) = self.current.take() else { return Ok(()) };
+        write_line(&mut journal, &JournalLine::Refused)?;
+        drop(file);
+        for Written { paths, .. } in self.earlier.drain(..).chain([written]) {
+            for path in [paths.part(), paths.journal()] {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -315,7 +315,6 @@ impl Shell for ServiceShell {
             | MediaOrder::StopPrompt { .. }
             | MediaOrder::Collect { .. }
             | MediaOrder::SetNotice(_)
-            | MediaOrder::TellAgain { .. }
             | MediaOrder::SetCommander { .. } => order,
         };
         let Some(place) = self.places.get(&call) else { return };

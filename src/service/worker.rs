@@ -482,7 +482,6 @@ impl Worker {
             MediaOrder::StopPrompt { side } => call.bridge.stop_prompt(side),
             MediaOrder::Collect { side, on } => call.bridge.collect_keys(side, on),
             MediaOrder::SetNotice(notice) => call.bridge.set_notice(Some(notice)),
-            MediaOrder::TellAgain { side } => call.bridge.tell_again(side, now),
             MediaOrder::SetCommander { side, commander } => call.bridge.set_commander(side, commander),
         }
         if call.bridge.is_busy() && !self.busy.contains(&slot.0) {

@@ -160,7 +160,6 @@ impl Desk {
             MediaOrder::StopPrompt { side } => bridge.stop_prompt(*side),
             MediaOrder::Collect { side, on } => bridge.collect_keys(*side, *on),
             MediaOrder::SetNotice(notice) => bridge.set_notice(Some(notice.clone())),
-            MediaOrder::TellAgain { side } => bridge.tell_again(*side, now),
             MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
             MediaOrder::Join(join) => match join.from {
                 JoinFrom::Target => bridge.join(join.joining.clone(), None, now, 0, tape),

@@ -19,6 +19,7 @@ mod loss;
 mod notices;
 mod pausing;
 mod phone;
+mod refusals;
 mod register;
 mod ringing;
 mod routes;

@@ -29,6 +29,8 @@ pub(super) struct Newcomer {
     pub number: Option<NumberId>,
     /// A person shut the gate of the call that it comes from.
     pub paused: bool,
+    /// The outside party of that call does not want to be recorded.
+    pub refused: bool,
 }
 
 impl Switch {
@@ -44,7 +46,7 @@ impl Switch {
         // What rang for another call has its port there, as the callee.
         let from = media_of.map(|call| (call, Side::Callee));
         let told = session.record.party(side.other()).to_string();
-        let newcomer = Newcomer { side, party, leg, how, from, number, paused: false };
+        let newcomer = Newcomer { side, party, leg, how, from, number, paused: false, refused: false };
         self.replace_leg(&mut session, newcomer, reports, cx);
         if let Some((call, there)) = from {
             cx.shell.media(call, MediaOrder::GiveUp { side: there, to: session.id(), told });
@@ -60,7 +62,7 @@ impl Switch {
         reports: Option<Reports>,
         cx: &mut Cx<'_>,
     ) {
-        let Newcomer { side, party, leg, how, from, number, paused } = newcomer;
+        let Newcomer { side, party, leg, how, from, number, paused, refused } = newcomer;
         let waits = self.drop_changes(session, side, cx);
         if let Some(dialog) = &leg.dialog {
             self.dialogs.insert(dialog.id(), (session.id(), side));
@@ -71,6 +73,7 @@ impl Switch {
         if paused {
             session.facts.command = Some(Command::Pause);
         }
+        session.facts.refused |= refused;
         session.follow_pause(facts, cx.now);
         if side == Side::Caller {
             // What the one before wanted kept back.
@@ -175,6 +178,10 @@ impl Switch {
             Some((call, side)) => JoinFrom::Call { call, side },
             None => JoinFrom::Target,
         };
+        // Whoever comes is told as it is now: who is of the company may have changed.
+        if let Some(notice) = self.notice_of(session) {
+            cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
+        }
         cx.shell.media(session.id(), MediaOrder::Join(Box::new(Join { joining, from })));
         self.push_media(session, side.other(), cx);
     }

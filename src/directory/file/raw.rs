@@ -6,10 +6,10 @@ use super::super::{
 };
 use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
 use super::value::{
-    AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, Domain, DomainOrNone, E164, Extension,
-    ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, MaxPause, Name, NationalPrefix,
-    NumberOrNone, Own, Patience, PauseReminder, PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RingSeconds,
-    RouteTo, Secret, Weight,
+    AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, DigitOrOff, Domain, DomainOrNone, E164,
+    Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, MaxPause, Name,
+    NationalPrefix, NumberOrNone, Own, Patience, PauseReminder, PeerAddress, Port, Realm, RealmOrNone, RegisterFor,
+    RingSeconds, RouteTo, Secret, Weight,
 };
 use crate::ledger::{Channels, PauseInFile};
 use serde::Deserialize;
@@ -57,6 +57,7 @@ pub struct SettingKeys {
     pub download: Option<bool>,
     pub on_recording_failure: Option<OnRecordingFailure>,
     pub notice: Option<NoticeTo>,
+    pub notice_refuse: Option<DigitOrOff>,
     pub notice_beep_s: Option<RingSeconds>,
     pub channels: Option<Channels>,
     pub pause: Option<PauseInFile>,

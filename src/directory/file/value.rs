@@ -496,6 +496,21 @@ impl TryFrom<String> for Digit {
     }
 }
 
+/// A key of a phone, or `"off"`: none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DigitOrOff(pub Option<char>);
+
+impl TryFrom<String> for DigitOrOff {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.as_str() {
+            "off" => Ok(Self(None)),
+            _ => Digit::try_from(text).map(|digit| Self(Some(digit.0))),
+        }
+    }
+}
+
 /// How long devices ring, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u16")]

@@ -117,6 +117,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         download,
         on_recording_failure,
         notice,
+        notice_refuse,
         notice_beep_s,
         channels,
         pause,
@@ -145,6 +146,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.download, *download);
     set(&mut settings.on_recording_failure, *on_recording_failure);
     set(&mut settings.notice, *notice);
+    set(&mut settings.notice_refuse, notice_refuse.map(|key| key.0));
     set(&mut settings.notice_beep_s, notice_beep_s.map(|RingSeconds(seconds)| seconds));
     set(&mut settings.channels, *channels);
     set(&mut settings.pause, *pause);
