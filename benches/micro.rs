@@ -17,6 +17,7 @@ use telegraphone::audio::codec::{MOST_PAYLOAD, MOST_SAMPLES, decoder, encoder};
 use telegraphone::audio::{Coding, DtmfDetector, Law, ToneKey};
 use telegraphone::base::{Direction, Rate, Seeded, Side, Span, Time};
 use telegraphone::directory::NumberRecording;
+use telegraphone::ledger::{Channels, PauseInFile};
 use telegraphone::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
 use telegraphone::policy::{Facts, Rules};
 use telegraphone::recording::{JournalLine, PartFile, Take, TimelineConfig};
@@ -64,6 +65,9 @@ impl Out for Nowhere {
 }
 
 impl PartFile for Nowhere {
+    fn discard(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     fn create(&mut self, _: u32) -> io::Result<()> {
         Ok(())
     }
@@ -81,8 +85,14 @@ impl PartFile for Nowhere {
 }
 
 fn bridge(now: Time) -> Bridge {
-    let facts =
-        Facts { step: None, command: None, number: NumberRecording::On, direction: Direction::Inbound, toggle: true };
+    let facts = Facts {
+        refused: false,
+        step: None,
+        command: None,
+        number: NumberRecording::On,
+        direction: Direction::Inbound,
+        toggle: true,
+    };
     let config = BridgeConfig {
         start: [(1, 1, 1), (2, 2, 2)],
         rules: Rules { facts, failed: false },
@@ -180,7 +190,15 @@ fn main() {
         });
     }
 
-    let mut take = Take::new(TimelineConfig { window: Span::from_millis(300), rate: Rate::NARROW }, 1 << 40);
+    let mut take = Take::new(
+        TimelineConfig {
+            window: Span::from_millis(300),
+            rate: Rate::NARROW,
+            channels: Channels::Stereo,
+            pause: PauseInFile::Silence,
+        },
+        1 << 40,
+    );
     take.handle(&TapEvent::Gate { open: true, at: Time(0), edge: None }, &mut Nowhere).unwrap();
     let payload = [0x55u8; 160];
     measure("record: a 20 ms frame to timeline and WAV bytes", 100_000, |n| {

@@ -27,9 +27,9 @@ use service::{DEADLINE, Service, runtime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use telegraphone::audio::Law;
+use telegraphone::audio::{Law, mix};
 use telegraphone::base::{CallId, Random, RecordingId, Seeded};
-use telegraphone::ledger::{EndReason, OutboxKind, RecordingRecord, RecordingState};
+use telegraphone::ledger::{Channels, EndReason, OutboxKind, RecordingRecord, RecordingState};
 
 /// Each ends with a kill.
 const ROUNDS: u64 = 52;
@@ -282,6 +282,80 @@ fn every_part_of_a_recording_is_repaired_and_nothing_is_lost_between_them() {
         let sent = dead[0].sent[side];
         assert!(heard[side] <= sent && heard[side] + SECOND >= sent, "side {side}: {} of {sent} samples", heard[side]);
     }
+}
+
+#[test]
+fn a_mono_recording_is_finished_and_repaired_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    Service::set_up_with(folder.path(), "channels = \"mono\"");
+    let mut phones = Phones::new();
+    let mut service = Service::start(folder.path());
+    finish_calls(&service, &mut phones, 1);
+    phones.invite();
+    phones.run_until(Instant::now() + Duration::from_millis(1_500));
+    service.kill();
+    let dead = phones.dead();
+    let service = Service::start(folder.path());
+    let mut rows = service.recordings();
+    rows.sort_by_key(|row| row.id);
+    check_rows(&service, folder.path(), &rows, 0);
+    let states: Vec<RecordingState> = rows.iter().map(|row| row.state).collect();
+    assert_eq!(states, [RecordingState::Complete, RecordingState::Recovered]);
+    for (at, (row, call)) in rows.iter().zip(&dead).enumerate() {
+        let wav = hound::WavReader::open(data_dir(folder.path()).join("recordings").join(&row.path)).unwrap();
+        assert_eq!((wav.spec().channels, u64::from(wav.duration())), (1, row.samples), "call {at}");
+        assert_eq!(row.sidecar.channels, Channels::Mono, "call {at}");
+        let samples: Vec<i16> = wav.into_samples().map(Result::unwrap).collect();
+        let spoken = [0, 1].map(|side| Law::Mu.decode(phones::code(at, side)));
+        let [caller, callee] = spoken.map(|sample| sample / 2);
+        let both = mix(spoken[0], spoken[1]);
+        assert!(samples.iter().all(|sample| [0, caller, callee, both].contains(sample)), "call {at}");
+        let mixed = samples.iter().filter(|sample| **sample == both).count();
+        assert!(mixed + SECOND >= call.sent[0].min(call.sent[1]), "call {at}: only {mixed} samples have both");
+        assert!(mixed > 1_600, "call {at}: {mixed}");
+    }
+}
+
+#[test]
+fn of_a_recording_that_the_outside_party_refused_nothing_remains_and_nothing_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    Service::set_up_with(folder.path(), "notice = \"outside\"\nnotice_refuse = \"9\"");
+    let mut phones = Phones::new();
+    let mut service = Service::start(folder.path());
+    phones.turn_to(service.sip);
+    phones.invite();
+    phones.invite();
+    let left = || files_in(&data_dir(folder.path()).join("recordings")).len();
+    let deadline = Instant::now() + DEADLINE;
+    let wait_until = |phones: &mut Phones, what: &str, done: &dyn Fn(&Phones) -> bool| {
+        while !done(phones) {
+            assert!(Instant::now() < deadline, "{what}");
+            phones.run_until(Instant::now() + Duration::from_millis(20));
+        }
+    };
+    // Part and journal of each, and the reserve where there is one.
+    wait_until(&mut phones, "both are recorded", &|phones| phones.up() == 2 && parts(folder.path()) == 2);
+    let both = left();
+    phones.run_until(Instant::now() + Duration::from_millis(400));
+    phones.press(0, 2, '9');
+    wait_until(&mut phones, "the first is not recorded any more", &|_| left() == both - 2);
+    phones.run_until(Instant::now() + Duration::from_millis(500));
+    assert_eq!(left(), both - 2, "and not again");
+    phones.hang_up();
+    wait_until(&mut phones, "the second is finished", &|_| service.recordings().len() == 1);
+    let told = service.events(1);
+    assert_eq!(told.len(), 1);
+    let calls = service.stored_calls();
+    let refused: Vec<CallId> = calls.iter().filter(|call| call.is_refused()).map(|call| call.id).collect();
+    assert_eq!(refused.len(), 1);
+    assert_ne!(service.recordings()[0].call, refused[0]);
+    for file in files_in(&data_dir(folder.path()).join("recordings")) {
+        assert!(!file.display().to_string().contains(&refused[0].to_string()), "{}", file.display());
+    }
+    // Nor is it missed at the next start.
+    service.kill();
+    let service = Service::start(folder.path());
+    assert_eq!((service.recordings().len(), service.events(1).len()), (1, 1));
 }
 
 /// Parts that are begun, full or not.

@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use telegraphone::base::{CallId, CompanyId, Direction, RecordingId, Wall};
-use telegraphone::ledger::{Because, Decision, OutboxKind, RecordingRecord, RecordingState, Sidecar};
+use telegraphone::ledger::{Because, Channels, Decision, OutboxKind, RecordingRecord, RecordingState, Sidecar};
 use telegraphone::store::{RecordingFilter, Store};
 
 /// Set for the child, to the database that it works on.
@@ -112,6 +112,7 @@ fn recording(n: u64) -> RecordingRecord {
         offset_ms: 0,
         samples: 8000,
         rate: 8000,
+        channels: Channels::Stereo,
         state: RecordingState::Complete,
         decision,
         changes: Vec::new(),

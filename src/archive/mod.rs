@@ -6,7 +6,7 @@
 //! One way for the service, the repair after a crash and the replay.
 
 use crate::audio::wav::DATA_OFFSET;
-use crate::ledger::{RecordingRecord, Sidecar};
+use crate::ledger::{Channels, RecordingRecord, Sidecar};
 use crate::recording::{dress, offset_of, seal};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -50,8 +50,8 @@ pub struct Sealed {
 
 impl Sealed {
     /// A final file as it lies there, whose audio has `samples` per channel.
-    pub fn of(file: &File, samples: u64) -> io::Result<Self> {
-        let end = offset_of(samples);
+    pub fn of(file: &File, samples: u64, channels: Channels) -> io::Result<Self> {
+        let end = offset_of(samples, channels);
         let (audio_sha256, frame_sha256) = (audio_digest(file, end)?, frame_digest(file, end)?);
         Ok(Sealed { bytes: file.metadata()?.len(), audio_sha256, frame_sha256 })
     }
@@ -91,8 +91,8 @@ pub fn finish(
     let from = if places.part.exists() { places.part } else { places.wav };
     let file = OpenOptions::new().read(true).write(true).open(from)?;
     let dressed = dress(sidecar);
-    let seal = seal(sidecar.samples, &dressed.cues, &dressed.info);
-    let end = offset_of(sidecar.samples);
+    let seal = seal(sidecar.samples, sidecar.channels, &dressed.cues, &dressed.info);
+    let end = offset_of(sidecar.samples, sidecar.channels);
     // The sizes come first, that of the audio before that of the whole: a crash right after
     // leaves a header that says where the audio ends.
     for (offset, bytes) in seal.sizes.into_iter().rev() {

@@ -9,6 +9,8 @@ pub enum Tone {
     Obeyed,
     /// A command was refused: one low buzz.
     Refused,
+    /// The recording is still paused: one short high beep.
+    Reminder,
     /// A key as its two frequencies (ITU-T Q.23): `0-9`, `A-D`, `*`, `#`.
     Key(u8),
 }
@@ -21,6 +23,7 @@ impl Tone {
         match self {
             Tone::Obeyed => Span::from_millis(160),
             Tone::Refused => Span::from_millis(320),
+            Tone::Reminder => Span::from_millis(120),
             Tone::Key(_) => Span::from_millis(100),
         }
     }
@@ -49,6 +52,7 @@ impl Tone {
             Tone::Obeyed if at.0 < total / 2 => (700.0, None),
             Tone::Obeyed => (1_050.0, None),
             Tone::Refused => (350.0, None),
+            Tone::Reminder => (880.0, None),
             Tone::Key(key) => {
                 let (row, column) = key_position(key);
                 let low = [697.0, 770.0, 852.0, 941.0].get(row).copied().unwrap_or(697.0);
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_tone_starts_and_ends_in_silence_and_is_loud_between() {
-        for tone in [Tone::Obeyed, Tone::Refused, Tone::Key(b'5')] {
+        for tone in [Tone::Obeyed, Tone::Refused, Tone::Reminder, Tone::Key(b'5')] {
             let total = Rate::NARROW.samples(tone.length()).0;
             let at = |n| tone.sample(Samples(n), Rate::NARROW);
             assert_eq!(at(0), 0, "{tone:?}");

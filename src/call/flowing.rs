@@ -274,9 +274,9 @@ fn goes_outside(session: &mut Session, cx: &mut Cx<'_>) {
         return;
     }
     session.record.direction = Direction::Outbound;
-    let Facts { step, command, number, .. } = session.facts;
+    let Facts { refused, step, command, number, .. } = session.facts;
     let facts = Facts::at_start(Direction::Outbound, &session.settings, NumberRecording::Inherit, step);
-    session.facts = Facts { command, number, ..facts };
+    session.facts = Facts { refused, command, number, ..facts };
     cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
 }
 

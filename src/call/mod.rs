@@ -20,6 +20,7 @@ mod info;
 mod lockout;
 mod modify;
 mod path;
+mod pausing;
 mod prompts;
 mod reliable;
 mod route;
@@ -40,7 +41,7 @@ pub use switch::{Listener, Switch, SwitchConfig};
 
 use crate::audio::Tone;
 use crate::base::{CallId, CompanyId, Random, Rate, Side, UserId};
-use crate::ledger::{CallRecord, Change, Joined, Party};
+use crate::ledger::{CallRecord, Change, Channels, Joined, Party, PauseInFile};
 use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
 use crate::policy::Rules;
 use std::net::{IpAddr, SocketAddr};
@@ -81,12 +82,8 @@ pub enum MediaOrder {
     Watch {
         side: Side,
     },
-    /// What is said when the call is recorded; before the answer, and again before a party joins.
+    /// What is said when the call is recorded, from now on.
     SetNotice(Notice),
-    /// Another party is on this leg: where the call is recorded it hears the notice.
-    TellAgain {
-        side: Side,
-    },
     /// Another party is on this leg: who may command there.
     SetCommander {
         side: Side,
@@ -134,6 +131,8 @@ pub struct Preparation {
     pub parties: [(Party, String); 2],
     /// Samples per second of the recording.
     pub rate: Rate,
+    pub channels: Channels,
+    pub pause: PauseInFile,
     pub record: CallRecord,
 }
 

@@ -6,7 +6,7 @@ use super::switch::{Cx, Switch};
 use crate::audio::prompt::{BuiltIn, Pcm};
 use crate::base::{CompanyId, Side, Span};
 use crate::directory::{Directory, NoticeTo};
-use crate::media::{Notice, Prompt, Times};
+use crate::media::{Notice, Prompt, Refuse, Times};
 
 /// What is said for `name`; silence of no length where there is nothing of that name.
 pub(super) fn prompt(directory: &Directory, company: CompanyId, name: &str) -> Pcm {
@@ -33,13 +33,21 @@ impl Switch {
             return None;
         }
         let number = record.number.and_then(|id| self.directory.number(id)).and_then(|number| number.notice);
-        let (name, to, every) = match number.unwrap_or(session.settings.notice) {
+        // Who is not of the company.
+        let outside = Side::BOTH.map(|side| session.leg(side).trunk.is_some());
+        let key = session.settings.notice_refuse.and_then(|key| u8::try_from(key).ok());
+        let refuse = key.filter(|_| outside != [false; 2]).map(|key| Refuse { key, by: outside });
+        let spoken = if refuse.is_some() { "recorded-refuse" } else { "recorded" };
+        let (name, to, every, refuse) = match number.unwrap_or(session.settings.notice) {
             NoticeTo::Off => return None,
-            NoticeTo::Outside => ("recorded", Side::BOTH.map(|side| session.leg(side).trunk.is_some()), None),
-            NoticeTo::Both => ("recorded", [true; 2], None),
-            NoticeTo::Beep => ("beep", [true; 2], Some(Span::from_secs(u64::from(session.settings.notice_beep_s)))),
+            NoticeTo::Outside => (spoken, outside, None, refuse),
+            NoticeTo::Both => (spoken, [true; 2], None, refuse),
+            // A beep does not say how to refuse.
+            NoticeTo::Beep => {
+                ("beep", [true; 2], Some(Span::from_secs(u64::from(session.settings.notice_beep_s))), None)
+            }
         };
-        Some(Notice { pcm: prompt(&self.directory, record.company, name), to, every })
+        Some(Notice { pcm: prompt(&self.directory, record.company, name), to, every, refuse })
     }
 }
 

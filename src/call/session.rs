@@ -3,6 +3,7 @@
 use super::LegPort;
 use super::codecs::coding_of;
 use super::path::Path;
+use super::pausing::Paused;
 use super::setup::Ringing;
 use super::transfer::Transfer;
 use crate::audio::Coding;
@@ -38,6 +39,8 @@ pub struct Session {
     pub settings: Settings,
     pub facts: Facts,
     pub recording_failed: bool,
+    /// A person has paused the recording.
+    pub paused: Option<Paused>,
     pub phase: Phase,
     pub caller: Leg,
     pub callee: Leg,
@@ -179,7 +182,9 @@ impl Session {
             Phase::Talking => {
                 let timers = [&self.caller, &self.callee].into_iter().filter_map(|leg| leg.timer);
                 let transfer = self.transfer.as_ref().and_then(|transfer| transfer.next_timeout());
-                timers.flat_map(|timer| [timer.refresh_at, Some(timer.ends_at)]).flatten().chain(transfer).min()
+                let pause = self.paused.and_then(|paused| paused.next_timeout());
+                let own = transfer.into_iter().chain(pause);
+                timers.flat_map(|timer| [timer.refresh_at, Some(timer.ends_at)]).flatten().chain(own).min()
             }
         }
     }

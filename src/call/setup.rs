@@ -275,6 +275,7 @@ impl Switch {
             settings,
             facts,
             recording_failed: false,
+            paused: None,
             phase: Phase::Talking,
             caller,
             callee,
@@ -576,6 +577,7 @@ impl Switch {
         self.cancel_branches(&ringing.branches, Some(ELSEWHERE), cx);
         session.phase = Phase::Talking;
         session.answered = Some(cx.now);
+        session.time_pause(cx.now);
         for user in Side::BOTH.into_iter().filter_map(|side| session.leg(side).user) {
             self.idle.insert(user, Time(u64::MAX));
         }
@@ -666,6 +668,8 @@ impl Switch {
             company_name: session.company_name.clone(),
             parties: [(session.record.caller.clone(), caller_codec), (session.record.callee.clone(), callee_codec)],
             rate: session.rate(),
+            channels: session.settings.channels,
+            pause: session.settings.pause,
             record: session.record.clone(),
         });
         let undecodable = session.undecodable();

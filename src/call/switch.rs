@@ -11,7 +11,7 @@ use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
 use crate::directory::{Directory, Login, OnRecordingFailure};
 use crate::ledger::{By, Change, EndReason, How, Refusal};
 use crate::media::Fact;
-use crate::policy::{Command, Verdict, decide};
+use crate::policy::{Command, Facts, Verdict, decide};
 use crate::registrar::{Binding, Lifetimes, Registrar};
 use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
@@ -242,9 +242,17 @@ impl Switch {
             Fact::Heard { .. } => Some(session),
             Fact::Commanded { side, how, command, refused, rules, at: _ } => {
                 // Only the command: what else the decision depends on, a transfer may have changed.
-                session.facts.command = rules.facts.command;
+                let before = std::mem::replace(&mut session.facts.command, rules.facts.command);
+                session.follow_pause(Facts { command: before, ..session.facts }, cx.now);
                 let by = self.commander(&session, side);
                 self.note_change(&mut session, by, how, command, refused, cx);
+                Some(session)
+            }
+            Fact::Refused { side, how, at: _ } => {
+                let before = session.facts;
+                session.facts.refused = true;
+                session.follow_pause(before, cx.now);
+                self.note_change(&mut session, By::Outside { side }, how, Command::Pause, None, cx);
                 Some(session)
             }
             Fact::SendInfo { side, key } => {
@@ -265,7 +273,7 @@ impl Switch {
         }
     }
 
-    fn note_change(
+    pub(super) fn note_change(
         &mut self,
         session: &mut Session,
         by: By,
@@ -306,10 +314,11 @@ impl Switch {
             Verdict::Obeyed => None,
             Verdict::Refused(refusal) => Some(refusal),
         };
-        session.facts = rules.facts;
+        let before = std::mem::replace(&mut session.facts, rules.facts);
+        session.follow_pause(before, cx.now);
         cx.shell.media(call, MediaOrder::SetRules(rules));
         self.note_change(&mut session, By::Operator, How::Cli, command, refused, &mut cx);
-        self.sessions.insert(call, session);
+        self.keep(session);
         Some(refused.map_or(Ok(()), Err))
     }
 
@@ -327,6 +336,7 @@ impl Switch {
         let mut cx = Cx { now, wall, shell };
         self.with_session(call, &mut cx, |this, mut session, cx| {
             session.recording_failed = true;
+            session.follow_pause(session.facts, cx.now);
             cx.shell.media(call, MediaOrder::SetRules(session.rules()));
             match session.settings.on_recording_failure {
                 OnRecordingFailure::Continue | OnRecordingFailure::Refuse => Some(session),
@@ -542,7 +552,10 @@ impl Switch {
                 self.refuse(session, 480, EndReason::RingTimeout, cx)
             }
             Phase::Ringing(_) => self.give_up_silent(session, cx),
-            Phase::Talking => self.check_transfer(session, cx),
+            Phase::Talking => {
+                let session = self.check_transfer(session, cx)?;
+                self.check_pause(session, cx)
+            }
         }
     }
 

@@ -57,6 +57,7 @@ pub const fn refusal(refusal: Refusal) -> &'static str {
         Refusal::Role => "this role may not command recordings",
         Refusal::FlowStep => "a recording step of the call flow decides",
         Refusal::RecordingFailed => "the recording cannot be made",
+        Refusal::OutsideRefused => "the outside party does not want to be recorded",
     }
 }
 
@@ -122,7 +123,7 @@ fn call_text(up: Option<&CallView>, record: &CallRecord, recordings: &[Recording
     for change in &record.changes {
         let wanted = if change.wanted { "start" } else { "pause" };
         let outcome = change.refused.map_or_else(|| "obeyed".to_owned(), |why| format!("refused: {}", refusal(why)));
-        lines.push(format!("command    {wanted} at {} ms, {outcome}", change.offset_ms));
+        lines.push(format!("command    {wanted} by {} at {} ms, {outcome}", change.by, change.offset_ms));
     }
     if let Some(view) = up {
         lines.push(format!("recording  {} now", if view.recording { "on" } else { "off" }));

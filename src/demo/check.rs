@@ -3,7 +3,7 @@
 use super::calls::Played;
 use super::speech::share;
 use crate::base::{Direction, Rate, Samples, Side};
-use crate::ledger::{Because, By, CallRecord, Decision, MarkerKind, RecordingRecord, RecordingState};
+use crate::ledger::{Because, CallRecord, Decision, MarkerKind, RecordingRecord, RecordingState};
 use sha2::{Digest, Sha256};
 use std::io::Cursor;
 use std::ops::Range;
@@ -205,11 +205,7 @@ fn sound_in(stretch: &[i16]) -> Option<(usize, usize)> {
 
 fn pause_text(record: &CallRecord, recording: &RecordingRecord) -> String {
     let Some(pause) = Pause::of(recording) else { return "–".to_owned() };
-    let by = record.changes.iter().find(|change| change.refused.is_none()).map(|change| match &change.by {
-        By::User { id: _, name, side: _ } => format!(", by {name}"),
-        By::Operator => ", by the operator".to_owned(),
-        By::Outside { .. } => ", by the outside party".to_owned(),
-    });
+    let by = record.changes.iter().find(|change| change.refused.is_none()).map(|change| format!(", by {}", change.by));
     format!("{} to {}{}", seconds(pause.from / 8), seconds(pause.to / 8), by.unwrap_or_default())
 }
 
@@ -217,7 +213,9 @@ fn because(decision: &Decision) -> String {
     match (&decision.because, decision.record) {
         (Because::Company { direction }, true) => format!("the company records {direction} calls"),
         (Because::Company { direction }, false) => format!("the company does not record {direction} calls"),
-        (other @ (Because::FlowStep | Because::AgentCommand | Because::Number), _) => other.to_string(),
+        (other @ (Because::OutsideRefusal | Because::FlowStep | Because::AgentCommand | Because::Number), _) => {
+            other.to_string()
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::DestinationRule;
 use super::flow::Unanswered;
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
+use crate::ledger::{Channels, PauseInFile};
 use serde::{Deserialize, Serialize};
 
 /// A tenant. Two companies never see, reach or name each other's things.
@@ -42,8 +43,18 @@ pub struct Settings {
     pub on_recording_failure: OnRecordingFailure,
     /// Who is told that the call is recorded.
     pub notice: NoticeTo,
+    /// The key with which the outside party refuses a recording that it was told of; `None`: it cannot.
+    pub notice_refuse: Option<char>,
     /// Between two beeps of `notice = "beep"`, in seconds.
     pub notice_beep_s: u16,
+    /// Whether its recordings have a channel for each party or one for both.
+    pub channels: Channels,
+    /// What becomes of a pause in the recording.
+    pub pause: PauseInFile,
+    /// Between two tones that remind of a pause who may end it, in seconds; 0: none.
+    pub pause_reminder_s: u16,
+    /// A pause by a person ends by itself after this, in seconds; 0: never.
+    pub max_pause_s: u32,
     /// Write the microphone of a held party instead of silence.
     pub record_while_held: bool,
     /// Calls whose media is not SRTP are refused, and so are keys that do not come over TLS.
@@ -88,7 +99,12 @@ impl Default for Settings {
             download: false,
             on_recording_failure: OnRecordingFailure::Continue,
             notice: NoticeTo::Off,
+            notice_refuse: None,
             notice_beep_s: 15,
+            channels: Channels::Stereo,
+            pause: PauseInFile::Silence,
+            pause_reminder_s: 0,
+            max_pause_s: 0,
             record_while_held: false,
             only_encrypted: false,
             transfer: true,

@@ -1,6 +1,6 @@
 //! One conversation, as it is stored.
 
-use super::{Change, Decision};
+use super::{Because, Change, Decision};
 use crate::base::{CallId, CompanyId, Direction, NumberId, Side, UserId, Wall};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -169,6 +169,11 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
+    /// The outside party did not want to be recorded.
+    pub fn is_refused(&self) -> bool {
+        self.changes.iter().any(|change| change.decision.because == Because::OutsideRefusal)
+    }
+
     /// Who is on that side now.
     pub fn party(&self, side: Side) -> &Party {
         let first = match side {

@@ -15,6 +15,8 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
 pub enum Because {
+    /// The outside party does not want to be recorded: nothing and nobody opens this call's gate.
+    OutsideRefusal,
     /// The path that the call took passed a recording step of the call flow.
     FlowStep,
     /// A permitted user commanded it.
@@ -29,6 +31,7 @@ impl Because {
     /// The source's name, as in JSON.
     pub const fn source(&self) -> &'static str {
         match self {
+            Because::OutsideRefusal => "outside_refusal",
             Because::FlowStep => "flow_step",
             Because::AgentCommand => "agent_command",
             Because::Number => "number",
@@ -40,6 +43,7 @@ impl Because {
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Because::OutsideRefusal => f.write_str("the refusal of the outside party"),
             Because::FlowStep => f.write_str("a recording step of the call flow"),
             Because::AgentCommand => f.write_str("a command of the agent"),
             Because::Number => f.write_str("the number's setting"),
@@ -60,6 +64,8 @@ pub enum How {
     InBand,
     /// The admin's command line.
     Cli,
+    /// The pause had lasted for the company's `max_pause_s`.
+    MaxPause,
     /// A transfer: the call went outside, or was joined with one that a person had paused.
     Transfer,
 }
@@ -74,6 +80,19 @@ pub enum By {
     Operator,
     /// The outside party.
     Outside { side: Side },
+    /// Nobody: the service itself.
+    Service,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            By::User { name, .. } => f.write_str(name),
+            By::Operator => f.write_str("the operator"),
+            By::Outside { .. } => f.write_str("the outside party"),
+            By::Service => f.write_str("the service"),
+        }
+    }
 }
 
 /// Why a command changed nothing.
@@ -88,6 +107,8 @@ pub enum Refusal {
     FlowStep,
     /// The recording cannot be made (disk full, failed file).
     RecordingFailed,
+    /// The outside party does not want to be recorded.
+    OutsideRefused,
 }
 
 /// One command during a call: kept with the call and shown wherever the recording is.

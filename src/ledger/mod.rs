@@ -7,5 +7,6 @@ mod recording;
 pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
 pub use decision::{Because, By, Change, Decision, How, Refusal};
 pub use recording::{
-    Marker, MarkerKind, OutboxEntry, OutboxKind, RecordingRecord, RecordingState, Sidecar, SidecarParty,
+    Channels, Marker, MarkerKind, OutboxEntry, OutboxKind, PauseInFile, RecordingRecord, RecordingState, Sidecar,
+    SidecarParty,
 };

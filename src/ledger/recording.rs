@@ -11,6 +11,8 @@ pub enum MarkerKind {
     Start,
     Pause,
     Resume,
+    /// A pause that is not in the file: `length` samples were left out here. 0 while it lasts.
+    PauseCut,
     Hold,
     Unhold,
     /// From here on another party is on the channel: a transfer.
@@ -32,6 +34,7 @@ impl MarkerKind {
             MarkerKind::Start => "start",
             MarkerKind::Pause => "pause",
             MarkerKind::Resume => "resume",
+            MarkerKind::PauseCut => "pause cut",
             MarkerKind::Hold => "hold",
             MarkerKind::Unhold => "unhold",
             MarkerKind::Transfer => "transfer",
@@ -58,6 +61,67 @@ pub struct Marker {
     /// Who is on the channel from here on, of a transfer; else empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+}
+
+/// The channels of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// Left the caller, right the callee.
+    #[default]
+    Stereo,
+    /// Both parties in one, each at half its level.
+    Mono,
+}
+
+impl Channels {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Channels::Stereo => "stereo",
+            Channels::Mono => "mono",
+        }
+    }
+
+    pub const fn count(self) -> u16 {
+        match self {
+            Channels::Stereo => 2,
+            Channels::Mono => 1,
+        }
+    }
+
+    /// Bytes of one moment: a 16-bit sample of each channel.
+    pub const fn frame_bytes(self) -> u64 {
+        2 * self.count() as u64
+    }
+
+    /// What the channel of a party is called.
+    pub const fn name_of(self, side: crate::base::Side) -> &'static str {
+        match (self, side) {
+            (Channels::Stereo, crate::base::Side::Caller) => "left",
+            (Channels::Stereo, crate::base::Side::Callee) => "right",
+            (Channels::Mono, crate::base::Side::Caller | crate::base::Side::Callee) => "both",
+        }
+    }
+}
+
+/// What becomes of a pause in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseInFile {
+    /// Silence of the same length, with a marker at both ends.
+    #[default]
+    Silence,
+    /// Nothing but a marker that says how long it was.
+    Cut,
+}
+
+impl PauseInFile {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PauseInFile::Silence => "silence",
+            PauseInFile::Cut => "cut",
+        }
+    }
 }
 
 /// How good the file is.
@@ -135,7 +199,7 @@ pub struct RecordingRecord {
 /// A party and its channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SidecarParty {
-    /// `left` or `right`.
+    /// `left` or `right`; `both` in a mono file.
     pub channel: String,
     pub party: Party,
     /// Codec name as in SDP, e.g. `PCMU`.
@@ -180,6 +244,8 @@ pub struct Sidecar {
     pub offset_ms: u64,
     pub samples: u64,
     pub rate: u32,
+    #[serde(default)]
+    pub channels: Channels,
     pub state: RecordingState,
     /// The decision at the answer.
     pub decision: Decision,

@@ -130,15 +130,30 @@ fn moves(marks: Marks<'_>, side: Side) -> impl Iterator<Item = i64> {
 }
 
 fn moving(marks: Marks<'_>, side: Side) -> impl Iterator<Item = &Marker> {
-    let own = marks.iter().filter(move |mark| mark.side == Some(side));
-    own.filter(|mark| matches!(mark.kind, MarkerKind::Drift | MarkerKind::Segment))
+    // What a cut leaves out is never the same to the sample.
+    let moves = move |mark: &&Marker| match mark.kind {
+        MarkerKind::Drift | MarkerKind::Segment => mark.side == Some(side),
+        MarkerKind::PauseCut => true,
+        MarkerKind::Start
+        | MarkerKind::Pause
+        | MarkerKind::Resume
+        | MarkerKind::Hold
+        | MarkerKind::Unhold
+        | MarkerKind::Transfer
+        | MarkerKind::Gap
+        | MarkerKind::DigitBlanked
+        | MarkerKind::End => false,
+    };
+    marks.iter().filter(moves)
 }
 
 /// Edges of pauses, in positions of the replay: from where the one recording has it to where the
 /// other has it, and a little around.
 fn pause_edges(expected: Marks<'_>, found: Marks<'_>, offset: i64) -> Vec<Range<i64>> {
     let places = |marks: Marks<'_>| -> Vec<i64> {
-        let edges = marks.iter().filter(|mark| matches!(mark.kind, MarkerKind::Pause | MarkerKind::Resume));
+        let edges = marks
+            .iter()
+            .filter(|mark| matches!(mark.kind, MarkerKind::Pause | MarkerKind::Resume | MarkerKind::PauseCut));
         edges.filter_map(|mark| i64::try_from(mark.at).ok()).collect()
     };
     let pairs = places(expected).into_iter().zip(places(found).into_iter().map(|at| at - offset));

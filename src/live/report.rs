@@ -3,7 +3,7 @@
 use super::fetch::{Fetched, fetch, find};
 use super::{Channel, PlaceError, Target, place};
 use crate::base::{CallId, Side, Wall};
-use crate::ledger::{Change, Decision, Marker};
+use crate::ledger::{Change, Channels, Decision, Marker};
 use crate::replay::{CallReport, Options, Policy, Script, replay};
 use crate::service::clock::Clock;
 use serde::Serialize;
@@ -121,13 +121,9 @@ fn recorded(fetched: Fetched, replay: &CallReport) -> Result<Recorded, PlaceErro
     let samples = recordings.iter().map(|recording| recording.samples).sum::<u64>();
     let channels = match (files.as_slice(), recordings.as_slice(), replay.files.as_slice()) {
         ([file], [recording], [expected]) => {
-            let (replayed, live) = (stereo(&expected.path)?, stereo(file)?);
-            let marks = (&expected.markers, &recording.sidecar.markers);
-            let [[left, right], [live_left, live_right]] = [&replayed, &live];
-            Some([
-                Channel::compare((left, marks.0), (live_left, marks.1), Side::Caller),
-                Channel::compare((right, marks.0), (live_right, marks.1), Side::Callee),
-            ])
+            let marks = [expected.markers.as_slice(), recording.sidecar.markers.as_slice()];
+            let both = stereo(&expected.path)?.zip(stereo(file)?);
+            both.map(|(replayed, live)| compare([&replayed, &live], marks))
         }
         _ => None,
     };
@@ -144,14 +140,27 @@ fn recorded(fetched: Fetched, replay: &CallReport) -> Result<Recorded, PlaceErro
     })
 }
 
-/// Both channels of a `.wav`.
-fn stereo(path: &Path) -> Result<[Vec<i16>; 2], hound::Error> {
+/// Replay and live, channel by channel.
+fn compare([replay, live]: [&[Vec<i16>; 2]; 2], [expected, found]: [&[Marker]; 2]) -> [Channel; 2] {
+    let [left, right] = replay;
+    let [live_left, live_right] = live;
+    [
+        Channel::compare((left, expected), (live_left, found), Side::Caller),
+        Channel::compare((right, expected), (live_right, found), Side::Callee),
+    ]
+}
+
+/// Both channels of a `.wav`; `None` of a mono one, where the parties cannot be told apart.
+fn stereo(path: &Path) -> Result<Option<[Vec<i16>; 2]>, hound::Error> {
     let mut reader = hound::WavReader::open(path)?;
+    if reader.spec().channels != Channels::Stereo.count() {
+        return Ok(None);
+    }
     let mut channels = [Vec::new(), Vec::new()];
     for (at, sample) in reader.samples::<i16>().enumerate() {
         if let Some(channel) = channels.get_mut(at % 2) {
             channel.push(sample?);
         }
     }
-    Ok(channels)
+    Ok(Some(channels))
 }

@@ -3,7 +3,7 @@
 mod notice;
 mod play;
 
-pub use notice::Notice;
+pub use notice::{Notice, Refuse};
 
 use super::inject::{FRAME, Injection, Slot};
 use super::leg::{Commander, Kind, Leg, LegMedia, LegStats};
@@ -36,6 +36,8 @@ pub enum Fact {
     Heard { side: Side },
     /// A command, with what came of it. `rules` hold from here on.
     Commanded { side: Side, how: How, command: Command, refused: Option<Refusal>, rules: Rules, at: Time },
+    /// The outside party does not want to be recorded. The gates are shut already.
+    Refused { side: Side, how: How, at: Time },
     /// The other leg understands digits as SIP INFO only. Never logged, never stored.
     SendInfo { side: Side, key: u8 },
     /// A prompt was played to its end.
@@ -84,6 +86,8 @@ pub struct MovedLeg {
     cname: String,
     /// A person has paused the recording of the call that it comes from.
     paused: bool,
+    /// The outside party of that call does not want to be recorded.
+    refused: bool,
 }
 
 /// A packet is at most this late before our own pacing takes over, while audio comes.
@@ -237,10 +241,11 @@ impl Bridge {
         let Joining { side, start: (ssrc, sequence, timestamp), cname, media, commander, name, facts } = joining;
         self.send_report(side, now, ntp, true, out);
         let paused = moved.as_ref().is_some_and(|moved| moved.paused) || facts.command == Some(Command::Pause);
+        let refused = self.rules.facts.refused || facts.refused || moved.as_ref().is_some_and(|moved| moved.refused);
         let command = if paused { Some(Command::Pause) } else { self.rules.facts.command };
         let MovedLeg { mut leg, cname, .. } = moved.unwrap_or_else(|| {
             let leg = Leg::new(ssrc, sequence, timestamp, now);
-            MovedLeg { leg, cname, paused: false }
+            MovedLeg { leg, cname, paused: false, refused: false }
         });
         leg.commander = commander;
         leg.next_report = now + self.rtcp_interval;
@@ -255,7 +260,6 @@ impl Bridge {
         let [caller_name, callee_name] = &mut self.cnames;
         *(if side == Side::Caller { caller_name } else { callee_name }) = cname;
         let old = std::mem::replace(self.leg_mut(side), leg);
-        self.notices.another_on(side);
         self.left.push((side, old.stats()));
         for leg in &mut self.legs {
             leg.sender.new_source();
@@ -266,8 +270,12 @@ impl Bridge {
             }
             out.tap(&TapEvent::Joined { side, at: now, name: name.as_bytes() });
         }
-        self.set_rules(Rules { facts: Facts { command, ..facts }, failed: self.rules.failed }, now, out);
+        self.forget_told(side, now);
+        self.set_rules(Rules { facts: Facts { command, refused, ..facts }, failed: self.rules.failed }, now, out);
         self.set_media(side, media, now, out);
+        if self.connected && self.leg(side).gate.is_open() {
+            self.say_notice(now);
+        }
     }
 
     /// Gives a leg up to another call; this one ends. `name` is who is at the other end of it
@@ -276,7 +284,8 @@ impl Bridge {
         if self.connected {
             out.tap(&TapEvent::Joined { side: side.other(), at: now, name: name.as_bytes() });
         }
-        let paused = self.rules.facts.command == Some(Command::Pause);
+        let Facts { refused, command, .. } = self.rules.facts;
+        let paused = command == Some(Command::Pause);
         let mut leg = std::mem::replace(self.leg_mut(side), Leg::new(0, 0, 0, now));
         // What was counted here stays with this call.
         self.leg_mut(side).receiver.counters = std::mem::take(&mut leg.receiver.counters);
@@ -286,7 +295,7 @@ impl Bridge {
         leg.collects = false;
         let [caller_name, callee_name] = &self.cnames;
         let cname = if side == Side::Caller { caller_name } else { callee_name };
-        MovedLeg { leg, cname: cname.clone(), paused }
+        MovedLeg { leg, cname: cname.clone(), paused, refused }
     }
 
     /// A tone to one party. It is in no recording.
@@ -588,7 +597,7 @@ impl Bridge {
     fn on_key(&mut self, side: Side, key: u8, how: How, edge: Option<(u32, u32)>, now: Time, out: &mut impl Out) {
         let source = match how {
             How::Rfc4733 => Source::Event,
-            How::Info | How::Cli | How::Transfer => Source::Info,
+            How::Info | How::Cli | How::Transfer | How::MaxPause => Source::Info,
             How::InBand => Source::Tone,
         };
         // Tones are the audio itself: the other party has them already.
@@ -597,6 +606,10 @@ impl Bridge {
         if !leg.presses.is_new(key, source, now) {
             return;
         }
+        if self.notices.is_refusal(side, key, now) {
+            return self.refuse(side, how, now, out);
+        }
+        let leg = self.leg_mut(side);
         let Some(commander) = &mut leg.commander else {
             leg.other_keys += 1;
             if passed_on {

@@ -23,7 +23,7 @@ mod tap;
 mod tones;
 mod transcode;
 
-pub use bridge::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Notice, Out};
+pub use bridge::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Notice, Out, Refuse};
 pub use inject::Injection;
 pub use leg::{Commander, Kind, LegMedia, LegStats, RECEIVED};
 pub use player::{PlayId, Prompt, Times};

@@ -1,7 +1,7 @@
 //! What the tap hands to the recorder, and its form in the ring between the two threads.
 
 use crate::audio::Coding;
-use crate::base::{Side, Time};
+use crate::base::{Side, Span, Time};
 
 /// One event on the tap of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub enum TapEvent<'a> {
     Hold { side: Side, on: bool, at: Time },
     /// From here on another party, of this name, is on that side.
     Joined { side: Side, at: Time, name: &'a [u8] },
+    /// The outside party does not want to be recorded: nothing of the recording remains, or where
+    /// it came later, nothing from `since` on.
+    Refused { since: Option<Time>, at: Time },
     /// The call has ended.
     End { at: Time },
 }
@@ -27,7 +30,11 @@ impl<'a> TapEvent<'a> {
         match *self {
             TapEvent::Frame { payload, .. } => payload,
             TapEvent::Joined { name, .. } => name,
-            TapEvent::Gate { .. } | TapEvent::Key { .. } | TapEvent::Hold { .. } | TapEvent::End { .. } => &[],
+            TapEvent::Gate { .. }
+            | TapEvent::Key { .. }
+            | TapEvent::Hold { .. }
+            | TapEvent::Refused { .. }
+            | TapEvent::End { .. } => &[],
         }
     }
 
@@ -39,6 +46,7 @@ impl<'a> TapEvent<'a> {
             | TapEvent::Gate { .. }
             | TapEvent::Key { .. }
             | TapEvent::Hold { .. }
+            | TapEvent::Refused { .. }
             | TapEvent::End { .. } => false,
         }
     }
@@ -98,6 +106,17 @@ pub fn encode_tap(slot: u32, event: &TapEvent<'_>) -> [u8; TAP_HEADER] {
             timestamp: 0,
             sequence: 0,
             length: 0,
+            time: at.0,
+        },
+        TapEvent::Refused { since, at } => Fields {
+            kind: 6,
+            bits: u8::from(since.is_some()) << 1,
+            payload: 0,
+            ssrc: 0,
+            timestamp: 0,
+            sequence: 0,
+            // In µs: a notice and the time to refuse it are far shorter than the hour that fits.
+            length: since.map_or(0, |since| u32::try_from(at.since(since).0).unwrap_or(u32::MAX)),
             time: at.0,
         },
         TapEvent::End { at } => {
@@ -205,6 +224,10 @@ pub fn decode_tap<'a>(header: &[u8; TAP_HEADER], payload: &'a [u8]) -> Option<(u
         3 => TapEvent::Hold { side, on: flag, at: time },
         4 => TapEvent::End { at: time },
         5 => TapEvent::Joined { side, at: time, name: payload },
+        6 => {
+            let before = Span(u64::from(u32::from_le_bytes([l0, l1, l2, l3])));
+            TapEvent::Refused { since: flag.then(|| time - before), at: time }
+        }
         _ => return None,
     };
     Some((slot, event))
@@ -241,6 +264,8 @@ mod tests {
             TapEvent::Key { side: Side::Caller, ssrc: 1, timestamp: 2, length: 70_000, first: true },
             TapEvent::Hold { side: Side::Callee, on: true, at: Time(4) },
             TapEvent::Joined { side: Side::Callee, at: Time(4), name: &payload },
+            TapEvent::Refused { since: None, at: Time(5) },
+            TapEvent::Refused { since: Some(Time(5)), at: Time(9_000_000) },
             TapEvent::End { at: Time(5) },
         ];
         for event in events {

@@ -2,6 +2,7 @@
 
 mod notices;
 mod prompts;
+mod refusals;
 
 use super::*;
 use crate::audio::{Coding, Law, Tone};
@@ -20,6 +21,7 @@ enum Tapped {
     Key { side: Side, length: u32, first: bool },
     Hold { side: Side, on: bool },
     Joined { side: Side, name: String },
+    Refused { since: Option<Time> },
     End,
 }
 
@@ -49,6 +51,7 @@ impl Out for Captured {
             TapEvent::Joined { side, name, .. } => {
                 Tapped::Joined { side, name: String::from_utf8(name.to_vec()).unwrap() }
             }
+            TapEvent::Refused { since, .. } => Tapped::Refused { since },
             TapEvent::End { .. } => Tapped::End,
         });
         true
@@ -99,8 +102,14 @@ fn media(side: Side, law: Law) -> LegMedia {
 
 fn lab_config(toggle: bool, permitted: Result<(), Refusal>) -> BridgeConfig {
     let commander = Commander { matcher: Matcher::new("#11#", "#12#"), permitted, max_hold: Span::from_secs(3) };
-    let facts =
-        Facts { step: None, command: None, number: NumberRecording::Inherit, direction: Direction::Internal, toggle };
+    let facts = Facts {
+        refused: false,
+        step: None,
+        command: None,
+        number: NumberRecording::Inherit,
+        direction: Direction::Internal,
+        toggle,
+    };
     BridgeConfig {
         start: [(0x1111, 65_530, 0xffff_ff00), (0x2222, 10, 77)],
         rules: Rules { facts, failed: false },
@@ -237,6 +246,7 @@ impl Lab {
                 Fact::Heard { .. }
                 | Fact::SendInfo { .. }
                 | Fact::Silent { .. }
+                | Fact::Refused { .. }
                 | Fact::Played { .. }
                 | Fact::Key { .. } => None,
             })
@@ -463,7 +473,12 @@ fn a_tone_that_is_played_stands_in_no_recording() {
     assert_eq!(lab.frames(Side::Callee), before + 10, "the other party's words are recorded all the same");
     let rows = lab.out.taps.iter().all(|tap| match tap {
         Tapped::Frame { payload, .. } => payload.iter().all(|byte| *byte == 0x10 || *byte == 0x20),
-        Tapped::Gate { .. } | Tapped::Key { .. } | Tapped::Hold { .. } | Tapped::Joined { .. } | Tapped::End => true,
+        Tapped::Gate { .. }
+        | Tapped::Key { .. }
+        | Tapped::Hold { .. }
+        | Tapped::Joined { .. }
+        | Tapped::Refused { .. }
+        | Tapped::End => true,
     });
     assert!(rows);
 }

@@ -1,4 +1,5 @@
-//! The decision: the first source that speaks wins (flow step, agent command, number, company).
+//! The decision: the first source that speaks wins (the outside party's refusal, flow step, agent
+//! command, number, company).
 
 use crate::base::Direction;
 use crate::directory::{NumberRecording, Settings};
@@ -9,6 +10,8 @@ use super::Command;
 /// What the decision depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
+    /// The outside party does not want to be recorded.
+    pub refused: bool,
     /// The last recording step that the call's path passed: on or off.
     pub step: Option<bool>,
     /// The last command that was obeyed.
@@ -28,13 +31,16 @@ impl Facts {
             Direction::Outbound => settings.record_outbound,
             Direction::Internal => settings.record_internal,
         };
-        Facts { step, command: None, number, direction, toggle }
+        Facts { refused: false, step, command: None, number, direction, toggle }
     }
 }
 
 /// Whether the call is recorded, and which source says so.
 pub fn decide(facts: &Facts) -> Decision {
-    let Facts { step, command, number, direction, toggle } = *facts;
+    let Facts { refused, step, command, number, direction, toggle } = *facts;
+    if refused {
+        return Decision { record: false, because: Because::OutsideRefusal };
+    }
     if let Some(record) = step {
         return Decision { record, because: Because::FlowStep };
     }
@@ -74,6 +80,9 @@ impl Rules {
         if let Err(refusal) = permitted {
             return Verdict::Refused(refusal);
         }
+        if self.facts.refused {
+            return Verdict::Refused(Refusal::OutsideRefused);
+        }
         if self.facts.step.is_some() {
             return Verdict::Refused(Refusal::FlowStep);
         }
@@ -109,6 +118,7 @@ mod tests {
                 other => panic!("direction {other}"),
             };
             let facts = Facts {
+                refused: false,
                 step: match step {
                     "on" => Some(true),
                     "off" => Some(false),
@@ -135,6 +145,7 @@ mod tests {
             }
             let decision = decide(&rules.facts);
             let source = match decision.because {
+                Because::OutsideRefusal => "refusal",
                 Because::FlowStep => "step",
                 Because::AgentCommand => "command",
                 Because::Number => "number",
@@ -147,8 +158,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_outside_party_refused_is_opened_by_nothing_and_nobody() {
+        for step in [None, Some(true), Some(false)] {
+            let number = NumberRecording::On;
+            let facts =
+                Facts { refused: true, step, command: None, number, direction: Direction::Inbound, toggle: true };
+            let mut rules = Rules { facts, failed: false };
+            for command in [Command::Start, Command::Pause] {
+                assert_eq!(rules.command(command, Ok(())), Verdict::Refused(Refusal::OutsideRefused));
+            }
+            assert_eq!(decide(&rules.facts), Decision { record: false, because: Because::OutsideRefusal });
+            assert!(!rules.open());
+        }
+    }
+
+    #[test]
     fn a_failed_recording_keeps_the_gate_shut_and_refuses_a_start() {
         let facts = Facts {
+            refused: false,
             step: None,
             command: None,
             number: NumberRecording::On,

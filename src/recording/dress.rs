@@ -7,7 +7,8 @@ use super::repair::Draft;
 use crate::audio::wav::Cue;
 use crate::base::{Rate, Samples, Side};
 use crate::ledger::{
-    Because, Change, Decision, EndReason, Joined, Marker, MarkerKind, Party, RecordingState, Sidecar, SidecarParty,
+    Because, Change, Channels, Decision, EndReason, Joined, Marker, MarkerKind, Party, RecordingState, Sidecar,
+    SidecarParty,
 };
 use crate::media::LegStats;
 
@@ -68,6 +69,7 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
         offset_ms,
         part: _,
         decision,
+        channels,
     } = draft.clone();
     let Finish {
         samples,
@@ -91,12 +93,13 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
         company_name,
         direction,
         number,
-        parties: presences(parties, joined, legs, &left),
+        parties: presences(channels, parties, joined, legs, &left),
         answered,
         started,
         offset_ms,
         samples,
         rate: rate.0,
+        channels,
         state,
         decision,
         changes,
@@ -110,6 +113,7 @@ pub fn sidecar(draft: &Draft, finish: Finish) -> Sidecar {
 
 /// Everybody who was on the call: those it began with, then those who took a place, in order.
 fn presences(
+    channels: Channels,
     first: [(Party, String); 2],
     joined: Vec<Joined>,
     legs: [LegStats; 2],
@@ -128,23 +132,20 @@ fn presences(
             Some(_) => gone.unwrap_or_default(),
             None => last,
         };
-        out.push(presence(*side, party.clone(), codec.clone(), &stats, (*joined_ms, left_ms)));
+        let channel = channels.name_of(*side);
+        out.push(presence(channel, party.clone(), codec.clone(), &stats, (*joined_ms, left_ms)));
     }
     out
 }
 
 fn presence(
-    side: Side,
+    channel: &str,
     party: Party,
     codec: String,
     stats: &LegStats,
     (joined_ms, left_ms): (u64, Option<u64>),
 ) -> SidecarParty {
     let counters = stats.counters;
-    let channel = match side {
-        Side::Caller => "left",
-        Side::Callee => "right",
-    };
     SidecarParty {
         channel: channel.to_owned(),
         party,
@@ -163,7 +164,9 @@ fn presence(
 
 fn cue(marker: &Marker, rate: Rate) -> Cue {
     let at = u32::try_from(marker.at).unwrap_or(u32::MAX);
-    let length = u32::try_from(marker.length).unwrap_or(0);
+    // What was cut out has no length in the file.
+    let length = if marker.kind == MarkerKind::PauseCut { 0 } else { marker.length };
+    let length = u32::try_from(length).unwrap_or(0);
     Cue { at, length, text: cue_text(marker, rate) }
 }
 
@@ -172,12 +175,14 @@ fn cue_text(marker: &Marker, rate: Rate) -> String {
     let millis = rate.span(Samples(marker.length.unsigned_abs())).as_millis();
     let what = marker.kind.as_str();
     let what = match marker.kind {
+        MarkerKind::PauseCut if marker.length > 0 => format!("pause of {millis} ms cut"),
         MarkerKind::Gap => format!("{what} {millis} ms"),
         MarkerKind::Drift => format!("{what} {}{millis} ms", if marker.length < 0 { '-' } else { '+' }),
         MarkerKind::Transfer => format!("{what} to {}", marker.name),
         MarkerKind::Start
         | MarkerKind::Pause
         | MarkerKind::Resume
+        | MarkerKind::PauseCut
         | MarkerKind::Hold
         | MarkerKind::Unhold
         | MarkerKind::Segment
@@ -209,6 +214,7 @@ fn words(decision: &Decision) -> String {
     let Decision { record, because } = decision;
     let verdict = if *record { "recorded" } else { "not recorded" };
     match because {
+        Because::OutsideRefusal => format!("{verdict}: the outside party refused"),
         Because::FlowStep => format!("{verdict}: a step of the call flow says so"),
         Because::AgentCommand => format!("{verdict}: an agent commanded it"),
         Because::Number => format!("{verdict}: the number's setting says so"),
@@ -238,6 +244,7 @@ mod tests {
             offset_ms: 1_000,
             part: 0,
             decision: Decision { record: true, because: Because::Number },
+            channels: Channels::Stereo,
         }
     }
 
@@ -265,6 +272,8 @@ mod tests {
             (MarkerKind::Pause, 0, Some(Side::Caller), "pause (caller)"),
             (MarkerKind::Resume, 0, None, "resume"),
             (MarkerKind::Hold, 0, Some(Side::Callee), "hold (callee)"),
+            (MarkerKind::PauseCut, 0, Some(Side::Caller), "pause cut (caller)"),
+            (MarkerKind::PauseCut, 98_720, None, "pause of 12340 ms cut"),
             (MarkerKind::Gap, 960, Some(Side::Caller), "gap 120 ms (caller)"),
             (MarkerKind::Drift, 40, Some(Side::Callee), "drift +5 ms (callee)"),
             (MarkerKind::Drift, -40, None, "drift -5 ms"),
@@ -278,6 +287,7 @@ mod tests {
             let dressed = dress(&sidecar(&draft(), finish(vec![marker])));
             let cue = dressed.cues.first().unwrap();
             assert_eq!((cue.at, cue.text.as_str()), (8, text));
+            let length = if kind == MarkerKind::PauseCut { 0 } else { length };
             assert_eq!(cue.length, u32::try_from(length).unwrap_or(0));
         }
     }

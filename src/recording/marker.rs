@@ -11,6 +11,8 @@ const MOST: usize = 4_000;
 pub struct Markers {
     list: Vec<Marker>,
     left_out: u64,
+    /// Changed since they were told.
+    amended: Vec<Marker>,
 }
 
 impl Markers {
@@ -27,6 +29,22 @@ impl Markers {
     pub fn transfer(&mut self, at: i64, side: Side, name: &str) {
         let at = u64::try_from(at).unwrap_or(0);
         self.list.push(Marker { at, length: 0, kind: MarkerKind::Transfer, side: Some(side), name: name.to_owned() });
+    }
+
+    /// The pause that was cut at `at` has left out `length` samples.
+    pub fn close_cut(&mut self, at: i64, length: i64) {
+        let place = u64::try_from(at).unwrap_or(0);
+        let open =
+            |marker: &&mut Marker| marker.kind == MarkerKind::PauseCut && marker.at == place && marker.length == 0;
+        if let Some(marker) = self.list.iter_mut().rev().find(open) {
+            marker.length = length;
+            self.amended.push(marker.clone());
+        }
+    }
+
+    /// What was changed after it was set, told once.
+    pub fn take_amended(&mut self) -> Vec<Marker> {
+        std::mem::take(&mut self.amended)
     }
 
     /// Marks a gap, or makes the last gap of that side longer where they touch.

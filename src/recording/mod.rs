@@ -5,6 +5,8 @@
 //!                     └─► markers ─────────────────────────────────────► trailer, sidecar
 //! ```
 
+mod apart;
+mod cuts;
 mod dress;
 mod drift;
 mod lane;

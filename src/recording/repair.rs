@@ -1,9 +1,8 @@
 //! What a crash left: a `.part` with audio and no sizes, and a journal beside it.
 
-use super::wav::offset_of;
 use crate::audio::wav::DATA_OFFSET;
 use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Side, Wall};
-use crate::ledger::{Change, Decision, Joined, Marker, Party};
+use crate::ledger::{Change, Channels, Decision, Joined, Marker, MarkerKind, Party};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a recording when it begins: the first line of its journal.
@@ -23,6 +22,8 @@ pub struct Draft {
     pub offset_ms: u64,
     pub part: u32,
     pub decision: Decision,
+    #[serde(default)]
+    pub channels: Channels,
 }
 
 /// A line of the journal (JSON).
@@ -46,6 +47,8 @@ pub enum JournalLine {
     Joined {
         joined: Box<Joined>,
     },
+    /// The outside party refused: what there is has to go.
+    Refused,
     /// The codec of a leg that the draft does not know.
     Codec {
         side: Side,
@@ -61,6 +64,8 @@ pub struct Repaired {
     pub markers: Vec<Marker>,
     pub changes: Vec<Change>,
     pub joined: Vec<Joined>,
+    /// Nothing of it may remain.
+    pub refused: bool,
 }
 
 /// Reads what a crash left: the length of the `.part` in bytes and the text of its journal, whose
@@ -68,10 +73,11 @@ pub struct Repaired {
 pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
     let mut repaired = Repaired {
         draft: None,
-        samples: part_bytes.saturating_sub(DATA_OFFSET) / (offset_of(1) - offset_of(0)),
+        samples: 0,
         markers: Vec::new(),
         changes: Vec::new(),
         joined: Vec::new(),
+        refused: false,
     };
     let mut from = 0;
     for line in journal.lines() {
@@ -81,9 +87,10 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
                 from = position;
                 repaired.markers.clear();
             }
-            Ok(JournalLine::Marker { marker }) => repaired.markers.push(marker),
+            Ok(JournalLine::Marker { marker }) => add(&mut repaired.markers, marker),
             Ok(JournalLine::Change { change }) => repaired.changes.push(change),
             Ok(JournalLine::Joined { joined }) => repaired.joined.push(*joined),
+            Ok(JournalLine::Refused) => repaired.refused = true,
             Ok(JournalLine::Codec { side, codec }) => {
                 let party = repaired.draft.as_mut().and_then(|draft| draft.parties.get_mut(side.channel()));
                 if let Some((_, known)) = party {
@@ -93,16 +100,29 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
             Err(_) => {}
         }
     }
-    let samples = repaired.samples;
+    let channels = repaired.draft.as_ref().map_or(Channels::Stereo, |draft| draft.channels);
+    let samples = part_bytes.saturating_sub(DATA_OFFSET) / channels.frame_bytes();
+    repaired.samples = samples;
     repaired.markers.retain(|marker| (from..=from + samples).contains(&marker.at));
     repaired.markers.iter_mut().for_each(|marker| marker.at -= from);
     repaired
 }
 
+/// A pause that was cut is told when it begins, and again with its length when it is over.
+fn add(markers: &mut Vec<Marker>, marker: Marker) {
+    let again = |known: &&mut Marker| {
+        let same = (known.kind, known.at) == (MarkerKind::PauseCut, marker.at) && known.kind == marker.kind;
+        same && (known.length == 0 || **known == marker)
+    };
+    match markers.iter_mut().rev().find(again) {
+        Some(known) => *known = marker,
+        None => markers.push(marker),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::MarkerKind;
 
     #[test]
     fn a_torn_journal_gives_what_was_whole() {
@@ -122,9 +142,8 @@ mod tests {
         assert_eq!(repaired.markers, [marker(5)], "a marker behind the saved audio is dropped");
     }
 
-    #[test]
-    fn a_codec_that_became_known_later_stands_in_the_draft() {
-        let draft = Draft {
+    fn draft(channels: Channels) -> Draft {
+        Draft {
             recording: RecordingId::new(Wall::default(), [1; 10]),
             call: CallId::new(Wall::default(), [2; 10]),
             company: CompanyId(1),
@@ -137,9 +156,27 @@ mod tests {
             offset_ms: 0,
             part: 0,
             decision: Decision { record: true, because: crate::ledger::Because::Number },
-        };
+            channels,
+        }
+    }
+
+    #[test]
+    fn the_journal_says_how_many_channels_the_audio_has() {
+        for (channels, samples) in [(Channels::Stereo, 100), (Channels::Mono, 200)] {
+            let line = JournalLine::Draft { draft: Box::new(draft(channels)) };
+            let repaired = repair(44 + 400 + 1, &serde_json::to_string(&line).unwrap());
+            assert_eq!(repaired.samples, samples, "{channels:?}");
+        }
+        // As an older version has written it.
+        let mut line = serde_json::to_value(JournalLine::Draft { draft: Box::new(draft(Channels::Mono)) }).unwrap();
+        line["draft"].as_object_mut().unwrap().remove("channels");
+        assert_eq!(repair(44 + 400, &line.to_string()).samples, 100);
+    }
+
+    #[test]
+    fn a_codec_that_became_known_later_stands_in_the_draft() {
         let lines = [
-            JournalLine::Draft { draft: Box::new(draft) },
+            JournalLine::Draft { draft: Box::new(draft(Channels::Stereo)) },
             JournalLine::Codec { side: Side::Caller, codec: "PCMU".to_owned() },
         ];
         let journal = lines.map(|line| serde_json::to_string(&line).unwrap()).join("\n");

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! Dormant ─gate opens─► Running ─End─► Closed
+//!    │                     ├─refused by a party that was there from its beginning─► Ended, nothing remains
 //!    │                     └─a write fails─► Failed (closed as it stands)
 //!    └─End─► nothing was recorded
 //! ```
 
+use super::apart::Apart;
 use super::repair::JournalLine;
 use super::timeline::{Sink, Stereo, Timeline, TimelineConfig};
 use super::wav::{Wav, merge, offset_of};
 use crate::base::{Rate, Side, Time};
-use crate::ledger::Marker;
+use crate::ledger::{Channels, Marker};
 use crate::media::TapEvent;
 use std::io;
 
@@ -22,6 +24,8 @@ pub trait PartFile {
     fn read_at(&mut self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
     /// Adds a line to the journal, from which a file is repaired after a crash.
     fn journal(&mut self, line: &JournalLine) -> io::Result<()>;
+    /// Takes away everything that was written of the recording.
+    fn discard(&mut self) -> io::Result<()>;
 }
 
 /// A part of the recording that is complete on disk but for its trailer.
@@ -68,8 +72,11 @@ enum State {
 struct Running {
     timeline: Timeline,
     wav: Wav,
+    /// Of a mono file.
+    apart: Option<Apart>,
     zero: Time,
     rate: Rate,
+    channels: Channels,
     part: u32,
     /// Position at which the current part begins.
     part_from: u64,
@@ -79,7 +86,7 @@ struct Running {
 impl Take {
     /// `most_bytes`: audio bytes that a part holds at most.
     pub const fn new(config: TimelineConfig, most_bytes: u64) -> Self {
-        Take { state: State::Dormant, config, most: most_bytes / 4 }
+        Take { state: State::Dormant, config, most: most_bytes / config.channels.frame_bytes() }
     }
 
     /// The rate of a file that is not begun yet.
@@ -106,10 +113,16 @@ impl Take {
                 Ok(Vec::new())
             }
             (State::Running(_), TapEvent::End { at }) => Ok(self.end(*at, file)),
+            (State::Dormant, TapEvent::Refused { .. }) => {
+                self.state = State::Ended;
+                Ok(Vec::new())
+            }
+            (State::Running(running), TapEvent::Refused { since, .. }) if since.is_none_or(|at| at <= running.zero) => {
+                self.state = State::Ended;
+                file.discard().map(|()| Vec::new())
+            }
             (State::Running(running), event) => {
-                let mut disk = Disk::new(running.part_from, file);
-                running.timeline.handle(event, &mut disk);
-                let outcome = disk.outcome;
+                let outcome = running.step(file, |timeline, disk| timeline.handle(event, disk));
                 Ok(self.after(outcome, None, file))
             }
             (State::Dormant | State::Ended | State::Failed, _) => Ok(Vec::new()),
@@ -117,15 +130,21 @@ impl Take {
     }
 
     fn start(&mut self, zero: Time, file: &mut impl PartFile) -> io::Result<()> {
-        let begun = file.create(0).and_then(|()| Wav::new(self.config.rate.0)).and_then(|mut wav| {
+        let TimelineConfig { rate, channels, .. } = self.config;
+        let begun = file.create(0).and_then(|()| Wav::new(rate.0, channels)).and_then(|mut wav| {
             wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
             file.journal(&JournalLine::Part { part: 0, from: 0 })?;
             Ok(wav)
         });
         match begun {
             Ok(wav) => {
-                let (timeline, rate) = (Timeline::new(zero, self.config), self.config.rate);
-                let running = Running { timeline, wav, zero, rate, part: 0, part_from: 0, journaled: 0 };
+                let timeline = Timeline::new(zero, self.config);
+                let apart = match channels {
+                    Channels::Stereo => None,
+                    Channels::Mono => Some(Apart::new(rate)),
+                };
+                let (part, part_from, journaled) = (0, 0, 0);
+                let running = Running { timeline, wav, apart, zero, rate, channels, part, part_from, journaled };
                 self.state = State::Running(Box::new(running));
                 Ok(())
             }
@@ -139,9 +158,7 @@ impl Take {
     /// Writes what is older than the window. To be called at least every 500 ms.
     pub fn advance(&mut self, now: Time, file: &mut impl PartFile) -> Vec<Closed> {
         let State::Running(running) = &mut self.state else { return Vec::new() };
-        let mut disk = Disk::new(running.part_from, file);
-        running.timeline.advance(now, &mut disk);
-        let outcome = disk.outcome;
+        let outcome = running.step(file, |timeline, disk| timeline.advance(now, disk));
         self.after(outcome, Some(now), file)
     }
 
@@ -155,9 +172,7 @@ impl Take {
 
     fn end(&mut self, at: Time, file: &mut impl PartFile) -> Vec<Closed> {
         let State::Running(running) = &mut self.state else { return Vec::new() };
-        let mut disk = Disk::new(running.part_from, file);
-        running.timeline.finish(at, &mut disk);
-        let outcome = disk.outcome;
+        let outcome = running.step(file, |timeline, disk| timeline.finish(at, disk));
         let mut closed = self.after(outcome, None, file);
         if let State::Running(running) = std::mem::replace(&mut self.state, State::Ended) {
             closed.push(running.close(None));
@@ -182,6 +197,14 @@ impl Take {
 }
 
 impl Running {
+    /// A step of the timeline, with patches of what is on disk carried out.
+    fn step<F: PartFile>(&mut self, file: &mut F, step: impl FnOnce(&mut Timeline, &mut Disk<'_, F>)) -> Outcome {
+        let mut disk =
+            Disk { part_from: self.part_from, apart: self.apart.as_mut(), file, outcome: Outcome::default() };
+        step(&mut self.timeline, &mut disk);
+        disk.outcome
+    }
+
     fn absorb(
         &mut self,
         outcome: Outcome,
@@ -205,6 +228,9 @@ impl Running {
             }
             let (now, later) = frames.split_at(room.min(frames.len()));
             self.wav.append(now)?;
+            if let Some(apart) = &mut self.apart {
+                apart.wrote(now);
+            }
             self.wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
             frames = later;
         }
@@ -219,14 +245,15 @@ impl Running {
         self.part_from += self.wav.frames();
         self.part += 1;
         file.create(self.part)?;
-        self.wav = Wav::new(self.rate.0)?;
+        self.wav = Wav::new(self.rate.0, self.channels)?;
         self.wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
         file.journal(&JournalLine::Part { part: self.part, from: self.part_from })
     }
 
     fn journal_markers(&mut self, file: &mut impl PartFile) -> io::Result<()> {
+        let amended = self.timeline.take_amended();
         let markers = self.timeline.markers();
-        for marker in markers.since(self.journaled) {
+        for marker in markers.since(self.journaled).iter().chain(&amended) {
             file.journal(&JournalLine::Marker { marker: marker.clone() })?;
         }
         self.journaled = markers.count();
@@ -238,7 +265,7 @@ impl Running {
         let markers = self.timeline.markers();
         Closed {
             part: self.part,
-            started: self.zero + self.rate.span(crate::base::Samples(self.part_from)),
+            started: self.zero + self.rate.span(crate::base::Samples(self.timeline.moment(self.part_from))),
             samples: frames,
             rate: self.rate,
             markers: markers.within(self.part_from, self.part_from + frames),
@@ -264,20 +291,44 @@ struct Outcome {
 /// Collects blocks and carries out patches of what is on disk already.
 struct Disk<'a, F> {
     part_from: u64,
+    /// `None`: the parties have a channel each.
+    apart: Option<&'a mut Apart>,
     file: &'a mut F,
     outcome: Outcome,
 }
 
-impl<'a, F: PartFile> Disk<'a, F> {
-    fn new(part_from: u64, file: &'a mut F) -> Self {
-        Disk { part_from, file, outcome: Outcome::default() }
+impl<F: PartFile> Disk<'_, F> {
+    /// Changes samples of both parties from `at` on.
+    fn change_mixed(&mut self, at: u64, count: usize, change: impl FnOnce(&mut Apart, &mut [i16])) -> io::Result<()> {
+        let Some(apart) = self.apart.as_deref_mut() else { return Ok(()) };
+        let offset = offset_of(at - self.part_from, Channels::Mono);
+        let mut bytes = vec![0; count * 2];
+        self.file.read_at(offset, &mut bytes)?;
+        let (samples, _) = bytes.as_chunks::<2>();
+        let mut samples: Vec<i16> = samples.iter().map(|sample| i16::from_le_bytes(*sample)).collect();
+        change(apart, &mut samples);
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        self.file.write_at(offset, &bytes)
     }
 
-    fn patch_file(&mut self, at: u64, side: Side, samples: &[i16]) -> io::Result<()> {
+    fn patch_channel(&mut self, at: u64, side: Side, samples: &[i16]) -> io::Result<()> {
+        let offset = offset_of(at - self.part_from, Channels::Stereo);
         let mut bytes = vec![0; samples.len() * 4];
-        self.file.read_at(offset_of(at), &mut bytes)?;
+        self.file.read_at(offset, &mut bytes)?;
         merge(&mut bytes, side, samples);
-        self.file.write_at(offset_of(at), &bytes)
+        self.file.write_at(offset, &bytes)
+    }
+
+    /// What lies before the current part is final.
+    fn gone(&self, at: u64, length: usize) -> usize {
+        usize::try_from(self.part_from.saturating_sub(at)).unwrap_or(usize::MAX).min(length)
+    }
+
+    fn patched(&mut self, patched: io::Result<()>) {
+        self.outcome.patched = true;
+        if let Err(error) = patched {
+            self.outcome.error = Some(error);
+        }
     }
 }
 
@@ -288,12 +339,26 @@ impl<F: PartFile> Sink for Disk<'_, F> {
 
     /// A patch that reaches into a closed part loses what lies there: that part is final.
     fn patch(&mut self, at: u64, side: Side, samples: &[i16]) {
-        let gone = usize::try_from(self.part_from.saturating_sub(at)).unwrap_or(usize::MAX).min(samples.len());
+        let gone = self.gone(at, samples.len());
         let Some(samples) = samples.get(gone..).filter(|samples| !samples.is_empty()) else { return };
-        let at = at.max(self.part_from) - self.part_from;
-        self.outcome.patched = true;
-        if let Err(error) = self.patch_file(at, side, samples) {
-            self.outcome.error = Some(error);
+        let at = at.max(self.part_from);
+        let patched = match self.apart {
+            None => self.patch_channel(at, side, samples),
+            Some(_) => self.change_mixed(at, samples.len(), |apart, mixed| apart.patch(at, side, samples, mixed)),
+        };
+        self.patched(patched);
+    }
+
+    fn hush(&mut self, at: u64, side: Side, length: usize) {
+        let length = length - self.gone(at, length);
+        if length == 0 {
+            return;
         }
+        let at = at.max(self.part_from);
+        let patched = match self.apart {
+            None => self.patch_channel(at, side, &vec![0; length]),
+            Some(_) => self.change_mixed(at, length, |apart, mixed| apart.hush(at, side, mixed)),
+        };
+        self.patched(patched);
     }
 }

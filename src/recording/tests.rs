@@ -1,10 +1,14 @@
 //! The rules of the file, held by an oracle that shares no code with the timeline: every sample
 //! carries its own number, so that a decoded file says by itself what stands where.
 
+mod cut;
+mod mono;
+mod refused;
+
 use super::*;
 use crate::audio::{Coding, Law};
 use crate::base::{Rate, Side, Span, Time};
-use crate::ledger::MarkerKind;
+use crate::ledger::{Channels, MarkerKind, PauseInFile};
 use crate::media::TapEvent;
 use std::io;
 
@@ -14,6 +18,7 @@ struct Memory {
     parts: Vec<Vec<u8>>,
     journal: Vec<JournalLine>,
     room: Option<usize>,
+    discarded: bool,
 }
 
 impl PartFile for Memory {
@@ -41,6 +46,11 @@ impl PartFile for Memory {
     }
     fn journal(&mut self, line: &JournalLine) -> io::Result<()> {
         self.journal.push(line.clone());
+        Ok(())
+    }
+    fn discard(&mut self) -> io::Result<()> {
+        self.discarded = true;
+        self.parts.clear();
         Ok(())
     }
 }
@@ -135,7 +145,12 @@ impl Recorded {
 }
 
 fn config() -> TimelineConfig {
-    TimelineConfig { window: Span::from_millis(300), rate: Rate::NARROW }
+    TimelineConfig {
+        window: Span::from_millis(300),
+        rate: Rate::NARROW,
+        channels: Channels::Stereo,
+        pause: PauseInFile::Silence,
+    }
 }
 
 enum Step {
@@ -143,15 +158,30 @@ enum Step {
     Event(Time, TapEvent<'static>),
 }
 
+/// A file as it came out.
+struct Written {
+    samples: Vec<i16>,
+    closed: Closed,
+    journal: Vec<JournalLine>,
+    most_unwritten: u64,
+}
+
 /// Plays steps in order of time, writes every 250 ms, and reads the file back with hound.
-fn record_steps(mut steps: Vec<Step>, end: Time) -> Recorded {
+fn record_steps(steps: Vec<Step>, end: Time) -> Recorded {
+    let Written { samples, closed, most_unwritten, .. } = write_steps(config(), steps, end);
+    let channel = |n: usize| samples.iter().skip(n).step_by(2).copied().collect();
+    assert_eq!(samples.len() as u64, 2 * closed.samples);
+    Recorded { left: channel(0), right: channel(1), closed, most_unwritten }
+}
+
+fn write_steps(config: TimelineConfig, mut steps: Vec<Step>, end: Time) -> Written {
     let at = |step: &Step| match step {
         Step::Packet(packet) => packet.arrival,
         Step::Event(at, _) => *at,
     };
     steps.sort_by_key(at);
     let mut disk = Memory::default();
-    let mut take = Take::new(config(), 1 << 30);
+    let mut take = Take::new(config, 1 << 30);
     take.handle(&TapEvent::Gate { open: true, at: ZERO, edge: None }, &mut disk).unwrap();
     let mut next_write = ZERO;
     let mut most_unwritten = 0;
@@ -159,7 +189,7 @@ fn record_steps(mut steps: Vec<Step>, end: Time) -> Recorded {
         let now = at(&step);
         while next_write <= now {
             take.advance(next_write, &mut disk);
-            let on_disk = (disk.parts[0].len() as u64 - 44) / 4;
+            let on_disk = (disk.parts[0].len() as u64 - 44) / config.channels.frame_bytes();
             most_unwritten = most_unwritten.max((next_write.since(ZERO).0 / 125).saturating_sub(on_disk));
             next_write = next_write + Span::from_millis(250);
         }
@@ -173,15 +203,15 @@ fn record_steps(mut steps: Vec<Step>, end: Time) -> Recorded {
     }
     let closed = take.handle(&TapEvent::End { at: end }, &mut disk).unwrap().remove(0);
     let mut file = disk.parts.remove(0);
-    let seal = seal(closed.samples, &[], &[]);
+    let seal = seal(closed.samples, config.channels, &[], &[]);
     file.extend(seal.trailer);
     for (offset, bytes) in seal.sizes {
         file[offset as usize..offset as usize + 4].copy_from_slice(&bytes);
     }
-    let samples: Vec<i16> = hound::WavReader::new(&file[..]).unwrap().into_samples().map(Result::unwrap).collect();
-    let channel = |n: usize| samples.iter().skip(n).step_by(2).copied().collect();
-    assert_eq!(samples.len() as u64, 2 * closed.samples);
-    Recorded { left: channel(0), right: channel(1), closed, most_unwritten }
+    let reader = hound::WavReader::new(&file[..]).unwrap();
+    assert_eq!((reader.spec().channels, u64::from(reader.duration())), (config.channels.count(), closed.samples));
+    let samples = reader.into_samples().map(Result::unwrap).collect();
+    Written { samples, closed, journal: disk.journal, most_unwritten }
 }
 
 fn record(packets: Vec<Packet>, end: Time) -> Recorded {

@@ -1,12 +1,13 @@
 //! Two lanes on one axis: tap events in, aligned stereo blocks and late patches out.
 
+use super::cuts::Cuts;
 use super::lane::{Action, Frame, Lane, Stamp, decode};
 use super::marker::Markers;
 use super::quiet::Quiet;
 use super::voice::Voice;
 use crate::audio::{Coding, Law};
 use crate::base::{Rate, Side, Span, Time};
-use crate::ledger::MarkerKind;
+use crate::ledger::{Channels, Marker, MarkerKind, PauseInFile};
 use crate::media::TapEvent;
 
 /// A stereo sample: left the caller, right the callee.
@@ -18,6 +19,8 @@ pub trait Sink {
     fn block(&mut self, frames: &[Stereo]);
     /// Samples of one party that came after their place was written. `at` is from the file's start.
     fn patch(&mut self, at: u64, side: Side, samples: &[i16]);
+    /// `length` samples of one party that are to be silent after their place was written.
+    fn hush(&mut self, at: u64, side: Side, length: usize);
 }
 
 /// How the timeline is kept.
@@ -27,9 +30,13 @@ pub struct TimelineConfig {
     pub window: Span,
     /// Samples per second of the file.
     pub rate: Rate,
+    /// The timeline has two lanes all the same: they are mixed where they are written.
+    pub channels: Channels,
+    pub pause: PauseInFile,
 }
 
-/// The axis of the file: position 0 is the moment at which it began.
+/// The axis of the recording: position 0 is the moment at which it began. The file leaves out what
+/// [`Cuts`] say.
 #[derive(Clone, Copy, Debug)]
 pub struct Axis {
     zero: Time,
@@ -67,7 +74,9 @@ pub struct Timeline {
     /// Samples that are not written yet; the first has position `written`.
     ahead: Vec<Stereo>,
     written: i64,
+    /// In positions of the file.
     markers: Markers,
+    cuts: Cuts,
     paused: bool,
     quiet: Quiet,
     /// Reused between events.
@@ -79,6 +88,9 @@ const USUAL: usize = 5_120;
 /// Samples at 8 kHz may lie this far after the newest arrival (200 ms and a packet); further is a
 /// fault.
 const FURTHEST: i64 = 4_000;
+/// A pause that is cut out ends this much before it was over (60 ms, in samples at 8 kHz): what is
+/// let through again may stand a little before its arrival.
+const BEFORE_RESUME: i64 = 480;
 
 impl Timeline {
     /// A file that begins at `zero`.
@@ -93,6 +105,7 @@ impl Timeline {
             ahead: Vec::with_capacity(USUAL),
             written: 0,
             markers,
+            cuts: Cuts::default(),
             paused: false,
             quiet: Quiet::new(config.rate),
             actions: Vec::new(),
@@ -128,7 +141,7 @@ impl Timeline {
                 let mut actions = std::mem::take(&mut self.actions);
                 let place = self.lane(side).key(ssrc, timestamp, length, &mut actions);
                 match (place, first) {
-                    (Some((at, length)), true) => self.markers.add(MarkerKind::DigitBlanked, at, length, Some(side)),
+                    (Some((at, length)), true) => self.mark(MarkerKind::DigitBlanked, at, length, Some(side)),
                     (Some((_, length)), false) => self.markers.lengthen_key(side, length),
                     (None, _) => {}
                 }
@@ -139,12 +152,25 @@ impl Timeline {
             }
             TapEvent::Hold { side, on, at } => {
                 let kind = if on { MarkerKind::Hold } else { MarkerKind::Unhold };
-                self.markers.add(kind, self.axis.position(at), 0, Some(side));
+                self.mark(kind, self.axis.position(at), 0, Some(side));
             }
             TapEvent::Joined { side, at, name } => {
-                self.markers.transfer(self.axis.position(at), side, &String::from_utf8_lossy(name));
+                self.markers.transfer(self.cuts.in_file(self.axis.position(at)), side, &String::from_utf8_lossy(name));
             }
-            TapEvent::End { .. } => {}
+            TapEvent::Refused { since: Some(since), at } => self.blank_since(since, at, sink),
+            // The whole recording is taken away.
+            TapEvent::Refused { since: None, .. } | TapEvent::End { .. } => {}
+        }
+    }
+
+    /// Nothing of either party stays from a moment on.
+    fn blank_since(&mut self, since: Time, now: Time, sink: &mut impl Sink) {
+        self.flush_voices(None, now, sink);
+        self.settle_all(now, sink);
+        let from = self.axis.position(since);
+        for side in Side::BOTH {
+            let to = self.lane(side).end();
+            self.act(side, vec![Action::Silence { from, to }], now, sink);
         }
     }
 
@@ -195,24 +221,62 @@ impl Timeline {
         }
     }
 
+    /// Marks a place on the axis.
+    fn mark(&mut self, kind: MarkerKind, at: i64, length: i64, side: Option<Side>) {
+        self.markers.add(kind, self.cuts.in_file(at), length, side);
+    }
+
     fn gate(&mut self, open: bool, at: Time, edge: Option<(Side, u32, u32)>, sink: &mut impl Sink) {
-        let kind = if open { MarkerKind::Resume } else { MarkerKind::Pause };
         self.paused = !open;
         self.flush_voices(None, at, sink);
         self.voices.iter_mut().flatten().for_each(|voice| voice.restart());
         let arrival = self.axis.position(at);
         let place = edge.and_then(|(side, ssrc, timestamp)| self.lane(side).position_of(ssrc, timestamp));
-        self.markers.add(kind, place.unwrap_or(arrival), 0, edge.map(|(side, _, _)| side));
+        let place = place.unwrap_or(arrival);
+        let by = edge.map(|(side, _, _)| side);
         match open {
-            true => self.quiet.resume(arrival.max(place.unwrap_or(arrival))),
-            false => self.quiet.pause(arrival.min(place.unwrap_or(arrival))),
+            true => self.quiet.resume(arrival.max(place)),
+            false => self.quiet.pause(arrival.min(place)),
         }
-        let (Some((side, ssrc, timestamp)), false) = (edge, open) else { return };
+        if let (Some((side, ssrc, timestamp)), false) = (edge, open) {
+            self.silence_from(side, ssrc, timestamp, at, sink);
+        }
+        match (self.config.pause, open) {
+            (PauseInFile::Silence, true) => self.mark(MarkerKind::Resume, place, 0, by),
+            (PauseInFile::Silence, false) => self.mark(MarkerKind::Pause, place, 0, by),
+            (PauseInFile::Cut, true) => self.end_cut(arrival.min(place), sink),
+            (PauseInFile::Cut, false) => self.begin_cut(arrival, at, by, sink),
+        }
+    }
+
+    /// The gate was shut at a timestamp of the party's stream: what came after it is taken back.
+    fn silence_from(&mut self, side: Side, ssrc: u32, timestamp: u32, now: Time, sink: &mut impl Sink) {
         let axis = self.axis;
         self.lane(side).drop_waiting_from(ssrc, timestamp, axis);
-        if let Some(from) = place {
+        if let Some(from) = self.lane(side).position_of(ssrc, timestamp) {
             let to = self.lane(side).end();
-            self.act(side, vec![Action::Silence { from, to }], at, sink);
+            self.act(side, vec![Action::Silence { from, to }], now, sink);
+        }
+    }
+
+    /// A pause begins that is left out of the file: behind everything that was let through.
+    fn begin_cut(&mut self, arrival: i64, now: Time, by: Option<Side>, sink: &mut impl Sink) {
+        self.settle_all(now, sink);
+        let ends = self.lanes.iter().map(Lane::end);
+        let at = ends.chain([arrival, self.written]).max().unwrap_or(arrival);
+        self.mark(MarkerKind::PauseCut, at, 0, by);
+        self.cuts.begin(at);
+    }
+
+    /// It is over: the cut ends a little before the first sample that may come.
+    fn end_cut(&mut self, resumed: i64, sink: &mut impl Sink) {
+        let at = resumed - self.axis.samples(BEFORE_RESUME);
+        let Some((from, length)) = self.cuts.end(at) else { return };
+        self.markers.close_cut(self.cuts.in_file(from), length);
+        // Silence that was left out and now is not.
+        let missing = self.written - (from + length);
+        if let Some(count) = usize::try_from(missing).ok().filter(|count| *count > 0) {
+            sink.block(&vec![[0; 2]; count]);
         }
     }
 
@@ -223,12 +287,14 @@ impl Timeline {
                 Action::Silence { from, to } => self.silence(side, from, to, sink),
                 Action::GapFound { from, to } => {
                     for (from, to) in self.quiet.outside(side, from.max(0), to.max(0)) {
-                        self.markers.gap(from, to, side);
+                        self.markers.gap(self.cuts.in_file(from), self.cuts.in_file(to), side);
                     }
                 }
-                Action::Filled { from, to } => self.markers.fill(from, to, side),
-                Action::NewSegment { at } => self.markers.add(MarkerKind::Segment, at, 0, Some(side)),
-                Action::Drift { at, samples } => self.markers.add(MarkerKind::Drift, at, samples, Some(side)),
+                Action::Filled { from, to } => {
+                    self.markers.fill(self.cuts.in_file(from), self.cuts.in_file(to), side);
+                }
+                Action::NewSegment { at } => self.mark(MarkerKind::Segment, at, 0, Some(side)),
+                Action::Drift { at, samples } => self.mark(MarkerKind::Drift, at, samples, Some(side)),
             }
         }
         self.actions = actions;
@@ -244,12 +310,23 @@ impl Timeline {
         let behind = usize::try_from(self.written - at).unwrap_or(0).min(samples.len());
         let (late, rest) = samples.split_at(behind);
         if !late.is_empty() {
-            sink.patch(u64::try_from(at).unwrap_or(0), side, late);
+            self.patch(side, at, late, sink);
         }
         let start = usize::try_from((at - self.written).max(0)).unwrap_or(0);
         self.reach(start + rest.len());
         for (place, sample) in self.ahead.iter_mut().skip(start).zip(rest) {
             set(place, side, *sample);
+        }
+    }
+
+    /// Samples whose place is written; what belongs into a cut is left out like the rest of it.
+    fn patch(&self, side: Side, at: i64, samples: &[i16], sink: &mut impl Sink) {
+        let until = at + i64::try_from(samples.len()).unwrap_or(0);
+        for (from, to) in self.cuts.kept(at, until) {
+            let part = |place: i64| usize::try_from(place - at).unwrap_or(0);
+            if let Some(samples) = samples.get(part(from)..part(to)) {
+                sink.patch(u64::try_from(self.cuts.in_file(from)).unwrap_or(0), side, samples);
+            }
         }
     }
 
@@ -286,8 +363,10 @@ impl Timeline {
         }
         let behind_end = to.min(self.written);
         if from < behind_end {
-            let zeros = vec![0; usize::try_from(behind_end - from).unwrap_or(0)];
-            sink.patch(u64::try_from(from).unwrap_or(0), side, &zeros);
+            for (from, to) in self.cuts.kept(from, behind_end) {
+                let length = usize::try_from(to - from).unwrap_or(0);
+                sink.hush(u64::try_from(self.cuts.in_file(from)).unwrap_or(0), side, length);
+            }
         }
         let start = usize::try_from(from - self.written).unwrap_or(0);
         let stop = usize::try_from(to - self.written).unwrap_or(0).min(self.ahead.len());
@@ -327,8 +406,11 @@ impl Timeline {
             return;
         };
         self.reach(count);
-        if let Some(frames) = self.ahead.get(..count) {
-            sink.block(frames);
+        for (from, to) in self.cuts.kept(self.written, until) {
+            let part = |at: i64| usize::try_from(at - self.written).unwrap_or(0);
+            if let Some(frames) = self.ahead.get(part(from)..part(to)) {
+                sink.block(frames);
+            }
         }
         self.ahead.drain(..count);
         self.written = until;
@@ -337,22 +419,40 @@ impl Timeline {
     /// Ends the file at `end`: everything that waits is written, everything after `end` is cut.
     pub fn finish(&mut self, end: Time, sink: &mut impl Sink) {
         self.flush_voices(None, end, sink);
+        self.settle_all(end, sink);
+        let until = self.axis.position(end).max(self.written);
+        if let Some((from, length)) = self.cuts.end(until) {
+            self.markers.close_cut(self.cuts.in_file(from), length);
+        }
+        self.close_gaps(until, sink);
+        self.write_until(until, sink);
+        self.ahead = Vec::new();
+        self.mark(MarkerKind::End, until, 0, None);
+    }
+
+    /// Everything that waits for its place gets one now.
+    fn settle_all(&mut self, now: Time, sink: &mut impl Sink) {
         let axis = self.axis;
         for side in Side::BOTH {
             let mut actions = std::mem::take(&mut self.actions);
             self.lane(side).settle_now(axis, &mut actions);
-            self.act(side, actions, end, sink);
+            self.act(side, actions, now, sink);
         }
-        let until = axis.position(end).max(self.written);
-        self.close_gaps(until, sink);
-        self.write_until(until, sink);
-        self.ahead = Vec::new();
-        self.markers.add(MarkerKind::End, until, 0, None);
     }
 
     /// Samples of one channel that were written so far.
     pub fn written(&self) -> u64 {
-        u64::try_from(self.written).unwrap_or(0)
+        u64::try_from(self.cuts.in_file(self.written)).unwrap_or(0)
+    }
+
+    /// How far the recording had come when the sample at a place of the file was spoken.
+    pub fn moment(&self, in_file: u64) -> u64 {
+        u64::try_from(self.cuts.moment(i64::try_from(in_file).unwrap_or(i64::MAX))).unwrap_or(0)
+    }
+
+    /// Markers that were changed after they were set, told once.
+    pub fn take_amended(&mut self) -> Vec<Marker> {
+        self.markers.take_amended()
     }
 
     pub const fn markers(&self) -> &Markers {

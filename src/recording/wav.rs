@@ -2,15 +2,14 @@
 //! after the audio and the sizes are ours.
 
 use super::timeline::Stereo;
+use crate::audio::mix;
 use crate::audio::wav::{Cue, DATA_OFFSET, sizes, trailer};
 use crate::base::Side;
+use crate::ledger::Channels;
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::rc::Rc;
-
-/// Bytes of one stereo sample.
-const FRAME_BYTES: u64 = 4;
 
 thread_local! {
     /// A block's buffer between two uses.
@@ -63,33 +62,34 @@ pub struct Wav {
     hound: hound::WavWriter<BlockWriter>,
     block: BlockWriter,
     audio: Sha256,
+    channels: Channels,
     frames: u64,
     saved: u64,
     patched: bool,
 }
 
 impl Wav {
-    /// A stereo file of 16-bit samples.
-    pub fn new(rate: u32) -> io::Result<Self> {
+    /// A file of 16-bit samples.
+    pub fn new(rate: u32, channels: Channels) -> io::Result<Self> {
         let spec = hound::WavSpec {
-            channels: 2,
+            channels: channels.count(),
             sample_rate: rate,
             bits_per_sample: 16,
             sample_format: hound::SampleFormat::Int,
         };
         let block = BlockWriter::default();
         let hound = hound::WavWriter::new(block.clone(), spec).map_err(io_error)?;
-        Ok(Wav { hound, block, audio: Sha256::new(), frames: 0, saved: 0, patched: false })
+        Ok(Wav { hound, block, audio: Sha256::new(), channels, frames: 0, saved: 0, patched: false })
     }
 
     /// Appends samples.
     pub fn append(&mut self, frames: &[Stereo]) -> io::Result<()> {
-        let count =
-            u32::try_from(frames.len() * 2).map_err(|_| io::Error::other("a block of more than 2^31 samples"))?;
+        let samples = frames.len() * usize::from(self.channels.count());
+        let count = u32::try_from(samples).map_err(|_| io::Error::other("a block of more than 2^31 samples"))?;
         let mut writer = self.hound.get_i16_writer(count);
-        for [left, right] in frames {
-            writer.write_sample(*left);
-            writer.write_sample(*right);
+        match self.channels {
+            Channels::Stereo => frames.iter().flatten().for_each(|sample| writer.write_sample(*sample)),
+            Channels::Mono => frames.iter().for_each(|[one, other]| writer.write_sample(mix(*one, *other))),
         }
         writer.flush().map_err(io_error)?;
         self.frames += frames.len() as u64;
@@ -106,7 +106,7 @@ impl Wav {
         write(block.start, &block.bytes)?;
         let audio = block.bytes.get(audio_from..).unwrap_or(&[]);
         self.audio.update(audio);
-        self.saved += audio.len() as u64 / FRAME_BYTES;
+        self.saved += audio.len() as u64 / self.channels.frame_bytes();
         block.start += block.bytes.len() as u64;
         // Between two writes a recording needs no block: one serves all of a thread.
         let mut bytes = std::mem::take(&mut block.bytes);
@@ -157,11 +157,11 @@ pub fn merge(bytes: &mut [u8], side: Side, samples: &[i16]) {
 }
 
 /// Offset of a sample in the file.
-pub const fn offset_of(position: u64) -> u64 {
-    DATA_OFFSET + position * FRAME_BYTES
+pub const fn offset_of(position: u64, channels: Channels) -> u64 {
+    DATA_OFFSET + position * channels.frame_bytes()
 }
 
-/// What completes a file whose audio has `frames` samples per channel.
+/// What completes a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// Written at the end of the audio.
@@ -170,10 +170,10 @@ pub struct Seal {
     pub sizes: [(u64, [u8; 4]); 2],
 }
 
-/// Chunks and sizes for a finished file.
-pub fn seal(frames: u64, cues: &[Cue], info: &[([u8; 4], String)]) -> Seal {
+/// Chunks and sizes for a finished file whose audio has `frames` samples per channel.
+pub fn seal(frames: u64, channels: Channels, cues: &[Cue], info: &[([u8; 4], String)]) -> Seal {
     let trailer = trailer(cues, info);
-    let sizes = sizes(frames * FRAME_BYTES, trailer.len() as u64);
+    let sizes = sizes(frames * channels.frame_bytes(), trailer.len() as u64);
     Seal { trailer, sizes }
 }
 
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn hound_writes_the_header_that_the_offsets_stand_on_and_reads_the_sealed_file() {
-        let mut wav = Wav::new(8_000).unwrap();
+        let mut wav = Wav::new(8_000, Channels::Stereo).unwrap();
         let mut file = Vec::new();
         for block in 0..3i16 {
             let frames: Vec<Stereo> = (0..100).map(|n| [block * 100 + n, -n]).collect();
@@ -195,10 +195,14 @@ mod tests {
             })
             .unwrap();
         }
-        assert_eq!(file.len() as u64, offset_of(300));
+        assert_eq!(file.len() as u64, offset_of(300, Channels::Stereo));
         assert_eq!(wav.audio_sha256().unwrap(), hex::encode(Sha256::digest(&file[44..])));
-        let seal =
-            seal(wav.frames(), &[Cue { at: 5, length: 7, text: "pause".into() }], &[(*b"ISFT", "Telegraphone".into())]);
+        let seal = seal(
+            wav.frames(),
+            Channels::Stereo,
+            &[Cue { at: 5, length: 7, text: "pause".into() }],
+            &[(*b"ISFT", "Telegraphone".into())],
+        );
         file.extend(&seal.trailer);
         for (offset, bytes) in seal.sizes {
             file[offset as usize..offset as usize + 4].copy_from_slice(&bytes);

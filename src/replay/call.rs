@@ -121,7 +121,9 @@ impl Call {
             rtcp_interval: RTCP_INTERVAL,
             cnames: ["caller".to_owned(), "callee".to_owned()],
         };
-        let take = Take::new(TimelineConfig { window: WINDOW, rate: Rate::NARROW }, most_bytes);
+        let (channels, pause) = (ruling.channels, ruling.pause);
+        let shape = TimelineConfig { window: WINDOW, rate: Rate::NARROW, channels, pause };
+        let take = Take::new(shape, most_bytes);
         let file = DiskFile::new(folder, stem);
         let notes = ruling.note.iter().cloned().collect();
         Call {
@@ -288,6 +290,7 @@ impl Call {
                     });
                 }
                 Fact::Heard { .. }
+                | Fact::Refused { .. }
                 | Fact::SendInfo { .. }
                 | Fact::Silent { .. }
                 | Fact::Played { .. }
@@ -409,6 +412,7 @@ impl Call {
             offset_ms: closed.started.since(answered).as_millis(),
             part: closed.part,
             decision: self.decision.clone(),
+            channels: self.ruling.channels,
         }
     }
 }

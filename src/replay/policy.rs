@@ -14,7 +14,7 @@ use crate::directory::{
     Company, Directory, Number, NumberRecording, Role, Route, Settings, User, UserOverrides, may_command,
     normalise_number,
 };
-use crate::ledger::Party;
+use crate::ledger::{Channels, Party, PauseInFile};
 use crate::media::Commander;
 use crate::policy::{Facts, Matcher, Rules};
 use crate::sip::uri::NameAddr;
@@ -45,6 +45,8 @@ pub struct Ruling {
     pub rules: Rules,
     pub commanders: [Option<Commander>; 2],
     pub record_while_held: bool,
+    pub channels: Channels,
+    pub pause: PauseInFile,
     /// What was not as it should be, for people.
     pub note: Option<String>,
 }
@@ -125,6 +127,8 @@ impl Policy {
             rules: Rules { facts, failed: false },
             commanders: [Some(commander(company, Ok(()))), Some(commander(company, Ok(())))],
             record_while_held: settings.record_while_held,
+            channels: settings.channels,
+            pause: settings.pause,
             note: Some("no signalling: taken for an internal call whose parties may both command".to_owned()),
         }
     }
@@ -205,6 +209,8 @@ impl Policy {
             commanders: [self.commander(company, &caller), self.commander(company, &callee)],
             parties: [caller.party, callee.party],
             record_while_held: company.settings.record_while_held,
+            channels: company.settings.channels,
+            pause: company.settings.pause,
             note,
         }
     }
@@ -273,7 +279,8 @@ fn nobodys(asked: &Asked, note: String) -> Ruling {
 
 fn without_company(parties: [Party; 2], note: &str) -> Ruling {
     let direction = Direction::Inbound;
-    let facts = Facts { step: None, command: None, number: NumberRecording::Inherit, direction, toggle: false };
+    let facts =
+        Facts { refused: false, step: None, command: None, number: NumberRecording::Inherit, direction, toggle: false };
     Ruling {
         company: CompanyId(0),
         company_name: String::new(),
@@ -283,6 +290,8 @@ fn without_company(parties: [Party; 2], note: &str) -> Ruling {
         rules: Rules { facts, failed: false },
         commanders: [None, None],
         record_while_held: false,
+        channels: Channels::Stereo,
+        pause: PauseInFile::Silence,
         note: Some(format!("{note}: not recorded")),
     }
 }

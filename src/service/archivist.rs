@@ -6,7 +6,7 @@ use super::recorder::Paths;
 use crate::archive::{Durability, Places, Sealed, finish};
 use crate::base::{CallId, Random, Rate, RecordingId, Side, Wall};
 use crate::call::Preparation;
-use crate::ledger::{CallRecord, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
+use crate::ledger::{CallRecord, Channels, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
 use crate::media::LegStats;
 use crate::recording::{Closed, Draft, Finish, sidecar};
 use crate::store::{Store, StoreError};
@@ -38,6 +38,10 @@ pub enum ArchiveOrder {
     NoFile {
         call: CallId,
         problem: String,
+    },
+    /// The outside party refused: nothing of the call's recording may remain.
+    Discard {
+        call: CallId,
     },
     /// The recorder has nothing more of this call.
     Over {
@@ -174,6 +178,12 @@ impl Archivist {
                 self.of(call).no_file = Some(problem);
                 call
             }
+            ArchiveOrder::Discard { call } => {
+                for part in self.of(call).closed.drain(..) {
+                    discard(&part.paths);
+                }
+                call
+            }
             ArchiveOrder::Over { call } => {
                 self.of(call).over = true;
                 call
@@ -281,6 +291,17 @@ impl Archivist {
     }
 }
 
+/// Takes away what was written of a part, the journal last: until then it says whose it is.
+pub fn discard(paths: &Paths) {
+    for path in [paths.part(), paths.wav(), paths.sidecar(), paths.journal()] {
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::error!(file = %path.display(), %error, "a refused recording could not be taken away");
+        }
+    }
+}
+
 /// A failure that is ready to be handed over, under this id.
 fn failed(recording: RecordingId, ended: &Ended, problem: String) -> Ready {
     let Ended { record, stats, company_name } = ended;
@@ -334,7 +355,7 @@ fn sidecar_of(part: &ClosedPart, ended: &Ended) -> Sidecar {
         joined: ended.record.joined.clone(),
         left: ended.stats.left.clone(),
     };
-    sidecar(&Draft { part: closed.part, ..draft }, finish)
+    sidecar(&Draft { part: closed.part, channels: preparation.channels, ..draft }, finish)
 }
 
 fn draft_of(
@@ -359,6 +380,7 @@ fn draft_of(
         offset_ms: u64::try_from(offset).unwrap_or(0),
         part: 0,
         decision: record.decision.clone(),
+        channels: Channels::Stereo,
     }
 }
 

@@ -33,6 +33,7 @@ use crate::base::{CallId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
+use crate::recording::offset_of;
 use crate::registrar::Lifetimes;
 use crate::sip::Transport;
 use crate::sip::endpoint::EndpointConfig;
@@ -691,7 +692,7 @@ fn check(dir: &Path, row: &RecordingRecord) -> Option<Verified> {
 
 fn compare(dir: &Path, row: &RecordingRecord) -> io::Result<String> {
     let file = std::fs::File::open(dir.join(&row.path))?;
-    let data_end = crate::audio::wav::DATA_OFFSET + 4 * row.samples;
+    let data_end = offset_of(row.samples, row.sidecar.channels);
     let bytes = file.metadata()?.len();
     if bytes != row.bytes {
         return Ok(format!("the file has {bytes} bytes, the row says {}", row.bytes));

@@ -11,7 +11,7 @@ use crate::media::TapEvent;
 use crate::recording::{Closed, Draft, JournalLine, PartFile, Take, TakeState, TimelineConfig};
 use rtrb::Consumer;
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -168,7 +168,8 @@ impl Recorder {
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 RecorderOrder::Prepare { slot, preparation } => {
-                    let config = TimelineConfig { window: self.config.window, rate: preparation.rate };
+                    let Preparation { rate, channels, pause, .. } = *preparation;
+                    let config = TimelineConfig { window: self.config.window, rate, channels, pause };
                     let take = Take::new(config, self.config.max_part_bytes);
                     let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
                     self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO, notes: Vec::new() });
@@ -212,6 +213,12 @@ impl Recorder {
     }
 
     fn handle(&mut self, slot: u32, event: &TapEvent<'_>) {
+        let Some(entry) = self.takes.get_mut(&slot) else { return };
+        if let TapEvent::Refused { since: None, .. } = event {
+            // Parts that are closed already are with the archivist.
+            let order = ArchiveOrder::Discard { call: entry.files.call() };
+            self.to_archive(order);
+        }
         let Some(entry) = self.takes.get_mut(&slot) else { return };
         let was = entry.take.state();
         let outcome = entry.take.handle(event, &mut entry.files);
@@ -375,6 +382,7 @@ impl Files {
             offset_ms: u64::try_from(offset).unwrap_or(0),
             part,
             decision: record.decision.clone(),
+            channels: self.preparation.channels,
         }
     }
 
@@ -423,6 +431,19 @@ impl PartFile for Files {
 
     fn journal(&mut self, line: &JournalLine) -> io::Result<()> {
         write_line(&mut self.open()?.journal, line)
+    }
+
+    /// The journal says first what is to be done, for a process that dies in between.
+    fn discard(&mut self) -> io::Result<()> {
+        let Some(Current { written, file, mut journal }) = self.current.take() else { return Ok(()) };
+        write_line(&mut journal, &JournalLine::Refused)?;
+        drop(file);
+        for Written { paths, .. } in self.earlier.drain(..).chain([written]) {
+            for path in [paths.part(), paths.journal()] {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 }
 

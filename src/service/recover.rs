@@ -4,13 +4,14 @@
 //! |---|---|
 //! | `.part` with audio | trailer, sizes, sidecar, rename; handed over as recovered |
 //! | `.journal` without a file | a failed recording is handed over |
+//! | `.journal` of a recording that was refused | its files are taken away |
 //! | `.wav` without a row | handed over from its sidecar |
 //! | a row without its `.wav` | marked as missing |
 //! | a row of a deleted recording with its `.wav` | the file is taken away |
 //! | a call without an end | ended as crashed |
 //! | a call that should be recorded, without a recording | a failed recording is handed over |
 
-use super::archivist::{failed_recording, finish_file};
+use super::archivist::{discard, failed_recording, finish_file};
 use super::clock::OsRandom;
 use super::recorder::Paths;
 use crate::archive::Sealed;
@@ -177,6 +178,10 @@ fn from_journal(dir: &Path, journal: &Path) -> io::Result<Option<RecordingRecord
     let paths = paths_of(dir, journal);
     let text = fs::read(journal)?;
     let text = String::from_utf8_lossy(&text);
+    if repair(0, &text).refused {
+        discard(&paths);
+        return Ok(None);
+    }
     // Final already, and only the row is missing.
     if paths.wav().exists() && paths.sidecar().exists() {
         return from_sidecar(dir, &paths.wav()).map(Some);
@@ -270,7 +275,7 @@ fn crashed_sidecar(draft: &Draft, repaired: &Repaired, rate: Rate, state: Record
 fn from_sidecar(dir: &Path, wav: &Path) -> io::Result<RecordingRecord> {
     let paths = paths_of(dir, wav);
     let sidecar: Sidecar = serde_json::from_slice(&fs::read(paths.sidecar())?)?;
-    let sealed = Sealed::of(&File::open(wav)?, sidecar.samples)?;
+    let sealed = Sealed::of(&File::open(wav)?, sidecar.samples, sidecar.channels)?;
     Ok(sealed.row(sidecar, paths.relative_wav()))
 }
 

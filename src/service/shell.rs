@@ -316,7 +316,6 @@ impl Shell for ServiceShell {
             | MediaOrder::Collect { .. }
             | MediaOrder::Watch { .. }
             | MediaOrder::SetNotice(_)
-            | MediaOrder::TellAgain { .. }
             | MediaOrder::SetCommander { .. } => order,
         };
         let Some(place) = self.places.get(&call) else { return };

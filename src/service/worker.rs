@@ -483,7 +483,6 @@ impl Worker {
             MediaOrder::Collect { side, on } => call.bridge.collect_keys(side, on),
             MediaOrder::Watch { side } => call.bridge.watch(side, now),
             MediaOrder::SetNotice(notice) => call.bridge.set_notice(Some(notice)),
-            MediaOrder::TellAgain { side } => call.bridge.tell_again(side, now),
             MediaOrder::SetCommander { side, commander } => call.bridge.set_commander(side, commander),
         }
         if call.bridge.is_busy() && !self.busy.contains(&slot.0) {

@@ -107,7 +107,7 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
                             caller_user_id, caller_address, caller_name, callee_user_id, callee_address, callee_name,
                             record, because, ended_paused, detail, recorded)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 EXISTS (SELECT 1 FROM recordings WHERE call_id = $1))
+                 $19 OR EXISTS (SELECT 1 FROM recordings WHERE call_id = $1))
          ON CONFLICT (id) DO UPDATE SET company_id = excluded.company_id, direction = excluded.direction,
              started = excluded.started, answered = excluded.answered, ended = excluded.ended,
              outcome = excluded.outcome, number_id = excluded.number_id,
@@ -115,7 +115,7 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
              caller_name = excluded.caller_name, callee_user_id = excluded.callee_user_id,
              callee_address = excluded.callee_address, callee_name = excluded.callee_name,
              record = excluded.record, because = excluded.because, ended_paused = excluded.ended_paused,
-             detail = excluded.detail",
+             detail = excluded.detail, recorded = recorded OR $19",
     );
     let query = query
         .bind(id.to_string())
@@ -135,7 +135,9 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
         .bind(decision.record)
         .bind(decision.because.source())
         .bind(*ended_paused)
-        .bind(serde_json::to_string(&detail)?);
+        .bind(serde_json::to_string(&detail)?)
+        // Of a refused recording nothing is to be expected.
+        .bind(call.is_refused());
     query.execute(&mut *connection).await?;
     save_users(connection, call).await
 }

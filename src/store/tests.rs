@@ -4,7 +4,7 @@ use crate::directory::Directory;
 use crate::directory::file::CompanyFile;
 use crate::directory::plan::{self, Plan, ha1};
 use crate::ledger::{
-    Because, By, CallRecord, Change, Decision, EndReason, How, Joined, JoinedBy, OutboxKind, Outcome, Party,
+    Because, By, CallRecord, Change, Channels, Decision, EndReason, How, Joined, JoinedBy, OutboxKind, Outcome, Party,
     RecordingRecord, RecordingState, Sidecar, SidecarParty,
 };
 use argon2::{Argon2, PasswordVerifier};
@@ -148,6 +148,7 @@ fn recording(n: u8, company: i64) -> RecordingRecord {
         offset_ms: 0,
         samples: 16_000,
         rate: 8000,
+        channels: Channels::Stereo,
         state: RecordingState::Complete,
         decision: decision(true),
         changes: vec![change()],

@@ -193,6 +193,7 @@ fn draft(sidecar: &Sidecar) -> Draft {
         offset_ms: sidecar.offset_ms,
         part: 0,
         decision: sidecar.decision.clone(),
+        channels: sidecar.channels,
     }
 }
 

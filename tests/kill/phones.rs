@@ -121,9 +121,20 @@ impl Phones {
             self.calls[call].over = true;
             if self.calls[call].up.is_some() {
                 let target = self.calls[call].target.clone();
-                self.request(call, "BYE", 2, &target);
+                self.request(call, "BYE", 3, &target);
             }
         }
+    }
+
+    /// The caller of a call presses a key, told as SIP INFO.
+    pub fn press(&self, call: usize, cseq: u32, key: char) {
+        let (local, entry) = (self.carrier.local_addr().unwrap(), &self.calls[call]);
+        let text = SCENE.request(("INFO", cseq), call, local, &entry.target, &entry.to);
+        let body = format!("Signal={key}\r\nDuration=160\r\n");
+        let head = format!("Content-Type: application/dtmf-relay\r\nContent-Length: {}\r\n\r\n", body.len());
+        let text = text.replace("Content-Length: 0\r\n\r\n", &(head + &body));
+        assert!(text.contains(&body), "{text}");
+        self.carrier.send_to(text.as_bytes(), self.service).unwrap();
     }
 
     /// A request in the dialog of a call.

@@ -40,6 +40,13 @@ impl Service {
         home(folder).set_up(&format!("{CONFIG}{recording}"), &SCENE.company());
     }
 
+    /// The same for a company with these settings besides.
+    pub fn set_up_with(folder: &Path, settings: &str) {
+        let company = SCENE.company().replacen("[company.settings]", &format!("[company.settings]\n{settings}"), 1);
+        assert!(company.contains(settings), "the company has settings");
+        home(folder).set_up(CONFIG, &company);
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process.child.kill().unwrap();

@@ -47,7 +47,6 @@ pub struct Desk {
     targets: HashSet<CallId>,
     /// Legs of real bridges on their way: who waits for one.
     awaited: HashMap<CallId, Joining>,
-    told_later: HashMap<CallId, Side>,
     pub saved: Vec<CallRecord>,
     pub not_recorded: Vec<String>,
     pub notes: Vec<Note>,
@@ -75,7 +74,6 @@ impl Desk {
             joined: Vec::new(),
             targets: HashSet::new(),
             awaited: HashMap::new(),
-            told_later: HashMap::new(),
             saved: Vec::new(),
             not_recorded: Vec::new(),
             notes: Vec::new(),
@@ -163,11 +161,6 @@ impl Desk {
             MediaOrder::Collect { side, on } => bridge.collect_keys(*side, *on),
             MediaOrder::Watch { side } => bridge.watch(*side, now),
             MediaOrder::SetNotice(notice) => bridge.set_notice(Some(notice.clone())),
-            // Held back until the leg is there.
-            MediaOrder::TellAgain { side } if self.awaited.contains_key(&call) => {
-                self.told_later.insert(call, *side);
-            }
-            MediaOrder::TellAgain { side } => bridge.tell_again(*side, now),
             MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
             MediaOrder::Join(join) => match join.from {
                 JoinFrom::Target => bridge.join(join.joining.clone(), None, now, 0, tape),
@@ -180,9 +173,6 @@ impl Desk {
                 let joining = self.awaited.remove(to).expect("somebody waits for the leg");
                 if let Some(bridge) = self.bridges.get_mut(to) {
                     bridge.join(joining, Some(moved), now, 0, tape);
-                    if let Some(side) = self.told_later.remove(to) {
-                        bridge.tell_again(side, now);
-                    }
                 }
             }
             MediaOrder::CloseTarget => {}

@@ -104,6 +104,7 @@ impl Switch {
             from: Some((from, there)),
             number: consulted.record.number,
             paused: consulted.facts.command == Some(Command::Pause),
+            refused: consulted.facts.refused,
         };
         self.replace_leg(session, newcomer, reports, cx);
         let into = session.id();

@@ -29,6 +29,8 @@ pub(super) struct Newcomer {
     pub number: Option<NumberId>,
     /// A person shut the gate of the call that it comes from.
     pub paused: bool,
+    /// The outside party of that call does not want to be recorded.
+    pub refused: bool,
 }
 
 impl Switch {
@@ -44,7 +46,7 @@ impl Switch {
         // What rang for another call has its port there, as the callee.
         let from = media_of.map(|call| (call, Side::Callee));
         let told = session.record.party(side.other()).to_string();
-        let newcomer = Newcomer { side, party, leg, how, from, number, paused: false };
+        let newcomer = Newcomer { side, party, leg, how, from, number, paused: false, refused: false };
         self.replace_leg(&mut session, newcomer, reports, cx);
         if let Some((call, there)) = from {
             cx.shell.media(call, MediaOrder::GiveUp { side: there, to: session.id(), told });
@@ -60,17 +62,19 @@ impl Switch {
         reports: Option<Reports>,
         cx: &mut Cx<'_>,
     ) {
-        let Newcomer { side, party, leg, how, from, number, paused } = newcomer;
+        let Newcomer { side, party, leg, how, from, number, paused, refused } = newcomer;
         let waits = self.drop_changes(session, side, cx);
         if let Some(dialog) = &leg.dialog {
             self.dialogs.insert(dialog.id(), (session.id(), side));
         }
         let instead_of = session.record.party(side).clone();
-        let before = decide(&session.facts).record;
+        let (facts, before) = (session.facts, decide(&session.facts).record);
         self.count_as_outbound(session, &leg, number);
         if paused {
             session.facts.command = Some(Command::Pause);
         }
+        session.facts.refused |= refused;
+        session.follow_pause(facts, cx.now);
         if side == Side::Caller {
             // What the one before wanted kept back.
             session.withheld = false;
@@ -91,10 +95,6 @@ impl Switch {
         session.record.joined.push(joined);
         self.note_gate_moved(session, before, side, &instead_of, cx);
         self.join_media(session, side, from, cx);
-        // Where the gate opens only now the notice comes before it by itself.
-        if before && decide(&session.facts).record && !session.recording_failed {
-            cx.shell.media(session.id(), MediaOrder::TellAgain { side });
-        }
         cx.shell.save(&session.record);
         self.finish_reports(session.id(), &mut old, reports, cx);
         if let Some((tx, request)) = waits {
@@ -175,14 +175,14 @@ impl Switch {
             name: session.record.party(side).to_string(),
             facts: session.facts,
         };
-        // Who is outside may be another by now.
-        if let Some(notice) = self.notice_of(session) {
-            cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
-        }
         let from = match from {
             Some((call, side)) => JoinFrom::Call { call, side },
             None => JoinFrom::Target,
         };
+        // Whoever comes is told as it is now: who is of the company may have changed.
+        if let Some(notice) = self.notice_of(session) {
+            cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
+        }
         cx.shell.media(session.id(), MediaOrder::Join(Box::new(Join { joining, from })));
         self.push_media(session, side.other(), cx);
     }

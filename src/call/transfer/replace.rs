@@ -226,7 +226,8 @@ impl Switch {
             Ok(mut leg) => {
                 self.welcome(&mut leg, arrival, session.id(), cx);
                 let (party, how) = (arrival.party(), JoinedBy::Replaces);
-                let newcomer = Newcomer { side, party, leg, how, from: None, number: None, paused: false };
+                let newcomer =
+                    Newcomer { side, party, leg, how, from: None, number: None, paused: false, refused: false };
                 self.replace_leg(&mut session, newcomer, None, cx);
             }
             Err(response) => {

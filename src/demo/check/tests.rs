@@ -3,7 +3,7 @@ use super::*;
 use crate::audio::Law;
 use crate::audio::wav::{Cue, trailer};
 use crate::base::{CallId, CompanyId, RecordingId, Span, Wall};
-use crate::ledger::{EndReason, Marker, Outcome, Party, Sidecar};
+use crate::ledger::{Channels, EndReason, Marker, Outcome, Party, Sidecar};
 
 const ANSWERED: Wall = Wall::from_unix_micros(1_700_000_000_000_000);
 const SAMPLES: usize = 64_000;
@@ -129,6 +129,7 @@ impl Case {
                 offset_ms: 0,
                 samples: self.left.len() as u64,
                 rate: 8_000,
+                channels: Channels::Stereo,
                 state: RecordingState::Complete,
                 decision: self.record.decision.clone(),
                 changes: Vec::new(),

@@ -166,6 +166,10 @@ pub enum Problem {
         "address {0}: nearly everybody is in it, so that standing in it proves nothing: name the carrier's networks, or give `inbound_username` and `inbound_password`"
     )]
     OpenToAll(String),
+    #[error(
+        "notice_refuse `{0}`: the service's own words say nine: add a [[prompt]] `recorded-refuse` that says which key it is"
+    )]
+    RefusePrompt(char),
     #[error("destinations: {0} stands twice: leave one out")]
     DestinationTwice(String),
     #[error("dial_prefix `{prefix}` is that of number {other} too: choose another")]

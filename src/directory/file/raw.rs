@@ -6,11 +6,12 @@ use super::super::{
 };
 use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
 use super::value::{
-    AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, Domain, DomainOrNone, E164, Extension,
-    ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, Name, NationalPrefix,
-    NumberOrNone, Own, Patience, PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RingSeconds, RouteTo, Secret,
-    Weight,
+    AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, DigitOrOff, Domain, DomainOrNone, E164,
+    Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, MaxPause, Name,
+    NationalPrefix, NumberOrNone, Own, Patience, PauseReminder, PeerAddress, Port, Realm, RealmOrNone, RegisterFor,
+    RingSeconds, RouteTo, Secret, Weight,
 };
+use crate::ledger::{Channels, PauseInFile};
 use serde::Deserialize;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -56,7 +57,12 @@ pub struct SettingKeys {
     pub download: Option<bool>,
     pub on_recording_failure: Option<OnRecordingFailure>,
     pub notice: Option<NoticeTo>,
+    pub notice_refuse: Option<DigitOrOff>,
     pub notice_beep_s: Option<RingSeconds>,
+    pub channels: Option<Channels>,
+    pub pause: Option<PauseInFile>,
+    pub pause_reminder_s: Option<PauseReminder>,
+    pub max_pause_s: Option<MaxPause>,
     pub record_while_held: Option<bool>,
     pub only_encrypted: Option<bool>,
     pub transfer: Option<bool>,

@@ -69,6 +69,10 @@ pub enum BadValue {
     LoginUser(String),
     #[error("{0} s is not a time between OPTIONS: write 5 to 3600, or 0 for none")]
     KeepAlive(u32),
+    #[error("{0} s is not a time between two reminders: write 2 to 3600, or 0 for none")]
+    PauseReminder(u32),
+    #[error("{0} s is not the longest pause: write 5 to 86400, or 0 for no limit")]
+    MaxPause(u32),
     #[error("{0} ms is no patience: write 500 to 32000")]
     Patience(u32),
     #[error("{0} s is not a registration: write 60 to 86400")]
@@ -225,6 +229,18 @@ number_value!(
     KeepAlive(u32),
     |s| (s == 0 || (5..=3_600).contains(&s)).then_some(s),
     BadValue::KeepAlive
+);
+number_value!(
+    /// Seconds between two reminders of a pause; 0 for none.
+    PauseReminder(u16),
+    |s| u16::try_from(s).ok().filter(|s| *s == 0 || (2..=3_600).contains(s)),
+    BadValue::PauseReminder
+);
+number_value!(
+    /// The longest pause, in s; 0 for no limit.
+    MaxPause(u32),
+    |s| (s == 0 || (5..=86_400).contains(&s)).then_some(s),
+    BadValue::MaxPause
 );
 number_value!(
     /// How long a target may say nothing, in ms: at most Timer B (RFC 3261 §17.1.1.2).
@@ -476,6 +492,21 @@ impl TryFrom<String> for Digit {
         match text.as_bytes() {
             [key @ (b'0'..=b'9' | b'*' | b'#')] => Ok(Self(char::from(*key))),
             _ => Err(BadValue::Digit(text)),
+        }
+    }
+}
+
+/// A key of a phone, or `"off"`: none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DigitOrOff(pub Option<char>);
+
+impl TryFrom<String> for DigitOrOff {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.as_str() {
+            "off" => Ok(Self(None)),
+            _ => Digit::try_from(text).map(|digit| Self(Some(digit.0))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What must hold between the things of a directory, in the state that the plan leads to.
 
 use super::super::file::{FileError, Place, Problem, RouteTo};
-use super::super::{AuthAlgorithm, DestinationRule};
+use super::super::{AuthAlgorithm, DestinationRule, FacilityKind};
 use super::facility;
 use super::state::{CompanyState, NumberState, UserState, World};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,6 +92,10 @@ fn company(world: &World, errors: &mut Vec<FileError>) {
     }
     if settings.emergency_numbers.is_empty() {
         say(Problem::NoEmergencyNumber);
+    }
+    let own_words = || world.facilities.contains_key(&(FacilityKind::Prompt, "recorded-refuse".to_owned()));
+    if let Some(key) = settings.notice_refuse.filter(|key| *key != '9' && !own_words()) {
+        say(Problem::RefusePrompt(key));
     }
     if let Some(problem) = settings.destinations.as_deref().and_then(twice) {
         say(problem);

@@ -117,12 +117,17 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         download,
         on_recording_failure,
         notice,
+        notice_refuse,
         notice_beep_s,
+        channels,
+        pause,
+        pause_reminder_s,
+        max_pause_s,
         record_while_held,
         only_encrypted,
         transfer,
         transfer_from_outside,
-        commands: CommandKeys { pause, start },
+        commands: CommandKeys { pause: pause_keys, start },
         max_hold_ms,
         codecs,
         auth,
@@ -141,13 +146,18 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.download, *download);
     set(&mut settings.on_recording_failure, *on_recording_failure);
     set(&mut settings.notice, *notice);
+    set(&mut settings.notice_refuse, notice_refuse.map(|key| key.0));
     set(&mut settings.notice_beep_s, notice_beep_s.map(|RingSeconds(seconds)| seconds));
+    set(&mut settings.channels, *channels);
+    set(&mut settings.pause, *pause);
+    set(&mut settings.pause_reminder_s, pause_reminder_s.map(|reminder| reminder.0));
+    set(&mut settings.max_pause_s, max_pause_s.map(|most| most.0));
     set(&mut settings.record_while_held, *record_while_held);
     set(&mut settings.only_encrypted, *only_encrypted);
     set(&mut settings.transfer, *transfer);
     set(&mut settings.transfer_from_outside, *transfer_from_outside);
     let Commands { pause: pause_now, start: start_now } = &mut settings.commands;
-    set(pause_now, pause.as_ref().map(ToString::to_string));
+    set(pause_now, pause_keys.as_ref().map(ToString::to_string));
     set(start_now, start.as_ref().map(ToString::to_string));
     set(&mut settings.max_hold_ms, max_hold_ms.map(|hold| hold.0));
     set(&mut settings.codecs, codecs.clone());

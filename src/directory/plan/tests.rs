@@ -137,6 +137,31 @@ fn a_company_has_emergency_numbers_and_no_user_stands_in_their_way() {
 }
 
 #[test]
+fn a_company_says_what_its_recordings_are_like() {
+    let current = current();
+    let settings = |keys: &str| format!("[[company]]\nkey = 'a'\n[company.settings]\n{keys}");
+    let keys = "channels = 'mono'\npause = 'cut'\npause_reminder_s = 15\nmax_pause_s = 600\nnotice_refuse = '9'";
+    assert_eq!(
+        planned(&current, &settings(keys), false),
+        ["~ company a: notice_refuse off → 9, channels stereo → mono, pause silence → cut, pause_reminder_s 0 → 15, \
+          max_pause_s 0 → 600"]
+    );
+    let defaults =
+        "channels = 'stereo'\npause = 'silence'\npause_reminder_s = 0\nmax_pause_s = 0\nnotice_refuse = 'off'";
+    assert_eq!(planned(&current, &settings(defaults), false), [""; 0]);
+    for (keys, problem) in [
+        ("channels = 'left'", "unknown variant `left`"),
+        ("pause = 'loud'", "unknown variant `loud`"),
+        ("pause_reminder_s = 1", "1 s is not a time between two reminders"),
+        ("max_pause_s = 4", "4 s is not the longest pause"),
+        ("notice_refuse = '99'", "`99` is not a key of a phone"),
+    ] {
+        let unreadable = CompanyFile::parse(&settings(keys)).unwrap_err();
+        assert!(unreadable[0].to_string().contains(problem), "{unreadable:?}");
+    }
+}
+
+#[test]
 fn each_kind_of_change_is_one_line() {
     let text = "
         [[company]]
@@ -264,6 +289,10 @@ fn what_would_not_hold_is_refused_with_the_way_out() {
         (
             "[[company]]\nkey = 'a'\n[company.settings.commands]\npause = '12'",
             "company a: commands: pause `12` and start `#12#`: one contains the other",
+        ),
+        (
+            "[[company]]\nkey = 'a'\n[company.settings]\nnotice_refuse = '5'",
+            "company a: notice_refuse `5`: the service's own words say nine",
         ),
         ("[[company]]\nkey = 'a'\n[company.settings]\nauth = []", "company a: auth names no algorithm"),
         (

@@ -6,10 +6,15 @@
 //!                 ─► it is over: now the parties are let through
 //! ```
 //! Until a notice in mid-call is over nothing of either party passes.
+//!
+//! A party that may refuse does so by a key while the notice is said to it or in the 5 s after it.
+//! Nobody else's keys are looked at for it, and no others.
 
-use super::{Bridge, Out};
+use super::{Bridge, Fact, Out};
+use crate::audio::Tone;
 use crate::audio::prompt::Pcm;
-use crate::base::{Side, Span, Time};
+use crate::base::{Rate, Samples, Side, Span, Time};
+use crate::ledger::How;
 use crate::media::player::{PlayId, Prompt, Times};
 use crate::media::tap::TapEvent;
 
@@ -21,7 +26,19 @@ pub struct Notice {
     pub to: [bool; 2],
     /// Said again and again while the call is recorded: a beep.
     pub every: Option<Span>,
+    pub refuse: Option<Refuse>,
 }
+
+/// How a recording is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refuse {
+    pub key: u8,
+    /// Caller, callee: who may.
+    pub by: [bool; 2],
+}
+
+/// After the end of the notice it may still be refused for so long.
+const REFUSE: Span = Span::from_secs(5);
 
 /// The name of every notice; prompts of call control count up from 1.
 const NOTICE: PlayId = PlayId(u32::MAX);
@@ -34,6 +51,10 @@ pub(super) struct Notices {
     /// A notice in mid-call that is still heard on these sides: the parties wait for its end.
     opening: Option<[bool; 2]>,
     next_at: Time,
+    /// Until when a party may refuse.
+    refusable: [Option<Time>; 2],
+    /// When a party came that was not there from the beginning.
+    joined: [Option<Time>; 2],
 }
 
 impl Notices {
@@ -42,18 +63,29 @@ impl Notices {
         self.opening.is_some()
     }
 
-    fn is_for(&self, side: Side) -> bool {
-        flag(self.notice.as_ref().map_or([false; 2], |notice| notice.to), side)
+    /// Whether a key refuses the recording now.
+    pub fn is_refusal(&self, side: Side, key: u8, now: Time) -> bool {
+        let refuse = self.notice.as_ref().and_then(|notice| notice.refuse);
+        let until = self.refusable.get(side.channel()).copied().flatten();
+        refuse.is_some_and(|refuse| refuse.key == key) && until.is_some_and(|until| now <= until)
     }
 
-    /// Another party is on `side`: it has heard no notice yet.
-    pub(super) fn another_on(&mut self, side: Side) {
-        set_flag(&mut self.told, side, false);
+    /// `side` is being told: from now on it may refuse, where it may at all.
+    fn offer_refusal(&mut self, side: Side, said: usize, now: Time) {
+        let may = self.notice.as_ref().and_then(|notice| notice.refuse).is_some_and(|refuse| flag(refuse.by, side));
+        let until = now + Rate::NARROW.span(Samples(said as u64)) + REFUSE;
+        if let Some(refusable) = self.refusable.get_mut(side.channel()) {
+            *refusable = may.then_some(until);
+        }
+    }
+
+    fn is_for(&self, side: Side) -> bool {
+        flag(self.notice.as_ref().map_or([false; 2], |notice| notice.to), side)
     }
 }
 
 impl Bridge {
-    /// What is to be said when this call is recorded; before the answer, or before a party joins.
+    /// What is to be said when this call is recorded.
     pub fn set_notice(&mut self, notice: Option<Notice>) {
         self.notices.notice = notice;
     }
@@ -61,10 +93,41 @@ impl Bridge {
     /// The party that is on `side` now hears the notice where the call is recorded already; the
     /// recording goes on.
     pub fn tell_again(&mut self, side: Side, now: Time) {
-        set_flag(&mut self.notices.told, side, false);
+        self.forget_told(side, now);
         if self.connected && self.leg(side).gate.is_open() {
             self.say_notice(now);
         }
+    }
+
+    /// Whoever is on `side` from now on has been told nothing.
+    pub(super) fn forget_told(&mut self, side: Side, now: Time) {
+        set_flag(&mut self.notices.told, side, false);
+        if let Some(joined) = self.notices.joined.get_mut(side.channel()) {
+            *joined = Some(now);
+        }
+        if let Some(refusable) = self.notices.refusable.get_mut(side.channel()) {
+            *refusable = None;
+        }
+    }
+
+    /// A party does not want to be recorded: the gates are shut for good. Of a party that was
+    /// there from the beginning nothing remains, of one that came later nothing of its own.
+    pub(super) fn refuse(&mut self, side: Side, how: How, now: Time, out: &mut impl Out) {
+        self.rules.facts.refused = true;
+        self.notices.opening = None;
+        self.notices.refusable = [None; 2];
+        for side in Side::BOTH {
+            if self.leg(side).player.as_ref().is_some_and(|player| player.id() == NOTICE) {
+                self.stop_prompt(side);
+            }
+        }
+        if self.connected {
+            let since = self.notices.joined.get(side.channel()).copied().flatten();
+            out.tap(&TapEvent::Refused { since, at: now });
+        }
+        self.shift_gates(false, None, now, out);
+        self.play(side, Tone::Obeyed);
+        out.fact(Fact::Refused { side, how, at: now });
     }
 
     /// Says the notice to everybody who has not heard it. `true` when there is somebody.
@@ -75,6 +138,7 @@ impl Bridge {
             if self.notices.is_for(side) && !flag(self.notices.told, side) {
                 set_flag(&mut self.notices.told, side, true);
                 said = true;
+                self.notices.offer_refusal(side, pcm.len(), now);
                 let prompt = Prompt { id: NOTICE, pcm: pcm.clone(), times: Times::Once, recorded: true };
                 self.play_prompt(side, prompt, now);
             }

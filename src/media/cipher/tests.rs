@@ -70,6 +70,7 @@ fn seen_from_there(keys: &Keys) -> (Outbound, Inbound) {
 impl Lab {
     fn new(mux: bool) -> Self {
         let facts = Facts {
+            refused: false,
             step: None,
             command: None,
             number: NumberRecording::Inherit,

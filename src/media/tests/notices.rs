@@ -6,7 +6,7 @@ const LOUD: i16 = 8_031;
 
 /// Ten packets of 20 ms.
 fn notice(to: [bool; 2], every: Option<Span>) -> Notice {
-    Notice { pcm: vec![LOUD; 1_600].into(), to, every }
+    Notice { pcm: vec![LOUD; 1_600].into(), to, every, refuse: None }
 }
 
 /// A call that is about to be answered.

@@ -106,8 +106,14 @@ fn address(side: Side) -> SocketAddr {
 fn lab(caller: Party, callee: Party) -> Lab {
     let commander =
         Commander { matcher: Matcher::new("#11#", "#12#"), permitted: Ok(()), max_hold: Span::from_secs(3) };
-    let facts =
-        Facts { step: None, command: None, number: NumberRecording::On, direction: Direction::Internal, toggle: true };
+    let facts = Facts {
+        refused: false,
+        step: None,
+        command: None,
+        number: NumberRecording::On,
+        direction: Direction::Internal,
+        toggle: true,
+    };
     let config = BridgeConfig {
         start: [(1, 1, 1), (2, 2, 2)],
         rules: Rules { facts, failed: false },
