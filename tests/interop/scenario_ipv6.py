@@ -1,4 +1,4 @@
-"""IPv6: registration, recorded calls, commands; and calls between a side of each family."""
+"""IPv6: registration, recorded calls, commands, encryption; and calls between a side of each family."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scenario_calls import OUTSIDE, check_three_wavs, devices
 from scenario_calls import check_registered as check_left
 from scenario_policy import command_call
 from service import Service
-from stage import CARRIER_V6, DOMAIN, HOSTS_V6, NUMBER, SERVER_V6, Stage, connect, hang_up, talk_for
+from stage import CARRIER_V6, DOMAIN, HOSTS_V6, NUMBER, SERVER_V6, Stage, connect, hang_up, heard, talk_for
 
 TRUNK = f'addresses = ["{CARRIER_V6}"]\nhost = "{CARRIER_V6}"'
 
@@ -58,6 +58,35 @@ def ipv4_calls_ipv6_over_tcp(s: Stage) -> None:
     talk_for(3)
     hang_up(alice, bob)
     check_three_wavs(service, alice, bob, "internal")
+
+
+def ipv6_encrypted_calls_ipv4(s: Stage) -> None:
+    """TLS and SRTP on IPv6, plain on IPv4."""
+    service = s.service(ipv6=True, tls=True)
+    secure = dict(transport="tls", server=f"[{SERVER_V6}]:5061", account_extra="mediaenc=srtp-mand")
+    bob, alice = s.baresip("202"), s.baresip("201", address=HOSTS_V6["201"], **secure)
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    view = service.call()
+    assert (view["caller"]["encrypted"], view["callee"]["encrypted"]) == (True, False), view
+    talk_for(3)
+    hang_up(alice, bob)
+    check_three_wavs(service, alice, bob, "internal")
+
+
+def ipv6_linphone_calls_ipv4(s: Stage) -> None:
+    service = s.service(ipv6=True)
+    alice = s.linphone("201", address=HOSTS_V6["201"], server=f"[{SERVER_V6}]")
+    bob = s.baresip("202")
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(3)
+    hang_up(alice, bob)
+    recording = service.finished(1)[0]
+    assert recording["state"] == "complete", recording["problem"]
+    ours = sound.read(service.wav(recording))
+    sound.only(ours.track(0), "4")
+    sound.only(ours.track(1), "6")
+    bob.quit()
+    sound.only(heard(bob), "4")
 
 
 def ipv6_trunk_to_number_of_ipv4(s: Stage) -> None:
@@ -135,6 +164,6 @@ def check_tones(service: Service) -> None:
 
 SCENARIOS = [
     ipv6_registration_udp, ipv6_registration_tcp, ipv6_internal, ipv6_calls_ipv4, ipv4_calls_ipv6_over_tcp,
-    ipv6_trunk_to_number_of_ipv4, ipv4_user_to_ipv6_trunk, ipv6_commands, ipv6_commands_of_the_callee,
-    ipv6_sipp_late_offer, ipv6_sipp_early_media,
+    ipv6_encrypted_calls_ipv4, ipv6_linphone_calls_ipv4, ipv6_trunk_to_number_of_ipv4, ipv4_user_to_ipv6_trunk,
+    ipv6_commands, ipv6_commands_of_the_callee, ipv6_sipp_late_offer, ipv6_sipp_early_media,
 ]  # fmt: skip

@@ -122,14 +122,15 @@ class Stage:
         trunk: str = "",
         ipv6: bool = False,
     ) -> Service:
-        """The service on the hub, with `ipv6` in both families. `extra` are more keys of the company's settings, `trunk` of its trunk."""
+        """The service on the hub, with `ipv6` in both families (TLS in that one). `extra` are more keys of the company's settings, `trunk` of its trunk."""
         config = CONFIG.replace("RING", str(ring_s)).replace("GRACE", str(grace_s))
         config = config.replace("filter = \"debug\"", f'filter = "{filter}"').replace("WARN", str(warn_mib)).replace("REFUSE", str(refuse_mib))
         if ipv6:
             config = config.replace("\n]\n", LISTENERS_V6 + "\n", 1)
         if tls:
             self.certificate("server")
-            config = config.replace("\n]\n", "\n" + TLS_LISTENER + "\n", 1)
+            listener = TLS_LISTENER.replace(SERVER, f"[{SERVER_V6}]") if ipv6 else TLS_LISTENER
+            config = config.replace("\n]\n", "\n" + listener + "\n", 1)
             config += f'[tls]\ncertificate = "{self.folder}/server.crt"\nkey = "{self.folder}/server.key"\n'
         inside, line = COMPANY.split("[[trunk]]\n")
         # A list of targets stands instead of the one.
