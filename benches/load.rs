@@ -1,9 +1,13 @@
 //! Holds N concurrent recorded calls against the real service, and checks every recorded sample.
 //!
 //! `cargo bench --bench load -- [--calls N] [--seconds S] [--rate CALLS_PER_S] [--dir DIR]
-//! [--srtp FRACTION] [--bare]`
+//! [--srtp FRACTION] [--opus CALLS] [--bare]`
 //!
 //! `--srtp FRACTION` makes that part of the calls SRTP on the caller's side.
+//!
+//! `--opus CALLS` makes so many of the calls Opus on the caller's side, which are transcoded: 20 ms
+//! packets, coded before the calls begin. Of these the PCMU side of the file has to be exact, and the
+//! other what was said, by correlation and length. The delay is that of the calls that are not transcoded.
 //!
 //! `--bare` puts a relay of nothing but system calls in the service's place: what the kernel asks
 //! for the same packets on the same machine, to compare with.
@@ -24,6 +28,7 @@
 
 use bare::Bare;
 use cipher::Cipher;
+use opus::Voice;
 use std::collections::HashMap;
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
@@ -39,6 +44,8 @@ use telegraphone::sip::parse::parse_datagram;
 mod bare;
 #[path = "support/cipher.rs"]
 mod cipher;
+#[path = "support/opus.rs"]
+mod opus;
 #[path = "../tests/process/mod.rs"]
 mod process;
 #[path = "../tests/scene/mod.rs"]
@@ -64,6 +71,8 @@ struct Options {
     bare: bool,
     /// Share of the calls whose caller speaks SRTP, 0 to 1.
     srtp: f64,
+    /// Calls whose caller speaks Opus; they are never SRTP.
+    opus: usize,
 }
 
 fn options() -> Options {
@@ -76,6 +85,7 @@ fn options() -> Options {
         pin: true,
         bare: false,
         srtp: 0.0,
+        opus: 0,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -89,6 +99,7 @@ fn options() -> Options {
             "--no-pin" => options.pin = false,
             "--bare" => options.bare = true,
             "--srtp" => options.srtp = value().parse().unwrap(),
+            "--opus" => options.opus = value().parse().unwrap(),
             "--bench" => {}
             other => panic!("unknown option {other}"),
         }
@@ -231,6 +242,8 @@ struct Call {
     over: bool,
     /// Of the caller's side.
     cipher: Option<Box<Cipher>>,
+    /// The caller speaks Opus.
+    opus: bool,
 }
 
 struct Generator {
@@ -245,6 +258,9 @@ struct Generator {
     delays: Vec<u32>,
     corrupt: u64,
     unknown: u64,
+    voice: Voice,
+    /// The least likeness of a channel of Opus to what was said.
+    likeness: std::cell::Cell<f64>,
 }
 
 impl Generator {
@@ -267,6 +283,8 @@ impl Generator {
             delays: Vec::with_capacity(32 << 20),
             corrupt: 0,
             unknown: 0,
+            voice: Voice::new(),
+            likeness: std::cell::Cell::new(1.0),
         }
     }
 }
@@ -283,6 +301,7 @@ impl Call {
             started: false,
             over: false,
             cipher: None,
+            opus: false,
         }
     }
 }
@@ -345,7 +364,7 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
     let mut tick = 0u64;
     while generator.calls.iter().filter(|call| call.started).count() < options.calls {
         if generator.calls.len() < options.calls && Instant::now() >= next_invite {
-            generator.invite(options.srtp);
+            generator.invite(options);
             next_invite += Duration::from_secs_f64(1.0 / options.rate);
         }
         generator.step(&mut tick);
@@ -374,7 +393,10 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
     let mut set_ups: Vec<Duration> = generator.calls.iter().filter_map(|call| call.set_up).collect();
     set_ups.sort();
     let encrypted = generator.calls.iter().filter(|call| call.cipher.is_some()).count();
-    println!("calls                 {}, {encrypted} of them SRTP on one side", options.calls);
+    println!(
+        "calls                 {}, {encrypted} of them SRTP on one side, {} Opus to PCMU",
+        options.calls, options.opus
+    );
     println!("lost                  {} of {sent}", sent as i64 - received as i64);
     println!("corrupt, unknown      {}, {}", generator.corrupt, generator.unknown);
     hold.print();
@@ -393,6 +415,9 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
 
     let files = generator.verify(&service.home)?;
     println!("files                 {files} of {} exact, every sample", options.calls);
+    if options.opus > 0 {
+        println!("channels of Opus      like what was said by {:.4} at least", generator.likeness.get());
+    }
     match (sent == received, files == options.calls) {
         (true, true) => Ok(()),
         (false, _) => Err("packets were lost".to_owned()),
@@ -450,17 +475,22 @@ impl Generator {
         description(call, self.media[side][call % SOCKETS].local_addr().unwrap())
     }
 
-    fn invite(&mut self, srtp: f64) {
+    fn invite(&mut self, options: &Options) {
         let call = self.calls.len();
         let service = self.sip;
         // Spread evenly: one more as often as the whole part grows.
-        let encrypted = ((call + 1) as f64 * srtp).floor() > (call as f64 * srtp).floor();
-        let cipher = encrypted.then(|| Box::new(Cipher::new(call)));
+        let is_one = |part: f64| ((call + 1) as f64 * part).floor() > (call as f64 * part).floor();
+        let opus = (call + 1) * options.opus / options.calls > call * options.opus / options.calls;
+        let cipher = (is_one(options.srtp) && !opus).then(|| Box::new(Cipher::new(call)));
         let plain = self.sdp(0, call);
-        let offer = cipher.as_ref().map_or_else(|| plain.clone(), |cipher| cipher.offer(&plain));
+        let offer = match (&cipher, opus) {
+            (Some(cipher), _) => cipher.offer(&plain),
+            (None, true) => Voice::offer(&plain),
+            (None, false) => plain,
+        };
         let text = SCENE.invite(call, self.carrier.local_addr().unwrap(), service, &offer);
         self.carrier.send_to(text.as_bytes(), service).unwrap();
-        self.calls.push(Call { cipher, ..Call::new() });
+        self.calls.push(Call { cipher, opus, ..Call::new() });
     }
 
     /// A millisecond: signalling, the packets that are due, everything that has arrived.
@@ -483,6 +513,7 @@ impl Generator {
     fn send_due(&mut self, tick: u64) {
         let phase = (tick % 20) as usize;
         let mut packet = [0u8; HEADER + FRAME];
+        let mut coded = Vec::with_capacity(2_048);
         let mut room = [0u8; _];
         let micros = self.origin.elapsed().as_micros() as u32;
         let mut call = phase;
@@ -506,6 +537,10 @@ impl Generator {
                 payload(call, side, number, body.first_chunk_mut().unwrap());
                 let bytes = match &mut entry.cipher {
                     Some(cipher) if side == 0 => cipher.protect(&packet, &mut room),
+                    None if side == 0 && entry.opus => {
+                        opus_packet(&mut coded, call, number, self.voice.packet(call, number));
+                        &coded
+                    }
                     Some(_) | None => &packet[..],
                 };
                 let _ = self.media[side][call % SOCKETS].send_to(bytes, to);
@@ -532,6 +567,12 @@ impl Generator {
                     }
                     let Ok(view) = View::parse(&buffer[..length]) else { continue };
                     let bytes = &buffer[view.payload.clone()];
+                    if let Some(call) = self.by_port.get(&(side, from.port())).copied().filter(|c| self.calls[*c].opus)
+                    {
+                        // Made anew by the service: what is in it stands in the file.
+                        self.calls[call].legs[1 - side].received += 1;
+                        continue;
+                    }
                     let (Some(call), 160) = (self.by_port.get(&(side, from.port())).copied(), bytes.len()) else {
                         // RTCP shares no port here; anything else is unexpected.
                         self.unknown += 1;
@@ -681,10 +722,26 @@ impl Generator {
                 audio.chunks_exact(4).map(|frame| i16::from_le_bytes([frame[2 * side], frame[2 * side + 1]])).collect();
             let steps: Vec<(usize, i64)> =
                 drift.iter().filter(|(_, _, of)| *of == side).map(|(at, by, _)| (*at, *by)).collect();
-            check_channel(&channel, call, side, self.calls[call].legs[side].sent, &steps)?;
+            let sent = self.calls[call].legs[side].sent;
+            if side == 0 && self.calls[call].opus {
+                let likeness = self.voice.likeness(&channel, call, sent)?;
+                self.likeness.set(self.likeness.get().min(likeness));
+                continue;
+            }
+            check_channel(&channel, call, side, sent, &steps)?;
         }
         Ok(())
     }
+}
+
+/// A packet of Opus of a caller.
+fn opus_packet(out: &mut Vec<u8>, call: usize, number: u32, payload: &[u8]) {
+    out.resize(HEADER, 0);
+    let header = out.first_chunk_mut::<HEADER>().unwrap();
+    let timestamp = number.wrapping_mul(opus::TICKS);
+    rewrite_header(header, number == 0, opus::PT, number as u16, timestamp, (call as u32) << 1);
+    out.truncate(HEADER);
+    out.extend_from_slice(payload);
 }
 
 /// Every packet of a side stands in its channel, one after the other, except at marked steps.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use telegraphone::base::{Direction, Side};
-use telegraphone::ledger::{EndReason, MarkerKind, Outcome};
+use telegraphone::ledger::{EndReason, JoinedBy, MarkerKind, Outcome};
 use telegraphone::replay::{CallReport, Options, Policy, Report, replay, stems};
 
 const RATE: f64 = 8_000.0;
@@ -80,6 +80,10 @@ fn rows() -> Vec<Row> {
         row("late-offer.pcap", Internal),
         row("loss-reorder.pcap", Internal),
         row("reinvite.pcap", Internal),
+        row("reinvite-g722.pcap", Internal),
+        row("srtp-sdes.pcap", Internal),
+        row("mixed-codecs.pcap", Internal),
+        row("opus-dtx.pcap", Internal),
         row("early-media.pcap", Outbound),
         Row { note: "no RTP of the callee", ..row("one-sided.pcap", Internal) },
         Row { note: "came from 198.51.100.99", ..row("sdp-differs.pcap", Internal) },
@@ -175,7 +179,7 @@ fn parties_packets_losses_keys_and_times_are_what_tshark_found() {
 fn rate_of(name: &str) -> f64 {
     match name {
         "plain-g722.pcap" => 16_000.0,
-        "plain-opus.pcap" => 48_000.0,
+        "plain-opus.pcap" | "opus-dtx.pcap" => 48_000.0,
         _ => RATE,
     }
 }
@@ -418,6 +422,114 @@ fn compare_channel(name: &str, channel: &[i16], packets: &[Packet], answer: f64,
     let first_wrong: Vec<Option<usize>> = (-1..=1).map(|off| wrong(start + off)).collect();
     assert!(first_wrong.contains(&None), "{name}: wrong from sample {first_wrong:?} of {} on", channel.len());
     assert!(channel.iter().any(|sample| sample.unsigned_abs() > 4_000), "{name}: speech is loud");
+}
+
+/// One call that goes on with another party, as one file; its times are from the answer.
+#[test]
+fn a_blind_transfer_goes_on_as_one_file_with_the_new_party_on_the_channel() {
+    let (_folder, report) = run("transfer-blind.pcap", false);
+    let [call] = report.calls.as_slice() else { panic!("{} calls", report.calls.len()) };
+    let facts = facts("transfer-blind.pcap");
+    let at = |call: usize, key: &str| facts["calls"][call][key].as_f64().unwrap();
+    let (answer, transfer, bye) = (at(0, "answer_at_s"), at(1, "answer_at_s"), at(1, "bye_at_s"));
+    assert!(report.notes.is_empty() && call.notes.is_empty(), "{:?} {:?}", report.notes, call.notes);
+    assert_eq!((call.outcome, &call.end_reason), (Outcome::Completed, &Some(EndReason::CallerHungUp)));
+    let joined: Vec<_> = call.joined.iter().map(|j| (j.side, j.party.address.as_str(), j.how)).collect();
+    assert_eq!(joined, [(Side::Callee, "203", JoinedBy::BlindTransfer)]);
+    let [file] = call.files.as_slice() else { panic!("{} files", call.files.len()) };
+    assert!((file.samples as f64 / RATE - (bye - answer)).abs() < 1e-3, "{} s", file.length_s);
+    let [(marked, side)] = markers(call, MarkerKind::Transfer)[..] else { panic!("{:?}", file.markers) };
+    assert!((marked - (transfer - answer)).abs() < 0.01 && side == Some(Side::Callee), "{marked}");
+    let sums = |side: &str| {
+        let own = |stream: &&Value| stream["from"] == side;
+        facts["streams"].as_array().unwrap().iter().filter(own).map(|s| s["packets"].as_u64().unwrap()).sum::<u64>()
+    };
+    // What the transferor still sent after the transfer is of no call.
+    assert!(sums("caller").abs_diff(call.caller.packets) < 10 && sums("callee").abs_diff(call.callee.packets) < 10);
+    let wav = Wav::read(&file.path);
+    let backwards: Vec<i16> = voice("agent").into_iter().rev().collect();
+    is_like(&wav.channels[0], 0.1..marked - 0.1, &voice("customer"));
+    is_like(&wav.channels[1], 0.1..marked - 0.1, &voice("agent"));
+    is_like(&wav.channels[0], marked + 0.1..bye - answer, &voice("customer"));
+    is_like(&wav.channels[1], marked + 0.1..bye - answer, &backwards);
+}
+
+/// The call in which the REFER came goes on; the consultation is a file of its own, with its true length.
+#[test]
+fn an_attended_transfer_is_two_files_and_each_says_who_came() {
+    let (_folder, report) = run("transfer-attended.pcap", false);
+    let [call, consultation] = report.calls.as_slice() else { panic!("{} calls", report.calls.len()) };
+    let facts = facts("transfer-attended.pcap");
+    let at = |call: usize, key: &str| facts["calls"][call][key].as_f64().unwrap();
+    let (answer, transfer, bye) = (at(0, "answer_at_s"), at(2, "answer_at_s"), at(2, "bye_at_s"));
+    assert_eq!((call.outcome, &call.end_reason), (Outcome::Completed, &Some(EndReason::CalleeHungUp)));
+    let joined: Vec<_> = call.joined.iter().map(|j| (j.side, j.party.address.as_str(), j.how)).collect();
+    assert_eq!(joined, [(Side::Caller, "203", JoinedBy::AttendedTransfer)]);
+    let length = |call: &CallReport| call.files[0].samples as f64 / RATE;
+    assert!((length(call) - (bye - answer)).abs() < 1e-3, "{}", length(call));
+    assert!((length(consultation) - (transfer - at(1, "answer_at_s"))).abs() < 1e-3, "{}", length(consultation));
+    let named = |call: &CallReport| {
+        let marks = call.files[0].markers.iter().filter(|marker| marker.kind == MarkerKind::Transfer);
+        marks.map(|marker| (marker.side, marker.name.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(named(call), [(Some(Side::Caller), "203".to_owned())]);
+    assert_eq!(named(consultation), [(Some(Side::Caller), "202".to_owned())]);
+    let wav = Wav::read(&call.files[0].path);
+    let backwards: Vec<i16> = voice("agent").into_iter().rev().collect();
+    let joined_at = transfer - answer;
+    is_like(&wav.channels[1], 0.2..1.9, &voice("agent"));
+    let heard = is_loud(&wav.channels[0], joined_at + 0.3..bye - answer);
+    assert!(heard && is_loud(&wav.channels[1], joined_at + 0.3..bye - answer));
+    let third = Wav::read(&consultation.files[0].path);
+    is_like(&third.channels[1], 0.2..length(consultation) - 0.1, &backwards);
+}
+
+#[test]
+fn what_is_encrypted_mixed_or_changed_is_what_the_parties_spoke() {
+    for name in ["srtp-sdes.pcap", "mixed-codecs.pcap"] {
+        let (_folder, report) = run(name, false);
+        let wav = Wav::read(&report.calls[0].files[0].path);
+        for (channel, said) in wav.channels.iter().zip(["customer", "agent"]) {
+            is_like(channel, 0.1..7.0, &voice(said));
+        }
+    }
+    let (_folder, report) = run("reinvite-g722.pcap", false);
+    assert_eq!(report.calls[0].caller.codecs, ["PCMU", "G722"]);
+    let wav = Wav::read(&report.calls[0].files[0].path);
+    // baresip says its file from the beginning again when the codec changes.
+    for (channel, said, again) in [(0, "customer", 4 * RATE as usize), (1, "agent", 0)] {
+        is_like(&wav.channels[channel], 0.1..3.9, &voice(said));
+        is_like(&wav.channels[channel], 4.2..7.9, &voice(said)[again..]);
+    }
+}
+
+/// Silence that is hardly sent is silence, and nothing is lost by it.
+#[test]
+fn discontinuous_opus_is_speech_and_silence() {
+    let (_folder, report) = run("opus-dtx.pcap", false);
+    let file = &report.calls[0].files[0];
+    assert!(file.markers.iter().all(|marker| marker.kind != MarkerKind::Gap), "{:?}", file.markers);
+    let wav = Wav::read(&file.path);
+    for channel in &wav.channels {
+        let level = |from: usize, to: usize| {
+            let part = &channel[48_000 * from / 10..48_000 * to / 10];
+            part.iter().map(|sample| u64::from(sample.unsigned_abs())).sum::<u64>() / part.len() as u64
+        };
+        let (first, pause, second) = (level(2, 28), level(35, 58), level(65, 80));
+        assert!(first > 300 && second > 300 && pause < 30, "{first}, {pause}, {second}");
+    }
+}
+
+/// Between two seconds of a channel of 8 kHz, it swells and falls as the voice.
+fn is_like(channel: &[i16], seconds: std::ops::Range<f64>, voice: &[i16]) {
+    let (from, to) = ((seconds.start * RATE) as usize, (seconds.end * RATE) as usize);
+    let like = likeness(&envelope(&channel[from..to.min(channel.len())], 160), &envelope(voice, 160));
+    assert!(like > 0.9, "{seconds:?}: {like}");
+}
+
+fn is_loud(channel: &[i16], seconds: std::ops::Range<f64>) -> bool {
+    let (from, to) = ((seconds.start * RATE) as usize, (seconds.end * RATE) as usize);
+    channel[from..to.min(channel.len())].iter().any(|sample| sample.unsigned_abs() > 4_000)
 }
 
 /// The clients spoke the two voices of `fixtures/speech`: each channel swells and falls as its own.

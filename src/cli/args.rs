@@ -46,8 +46,8 @@ pub enum Command {
         /// The captures have no signalling: guess calls from RTP alone
         #[arg(long)]
         rtp_only: bool,
-        /// Place the first call of each capture against this running service, with the captured
-        /// timing, and compare its recording (control socket as of --data) with the replay's
+        /// Place the calls of each capture against this running service, with the captured
+        /// timing, and compare its recordings (control socket as of --data) with the replay's
         #[arg(long, value_name = "HOST:PORT", conflicts_with = "rtp_only")]
         live: Option<String>,
         /// With --live: who calls

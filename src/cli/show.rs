@@ -4,7 +4,7 @@ use crate::api::{Answer, Status, Verified};
 use crate::base::{Rate, Samples};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
-use crate::live::{Channel, LiveReport};
+use crate::live::{Channel, LiveCall, LiveReport};
 use crate::replay::Report;
 use crate::service::config::KeyDoc;
 use crate::store::GeneratedPassword;
@@ -314,39 +314,24 @@ pub fn replayed(reports: &[Report]) -> String {
 
 /// Calls of captures that were placed, one a row, and what else there is to say below.
 pub fn placed(reports: &[LiveReport]) -> String {
-    let mut table =
-        table(&["capture", "packets", "recorded", "commands", "length", "identical left", "identical right", "file"]);
+    let mut table = table(&[
+        "capture",
+        "packets",
+        "outcome",
+        "recorded",
+        "commands",
+        "length",
+        "identical left",
+        "identical right",
+        "file",
+    ]);
     let mut notes = Vec::new();
     for report in reports {
         let name = report.capture.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let [caller, callee] = report.packets;
-        let mut row = vec![name.clone(), format!("{caller} / {callee}")];
-        if let Some(live) = &report.live {
-            let commands: Vec<String> = live.commands.iter().map(command_text).collect();
-            let files: Vec<String> = live.files.iter().map(|file| file.display().to_string()).collect();
-            let verdict = if live.decision.record { "yes" } else { "no" };
-            let channel =
-                |at: usize| live.channels.as_ref().and_then(|both| both.get(at)).map_or("–".to_owned(), shares);
-            row.extend([
-                format!("{verdict}: {}", live.decision.because),
-                commands.join(", "),
-                format!("{:+} ms", live.longer_by_ms),
-                channel(0),
-                channel(1),
-                files.join("\n"),
-            ]);
-            if !live.commands_agree(&report.replay) {
-                notes.push(format!("{name}: the commands are not those of the replay"));
-            }
-            if live.decision != report.replay.decision {
-                let replay = &report.replay.decision.because;
-                notes.push(format!("{name}: the replay was decided by {replay}; --company names the service's rules"));
-            }
-        }
-        table.add_row(row);
-        let [caller, callee] = report.unsent;
-        if caller + callee > 0 {
-            notes.push(format!("{name}: {caller} / {callee} packets could not be sent as agreed"));
+        for call in &report.calls {
+            let mut said = Vec::new();
+            table.add_row(placed_row(&name, call, &mut said));
+            notes.extend(said.into_iter().chain(call.notes.iter().cloned()).map(|note| format!("{name}: {note}")));
         }
         notes.extend(report.notes.iter().map(|note| format!("{name}: {note}")));
     }
@@ -356,10 +341,44 @@ pub fn placed(reports: &[LiveReport]) -> String {
     format!("{table}\n{}", notes.join("\n"))
 }
 
+fn placed_row(name: &str, call: &LiveCall, notes: &mut Vec<String>) -> Vec<String> {
+    let [caller, callee] = call.packets;
+    let mut row = vec![name.to_owned(), format!("{caller} / {callee}")];
+    let [caller, callee] = call.unsent;
+    if caller + callee > 0 {
+        notes.push(format!("{caller} / {callee} packets could not be sent as agreed"));
+    }
+    let Some(live) = &call.live else { return row };
+    let commands: Vec<String> = live.commands.iter().map(command_text).collect();
+    let files: Vec<String> = live.files.iter().map(|file| file.display().to_string()).collect();
+    let verdict = if live.decision.record { "yes" } else { "no" };
+    let channel = |at: usize| live.channels.as_ref().and_then(|both| both.get(at)).map_or("–".to_owned(), shares);
+    row.extend([
+        live.outcome.as_str().to_owned(),
+        format!("{verdict}: {}", live.decision.because),
+        commands.join(", "),
+        format!("{:+} ms", live.longer_by_ms),
+        channel(0),
+        channel(1),
+        files.join("\n"),
+    ]);
+    if !live.commands_agree(&call.replay) {
+        notes.push("the commands are not those of the replay".to_owned());
+    }
+    if !live.ended_alike(&call.replay) {
+        notes.push(format!("in the replay the call was {}", call.replay.outcome.as_str()));
+    }
+    if live.decision != call.replay.decision {
+        let replay = &call.replay.decision.because;
+        notes.push(format!("the replay was decided by {replay}; --company names the service's rules"));
+    }
+    row
+}
+
 fn shares(channel: &Channel) -> String {
     let offsets: Vec<String> = channel.offsets.iter().map(|offset| format!("{offset:+}")).collect();
-    let (share, longest) = (channel.share() * 100.0, channel.longest as f64 / 8_000.0);
-    format!("{share:.2} % at {}, longest {longest:.2} s", offsets.join(" "))
+    let (share, longest) = (channel.share() * 100.0, channel.longest);
+    format!("{share:.2} % at {}, longest {longest} samples", offsets.join(" "))
 }
 
 fn command_text(change: &Change) -> String {

@@ -45,6 +45,8 @@ type Action = Box<dyn FnOnce(&mut Phone, Time) -> Result<(), PhoneError> + Send>
 enum Command {
     Act(Action, oneshot::Sender<Result<(), PhoneError>>),
     Look(Box<dyn FnOnce(&Phone) + Send>),
+    /// Media goes over these sockets from here on.
+    Move(UdpSocket, UdpSocket),
 }
 
 /// A handle on a running phone; it stops when this is dropped.
@@ -56,6 +58,7 @@ pub struct LivePhone {
     task: JoinHandle<()>,
     sip: SocketAddr,
     media: SocketAddr,
+    ip: IpAddr,
 }
 
 impl LivePhone {
@@ -89,7 +92,7 @@ impl LivePhone {
             clock: Clock::start(),
         };
         let task = tokio::spawn(driver.run());
-        Ok(LivePhone { commands, events, past: Vec::new(), task, sip: sip_address, media })
+        Ok(LivePhone { commands, events, past: Vec::new(), task, sip: sip_address, media, ip })
     }
 
     /// Its own SIP address.
@@ -116,6 +119,19 @@ impl LivePhone {
     pub async fn call(&self, target: &str) -> Result<(), LiveError> {
         let target = target.to_owned();
         self.act(move |phone, now| phone.call(&target, now)).await
+    }
+
+    pub async fn call_without_offer(&self, target: &str) -> Result<(), LiveError> {
+        let target = target.to_owned();
+        self.act(move |phone, now| phone.call_without_offer(&target, now)).await
+    }
+
+    /// Takes another pair of media ports. The far side has to be told of them.
+    pub async fn take_other_ports(&mut self) -> Result<SocketAddr, LiveError> {
+        let (rtp, rtcp) = media_pair(self.ip).await?;
+        self.media = rtp.local_addr()?;
+        self.commands.send(Command::Move(rtp, rtcp)).await.map_err(|_| LiveError::Stopped)?;
+        Ok(self.media)
     }
 
     pub async fn answer(&self) -> Result<(), LiveError> {
@@ -333,6 +349,7 @@ impl Driver {
                 let _ = answer.send(action(&mut self.phone, now));
             }
             Command::Look(look) => look(&self.phone),
+            Command::Move(rtp, rtcp) => (self.rtp, self.rtcp) = (rtp, rtcp),
         }
     }
 

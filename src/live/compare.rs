@@ -1,19 +1,19 @@
 //! Two recordings of the same packets, sample by sample. Pure.
 
-use crate::base::Side;
+use crate::base::{Rate, Side};
 use crate::ledger::{Marker, MarkerKind};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// The files may begin this far apart, in samples (1 s at 8 kHz).
+/// The files may begin this far apart, in samples of 8 kHz, as all of these (1 s).
 const FAR: i64 = 8_000;
 /// Where a clock was followed or a stream began anew, its place moves by no more than this.
 const NEAR: i64 = 2_000;
 /// Stretches whose place is looked for, and their length in samples.
 const PROBES: usize = 48;
 const PROBE: usize = 200;
-/// At an edge of a pause the party that did not command it is cut when the command arrives: two
+/// At an edge of a pause or hold the party that did not ask for it is cut when that arrives: two
 /// packets of 20 ms and their jitter, in samples.
 const EDGE: i64 = 480;
 
@@ -29,14 +29,14 @@ pub struct Channel {
     /// Live position − replay position of the same sound, in samples; one for each stretch between
     /// drift corrections and new segments of either recording.
     pub offsets: Vec<i64>,
-    /// Samples that stand against each other, edges of pauses apart.
+    /// Samples that stand against each other, edges of pauses and holds apart.
     pub compared: u64,
     pub identical: u64,
     /// The longest stretch without a difference, in samples.
     pub longest: u64,
     /// Sound that only one of both has before the first or after the last common sample.
     pub edges: [u64; 2],
-    /// Samples at edges of pauses that were left out.
+    /// Samples at edges of pauses and holds that were left out.
     pub left_out: u64,
 }
 
@@ -50,17 +50,19 @@ impl Channel {
     }
 
     /// Compares `side`'s channel of a replay with that of the live recording.
-    pub fn compare(replay: (&[i16], Marks<'_>), live: (&[i16], Marks<'_>), side: Side) -> Self {
+    pub fn compare(rate: Rate, replay: (&[i16], Marks<'_>), live: (&[i16], Marks<'_>), side: Side) -> Self {
         let ((expected, expected_marks), (found, found_marks)) = (replay, live);
+        let wide = i64::from(rate.0 / Rate::NARROW.0).max(1);
+        let (far, near, head) = (FAR * wide, NEAR * wide, HEAD * wide);
         let mut channel = Channel::default();
         let (Some(sound), Some(heard)) = (sound(expected), sound(found)) else {
             channel.edges = [expected, found].map(|samples| samples.iter().filter(|s| **s != 0).count() as u64);
             return channel;
         };
-        let whole = offset(expected, found, &sound, 0, FAR);
+        let whole = offset(expected, found, &sound, 0, far);
         let mut bounds: Vec<i64> = moves(expected_marks, side).collect();
         // A place of the live recording, told in places of the replay: what was moved before it counts.
-        let start = offset(expected, found, &(sound.start..sound.end.min(sound.start + HEAD)), whole, FAR);
+        let start = offset(expected, found, &(sound.start..sound.end.min(sound.start + head)), whole, far);
         let mut moved = start;
         for mark in moving(found_marks, side) {
             bounds.extend(i64::try_from(mark.at).map(|at| at - moved));
@@ -72,12 +74,12 @@ impl Channel {
         bounds.retain(|at| (sound.start..=sound.end).contains(at));
         bounds.sort_unstable();
         bounds.dedup();
-        let pauses = pause_edges(expected_marks, found_marks, whole);
+        let pauses = edges(expected_marks, found_marks, whole, EDGE * wide);
         let mut run = 0;
         let mut last = start;
         for stretch in bounds.windows(2) {
             let [from, to] = stretch else { continue };
-            last = offset(expected, found, &(*from..*to), last, NEAR);
+            last = offset(expected, found, &(*from..*to), last, near);
             channel.offsets.push(last);
             channel.walk(expected, found, (*from..*to, last), &heard, &pauses, &mut run);
         }
@@ -147,17 +149,21 @@ fn moving(marks: Marks<'_>, side: Side) -> impl Iterator<Item = &Marker> {
     marks.iter().filter(moves)
 }
 
-/// Edges of pauses, in positions of the replay: from where the one recording has it to where the
-/// other has it, and a little around.
-fn pause_edges(expected: Marks<'_>, found: Marks<'_>, offset: i64) -> Vec<Range<i64>> {
+/// Edges of pauses and holds, in positions of the replay: from where the one recording has it to
+/// where the other has it, and a little around.
+fn edges(expected: Marks<'_>, found: Marks<'_>, offset: i64, around: i64) -> Vec<Range<i64>> {
+    let is_edge = |mark: &&Marker| {
+        matches!(
+            mark.kind,
+            MarkerKind::Pause | MarkerKind::Resume | MarkerKind::PauseCut | MarkerKind::Hold | MarkerKind::Unhold
+        )
+    };
     let places = |marks: Marks<'_>| -> Vec<i64> {
-        let edges = marks
-            .iter()
-            .filter(|mark| matches!(mark.kind, MarkerKind::Pause | MarkerKind::Resume | MarkerKind::PauseCut));
+        let edges = marks.iter().filter(is_edge);
         edges.filter_map(|mark| i64::try_from(mark.at).ok()).collect()
     };
     let pairs = places(expected).into_iter().zip(places(found).into_iter().map(|at| at - offset));
-    pairs.map(|(one, other)| one.min(other) - EDGE..one.max(other) + EDGE).collect()
+    pairs.map(|(one, other)| one.min(other) - around..one.max(other) + around).collect()
 }
 
 /// By how much `stretch` of one stands later in the other: what most of its probes say, the
@@ -209,7 +215,7 @@ mod tests {
     fn a_later_start_is_one_offset_and_nothing_else() {
         let replay = noise(20_000);
         let live = [vec![0; 37], replay.clone()].concat();
-        let found = Channel::compare((&replay, &[]), (&live, &[]), Side::Caller);
+        let found = Channel::compare(Rate::NARROW, (&replay, &[]), (&live, &[]), Side::Caller);
         assert_eq!((found.offsets.as_slice(), found.compared, found.identical), (&[37][..], 20_000, 20_000));
         assert_eq!((found.longest, found.edges), (20_000, [0, 0]));
     }
@@ -219,14 +225,15 @@ mod tests {
         let replay = noise(20_000);
         let mut live = [&replay[..8_000], &[0; 40][..], &replay[8_000..]].concat();
         live[100] ^= 0x100;
-        let found = Channel::compare((&replay, &[]), (&live, &[mark(8_000, MarkerKind::Drift)]), Side::Caller);
+        let found =
+            Channel::compare(Rate::NARROW, (&replay, &[]), (&live, &[mark(8_000, MarkerKind::Drift)]), Side::Caller);
         assert_eq!((found.offsets.as_slice(), found.compared - found.identical), (&[0, 40][..], 1));
     }
 
     #[test]
     fn a_packet_that_is_missing_at_the_end_is_an_edge() {
         let replay = noise(20_000);
-        let found = Channel::compare((&replay, &[]), (&replay[..19_840], &[]), Side::Caller);
+        let found = Channel::compare(Rate::NARROW, (&replay, &[]), (&replay[..19_840], &[]), Side::Caller);
         assert_eq!((found.compared, found.identical, found.edges), (19_840, 19_840, [0, 160]));
     }
 }

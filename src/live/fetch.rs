@@ -48,7 +48,8 @@ pub async fn fetch(socket: &Path, call: CallId) -> Result<Fetched, PlaceError> {
     loop {
         let answered = answer(socket, &Request::CallShow { call }).await?;
         if let Answer::Call { up: None, record, recordings } = answered {
-            let complete = record.ended.is_some() && (!recordings.is_empty() || !record.decision.record);
+            let expected = record.decision.record && record.answered.is_some();
+            let complete = record.ended.is_some() && (!recordings.is_empty() || !expected);
             if complete || waited >= HANDED_OVER {
                 return Ok(Fetched { record: *record, recordings, folder });
             }

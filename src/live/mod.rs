@@ -1,4 +1,4 @@
-//! A captured call placed against a running service with the captured timing, and what came out.
+//! Captured calls placed against a running service with the captured timing, and what came out.
 //!
 //! ```text
 //! capture ─► Script ─► two phones ─► service ─► recording ─┐ (fetched over the control socket)
@@ -16,7 +16,7 @@ mod report;
 pub use compare::{Channel, Marks};
 pub use fetch::{Fetched, fetch};
 pub use place::{Account, Target, place};
-pub use report::{LiveReport, Recorded, run};
+pub use report::{LiveCall, LiveReport, Recorded, run};
 
 use crate::demo::phone::LiveError;
 use crate::replay::{ReplayError, ScriptError};
@@ -37,6 +37,8 @@ pub enum PlaceError {
     NotRegistered { user: String, status: u16 },
     #[error("the call to {user} was not answered: {ending:?}")]
     NotAnswered { user: String, ending: Ending },
+    #[error("a change of the call was refused: {status}")]
+    ChangeRefused { status: u16 },
     #[error("a recording cannot be read: {0}")]
     Wav(#[from] hound::Error),
     #[error("the control socket {socket}: {error}")]

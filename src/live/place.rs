@@ -4,10 +4,10 @@ use super::PlaceError;
 use crate::base::{Samples, Side, Span, Time};
 use crate::demo::phone::{LiveError, LivePhone};
 use crate::replay::Script;
-use crate::replay::script::{Cue, Part};
+use crate::replay::script::{Cue, Cued, Offer, Says};
 use crate::service::clock::{Clock, OsRandom};
 use crate::sip::{Peer, Transport};
-use crate::ua::{PhoneConfig, PhoneEvent, Voice};
+use crate::ua::{Phone, PhoneConfig, PhoneEvent, RawPacket, Voice, Wish};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -48,72 +48,153 @@ pub struct Target {
 
 /// Places the call of a script and waits for its end. Packets that were not sent, by side.
 pub async fn place(script: &Script, target: &Target) -> Result<[u64; 2], PlaceError> {
-    let [caller_part, callee_part] = &script.parts;
-    let mut callee = registered(target.server, &target.callee, callee_part).await?;
-    let mut caller = registered(target.server, &target.caller, caller_part).await?;
-    let settled = |event: &PhoneEvent| matches!(event, PhoneEvent::Answered | PhoneEvent::Ended(_));
-    caller.call(&target.callee.user).await?;
-    callee.wait_for(|event| matches!(event, PhoneEvent::Incoming { .. }), SOON).await?;
-    callee.answer().await?;
-    if let PhoneEvent::Ended(ending) = caller.wait_for(settled, SOON).await? {
-        return Err(PlaceError::NotAnswered { user: target.callee.user.clone(), ending });
+    let [caller_says, callee_says] = &script.says;
+    let callee = registered(target.server, &target.callee, callee_says).await?;
+    let caller = registered(target.server, &target.caller, caller_says).await?;
+    let mut stage = Stage { caller, callee, clock: Clock::start(), from: (Time::ZERO, Span(0)), unsent: [0; 2] };
+    let played = stage.play(script, &target.callee.user).await;
+    stage.leave().await;
+    played.map(|()| stage.unsent)
+}
+
+/// Both phones, and the time of the script.
+struct Stage {
+    caller: LivePhone,
+    callee: LivePhone,
+    clock: Clock,
+    /// A moment, and what it is in the script.
+    from: (Time, Span),
+    unsent: [u64; 2],
+}
+
+impl Stage {
+    /// What follows in the script is counted from now.
+    fn go_on_from(&mut self, at: Span) {
+        self.from = (self.clock.now(), at);
     }
-    // Both have the answer, the service as well: nothing that is sent from here on comes too early.
-    let clock = Clock::start();
-    let answered = clock.now();
-    let end = async {
-        sleep(clock.until(answered + script.length)).await;
-        match script.hangs_up {
-            Side::Caller => caller.hang_up().await,
-            Side::Callee => callee.hang_up().await,
+
+    fn due(&self, at: Span) -> Time {
+        let (moment, from) = self.from;
+        moment + Span(at.0.saturating_sub(from.0))
+    }
+
+    async fn play(&mut self, script: &Script, called: &str) -> Result<(), PlaceError> {
+        match script.without_offer {
+            true => self.caller.call_without_offer(called).await?,
+            false => self.caller.call(called).await?,
         }
-    };
-    let [caller_cues, callee_cues] = [before(caller_part, script.length), before(callee_part, script.length)];
-    let (one, other, ()) = tokio::try_join!(
-        perform(&caller, caller_cues, &clock, answered),
-        perform(&callee, callee_cues, &clock, answered),
-        end
-    )?;
-    let over = |event: &PhoneEvent| matches!(event, PhoneEvent::Ended(_));
-    tokio::try_join!(caller.wait_for(over, SOON), callee.wait_for(over, SOON))?;
-    Ok([one, other])
-}
-
-/// What is captured after the BYE is of no call any more.
-fn before(part: &Part, length: Span) -> Vec<(Span, Cue)> {
-    part.cues.iter().filter(|(at, _)| *at < length).cloned().collect()
-}
-
-/// Does everything at its time, in the order of the capture. Returns packets that were not sent.
-async fn perform(phone: &LivePhone, cues: Vec<(Span, Cue)>, clock: &Clock, answered: Time) -> Result<u64, LiveError> {
-    let unsent = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-    for (after, cue) in cues {
-        sleep(clock.until(answered + after)).await;
-        let unsent = std::sync::Arc::clone(&unsent);
-        phone
-            .act(move |phone, now| match cue {
-                Cue::Packet(packet) => {
-                    if !phone.send_packet(&packet) {
-                        unsent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    }
-                    Ok(())
-                }
-                Cue::Info(key) => phone.info_digits(&char::from(key).to_string(), now),
-            })
-            .await?;
+        self.callee.wait_for(|event| matches!(event, PhoneEvent::Incoming { .. }), SOON).await?;
+        self.go_on_from(Span(0));
+        for Cued { at, side, cue } in &script.cues {
+            sleep(self.clock.until(self.due(*at))).await;
+            self.act(*at, *side, cue, called).await?;
+        }
+        let over = |event: &PhoneEvent| matches!(event, PhoneEvent::Ended(_));
+        self.caller.wait_for(over, SOON).await?;
+        self.callee.wait_for(over, SOON).await?;
+        Ok(())
     }
-    Ok(unsent.load(std::sync::atomic::Ordering::Relaxed))
+
+    /// A phone that stays registered would ring, unheard, when the next call is placed.
+    async fn leave(&mut self) {
+        for phone in [&mut self.caller, &mut self.callee] {
+            // Of a service that is gone there is nothing to leave.
+            if phone.unregister().await.is_ok() {
+                let _ = phone.wait_for(|event| *event == PhoneEvent::Unregistered, SOON).await;
+            }
+        }
+    }
+
+    fn phone(&mut self, side: Side) -> &mut LivePhone {
+        match side {
+            Side::Caller => &mut self.caller,
+            Side::Callee => &mut self.callee,
+        }
+    }
+
+    async fn act(&mut self, at: Span, side: Side, cue: &Cue, called: &str) -> Result<(), PlaceError> {
+        match cue {
+            Cue::Packet(packet) => self.send(side, packet).await?,
+            Cue::Info(key) => {
+                let key = char::from(*key).to_string();
+                self.phone(side).act(move |phone, now| phone.info_digits(&key, now)).await?;
+            }
+            Cue::Speak(Says { formats, events, ptime_ms }) => {
+                let (formats, events, ptime_ms) = (formats.clone(), *events, *ptime_ms);
+                let speak = move |phone: &mut Phone, _| {
+                    phone.speaks(formats, events, ptime_ms);
+                    Ok(())
+                };
+                self.phone(side).act(speak).await?;
+            }
+            Cue::Offer(offer) => self.offer(side, offer).await?,
+            Cue::Progress => {
+                self.callee.act(Phone::progress).await?;
+                let told = |event: &PhoneEvent| matches!(event, PhoneEvent::Ringing { status: 183 });
+                self.caller.wait_for(told, SOON).await?;
+                self.go_on_from(at);
+            }
+            Cue::Answer => self.answer(at, called).await?,
+            Cue::Refuse(status) => self.callee.refuse(*status).await?,
+            Cue::HangUp => self.phone(side).hang_up().await?,
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, at: Span, called: &str) -> Result<(), PlaceError> {
+        self.callee.answer().await?;
+        let settled = |event: &PhoneEvent| matches!(event, PhoneEvent::Answered | PhoneEvent::Ended(_));
+        if let PhoneEvent::Ended(ending) = self.caller.wait_for(settled, SOON).await? {
+            return Err(PlaceError::NotAnswered { user: called.to_owned(), ending });
+        }
+        // Both have the answer, the service as well: nothing that is sent from here on comes too early.
+        self.go_on_from(at);
+        Ok(())
+    }
+
+    async fn send(&mut self, side: Side, packet: &RawPacket) -> Result<(), PlaceError> {
+        let packet = packet.clone();
+        let (told, sent) = std::sync::mpsc::sync_channel(1);
+        let send = move |phone: &mut Phone, _| {
+            // The other end waits below.
+            let _ = told.send(phone.send_packet(&packet));
+            Ok(())
+        };
+        self.phone(side).act(send).await?;
+        if let Some(unsent) = self.unsent.get_mut(side.channel()) {
+            *unsent += u64::from(sent.try_recv() != Ok(true));
+        }
+        Ok(())
+    }
+
+    /// Asks for a change and waits until it holds; a refusal changes nothing, as in the capture.
+    async fn offer(&mut self, side: Side, offer: &Offer) -> Result<(), PlaceError> {
+        let Offer { flow, by_address, moved } = offer.clone();
+        let phone = self.phone(side);
+        let other = if moved { Some(phone.take_other_ports().await?) } else { None };
+        let change = move |phone: &mut Phone, now| {
+            phone.change(|wish| Wish { flow, by_address, media_at: other.unwrap_or(wish.media_at) }, now)
+        };
+        phone.act(change).await?;
+        let done = |event: &PhoneEvent| {
+            matches!(event, PhoneEvent::Changed | PhoneEvent::ChangeFailed { .. } | PhoneEvent::Ended(_))
+        };
+        match phone.wait_for(done, SOON).await? {
+            PhoneEvent::ChangeFailed { status } => Err(PlaceError::ChangeRefused { status }),
+            _ => Ok(()),
+        }
+    }
 }
 
-async fn registered(server: SocketAddr, account: &Account, part: &Part) -> Result<LivePhone, PlaceError> {
+async fn registered(server: SocketAddr, account: &Account, says: &Says) -> Result<LivePhone, PlaceError> {
     let peer = Peer { transport: Transport::Udp, local: server, remote: server, connection: None };
     let ip = own_address(server).map_err(LiveError::from)?;
     let mut config = PhoneConfig::new(&account.user, &account.domain, peer, SocketAddr::new(ip, 0));
     config.password.clone_from(&account.password);
     config.voice = Voice::Nothing;
     config.hear = Samples(0);
-    let preferred = |law: &crate::audio::Law| part.laws.iter().position(|own| own == law).unwrap_or(usize::MAX);
-    config.laws.sort_by_key(preferred);
+    let Says { formats, events, ptime_ms } = says;
+    (config.formats, config.events, config.ptime_ms) = (formats.clone(), *events, *ptime_ms);
     let mut phone = LivePhone::start(config, ip, 0, Box::new(OsRandom)).await?;
     match phone.register(SOON).await? {
         PhoneEvent::RegistrationFailed { status } => {

@@ -1,15 +1,16 @@
 //! One captured call in the media path: the same bridge, tap, gate and take as in the service.
 
+use super::calls::Joins;
 use super::dialog::Agreed;
 use super::file::DiskFile;
 use super::negotiated::{Negotiated, leg};
 use super::policy::{Ruling, name_of};
 use super::report::{CallReport, CallSide, FileReport, seconds};
 use crate::audio::Coding;
-use crate::base::{CallId, Random, Rate, RecordingId, Seeded, Side, Span, Time, Wall};
-use crate::ledger::{By, Change, EndReason, Outcome, RecordingState};
-use crate::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
-use crate::policy::{Command, decide};
+use crate::base::{CallId, Direction, Random, Rate, RecordingId, Seeded, Side, Span, Time, Wall};
+use crate::ledger::{By, Change, EndReason, How, Joined, JoinedBy, Outcome, Party, RecordingState};
+use crate::media::{Bridge, BridgeConfig, Fact, Joining, LegMedia, MovedLeg, Out, TapEvent};
+use crate::policy::{Command, Facts, decide};
 use crate::recording::{Closed, Draft, Finish, Take, TimelineConfig, sidecar};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -54,6 +55,11 @@ pub struct Call {
     id: CallId,
     random: Seeded,
     ruling: Ruling,
+    /// Those that the call began with; the ruling has those of now.
+    first_parties: [Party; 2],
+    /// What they spoke before another took their place.
+    first_codecs: [Option<Vec<String>>; 2],
+    joined: Vec<Joined>,
     epoch: Epoch,
     bridge: Bridge,
     tape: Tape,
@@ -130,6 +136,9 @@ impl Call {
             call_id,
             id,
             decision: decide(&ruling.rules.facts),
+            first_parties: ruling.parties.clone(),
+            first_codecs: [None, None],
+            joined: Vec::new(),
             ruling,
             epoch,
             bridge: Bridge::new(config, now),
@@ -154,6 +163,106 @@ impl Call {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+
+    /// Who is on that side now.
+    pub fn party(&self, side: Side) -> &Party {
+        let [caller, callee] = &self.ruling.parties;
+        match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        }
+    }
+
+    /// The party on `side` goes on in another call, with the one that `name` names.
+    pub fn give_up(&mut self, side: Side, name: &str, now: Time) -> MovedLeg {
+        self.bridge.give_up(side, name, now, &mut self.tape)
+    }
+
+    /// Another party takes a place.
+    pub fn join(&mut self, joins: Joins, ruling: Ruling, moved: Option<MovedLeg>, now: Time) {
+        let Joins { side, how, asked: _, agreed, signalling, info, from: _ } = joins;
+        let recorded = decide(&self.bridge.rules().facts).record;
+        let ([caller_from, callee_from], [caller_info, callee_info]) = (signalling, info);
+        let of_caller = leg(&agreed, Side::Caller, caller_from, caller_info);
+        let of_callee = leg(&agreed, Side::Callee, callee_from, callee_info);
+        let (newcomer, stayed) = match side {
+            Side::Caller => (of_caller, of_callee),
+            Side::Callee => (of_callee, of_caller),
+        };
+        let [_, party] = ruling.parties.clone();
+        let [_, commander] = ruling.commanders;
+        let facts = self.facts_with(&party, &ruling);
+        self.note_joined(side, how, &party, &newcomer.codec, now);
+        let joining = Joining {
+            side,
+            start: (self.random.u32(), self.random.u16(), self.random.u32()),
+            cname: side.to_string(),
+            media: newcomer.media.clone(),
+            commander,
+            name: party.to_string(),
+            facts,
+        };
+        self.bridge.join(joining, moved, now, self.epoch.wall(now).ntp(), &mut self.tape);
+        for (side, Negotiated { media, codec, coding, unknown }) in [(side, newcomer), (side.other(), stayed)] {
+            if let Some(slot) = self.codings.get_mut(side.channel()) {
+                *slot = coding;
+            }
+            if unknown {
+                self.note(format!("codec {codec} of the {side} cannot be decoded"));
+            }
+            self.set_media(side, media, codec, now);
+        }
+        self.note_gate_moved(recorded, side, now);
+        self.after(now);
+    }
+
+    /// An internal call that goes outside counts as outbound from there on.
+    fn facts_with(&mut self, party: &Party, ruling: &Ruling) -> Facts {
+        let facts = self.bridge.rules().facts;
+        if facts.direction != Direction::Internal || party.user.is_some() {
+            return facts;
+        }
+        self.ruling.direction = Direction::Outbound;
+        self.ruling.number = ruling.number;
+        let Facts { step: _, command: _, number, direction: _, toggle, refused: _ } = ruling.rules.facts;
+        Facts { number, direction: Direction::Outbound, toggle, ..facts }
+    }
+
+    fn note_joined(&mut self, side: Side, how: JoinedBy, party: &Party, codec: &str, now: Time) {
+        let spoken = self.codecs.get(side.channel()).cloned();
+        if let Some(first) = self.first_codecs.get_mut(side.channel()).filter(|first| first.is_none()) {
+            *first = spoken;
+        }
+        let Some(place) = self.ruling.parties.get_mut(side.channel()) else { return };
+        let instead_of = std::mem::replace(place, party.clone());
+        self.joined.push(Joined {
+            at: self.epoch.wall(now),
+            offset_ms: now.since(self.answered.unwrap_or(now)).as_millis(),
+            side,
+            party: party.clone(),
+            codec: codec.to_owned(),
+            how,
+            instead_of,
+            from_call: None,
+        });
+    }
+
+    /// Where the transfer itself changed whether the call is recorded, that is written down.
+    fn note_gate_moved(&mut self, before: bool, side: Side, now: Time) {
+        let decision = decide(&self.bridge.rules().facts);
+        if decision.record == before {
+            return;
+        }
+        self.changes.push(Change {
+            at: self.epoch.wall(now),
+            offset_ms: now.since(self.answered.unwrap_or(now)).as_millis(),
+            by: By::Outside { side },
+            how: How::Transfer,
+            wanted: decision.record,
+            refused: None,
+            decision,
+        });
     }
 
     /// Both parties agreed on media.
@@ -313,14 +422,23 @@ impl Call {
         }
         self.note_packets();
         let stats = self.bridge.stats();
-        let [caller, callee] = self.ruling.parties;
+        let [caller, callee] = self.first_parties;
         let [caller_codecs, callee_codecs] = self.codecs;
         let ([caller_stats, callee_stats], [caller_late, callee_late]) = (stats, self.after_end);
+        let mut sides = [
+            CallSide::new(caller, caller_codecs, caller_stats, caller_late),
+            CallSide::new(callee, callee_codecs, callee_stats, callee_late),
+        ];
+        for (side, stats) in self.bridge.left() {
+            sides.iter_mut().skip(side.channel()).take(1).for_each(|own| own.add(*stats));
+        }
+        let [caller, callee] = sides;
         Ok(CallReport {
             call_id: self.call_id,
             direction: self.ruling.direction,
-            caller: CallSide::new(caller, caller_codecs, caller_stats, caller_late),
-            callee: CallSide::new(callee, callee_codecs, callee_stats, callee_late),
+            caller,
+            callee,
+            joined: self.joined,
             started: self.epoch.wall(self.started),
             answered: self.answered.map(|at| self.epoch.wall(at)),
             ended: self.epoch.wall(ended),
@@ -374,7 +492,7 @@ impl Call {
             end_reason: end_reason.cloned(),
             problem: problem.clone(),
             legs: self.bridge.stats(),
-            joined: Vec::new(),
+            joined: self.joined.clone(),
             left: self.bridge.left().to_vec(),
         };
         let started = draft.started;
@@ -396,8 +514,11 @@ impl Call {
     fn draft(&mut self, closed: &Closed) -> Draft {
         let started = self.epoch.wall(closed.started);
         let recording = RecordingId::new(started, self.random.ten_bytes());
-        let [caller, callee] = self.ruling.parties.clone();
+        let [caller, callee] = self.first_parties.clone();
         let [caller_codecs, callee_codecs] = &self.codecs;
+        let [caller_first, callee_first] = &self.first_codecs;
+        let caller_codecs = caller_first.as_ref().unwrap_or(caller_codecs);
+        let callee_codecs = callee_first.as_ref().unwrap_or(callee_codecs);
         let answered = self.answered.unwrap_or(self.started);
         Draft {
             recording,

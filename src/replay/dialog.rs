@@ -16,6 +16,7 @@ use crate::call::key_of_info;
 use crate::ledger::{EndReason, Outcome};
 use crate::sdp::{self, Audio};
 use crate::sip::message::{Message, Method, Request, Response};
+use crate::sip::refer::Refer;
 use std::net::IpAddr;
 
 /// What a message meant.
@@ -31,6 +32,8 @@ pub enum Signal {
     Key { side: Side, key: u8 },
     /// A session description that cannot be used.
     BadSdp(sdp::SdpError),
+    /// REFER: the other side is to call somebody else.
+    Refers { side: Side, refer: Box<Refer> },
     /// BYE.
     HungUp,
 }
@@ -105,6 +108,16 @@ impl Dialog {
 
     pub const fn is_over(&self) -> bool {
         matches!(self.state, State::Over(_))
+    }
+
+    /// The side that a tag of the dialog belongs to.
+    pub fn side_of_tag(&self, tag: &str) -> Side {
+        if self.caller_tag.as_deref() == Some(tag) { Side::Caller } else { Side::Callee }
+    }
+
+    /// It came to nothing.
+    pub const fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused { .. } | State::Over(EndReason::CallerCancelled))
     }
 
     /// Where the signalling of a side comes from, once a message of it was seen.
@@ -182,9 +195,14 @@ impl Dialog {
                 Vec::new()
             }
             Method::Info => self.key(side, request).into_iter().collect(),
+            Method::Refer => match Refer::read(request) {
+                Ok(refer) if matches!(self.state, State::Talking { .. }) => {
+                    vec![Signal::Refers { side, refer: Box::new(refer) }]
+                }
+                Ok(_) | Err(_) => Vec::new(),
+            },
             Method::Register
             | Method::Options
-            | Method::Refer
             | Method::Notify
             | Method::Subscribe
             | Method::Message

@@ -27,10 +27,11 @@ mod run;
 pub mod script;
 mod stage;
 mod streams;
+mod transfers;
 mod window;
 mod writer;
 
 pub use policy::Policy;
 pub use report::{CallReport, CallSide, FileReport, Report, Unclaimed};
 pub use run::{Options, Progress, ReplayError, replay, replay_from, stems};
-pub use script::{Script, ScriptError};
+pub use script::{Script, ScriptError, Unplaceable};

@@ -2,7 +2,7 @@
 
 use super::capture::Skipped;
 use crate::base::{Direction, Rate, Samples, Wall};
-use crate::ledger::{Change, Decision, EndReason, Marker, Outcome, Party, RecordingState};
+use crate::ledger::{Change, Decision, EndReason, Joined, Marker, Outcome, Party, RecordingState};
 use crate::media::LegStats;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -35,6 +35,8 @@ pub struct CallReport {
     pub direction: Direction,
     pub caller: CallSide,
     pub callee: CallSide,
+    /// Who came by transfer, in order. Packets of a side are those of all who were on it.
+    pub joined: Vec<Joined>,
     pub started: Wall,
     pub answered: Option<Wall>,
     pub ended: Wall,
@@ -101,6 +103,20 @@ impl CallSide {
             sent: counters.sent,
             other_digits: other_keys,
         }
+    }
+
+    /// What came from a party that left this side.
+    pub(super) fn add(&mut self, stats: LegStats) {
+        let LegStats { counters, jitter: _, other_keys, encrypted: _ } = stats;
+        self.packets += counters.received;
+        self.lost += counters.lost;
+        self.late += counters.late;
+        self.duplicates += counters.duplicates;
+        self.strangers += counters.strangers;
+        self.unknown_payload += counters.unknown_payload;
+        self.malformed += counters.malformed;
+        self.sent += counters.sent;
+        self.other_digits += other_keys;
     }
 }
 

@@ -1,7 +1,7 @@
 //! A capture from its first datagram to its report.
 
 use super::call::{Begin, Call};
-use super::calls::{CallKey, Calls, Input, Seen};
+use super::calls::{CallKey, Calls, Input, Joins, Seen};
 use super::capture::{Capture, CaptureError, Datagram};
 use super::file::make_folder;
 use super::policy::Policy;
@@ -246,6 +246,7 @@ impl<'a> Run<'a> {
                 }
             }
             Seen::BadSip => self.bad_sip += 1,
+            Seen::Aside => {}
             Seen::Unclaimed => self.unclaimed.see(at, src, dst, payload),
         }
         Ok(())
@@ -262,15 +263,40 @@ impl<'a> Run<'a> {
                 self.stage.add(key, call, now, None);
                 continue;
             }
+            if let Input::Joined(joins) = input {
+                self.join(key, *joins, now);
+                continue;
+            }
             let Some(live) = self.stage.get(key, now) else { return };
             match input {
-                Input::Begin { .. } => {}
+                Input::Begin { .. } | Input::Listens { .. } | Input::Joined(_) => {}
+                Input::Consulted(other) => {
+                    if let Some(other) = self.stage.get(other, now) {
+                        other.end(now);
+                    }
+                }
                 Input::Agreed { agreed, signalling, info } => live.call.agreed(&agreed, signalling, info, now),
                 Input::Answered => live.call.connect(now),
                 Input::Key { side, key } => live.call.key(side, key, now),
                 Input::Note(note) => live.call.note(note),
                 Input::Ended => live.end(now),
             }
+        }
+    }
+
+    /// A transfer: the file goes on. The consultation's ends, and says whom its party talks to.
+    fn join(&mut self, key: CallKey, joins: Joins, now: Time) {
+        let Some(live) = self.stage.get(key, now) else { return };
+        let stays = live.call.party(joins.side.other()).to_string();
+        let moved = joins.from.and_then(|(from, side)| {
+            let consultation = self.stage.get(from, now).filter(|live| live.ended.is_none())?;
+            let moved = consultation.call.give_up(side, &stays, now);
+            consultation.end(now);
+            Some(moved)
+        });
+        let ruling = self.policy.rule(&joins.asked);
+        if let Some(live) = self.stage.get(key, now) {
+            live.call.join(joins, ruling, moved, now);
         }
     }
 

@@ -1,17 +1,15 @@
-//! A captured call as a script: who sent which packet how long after the answer.
+//! A captured call as a script: who did what how long after the INVITE.
 //!
 //! Packets keep their order, sequence numbers and timestamps: loss and reordering are part of it.
+//! What the parties said of their media they say again, with addresses of their own.
 
-use super::calls::{CallKey, Calls, Input, Seen};
-use super::capture::{Capture, CaptureError, Datagram};
-use super::negotiated::leg;
-use crate::audio::{Coding, Law};
-use crate::base::{Side, Span, Wall};
-use crate::ledger::EndReason;
-use crate::media::{Kind, LegMedia};
-use crate::rtp::View;
+mod reader;
+
+use super::capture::{Capture, CaptureError};
+use crate::base::{Side, Span};
+use crate::sdp::{Audio, Flow, Format};
 use crate::ua::{RawKind, RawPacket};
-use bytes::Bytes;
+use reader::Reader;
 use std::path::Path;
 use thiserror::Error;
 
@@ -19,175 +17,163 @@ use thiserror::Error;
 pub enum ScriptError {
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    #[error("the capture holds no answered call whose beginning it shows")]
-    NoCall,
-    #[error("the parties speak a codec that is not supported")]
-    Codec,
 }
 
-/// What a party does, and how long after the answer.
+/// Why a call of a capture cannot be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unplaceable {
+    #[error("not placed: the capture begins in mid-call, so what the parties offered is not known")]
+    MidCall,
+    #[error("not placed: the capture ends before the call was answered or refused")]
+    Ringing,
+    #[error("not placed: the parties agreed on no audio")]
+    NoAudio,
+    #[error("not placed: its media is encrypted, and the phones speak plain RTP")]
+    Encrypted,
+    #[error("not placed: a transfer puts a third in, and there are two phones")]
+    Transfer,
+}
+
+/// What a party says of itself in its descriptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Says {
+    /// In order of preference.
+    pub formats: Vec<Format>,
+    /// Payload type of telephone events.
+    pub events: Option<u8>,
+    /// Packet length in ms.
+    pub ptime_ms: u16,
+}
+
+impl Default for Says {
+    /// What a phone of ours says where nothing else is known.
+    fn default() -> Self {
+        Says { formats: vec![Format::PCMU, Format::PCMA], events: Some(101), ptime_ms: 20 }
+    }
+}
+
+impl Says {
+    fn of(audio: &Audio) -> Self {
+        Says {
+            formats: audio.formats.clone(),
+            events: audio.events.map(|events| events.pt),
+            ptime_ms: audio.ptime.unwrap_or(20),
+        }
+    }
+}
+
+/// A change of the call that a party asked for and got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    pub flow: Flow,
+    /// Hold in the manner of RFC 2543.
+    pub by_address: bool,
+    /// It receives at another address or port from here on.
+    pub moved: bool,
+}
+
+/// What a party does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cue {
     Packet(RawPacket),
     /// A key as SIP INFO.
     Info(u8),
+    /// 183 with a description.
+    Progress,
+    Answer,
+    Refuse(u16),
+    /// BYE; before the answer CANCEL.
+    HangUp,
+    /// From its next description on.
+    Speak(Says),
+    Offer(Offer),
 }
 
-/// What one party brings to the call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
-    /// Laws of G.711 that it sends, the first one first.
-    pub laws: Vec<Law>,
-    /// In the order of the capture.
-    pub cues: Vec<(Span, Cue)>,
+/// Something that is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cued {
+    /// After the INVITE.
+    pub at: Span,
+    pub side: Side,
+    pub cue: Cue,
 }
 
-/// The first answered call of a capture.
+/// One call of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// The SIP Call-ID.
-    pub call_id: String,
-    /// Caller, callee.
-    pub parts: [Part; 2],
-    /// From the answer to the BYE.
-    pub length: Span,
-    pub hangs_up: Side,
+    /// What caller and callee say first.
+    pub says: [Says; 2],
+    /// The INVITE has no description: the callee makes the offer.
+    pub without_offer: bool,
+    /// In the order of the capture; the end is the last.
+    pub cues: Vec<Cued>,
     /// What of the capture is not in the script.
     pub notes: Vec<String>,
 }
 
 impl Script {
-    /// Reads a capture up to the end of its first answered call.
+    /// The calls of a capture by their SIP Call-IDs, in the order of their beginnings.
     ///
     /// # Errors
-    /// When it cannot be read, or has no such call that we can speak.
-    pub fn read(path: &Path) -> Result<Self, ScriptError> {
+    /// When the capture cannot be opened or is none. One that is damaged later is read up to there.
+    pub fn read(path: &Path) -> Result<Vec<(String, Result<Script, Unplaceable>)>, ScriptError> {
         let mut capture = Capture::open(path)?;
         let mut reader = Reader::default();
-        while let Some(datagram) = capture.next() {
-            reader.see(&datagram?);
-            // Packets may come a little after the BYE; of an ended call they count for nothing.
-            if reader.ended.is_some() {
-                break;
-            }
+        while let Some(Ok(datagram)) = capture.next() {
+            reader.see(&datagram);
         }
-        reader.finish()
+        Ok(reader.finish())
+    }
+
+    /// RTP packets of caller and callee.
+    pub fn packets(&self) -> [usize; 2] {
+        Side::BOTH.map(|side| {
+            let own = self.cues.iter().filter(|cued| cued.side == side);
+            own.filter(|cued| matches!(cued.cue, Cue::Packet(_))).count()
+        })
+    }
+
+    /// What a side sends first is what it likes best, and the callee answers with nothing that it
+    /// does not send. What it changes to later it says from the start, in the last place: when one
+    /// side changes, the service does not ask the other to follow.
+    fn prefer_what_is_spoken(&mut self) {
+        for (side, says) in Side::BOTH.into_iter().zip(&mut self.says) {
+            let own = || self.cues.iter().filter(|cued| cued.side == side);
+            let spoken: Vec<_> = own().filter_map(codec_of).collect();
+            for format in own().flat_map(|cued| formats_of(&cued.cue)) {
+                let is_new = says.formats.iter().all(|known| known.codec != format.codec && known.pt != format.pt);
+                if is_new && spoken.contains(&&format.codec) && says.events != Some(format.pt) {
+                    says.formats.push(format.clone());
+                }
+            }
+            let place = |format: &Format| spoken.iter().position(|codec| **codec == format.codec);
+            if side == Side::Callee && says.formats.iter().any(|format| place(format).is_some()) {
+                says.formats.retain(|format| place(format).is_some());
+            }
+            says.formats.sort_by_key(|format| place(format).unwrap_or(usize::MAX));
+        }
     }
 }
 
-#[derive(Debug, Default)]
-struct Reader {
-    calls: Calls,
-    /// Call-IDs in the order of their keys.
-    begun: Vec<(CallKey, String)>,
-    /// What was agreed last, of each call.
-    agreed: Vec<(CallKey, [Option<LegMedia>; 2])>,
-    call: Option<(CallKey, Wall)>,
-    ended: Option<Wall>,
-    last: Wall,
-    parts: [Part; 2],
-    unreadable: u64,
-    changes: u64,
-}
-
-impl Reader {
-    fn see(&mut self, datagram: &Datagram<'_>) {
-        let Datagram { at, src, dst, payload } = *datagram;
-        match self.calls.see(src, dst, payload) {
-            Seen::Sip { call: Some(call), inputs } => inputs.into_iter().for_each(|input| self.input(call, input, at)),
-            Seen::Rtp { call, side } => self.rtp(call, side, payload, at),
-            Seen::Sip { call: None, .. } | Seen::Rtcp { .. } | Seen::BadSip | Seen::Unclaimed => {}
+fn formats_of(cue: &Cue) -> &[Format] {
+    match cue {
+        Cue::Speak(says) => &says.formats,
+        Cue::Packet(_) | Cue::Info(_) | Cue::Progress | Cue::Answer | Cue::Refuse(_) | Cue::HangUp | Cue::Offer(_) => {
+            &[]
         }
-    }
-
-    fn input(&mut self, key: CallKey, input: Input, at: Wall) {
-        let is_ours = self.call.is_some_and(|(call, _)| call == key);
-        match input {
-            Input::Begin { call_id, asked: _, from_the_middle: false } => self.begun.push((key, call_id)),
-            Input::Agreed { agreed, signalling: [caller, callee], info: _ } => {
-                let media = |side, ip| {
-                    // The phones that place the call speak G.711.
-                    let leg = leg(&agreed, side, ip, false);
-                    Some(leg).filter(|leg| !leg.unknown && matches!(leg.coding, Coding::G711(_)))
-                };
-                let legs =
-                    [(Side::Caller, caller), (Side::Callee, callee)].map(|(side, ip)| Some(media(side, ip)?.media));
-                self.agreed.retain(|(call, _)| *call != key);
-                self.agreed.push((key, legs));
-                self.changes += u64::from(is_ours);
-            }
-            Input::Answered if self.call.is_none() && self.begun.iter().any(|(call, _)| *call == key) => {
-                self.call = Some((key, at));
-                self.last = at;
-            }
-            Input::Key { side, key: digit } if is_ours => self.cue(side, at, Cue::Info(digit)),
-            Input::Ended if is_ours => self.ended = Some(at),
-            Input::Begin { .. } | Input::Answered | Input::Key { .. } | Input::Ended | Input::Note(_) => {}
-        }
-    }
-
-    fn rtp(&mut self, key: CallKey, side: Side, payload: &[u8], at: Wall) {
-        if self.call.is_none_or(|(call, _)| call != key) {
-            return;
-        }
-        let legs = self.agreed.iter().find(|(call, _)| *call == key).map(|(_, legs)| legs);
-        let media = legs.and_then(|legs| legs.get(side.channel())?.as_ref());
-        let view = View::parse(payload).ok();
-        let Some((view, media)) = view.zip(media) else {
-            self.unreadable += 1;
-            return;
-        };
-        let kind = match media.kind(view.payload_type) {
-            Kind::Audio(Coding::G711(law)) => RawKind::Audio(law),
-            Kind::Events => RawKind::Event,
-            Kind::Audio(_) | Kind::Unknown => {
-                self.unreadable += 1;
-                return;
-            }
-        };
-        let View { marker, payload_type: _, sequence, timestamp, ssrc, payload: place } = view;
-        let payload = Bytes::copy_from_slice(payload.get(place).unwrap_or_default());
-        self.cue(side, at, Cue::Packet(RawPacket { kind, marker, sequence, timestamp, ssrc, payload }));
-    }
-
-    fn cue(&mut self, side: Side, at: Wall, cue: Cue) {
-        let Some((_, answered)) = self.call else { return };
-        self.last = self.last.max(at);
-        let Some(part) = self.parts.get_mut(side.channel()) else { return };
-        if let Cue::Packet(RawPacket { kind: RawKind::Audio(law), .. }) = &cue
-            && !part.laws.contains(law)
-        {
-            part.laws.push(*law);
-        }
-        part.cues.push((between(answered, at), cue));
-    }
-
-    fn finish(self) -> Result<Script, ScriptError> {
-        let (key, answered) = self.call.ok_or(ScriptError::NoCall)?;
-        let legs = self.agreed.iter().find(|(call, _)| *call == key);
-        if legs.is_none_or(|(_, legs)| legs.iter().any(Option::is_none)) {
-            return Err(ScriptError::Codec);
-        }
-        let mut notes = Vec::new();
-        if self.ended.is_none() {
-            notes.push("the capture ends before the call: hung up there".to_owned());
-        }
-        if self.changes > 0 {
-            notes.push(format!("{} changes of media during the call are not placed", self.changes));
-        }
-        if self.unreadable > 0 {
-            notes.push(format!("{} packets that are neither audio nor digits are not placed", self.unreadable));
-        }
-        let hangs_up = match self.calls.outcome(key).1 {
-            Some(EndReason::CalleeHungUp) => Side::Callee,
-            Some(_) | None => Side::Caller,
-        };
-        let call_id = self.begun.into_iter().find(|(call, _)| *call == key).map(|(_, id)| id).unwrap_or_default();
-        let length = between(answered, self.ended.unwrap_or(self.last));
-        Ok(Script { call_id, parts: self.parts, length, hangs_up, notes })
     }
 }
 
-fn between(from: Wall, to: Wall) -> Span {
-    Span(u64::try_from(to.unix_micros().saturating_sub(from.unix_micros())).unwrap_or(0))
+fn codec_of(cued: &Cued) -> Option<&crate::sdp::Codec> {
+    match &cued.cue {
+        Cue::Packet(RawPacket { kind: RawKind::Audio(codec), .. }) => Some(codec),
+        Cue::Packet(_)
+        | Cue::Info(_)
+        | Cue::Progress
+        | Cue::Answer
+        | Cue::Refuse(_)
+        | Cue::HangUp
+        | Cue::Speak(_)
+        | Cue::Offer(_) => None,
+    }
 }

@@ -6,12 +6,13 @@ use super::phone::Phone;
 use super::talk::{Ack, Talk};
 use super::{Ending, PhoneError, PhoneEvent};
 use crate::base::Time;
-use crate::sdp::{Flow, OfferAnswer};
+use crate::sdp::{Flow, Negotiated, OfferAnswer, Pending, SdpError};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ClientTx, ServerTx};
 use crate::sip::message::{CSeq, Method, Request, Response};
 use crate::sip::token;
 use crate::sip::uri::{NameAddr, Uri};
+use bytes::Bytes;
 
 pub(super) const SDP: &str = "application/sdp";
 
@@ -45,6 +46,8 @@ pub(super) struct Ringing {
     dialog: Dialog,
     exchange: OfferAnswer,
     answer_at: Option<Time>,
+    /// After a provisional answer of ours with a description.
+    early: Option<Media>,
 }
 
 /// A request of ours.
@@ -76,8 +79,9 @@ pub(super) enum Purpose {
 impl Call {
     pub(super) fn media_mut(&mut self) -> Option<&mut Media> {
         match self {
-            Call::Idle | Call::Ringing(_) => None,
+            Call::Idle => None,
             Call::Calling(calling) => calling.early.as_mut(),
+            Call::Ringing(ringing) => ringing.early.as_mut(),
             Call::Talking(talk) => talk.media.as_mut(),
         }
     }
@@ -93,7 +97,9 @@ impl Call {
         match self {
             Call::Idle => None,
             Call::Calling(calling) => calling.early.as_ref().map(Media::next_timeout),
-            Call::Ringing(ringing) => ringing.answer_at,
+            Call::Ringing(ringing) => {
+                [ringing.answer_at, ringing.early.as_ref().map(Media::next_timeout)].into_iter().flatten().min()
+            }
             Call::Talking(talk) => talk.next_timeout(),
         }
     }
@@ -102,6 +108,16 @@ impl Call {
 impl Phone {
     /// Calls an extension or number of our domain, or a whole `sip:` address.
     pub fn call(&mut self, target: &str, now: Time) -> Result<(), PhoneError> {
+        self.place(target, false, now)
+    }
+
+    /// Calls without an offer: the far side makes one when it answers, and ACK brings our answer
+    /// (RFC 3261 §13.2.1).
+    pub fn call_without_offer(&mut self, target: &str, now: Time) -> Result<(), PhoneError> {
+        self.place(target, true, now)
+    }
+
+    fn place(&mut self, target: &str, without_offer: bool, now: Time) -> Result<(), PhoneError> {
         if !self.is_idle() {
             return Err(PhoneError::Busy);
         }
@@ -110,7 +126,10 @@ impl Phone {
             false => Uri::sip(target, &self.config.domain),
         };
         let mut exchange = OfferAnswer::new(u64::from(self.random.u32()));
-        let offer = exchange.offer(self.local(self.config.media, Flow::SendRecv))?;
+        let offer = match without_offer {
+            true => None,
+            false => Some(exchange.offer(self.local(self.config.media, Flow::SendRecv))?),
+        };
         let random = self.random.as_mut();
         let (call_id, tag) = (token(random, 12), token(random, 8));
         let mut request = Request::new(Method::Invite, uri.clone());
@@ -123,8 +142,25 @@ impl Phone {
         // What older INVITEs could still bring is of no interest once the next call begins.
         self.sent.retain(|_, sent| sent.purpose != Purpose::Invite);
         self.heard = Heard::new(self.config.hear);
-        let tx = self.send(Sent::new(request.with_body(SDP, offer), Purpose::Invite), now);
+        let request = match offer {
+            Some(offer) => request.with_body(SDP, offer),
+            None => request,
+        };
+        let tx = self.send(Sent::new(request, Purpose::Invite), now);
         self.call = Call::Calling(Box::new(Calling { tx, exchange, cancelled: false, early: None }));
+        Ok(())
+    }
+
+    /// Says 183 with our answer, from which on both may speak, as far as nothing was said before.
+    pub fn progress(&mut self, now: Time) -> Result<(), PhoneError> {
+        let local = self.local(self.config.media, Flow::SendRecv);
+        let Phone { call, random, .. } = self;
+        let Call::Ringing(ringing) = call else { return Err(PhoneError::NoCall) };
+        let (body, negotiated) = ringing.exchange.answer(local, None)?;
+        ringing.early = Some(Media::early(negotiated, now, random.as_mut()));
+        let (tx, response, tag) = (ringing.tx, ringing.request.response(183), ringing.dialog.local_tag.clone());
+        let response = self.within(response, &tag).with_body(SDP, body);
+        self.reply(tx, response, now);
         Ok(())
     }
 
@@ -137,13 +173,15 @@ impl Phone {
                 return Err(PhoneError::NoCall);
             }
         };
-        let Ringing { tx, request, dialog, mut exchange, answer_at: _ } = *ringing;
+        let Ringing { tx, request, dialog, mut exchange, answer_at: _, early } = *ringing;
         let media_at = self.config.media;
         let local = self.local(media_at, Flow::SendRecv);
         // A late offer is ours; its answer comes with the ACK (RFC 3264 §4).
-        let said = match exchange.open_offer() {
-            Some(_) => exchange.answer(local, None).map(|(body, negotiated)| (body, Some(negotiated))),
-            None => exchange.offer(local).map(|body| (body, None)),
+        let said = match (exchange.open_offer(), exchange.said().cloned()) {
+            (Some(_), _) => exchange.answer(local, None).map(|(body, negotiated)| (body, Some(negotiated))),
+            // Said in the 183, and once more, since that may have been lost.
+            (None, Some(body)) => Ok((body, exchange.agreed().cloned())),
+            (None, None) => exchange.offer(local).map(|body| (body, None)),
         };
         let (body, negotiated) = match said {
             Ok(said) => said,
@@ -157,7 +195,7 @@ impl Phone {
         self.reply(tx, response, now);
         let mut talk = Talk::new(dialog, exchange, media_at, Ack::Awaited { hang_up: false });
         talk.media = negotiated.map(|negotiated| {
-            let media = Media::early(negotiated, now, self.random.as_mut());
+            let media = early.unwrap_or_else(|| Media::early(negotiated, now, self.random.as_mut()));
             self.speaking(media, now)
         });
         self.call = Call::Talking(Box::new(talk));
@@ -235,7 +273,7 @@ impl Phone {
         let response = self.within(request.response(180), &tag);
         self.reply(tx, response, now);
         let answer_at = self.config.auto_answer.map(|after| now + after);
-        Ok(Ringing { tx, request: request.clone(), dialog, exchange, answer_at })
+        Ok(Ringing { tx, request: request.clone(), dialog, exchange, answer_at, early: None })
     }
 
     pub(super) fn on_cancelled(&mut self, tx: ServerTx, now: Time) {
@@ -329,14 +367,21 @@ impl Phone {
         };
         let ack = dialog.ack(dialog.local_seq, "");
         let server = self.config.server;
-        self.endpoint.ack(tx, ack, server, now, self.random.as_mut());
         if self.calling(tx).is_none() {
+            self.endpoint.ack(tx, ack, server, now, self.random.as_mut());
             return self.bye(dialog, now);
         }
         let Call::Calling(calling) = std::mem::replace(&mut self.call, Call::Idle) else { return };
         let Calling { tx: _, mut exchange, cancelled, early } = *calling;
-        let negotiated = exchange.receive_answer(&response.body);
         let media_at = self.config.media;
+        let (ack, negotiated) = match exchange.pending() {
+            Pending::Ours => (ack, exchange.receive_answer(&response.body)),
+            Pending::None | Pending::Theirs => match self.answer_late(&mut exchange, &response.body) {
+                Ok((body, negotiated)) => (ack.with_body(SDP, body), Ok(negotiated)),
+                Err(error) => (ack, Err(error)),
+            },
+        };
+        self.endpoint.ack(tx, ack, server, now, self.random.as_mut());
         let mut talk = Talk::new(dialog, exchange, media_at, Ack::Done);
         talk.placed = true;
         if let Ok(negotiated) = &negotiated {
@@ -357,6 +402,11 @@ impl Phone {
         }
     }
 
+    fn answer_late(&self, exchange: &mut OfferAnswer, offer: &[u8]) -> Result<(Bytes, Negotiated), SdpError> {
+        exchange.receive_offer(offer)?;
+        exchange.answer(self.local(self.config.media, Flow::SendRecv), None)
+    }
+
     pub(super) fn call_timeout(&mut self, now: Time) {
         let rings_out = matches!(&self.call, Call::Ringing(ringing) if ringing.answer_at.is_some_and(|at| at <= now));
         if rings_out {
@@ -370,7 +420,7 @@ impl Phone {
     pub(super) fn finish(&mut self, ending: Ending, now: Time) {
         let media = match std::mem::replace(&mut self.call, Call::Idle) {
             Call::Idle => return,
-            Call::Ringing(_) => None,
+            Call::Ringing(ringing) => ringing.early,
             Call::Calling(calling) => calling.early,
             Call::Talking(talk) => talk.media,
         };

@@ -8,13 +8,28 @@ use crate::base::{Random, Span, Time};
 use crate::sdp::{Flow, Local, Pending};
 use crate::sip::endpoint::{ClientTx, ServerTx};
 use crate::sip::message::{Method, Request, Response};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What we want of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
-    holding: bool,
-    media_at: SocketAddr,
+pub struct Wish {
+    pub flow: Flow,
+    /// On hold in the manner of RFC 2543, which says 0.0.0.0 instead of a direction.
+    pub by_address: bool,
+    /// Where we want to receive.
+    pub media_at: SocketAddr,
+}
+
+impl Wish {
+    /// To hear each other.
+    pub(super) const fn open(media_at: SocketAddr) -> Self {
+        Wish { flow: Flow::SendRecv, by_address: false, media_at }
+    }
+
+    /// The far side is to wait.
+    pub(super) const fn holds(&self) -> bool {
+        !self.flow.receives() || self.by_address
+    }
 }
 
 /// A re-INVITE of ours. `before` is what holds again when it is refused.
@@ -49,11 +64,11 @@ impl Change {
 impl Phone {
     /// The far side is to wait; it hears silence. [`PhoneEvent::Changed`] follows.
     pub fn hold(&mut self, now: Time) -> Result<(), PhoneError> {
-        self.change(|wish| Wish { holding: true, ..wish }, now)
+        self.change(|wish| Wish { flow: Flow::SendOnly, ..wish }, now)
     }
 
     pub fn unhold(&mut self, now: Time) -> Result<(), PhoneError> {
-        self.change(|wish| Wish { holding: false, ..wish }, now)
+        self.change(|wish| Wish { flow: Flow::SendRecv, by_address: false, ..wish }, now)
     }
 
     /// From now on media is wanted at `media_at`, for this call.
@@ -61,14 +76,14 @@ impl Phone {
         self.change(|wish| Wish { media_at, ..wish }, now)
     }
 
-    fn change(&mut self, change: impl Fn(Wish) -> Wish, now: Time) -> Result<(), PhoneError> {
+    /// Any change by re-INVITE, also one that changes nothing. [`PhoneEvent::Changed`] follows.
+    pub fn change(&mut self, change: impl FnOnce(Wish) -> Wish, now: Time) -> Result<(), PhoneError> {
         let Call::Talking(talk) = &mut self.call else { return Err(PhoneError::NoCall) };
         if !talk.change.is_settled() || talk.exchange.pending() != Pending::None {
             return Err(PhoneError::ChangePending);
         }
-        let before = wish(talk);
-        let Wish { holding, media_at } = change(before);
-        (talk.holding, talk.media_at) = (holding, media_at);
+        let before = talk.wish;
+        talk.wish = change(before);
         self.ask(before, now)
     }
 
@@ -87,7 +102,13 @@ impl Phone {
     }
 
     fn local_of(&self, talk: &Talk) -> Local {
-        self.local(talk.media_at, if talk.holding { Flow::SendOnly } else { Flow::SendRecv })
+        let Wish { flow, by_address, media_at } = talk.wish;
+        let nowhere: IpAddr = match media_at {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let ip = if by_address { nowhere } else { media_at.ip() };
+        self.local(SocketAddr::new(ip, media_at.port()), flow)
     }
 
     pub(super) fn on_reinvite_response(&mut self, tx: ClientTx, sent: Sent, response: &Response, now: Time) {
@@ -148,7 +169,7 @@ impl Phone {
     fn on_change_refused(&mut self, before: Wish, status: u16) {
         let Call::Talking(talk) = &mut self.call else { return };
         talk.exchange.roll_back();
-        (talk.holding, talk.media_at) = (before.holding, before.media_at);
+        talk.wish = before;
         talk.change = Change::Settled;
         self.events.push_back(PhoneEvent::ChangeFailed { status });
     }
@@ -207,10 +228,6 @@ impl Phone {
         };
         self.reply(tx, response, now);
     }
-}
-
-fn wish(talk: &Talk) -> Wish {
-    Wish { holding: talk.holding, media_at: talk.media_at }
 }
 
 /// 2.1 to 4 s for the side that placed the call, up to 2 s for the other, in steps of 10 ms

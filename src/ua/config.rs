@@ -2,6 +2,7 @@
 
 use crate::audio::Law;
 use crate::base::{Samples, Span};
+use crate::sdp::Format;
 use crate::sip::Peer;
 use crate::sip::transaction::Timers;
 use std::net::SocketAddr;
@@ -24,8 +25,8 @@ pub struct PhoneConfig {
     pub server: Peer,
     /// Where it receives RTP; RTCP is on the next port.
     pub media: SocketAddr,
-    /// In order of preference.
-    pub laws: Vec<Law>,
+    /// In order of preference. A voice is spoken in G.711 only, and only G.711 is heard.
+    pub formats: Vec<Format>,
     /// Payload type of telephone events; `None`: they are not offered.
     pub events: Option<u8>,
     /// Digits go as SIP INFO: also, where events were agreed; only, where not.
@@ -54,7 +55,7 @@ impl PhoneConfig {
             display: String::new(),
             server,
             media,
-            laws: vec![Law::Mu, Law::A],
+            formats: vec![Format::PCMU, Format::PCMA],
             events: Some(101),
             info_digits: false,
             ptime_ms: 20,

@@ -24,6 +24,7 @@ mod registration;
 mod sender;
 mod talk;
 
+pub use change::Wish;
 pub use config::{PhoneConfig, Voice};
 pub use phone::{Counters, Phone};
 pub use raw::{RawKind, RawPacket};

@@ -131,6 +131,11 @@ impl Phone {
         }
     }
 
+    /// What it speaks from its next offer or answer on.
+    pub fn speaks(&mut self, formats: Vec<Format>, events: Option<u8>, ptime_ms: u16) {
+        (self.config.formats, self.config.events, self.config.ptime_ms) = (formats, events, ptime_ms);
+    }
+
     /// Bytes for the server.
     pub fn poll_sip(&mut self) -> Option<Transmit> {
         self.endpoint.poll_transmit()
@@ -262,17 +267,13 @@ impl Phone {
 
     /// What we can do, at a media address.
     pub(super) fn local(&self, media: SocketAddr, flow: Flow) -> Local {
-        let format = |law: &crate::audio::Law| match law {
-            crate::audio::Law::Mu => Format::PCMU,
-            crate::audio::Law::A => Format::PCMA,
-        };
         Local {
             // The exchange fills in these three.
             session_id: 0,
             version: 0,
             address: media.ip(),
             port: media.port(),
-            formats: self.config.laws.iter().map(format).collect(),
+            formats: self.config.formats.clone(),
             events: self.config.events.map(|pt| Events { pt, clock: 8_000 }),
             flow,
             ptime: Some(self.config.ptime_ms),

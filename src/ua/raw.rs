@@ -1,18 +1,16 @@
 //! Packets that somebody else composed, sent as they are but for their payload type.
 
 use super::phone::Phone;
-use super::sender::law_of;
 use super::{PhoneError, call::Call};
-use crate::audio::Law;
 use crate::base::Time;
 use crate::rtp::{HEADER, event_of_key, rewrite_header};
-use crate::sdp::{Format, Negotiated};
+use crate::sdp::{Codec, Format, Negotiated};
 use bytes::Bytes;
 
 /// What a payload is, whatever number its type had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RawKind {
-    Audio(Law),
+    Audio(Codec),
     /// A telephone event (RFC 4733).
     Event,
 }
@@ -55,18 +53,27 @@ impl Phone {
     }
 }
 
+/// Whoever composes packets decides when: the agreed direction does not hold them back.
 fn bytes(packet: &RawPacket, negotiated: &Negotiated) -> Option<Bytes> {
-    if !negotiated.flow.sends() || negotiated.held_by_address {
+    if negotiated.held_by_address {
         return None;
     }
-    let payload_type = match packet.kind {
+    let payload_type = match &packet.kind {
         RawKind::Event => negotiated.send_events?.pt,
-        RawKind::Audio(law) if law_of(&negotiated.send.codec) == law => negotiated.send.pt,
-        RawKind::Audio(Law::Mu) => Format::PCMU.pt,
-        RawKind::Audio(Law::A) => Format::PCMA.pt,
+        RawKind::Audio(codec) => number(codec, negotiated)?,
     };
     let RawPacket { kind: _, marker, sequence, timestamp, ssrc, payload } = packet;
     let mut header = [0; HEADER];
     rewrite_header(&mut header, *marker, payload_type, *sequence, *timestamp, *ssrc);
     Some([&header[..], payload].concat().into())
+}
+
+/// What a codec is sent as: as the far side wants it, as both named it, or as everybody knows it.
+fn number(codec: &Codec, negotiated: &Negotiated) -> Option<u8> {
+    let named = [&negotiated.send].into_iter().chain(&negotiated.receive).find(|format| format.codec == *codec);
+    named.map(|format| format.pt).or(match codec {
+        Codec::Pcmu => Some(Format::PCMU.pt),
+        Codec::Pcma => Some(Format::PCMA.pt),
+        Codec::Other { .. } => None,
+    })
 }

@@ -76,8 +76,9 @@ impl Receiver {
         }
         self.stream_of(&view).count(&view, now);
         if let Some(format) = format {
-            let law = law_of(&format.codec);
-            heard.place(view.ssrc, view.timestamp, now, payload.iter().map(|byte| law.decode(*byte)));
+            if let Some(law) = law_of(&format.codec) {
+                heard.place(view.ssrc, view.timestamp, now, payload.iter().map(|byte| law.decode(*byte)));
+            }
             return Ok(None);
         }
         let Some(event) = EventPayload::parse(payload) else { return Ok(None) };

@@ -77,7 +77,7 @@ impl Sender {
             let payload = Bytes::copy_from_slice(&event.payload.to_bytes());
             return self.packet(pt, event.marker, event.timestamp, payload);
         }
-        let law = law_of(&negotiated.send.codec);
+        let law = law_of(&negotiated.send.codec)?;
         let end = at + u64::from(self.samples);
         let payload: Bytes = match muted {
             true => (at..end).map(|_| law.silence()).collect(),
@@ -104,10 +104,11 @@ impl Sender {
     }
 }
 
-/// Only G.711 is ever offered, so nothing else can have been agreed.
-pub(super) fn law_of(codec: &Codec) -> Law {
+/// The law of G.711; a phone codes and decodes nothing else.
+pub(super) fn law_of(codec: &Codec) -> Option<Law> {
     match codec {
-        Codec::Pcmu | Codec::Other { .. } => Law::Mu,
-        Codec::Pcma => Law::A,
+        Codec::Pcmu => Some(Law::Mu),
+        Codec::Pcma => Some(Law::A),
+        Codec::Other { .. } => None,
     }
 }

@@ -1,7 +1,7 @@
 //! A call that is up: requests inside it, digits, its end.
 
 use super::call::{Call, Purpose, Sent};
-use super::change::Change;
+use super::change::{Change, Wish};
 use super::media::Media;
 use super::phone::Phone;
 use super::{Ending, PhoneError, PhoneEvent};
@@ -22,10 +22,7 @@ pub(super) struct Talk {
     pub exchange: OfferAnswer,
     /// `None` until the answer to a late offer of ours.
     pub media: Option<Media>,
-    /// Where we want to receive.
-    pub media_at: SocketAddr,
-    /// We hold the far side.
-    pub holding: bool,
+    pub wish: Wish,
     /// The far side holds us.
     held: bool,
     /// It was our INVITE.
@@ -55,8 +52,7 @@ impl Talk {
             dialog,
             exchange,
             media: None,
-            media_at,
-            holding: false,
+            wish: Wish::open(media_at),
             held: false,
             placed: false,
             change: Change::Settled,
@@ -94,7 +90,7 @@ impl Talk {
         let held = negotiated.held;
         if let Some(media) = &mut self.media {
             media.renegotiate(negotiated);
-            media.muted = self.holding;
+            media.muted = self.wish.holds();
         }
         let before = std::mem::replace(&mut self.held, held);
         match (before, held) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::audio::Law;
 use crate::base::{Random, Samples, Seeded, Span, Time};
+use crate::sdp::{Codec, Format};
 use crate::sip::digest::{self, Algorithm, Challenge, Credentials};
 use crate::sip::message::{Message, Method, Request, Response};
 use crate::sip::parse::parse_datagram;
@@ -290,7 +291,8 @@ fn what_a_phone_leaves_behind_is_nothing() {
 #[test]
 fn the_caller_gets_the_first_law_that_both_speak() {
     let mut lab = Lab::new(|phone, config| {
-        config.laws = if phone == ALICE { vec![Law::A, Law::Mu] } else { vec![Law::Mu, Law::A] };
+        config.formats =
+            if phone == ALICE { vec![Format::PCMA, Format::PCMU] } else { vec![Format::PCMU, Format::PCMA] };
         config.ptime_ms = 30;
     })
     .talking();
@@ -301,7 +303,8 @@ fn the_caller_gets_the_first_law_that_both_speak() {
 
 #[test]
 fn phones_without_a_common_law_do_not_talk() {
-    let mut lab = Lab::new(|phone, config| config.laws = vec![if phone == ALICE { Law::A } else { Law::Mu }]);
+    let mut lab =
+        Lab::new(|phone, config| config.formats = vec![if phone == ALICE { Format::PCMA } else { Format::PCMU }]);
     lab.act(ALICE, |phone, now| phone.call("bob", now)).unwrap();
     lab.run(secs(2));
     assert_eq!(lab.endings(ALICE), [Ending::Refused { status: 488 }]);
@@ -535,6 +538,76 @@ fn a_server_that_is_away_is_asked_again() {
     let before = lab.requests(&Method::Register);
     lab.run(secs(31));
     assert!(lab.requests(&Method::Register) > before);
+}
+
+#[test]
+fn without_an_offer_the_callee_makes_it_and_ack_brings_the_answer() {
+    let mut lab = Lab::plain();
+    lab.act(ALICE, |phone, now| phone.call_without_offer("bob", now)).unwrap();
+    lab.run(secs(3));
+    let has_body = |method: &Method| {
+        lab.sip
+            .iter()
+            .any(|message| matches!(message, Message::Request(r) if r.method == *method && !r.body.is_empty()))
+    };
+    assert!(!has_body(&Method::Invite) && has_body(&Method::Ack));
+    assert!(lab.heard_exactly(ALICE, Law::Mu) > 8_000 && lab.heard_exactly(BOB, Law::Mu) > 8_000);
+}
+
+fn raw(sequence: u16, codec: Codec) -> RawPacket {
+    let payload = Bytes::from_static(&[0x55; 160]);
+    let timestamp = u32::from(sequence) * 160;
+    RawPacket { kind: RawKind::Audio(codec), marker: false, sequence, timestamp, ssrc: 7, payload }
+}
+
+#[test]
+fn after_a_183_both_may_send_and_the_answer_repeats_it() {
+    let mut lab = Lab::new(|_, config| {
+        config.auto_answer = None;
+        config.voice = Voice::Nothing;
+    });
+    lab.act(ALICE, |phone, now| phone.call("bob", now)).unwrap();
+    lab.run(ms(100));
+    assert!(!lab.act(BOB, |phone, _| phone.send_packet(&raw(1, Codec::Pcmu))), "nothing is agreed yet");
+    lab.act(BOB, Phone::progress).unwrap();
+    lab.run(ms(100));
+    assert!(lab.has(ALICE, &PhoneEvent::Ringing { status: 183 }));
+    for phone in [ALICE, BOB] {
+        assert!(lab.act(phone, |phone, _| phone.send_packet(&raw(2, Codec::Pcmu))));
+        assert!(!lab.act(phone, |phone, _| phone.send_packet(&raw(2, Codec::named("G722", 8_000, 1)))), "not agreed");
+    }
+    lab.act(BOB, Phone::answer).unwrap();
+    lab.run(ms(100));
+    for phone in [ALICE, BOB] {
+        assert!(lab.has(phone, &PhoneEvent::Answered));
+        assert_eq!(lab.phones[phone].counters().received, 1, "phone {phone}");
+    }
+    let bodies: Vec<&Bytes> = lab.sip.iter().filter_map(described).collect();
+    let [offer, early, answer] = bodies.as_slice() else { panic!("{} descriptions", bodies.len()) };
+    assert!(early == answer && offer != early);
+}
+
+fn described(message: &Message) -> Option<&Bytes> {
+    let body = match message {
+        Message::Request(request) => &request.body,
+        Message::Response(response) => &response.body,
+    };
+    Some(body).filter(|body| !body.is_empty())
+}
+
+#[test]
+fn a_hold_by_address_stops_the_far_side_until_it_is_over() {
+    let mut lab = Lab::plain().talking();
+    lab.act(BOB, |phone, now| phone.change(|wish| Wish { by_address: true, ..wish }, now)).unwrap();
+    lab.run(secs(1));
+    assert!(lab.has(ALICE, &PhoneEvent::Held) && lab.has(BOB, &PhoneEvent::Changed));
+    let sent = lab.phones[ALICE].counters().sent;
+    lab.run(secs(1));
+    assert_eq!(lab.phones[ALICE].counters().sent, sent);
+    lab.act(BOB, Phone::unhold).unwrap();
+    lab.run(secs(1));
+    assert!(lab.has(ALICE, &PhoneEvent::Unheld));
+    assert!(lab.phones[ALICE].counters().sent > sent);
 }
 
 #[test]

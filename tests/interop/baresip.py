@@ -54,6 +54,7 @@ class Baresip(Client):
         control_port: int = 4444,
         ptime_ms: int = 20,
         account_extra: str = "",
+        config_extra: Sequence[str] = (),
         place: Optional[Place] = None,
     ):
         super().__init__(identity, folder, place)
@@ -64,6 +65,7 @@ class Baresip(Client):
         self.control_port = control_port
         self.ptime_ms = ptime_ms
         self.account_extra = account_extra
+        self.config_extra = tuple(config_extra)
         self._control: Optional[socket.socket] = None
         self._replies: dict[str, dict] = {}
         self._token = 0
@@ -182,6 +184,7 @@ class Baresip(Client):
             "module_app ctrl_tcp.so",
             "module_app debug_cmd.so",
             f"ctrl_tcp_listen {host}:{self.control_port}",
+            *self.config_extra,
         ]
         return "\n".join(lines) + "\n"
 

@@ -109,17 +109,18 @@ def _checksum_in_software(place: Namespace, interface: str) -> None:
 class Lan:
     """A hub, where the server runs, and any number of hosts on its network.
 
-    All hosts stand in the hub's /24 (or /64) and reach it, and each other.
+    All hosts stand in a /24 or /64 of the hub's and reach it, and each other
+    in the same family.
     """
 
-    def __init__(self, hub_address: str) -> None:
-        self.hub_address = hub_address
+    def __init__(self, *hub_addresses: str) -> None:
+        self.hub_addresses = hub_addresses
         self.hub = Namespace()
         self._hosts: list[Namespace] = []
-        length = 64 if ":" in hub_address else 24
-        no_dad = ["nodad"] if ":" in hub_address else []
         self.hub.run("ip", "link", "add", "hub0", "type", "bridge")
-        self.hub.run("ip", "addr", "add", f"{hub_address}/{length}", "dev", "hub0", *no_dad)
+        for own in hub_addresses:
+            length, no_dad = (64, ["nodad"]) if ":" in own else (24, [])
+            self.hub.run("ip", "addr", "add", f"{own}/{length}", "dev", "hub0", *no_dad)
         self.hub.run("ip", "link", "set", "hub0", "up")
 
     def host(self, own_address: str) -> Namespace:
@@ -129,7 +130,8 @@ class Lan:
         self._hosts.append(place)
         cable(place, "eth0", self.hub, port)
         self.hub.run("ip", "link", "set", port, "master", "hub0")
-        address(place, "eth0", own_address, self.hub_address)
+        router = next(hub for hub in self.hub_addresses if (":" in hub) == (":" in own_address))
+        address(place, "eth0", own_address, router)
         return place
 
     def __enter__(self):

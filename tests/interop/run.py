@@ -95,6 +95,7 @@ def main() -> int:
     import scenario_codecs
     import scenario_failure
     import scenario_flows
+    import scenario_ipv6
     import scenario_policy
     import scenario_secure
     import scenario_transfer
@@ -102,7 +103,7 @@ def main() -> int:
 
     everything = [*scenario_calls.SCENARIOS, *scenario_codecs.SCENARIOS, *scenario_policy.SCENARIOS]
     everything += [*scenario_flows.SCENARIOS, *scenario_transfer.SCENARIOS, *scenario_trunks.SCENARIOS]
-    everything += [*scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS]
+    everything += [*scenario_ipv6.SCENARIOS, *scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS]
     chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]
     if options.list:
         print("\n".join(c.__name__ for c in chosen))

@@ -38,7 +38,9 @@ class Sipp(Client):
     def start(self) -> None:
         me = self.identity
         text = self.scenario.read_text()
-        for name, value in {"user": me.user, "domain": me.domain, **self.keys}.items():
+        # Its own words for these have brackets, which SDP has not.
+        ip = {"media_ip": me.address, "media_ip_type": "6" if ":" in me.address else "4"}
+        for name, value in {"user": me.user, "domain": me.domain, **ip, **self.keys}.items():
             text = text.replace(f"[{name}]", str(value))
         (self.folder / "scenario.xml").write_text(text)
         self._spawn(["sipp", *self._arguments()], {"TERM": "dumb"})

@@ -15,8 +15,10 @@ from clients import Baresip, Client, ClientError, Event, Identity, Linphone, Sip
 from netns import Lan, Namespace
 from service import Service
 
-# Documentation addresses (RFC 5737): nobody's, and in namespaces that nobody else sees.
+# Documentation addresses (RFC 5737, RFC 3849): nobody's, and in namespaces that nobody else sees.
 SERVER, CARRIER = "198.51.100.1", "198.51.100.2"
+SERVER_V6, CARRIER_V6 = "2001:db8::1", "2001:db8::2"
+HOSTS_V6 = {"201": "2001:db8::21", "202": "2001:db8::22"}
 HOSTS = {"201": "198.51.100.21", "202": "198.51.100.22", "203": "198.51.100.23"}
 DOMAIN = "acme.example"
 NUMBER = "+15550100"
@@ -39,6 +41,10 @@ grace_s = GRACE
 filter = "debug"
 """
 
+LISTENERS_V6 = f"""
+  {{ transport = "udp", address = "[{SERVER_V6}]:5060" }},
+  {{ transport = "tcp", address = "[{SERVER_V6}]:5060" }},
+]"""
 TLS_LISTENER = f'  {{ transport = "tls", address = "{SERVER}:5061" }},\n]'
 
 COMPANY = f"""
@@ -95,7 +101,7 @@ class Stage:
 
     def __init__(self, binary: Path, folder: Path, stack: contextlib.ExitStack):
         self.binary, self.folder, self.stack = binary, folder, stack
-        self.lan: Lan = stack.enter_context(Lan(SERVER))
+        self.lan: Lan = stack.enter_context(Lan(SERVER, SERVER_V6))
         self.clients: list[Client] = []
         self.services: list[Service] = []
         self._hosts: dict[str, Namespace] = {}
@@ -114,13 +120,17 @@ class Stage:
         filter: str = "debug",
         tls: bool = False,
         trunk: str = "",
+        ipv6: bool = False,
     ) -> Service:
-        """The service on the hub. `extra` are more keys of the company's settings, `trunk` of its trunk."""
+        """The service on the hub, with `ipv6` in both families (TLS in that one). `extra` are more keys of the company's settings, `trunk` of its trunk."""
         config = CONFIG.replace("RING", str(ring_s)).replace("GRACE", str(grace_s))
         config = config.replace("filter = \"debug\"", f'filter = "{filter}"').replace("WARN", str(warn_mib)).replace("REFUSE", str(refuse_mib))
+        if ipv6:
+            config = config.replace("\n]\n", LISTENERS_V6 + "\n", 1)
         if tls:
             self.certificate("server")
-            config = config.replace("\n]\n", "\n" + TLS_LISTENER + "\n", 1)
+            listener = TLS_LISTENER.replace(SERVER, f"[{SERVER_V6}]") if ipv6 else TLS_LISTENER
+            config = config.replace("\n]\n", "\n" + listener + "\n", 1)
             config += f'[tls]\ncertificate = "{self.folder}/server.crt"\nkey = "{self.folder}/server.key"\n'
         inside, line = COMPANY.split("[[trunk]]\n")
         # A list of targets stands instead of the one.

@@ -64,6 +64,7 @@ impl Lab {
             .iter()
             .map(|signal| match signal {
                 Signal::Listens { .. } => "listens",
+                Signal::Refers { .. } => "refers",
                 Signal::Agreed(_) => "agreed",
                 Signal::Answered => "answered",
                 Signal::Key { .. } => "key",
