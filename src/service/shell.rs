@@ -315,6 +315,7 @@ impl Shell for ServiceShell {
             | MediaOrder::StopPrompt { .. }
             | MediaOrder::Collect { .. }
             | MediaOrder::SetNotice(_)
+            | MediaOrder::SetHoldMusic(_)
             | MediaOrder::SetCommander { .. } => order,
         };
         let Some(place) = self.places.get(&call) else { return };

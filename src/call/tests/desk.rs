@@ -160,6 +160,7 @@ impl Desk {
             MediaOrder::StopPrompt { side } => bridge.stop_prompt(*side),
             MediaOrder::Collect { side, on } => bridge.collect_keys(*side, *on),
             MediaOrder::SetNotice(notice) => bridge.set_notice(Some(notice.clone())),
+            MediaOrder::SetHoldMusic(music) => bridge.set_hold_music(music.clone()),
             MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
             MediaOrder::Join(join) => match join.from {
                 JoinFrom::Target => bridge.join(join.joining.clone(), None, now, 0, tape),
