@@ -29,7 +29,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use telegraphone::audio::{Law, mix};
 use telegraphone::base::{CallId, Random, RecordingId, Seeded};
-use telegraphone::ledger::{Channels, EndReason, OutboxKind, RecordingRecord, RecordingState};
+use telegraphone::ledger::{Channels, EndReason, MarkerKind, OutboxKind, RecordingRecord, RecordingState};
 
 /// Each ends with a kill.
 const ROUNDS: u64 = 52;
@@ -356,6 +356,59 @@ fn of_a_recording_that_the_outside_party_refused_nothing_remains_and_nothing_is_
     service.kill();
     let service = Service::start(folder.path());
     assert_eq!((service.recordings().len(), service.events(1).len()), (1, 1));
+}
+
+#[test]
+fn a_pause_that_is_cut_is_in_no_file_and_a_crash_in_it_is_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    Service::set_up_with(folder.path(), "pause = \"cut\"");
+    let mut phones = Phones::new();
+    let mut service = Service::start(folder.path());
+    phones.turn_to(service.sip);
+    let talk = |phones: &mut Phones, ms: u64| phones.run_until(Instant::now() + Duration::from_millis(ms));
+    let deadline = Instant::now() + DEADLINE;
+    let call = |phones: &mut Phones, up: usize| {
+        phones.invite();
+        while phones.up() < up {
+            assert!(Instant::now() < deadline, "the call is not up");
+            phones.run_until(Instant::now() + Duration::from_millis(10));
+        }
+    };
+    call(&mut phones, 1);
+    talk(&mut phones, 500);
+    service.command("pause");
+    talk(&mut phones, 1_000);
+    service.command("resume");
+    talk(&mut phones, 500);
+    phones.hang_up();
+    while service.recordings().is_empty() {
+        assert!(Instant::now() < deadline, "the recording is not finished");
+        talk(&mut phones, 20);
+    }
+    let cut = |row: &RecordingRecord| {
+        let cuts = row.sidecar.markers.iter().filter(|marker| marker.kind == MarkerKind::PauseCut);
+        let [marker] = cuts.collect::<Vec<_>>()[..] else { panic!("one cut: {:?}", row.sidecar.markers) };
+        (marker.at, marker.length)
+    };
+    let rows = service.recordings();
+    let record = &service.stored_calls()[0];
+    let length = (record.ended.unwrap().unix_micros() - record.answered.unwrap().unix_micros()) / 125;
+    let (at, left_out) = cut(&rows[0]);
+    assert!(left_out > 7_000 && at < rows[0].samples, "{left_out} samples were cut at {at} of {}", rows[0].samples);
+    let whole = i64::try_from(rows[0].samples).unwrap() + left_out;
+    assert!((whole - length).abs() < 1_200, "file and cut have {whole} samples, the call {length}");
+
+    call(&mut phones, 2);
+    talk(&mut phones, 500);
+    service.command("pause");
+    talk(&mut phones, 1_000);
+    service.kill();
+    let service = Service::start(folder.path());
+    let rows = service.recordings();
+    check_rows(&service, folder.path(), &rows, 0);
+    let row = rows.iter().find(|row| row.state == RecordingState::Recovered).unwrap();
+    assert_eq!(cut(row), (row.samples, 0), "the pause lasted when the process died");
+    assert!(row.sidecar.ended_paused);
 }
 
 /// Parts that are begun, full or not.

@@ -13,8 +13,9 @@ mod synthetic;
 
 use std::io::Read;
 use std::path::PathBuf;
+use telegraphone::audio::mix;
 use telegraphone::base::{Span, Wall};
-use telegraphone::ledger::{EndReason, Outcome};
+use telegraphone::ledger::{EndReason, MarkerKind, Outcome};
 use telegraphone::replay::capture::{CaptureWriter, Resolution};
 use telegraphone::replay::{Options, Policy, Progress, Report, replay_from, stems};
 
@@ -46,6 +47,45 @@ fn a_file_that_is_full_goes_on_in_the_next_without_a_lost_sample() {
     assert_eq!(audio(&parts.1), audio(&whole.1));
     let started: Vec<i64> = parts.1.calls[0].files.iter().map(|file| file.started.unix_micros()).collect();
     assert_eq!(started[1] - started[0], 3_000_000);
+}
+
+/// The only file of a capture with a pause, replayed for a company with these settings.
+fn paused(settings: &str) -> (Vec<(MarkerKind, u64, i64)>, Vec<i16>) {
+    let company = format!(
+        "[[company]]\nkey = 'a'\ndomains = ['example.test']\n[company.settings]\nrecord_internal = true\n\
+         agent_pause = true\n{settings}\n[[user]]\nextension = '201'\n[[user]]\nextension = '202'\n"
+    );
+    let policy = Policy::from_company_file(&company).unwrap();
+    let capture = std::fs::read("fixtures/captures/pause-rfc4733.pcap").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::new(folder.path());
+    let report = replay_from(&capture[..], capture.len() as u64, "x", &policy, &options, &mut |_| {}).unwrap();
+    let [file] = &report.calls[0].files[..] else { panic!("one file: {report:#?}") };
+    let markers = file.markers.iter().map(|marker| (marker.kind, marker.at, marker.length)).collect();
+    let wav = hound::WavReader::open(&file.path).unwrap();
+    assert_eq!(u64::from(wav.duration()), file.samples);
+    (markers, wav.into_samples().map(Result::unwrap).collect())
+}
+
+#[test]
+fn a_capture_is_cut_and_mixed_as_the_company_says() {
+    let (silent, stereo) = paused("");
+    let at = |markers: &[(MarkerKind, u64, i64)], kind| markers.iter().find(|(of, ..)| *of == kind).unwrap().1;
+    let pause = at(&silent, MarkerKind::Resume) - at(&silent, MarkerKind::Pause);
+    let (cut, shorter) = paused("pause = 'cut'");
+    let [(_, place, left_out)] = cut.iter().filter(|(kind, ..)| *kind == MarkerKind::PauseCut).collect::<Vec<_>>()[..]
+    else {
+        panic!("one cut: {cut:?}")
+    };
+    assert_eq!(shorter.len() / 2 + *left_out as usize, stereo.len() / 2);
+    assert!(pause.abs_diff(*left_out as u64) < 1_000, "{left_out} of {pause} samples were cut");
+    let place = 2 * *place as usize;
+    assert_eq!(shorter[..place], stereo[..place]);
+    assert_eq!(shorter[place..], stereo[place + 2 * *left_out as usize..]);
+    let (markers, mono) = paused("channels = 'mono'");
+    assert_eq!(markers, silent);
+    let mixed: Vec<i16> = stereo.chunks_exact(2).map(|frame| mix(frame[0], frame[1])).collect();
+    assert!(mono == mixed, "both at half their level");
 }
 
 #[test]

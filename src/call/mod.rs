@@ -40,6 +40,7 @@ pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};
 
 use crate::audio::Tone;
+use crate::audio::prompt::Pcm;
 use crate::base::{CallId, CompanyId, Random, Rate, Side, UserId};
 use crate::ledger::{CallRecord, Change, Channels, Joined, Party, PauseInFile};
 use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
@@ -84,6 +85,8 @@ pub enum MediaOrder {
     },
     /// What is said when the call is recorded, from now on.
     SetNotice(Notice),
+    /// What a party hears that is on hold; before the answer.
+    SetHoldMusic(Pcm),
     /// Another party is on this leg: who may command there.
     SetCommander {
         side: Side,

@@ -205,11 +205,12 @@ impl Switch {
             return self.answer_change(session, side, tx, &request, wanted.reversed(), cx);
         }
         let said = other.exchange.local().map_or(Flow::SendRecv, |local| local.flow);
-        if wanted == said {
+        let told = session.told_of(wanted);
+        if told == said {
             let flow = other.media.as_ref().map_or(Flow::SendRecv, |media| media.flow.reversed());
             return self.answer_change(session, side, tx, &request, flow, cx);
         }
-        self.pass_on(session, side, tx, request, wanted, cx)
+        self.pass_on(session, side, tx, request, told, cx)
     }
 
     /// Tells the other leg of the new direction. The request waits for what it says.

@@ -8,6 +8,9 @@ use crate::base::{CompanyId, Side, Span};
 use crate::directory::{Directory, NoticeTo};
 use crate::media::{Notice, Prompt, Refuse, Times};
 
+/// The company's prompt of this name is played to who is on hold.
+pub(super) const HOLD_MUSIC: &str = "hold-music";
+
 /// What is said for `name`; silence of no length where there is nothing of that name.
 pub(super) fn prompt(directory: &Directory, company: CompanyId, name: &str) -> Pcm {
     let own = directory.prompt(company, name).map(|sound| sound.0.clone());

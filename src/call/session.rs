@@ -7,6 +7,7 @@ use super::pausing::Paused;
 use super::setup::Ringing;
 use super::transfer::Transfer;
 use crate::audio::Coding;
+use crate::audio::prompt::Pcm;
 use crate::base::{CallId, CompanyId, Side, Time, TrunkId, UserId};
 use crate::directory::Settings;
 use crate::ledger::CallRecord;
@@ -48,6 +49,8 @@ pub struct Session {
     pub answered: Option<Time>,
     /// The path of a call that a flow leads; its directory is the one that the call began with.
     pub path: Option<Box<Path>>,
+    /// What a party hears that is on hold; `None`: silence.
+    pub hold_music: Option<Pcm>,
     /// Prompts that were played so far.
     pub plays: u32,
     /// A place in the call that is about to be taken.
@@ -160,9 +163,18 @@ impl Session {
     /// The direction that `side` should be told, where it is not what it was told last: the other
     /// leg's own one.
     pub fn out_of_step(&self, side: Side) -> Option<Flow> {
-        let due = self.leg(side.other()).media.as_ref()?.flow.reversed();
+        let due = self.told_of(self.leg(side.other()).media.as_ref()?.flow.reversed());
         let said = self.leg(side).exchange.local()?.flow;
         (due != said).then_some(due)
+    }
+
+    /// What a party is told of a direction that the other one wants: who is to hear music is not
+    /// told that nothing comes.
+    pub fn told_of(&self, flow: Flow) -> Flow {
+        match (flow, &self.hold_music) {
+            (Flow::Inactive, Some(_)) => Flow::SendOnly,
+            (Flow::SendRecv | Flow::SendOnly | Flow::RecvOnly | Flow::Inactive, _) => flow,
+        }
     }
 
     pub fn rules(&self) -> Rules {

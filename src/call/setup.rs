@@ -6,6 +6,7 @@ use super::encryption::{admit_caller, contact_for, demanded, exchange, safe_ways
 use super::fork::Branch;
 use super::identity::{Wish, anonymous, is_loop};
 use super::path::{Event, Path};
+use super::prompts::HOLD_MUSIC;
 use super::reliable::Held;
 use super::route::{Destination, NoRoute, Target, company_of_called, route_from_trunk, route_from_user, user_part};
 use super::session::{Leg, Phase, Session, Timer};
@@ -252,6 +253,7 @@ impl Switch {
         let callee_exchange = OfferAnswer::new(session_id(cx.shell));
         let trunk = ways.first().and_then(|way| way.line).map(|line| line.trunk);
         let callee = self.leg(first_peer, callee_exchange, callee_port, callee_user, trunk);
+        let hold_music = self.directory.prompt(company.id, HOLD_MUSIC).map(|sound| sound.0.clone());
         let session = Session {
             record: CallRecord {
                 id: call,
@@ -276,6 +278,7 @@ impl Switch {
             facts,
             recording_failed: false,
             paused: None,
+            hold_music,
             phase: Phase::Talking,
             caller,
             callee,
@@ -590,6 +593,9 @@ impl Switch {
         self.prepare_recording(&mut session, cx);
         if let Some(notice) = self.notice_of(&session) {
             cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
+        }
+        if let Some(music) = session.hold_music.clone() {
+            cx.shell.media(session.id(), MediaOrder::SetHoldMusic(music));
         }
         cx.shell.media(session.id(), MediaOrder::Connect);
         cx.shell.save(&session.record);

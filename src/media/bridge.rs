@@ -1,5 +1,6 @@
 //! The two legs of a call in the media path.
 
+mod hold;
 mod notice;
 mod play;
 
@@ -12,6 +13,7 @@ use super::receive::{Extended, Place};
 use super::tap::TapEvent;
 use super::transcode::passes;
 use crate::audio::codec::MOST_PAYLOAD;
+use crate::audio::prompt::Pcm;
 use crate::audio::{Coding, Tone};
 use crate::base::{Rate, Samples, Side, Span, Time};
 use crate::ledger::{How, Refusal};
@@ -117,6 +119,8 @@ pub struct Bridge {
     /// What was counted of parties whose place another took, in order.
     left: Vec<(Side, LegStats)>,
     notices: notice::Notices,
+    /// What a held party hears.
+    hold_music: Option<Pcm>,
 }
 
 impl Bridge {
@@ -135,6 +139,7 @@ impl Bridge {
             cnames,
             left,
             notices,
+            hold_music: None,
         };
         for (side, commander) in Side::BOTH.into_iter().zip(commanders) {
             bridge.leg_mut(side).commander = commander;
@@ -181,6 +186,8 @@ impl Bridge {
         let held = media.held;
         let old = leg.follow(media);
         leg.media_changed(old.as_ref());
+        let clock = |media: &LegMedia| media.send.1.clock();
+        let reclocked = old.as_ref().map(clock) != leg.media.as_ref().map(clock);
         leg.last_heard = leg.last_heard.max(now);
         leg.silent = false;
         let [caller, callee] = &mut self.legs;
@@ -189,6 +196,10 @@ impl Bridge {
         if connected && was_held != held {
             out.tap(&TapEvent::Hold { side, on: held, at: now });
         }
+        if reclocked {
+            self.restart_music(side);
+        }
+        self.follow_hold(side, now);
     }
 
     /// The call is answered: from here on the gate decides.
@@ -209,6 +220,7 @@ impl Bridge {
             if self.leg(side).media.as_ref().is_some_and(|media| media.held) {
                 out.tap(&TapEvent::Hold { side, on: true, at: now });
             }
+            self.follow_hold(side, now);
         }
     }
 
@@ -784,6 +796,8 @@ impl Bridge {
     /// `ntp` is the wall clock as NTP timestamp (RFC 3550 §4).
     pub fn every_second(&mut self, now: Time, ntp: u64, out: &mut impl Out) {
         self.repeat_notice(now);
+        // Where something else has taken its place for a while.
+        Side::BOTH.into_iter().for_each(|side| self.follow_hold(side, now));
         for side in Side::BOTH {
             if self.connected && now >= self.leg(side).next_report {
                 self.leg_mut(side).next_report = now + self.rtcp_interval;

@@ -1,5 +1,6 @@
 //! Behaviour of the bridge on virtual time.
 
+mod holds;
 mod notices;
 mod prompts;
 mod refusals;

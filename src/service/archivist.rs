@@ -179,9 +179,9 @@ impl Archivist {
                 call
             }
             ArchiveOrder::Discard { call } => {
-                for part in self.of(call).closed.drain(..) {
-                    discard(&part.paths);
-                }
+                let waiting = self.of(call);
+                waiting.no_file = None;
+                waiting.closed.drain(..).for_each(|part| discard(&part.paths));
                 call
             }
             ArchiveOrder::Over { call } => {

@@ -261,7 +261,7 @@ fn crashed_sidecar(draft: &Draft, repaired: &Repaired, rate: Rate, state: Record
         markers: repaired.markers.clone(),
         markers_left_out: 0,
         changes: repaired.changes.clone(),
-        ended_paused: last.is_some_and(|change| !change.wanted),
+        ended_paused: last.is_some_and(paused),
         end_reason: Some(EndReason::Crashed),
         problem: problem.to_owned(),
         legs: Default::default(),
@@ -269,6 +269,11 @@ fn crashed_sidecar(draft: &Draft, repaired: &Repaired, rate: Rate, state: Record
         left: Vec::new(),
     };
     sidecar(draft, finish)
+}
+
+/// Whether the recording was paused by a person after this.
+fn paused(change: &Change) -> bool {
+    !change.decision.record && change.decision.because == Because::AgentCommand
 }
 
 /// A final file as its sidecar tells it; the digests are made anew.
@@ -318,7 +323,6 @@ async fn end_open_calls(store: &Store, now: Wall) -> Result<usize, StoreError> {
             // The answer had not been written yet, the recording that began with it had.
             call.answered = store.recordings_of(call.id).await?.first().map(|recording| recording.sidecar.answered);
         }
-        let paused = |change: &Change| !change.decision.record && change.decision.because == Because::AgentCommand;
         call.ended_paused = call.answered.is_some() && call.changes.last().is_some_and(paused);
         call.outcome = if call.answered.is_some() { Outcome::Completed } else { Outcome::Failed };
     }

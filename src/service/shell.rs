@@ -316,6 +316,7 @@ impl Shell for ServiceShell {
             | MediaOrder::Collect { .. }
             | MediaOrder::Watch { .. }
             | MediaOrder::SetNotice(_)
+            | MediaOrder::SetHoldMusic(_)
             | MediaOrder::SetCommander { .. } => order,
         };
         let Some(place) = self.places.get(&call) else { return };

@@ -483,6 +483,7 @@ impl Worker {
             MediaOrder::Collect { side, on } => call.bridge.collect_keys(side, on),
             MediaOrder::Watch { side } => call.bridge.watch(side, now),
             MediaOrder::SetNotice(notice) => call.bridge.set_notice(Some(notice)),
+            MediaOrder::SetHoldMusic(music) => call.bridge.set_hold_music(music),
             MediaOrder::SetCommander { side, commander } => call.bridge.set_commander(side, commander),
         }
         if call.bridge.is_busy() && !self.busy.contains(&slot.0) {

@@ -58,6 +58,16 @@ impl Service {
         serde_json::from_value(answer["recordings"].clone()).unwrap()
     }
 
+    /// `call pause` or `call resume` of the only call that is up.
+    pub fn command(&self, word: &str) {
+        let calls = self.home.ask(&["call", "list"]);
+        let calls: Vec<&str> =
+            calls["calls"].as_array().unwrap().iter().map(|call| call["record"]["id"].as_str().unwrap()).collect();
+        let [call] = calls[..] else { panic!("one call is up: {calls:?}") };
+        let answer = self.home.ask(&["call", word, call]);
+        assert_eq!(answer["answer"], "done", "{word}: {answer}");
+    }
+
     /// What `recording verify` finds wrong.
     pub fn verify(&self) -> Vec<String> {
         let answer = self.home.ask(&["recording", "verify"]);

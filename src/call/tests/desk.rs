@@ -161,6 +161,7 @@ impl Desk {
             MediaOrder::Collect { side, on } => bridge.collect_keys(*side, *on),
             MediaOrder::Watch { side } => bridge.watch(*side, now),
             MediaOrder::SetNotice(notice) => bridge.set_notice(Some(notice.clone())),
+            MediaOrder::SetHoldMusic(music) => bridge.set_hold_music(music.clone()),
             MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
             MediaOrder::Join(join) => match join.from {
                 JoinFrom::Target => bridge.join(join.joining.clone(), None, now, 0, tape),

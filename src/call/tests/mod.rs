@@ -13,6 +13,7 @@ mod encryption;
 mod ends;
 mod flows;
 mod guessing;
+mod holds;
 mod identity;
 mod laws;
 mod loss;

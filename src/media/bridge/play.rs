@@ -84,6 +84,9 @@ impl Bridge {
             if over && !self.notice_played(side, id, now) {
                 out.fact(Fact::Played { side, id });
             }
+            if over {
+                self.follow_hold(side, now);
+            }
         }
     }
 
