@@ -252,6 +252,44 @@ async fn a_stream_goes_on_where_it_stood_and_settings_act_on_the_next_request() 
     service.stop().await;
 }
 
+/// Seed 001: who is on the call and permitted, and admins and supervisors who see it, pause and start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_that_is_up_is_paused_and_ended_by_those_who_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    let story = tokio::task::spawn_blocking(move || {
+        let (ada, bob) = (http.log_in("api", "204", "ada-secret"), http.log_in("api", "201", "api-secret"));
+        let (mallory, eve) = (http.log_in("api", "203", "mallory-secret"), http.log_in("other", "204", "eve-secret"));
+        let phones = Phones::new(SCENE, sip);
+        phones.register();
+        let answered = phones.call(0);
+        assert_eq!(answered.status, 200);
+        let live = || ada.get("/api/v1/calls/live").json()["calls"][0].clone();
+        let call = live()["id"].as_str().unwrap().to_owned();
+        let order = |who: &Session, what: &str| who.send("POST", &format!("/api/v1/calls/{call}/{what}"), "").status;
+        assert_eq!((&live()["recording"], &live()["because"]), (&json!(true), &json!("company")));
+        for what in ["pause", "record", "hang-up"] {
+            assert_eq!((order(&mallory, what), order(&eve, what)), (404, 404), "{what}: they do not see it");
+        }
+        assert_eq!(mallory.get("/api/v1/calls/live").json(), json!({ "calls": [] }));
+        assert_eq!(order(&bob, "sing"), 404);
+        assert_eq!(order(&bob, "pause"), 204);
+        assert_eq!(live()["recording"], json!(false));
+        assert_eq!(order(&ada, "record"), 204);
+        assert_eq!(live()["recording"], json!(true));
+        let changes = live()["changes"].clone();
+        let told = |at: usize, key: &str| changes[at][key].clone();
+        assert_eq!((told(0, "how"), told(0, "by")["who"].clone()), (json!("api"), json!("user")), "{changes}");
+        assert_eq!((told(1, "wanted"), told(1, "by")["who"].clone()), (json!(true), json!("colleague")), "{changes}");
+        assert_eq!(order(&ada, "hang-up"), 204);
+        let ended = ada.stream("/api/v1/events", Some(0)).next();
+        assert_eq!(ended.data["about"]["end_reason"]["reason"], "ended_by_user");
+        assert_eq!(order(&ada, "hang-up"), 404, "it is over");
+    });
+    story.await.unwrap();
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn log_ins_and_tokens_open_what_they_should_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();

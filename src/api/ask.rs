@@ -1,6 +1,6 @@
 //! What can be asked over HTTP, and the answers.
 
-use super::view::{AccessView, CallItem, CallPage, EventItem, MeView, RecordingView, TokenView};
+use super::view::{AccessView, CallItem, CallPage, EventItem, LiveItem, MeView, RecordingView, TokenView};
 use super::{Grant, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use std::path::PathBuf;
@@ -40,6 +40,16 @@ pub enum AudioUse {
     Download,
 }
 
+/// What is done to a call that is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveCommand {
+    /// As `#11#`.
+    Pause,
+    /// As `#12#`: starts a recording that was off, resumes one that was paused.
+    Record,
+    HangUp,
+}
+
 /// A request of a person or a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -48,6 +58,12 @@ pub enum Ask {
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
+    },
+    /// Calls that are up.
+    Live,
+    Command {
+        call: CallId,
+        what: LiveCommand,
     },
     Recording {
         recording: RecordingId,
@@ -97,7 +113,8 @@ impl Ask {
     pub const fn needs(&self) -> Option<Permission> {
         match self {
             Ask::Me | Ask::LogOut => None,
-            Ask::Calls(_) | Ask::Call { .. } | Ask::Recording { .. } => Some(Permission::ReadCalls),
+            Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
+            Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
             Ask::Audio { purpose: AudioUse::Download, .. } => Some(Permission::DownloadRecordings),
             Ask::DeleteRecording { .. } => Some(Permission::DeleteRecordings),
@@ -118,6 +135,7 @@ pub enum Reply {
     Me(MeView),
     Calls(CallPage),
     Call(Box<CallItem>),
+    Live(Vec<LiveItem>),
     Recording(Box<RecordingView>),
     /// The file, and under which name it is offered (`None`: it is not).
     Audio {

@@ -7,8 +7,8 @@
 
 use super::view::{has_file, scopes_of};
 use super::{
-    AccessView, Ask, AudioUse, CallItem, CallPage, CallQuery, EventItem, HeardView, MeView, Permission, Problem,
-    RecordingItem, RecordingView, Reply, TokenView, Viewer, login,
+    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, EventItem, HeardView, LiveCommand, LiveItem,
+    MeView, Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
 use crate::base::{CallId, NumberId, Random, RecordingId, Span, Time, Wall};
 use crate::call::{LockName, LockSource, Lockout};
@@ -29,10 +29,9 @@ const NO_USER: Problem = Problem::NotFound { what: "user" };
 /// Entries of a feed that are looked at for one answer.
 const EVENTS: u32 = 200;
 
-/// What only the service can do with files.
-pub trait Files: Send + Sync {
-    /// Deletes the row's files; `false` where a file stays.
-    fn delete<'a>(&'a self, recording: RecordingId) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+/// What only the service can do: with files, and with calls that are up.
+pub trait Operator: Send + Sync {
+    fn ask(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
 }
 
 /// The service's clocks and randomness.
@@ -48,7 +47,7 @@ pub struct Desk {
     /// Folder of the recordings.
     recordings: PathBuf,
     world: Box<dyn World>,
-    files: Box<dyn Files>,
+    operator: Box<dyn Operator>,
     /// As it was last read; its version says whether it still holds.
     directory: Mutex<Arc<Directory>>,
     lockout: Mutex<Lockout>,
@@ -75,9 +74,9 @@ impl Person<'_> {
 }
 
 impl Desk {
-    pub fn new(store: Store, recordings: PathBuf, world: Box<dyn World>, files: Box<dyn Files>) -> Self {
+    pub fn new(store: Store, recordings: PathBuf, world: Box<dyn World>, operator: Box<dyn Operator>) -> Self {
         let (directory, lockout) = (Mutex::default(), Mutex::new(Lockout::default()));
-        Desk { store, recordings, world, files, directory, lockout }
+        Desk { store, recordings, world, operator, directory, lockout }
     }
 
     /// The directory as it is now.
@@ -147,6 +146,8 @@ impl Desk {
             Ask::LogOut => self.log_out(viewer).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
+            Ask::Live => self.live(&directory, &person).await,
+            Ask::Command { call, what } => self.command(&directory, &person, call, what).await,
             Ask::Recording { recording } => self.recording(&directory, &person, recording).await,
             Ask::Audio { recording, purpose } => self.audio(&directory, &person, recording, purpose).await,
             Ask::DeleteRecording { recording } => self.delete(&directory, &person, recording).await,
@@ -301,10 +302,41 @@ impl Desk {
         person.must_be_admin()?;
         // What is logged may not have happened; what happened is always logged.
         self.note(person, "recording.delete", format!("recording {id}")).await?;
-        match self.files.delete(id).await {
-            true => Ok(Reply::Done),
-            false => Err(Problem::Internal),
-        }
+        done(self.operator.ask(Request::RecordingDelete { recording: id }).await)
+    }
+
+    /// Calls that are up and that the viewer sees.
+    async fn live(&self, directory: &Directory, person: &Person<'_>) -> Result<Reply, Problem> {
+        let scope = self.scope(directory, person).await?;
+        let Answer::Calls { calls } = self.operator.ask(Request::CallList).await else { return Err(Problem::Internal) };
+        let items = calls.iter().filter_map(|call| LiveItem::of(directory, &scope, person.user, call));
+        Ok(Reply::Live(items.collect()))
+    }
+
+    /// What somebody does to a call that is up: they have to see it.
+    async fn command(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        call: CallId,
+        what: LiveCommand,
+    ) -> Result<Reply, Problem> {
+        let scope = self.scope(directory, person).await?;
+        let user = person.user.id;
+        let Answer::Call { up: Some(up), .. } = self.operator.ask(Request::CallShow { call }).await else {
+            return Err(NO_CALL);
+        };
+        let item = LiveItem::of(directory, &scope, person.user, &up).ok_or(NO_CALL)?;
+        let (action, request) = match what {
+            LiveCommand::Pause => ("call.pause", Request::CallCommand { call, user, start: false }),
+            LiveCommand::Record => ("call.record", Request::CallCommand { call, user, start: true }),
+            LiveCommand::HangUp if item.can_end => ("call.hang_up", Request::CallEnd { call, user }),
+            LiveCommand::HangUp => {
+                return Err(Problem::Forbidden("only who is on the call, an admin or a supervisor ends it"));
+            }
+        };
+        self.note(person, action, format!("call {call}")).await?;
+        done(self.operator.ask(request).await)
     }
 
     async fn subscribers(&self, directory: &Directory, person: &Person<'_>, e164: &str) -> Result<Reply, Problem> {
@@ -332,7 +364,7 @@ impl Desk {
         let scopes = scopes_of(scopes).map_err(|value| Problem::Invalid {
             key: "scopes",
             value,
-            expected: "one of calls.read, recordings.listen, recordings.download, recordings.delete, events.read, subscriptions.write, tokens.write, access.read",
+            expected: "one of calls.read, calls.command, recordings.listen, recordings.download, recordings.delete, events.read, subscriptions.write, tokens.write, access.read",
         })?;
         // A token cannot give away more than it has.
         let allowed = |scope: &String| Permission::parse(scope).is_some_and(|scope| person.viewer.scopes.allow(scope));
@@ -391,6 +423,19 @@ impl Desk {
         };
         self.store.log_access(&access).await?;
         Ok(())
+    }
+}
+
+/// What came of an order to the service.
+fn done(answer: Answer) -> Result<Reply, Problem> {
+    match answer {
+        Answer::Done => Ok(Reply::Done),
+        Answer::Refused { refusal } => Err(Problem::Refused(refusal)),
+        Answer::NotFound { .. } => Err(NO_CALL),
+        other => {
+            tracing::error!(answer = ?other, "an order of the API was not carried out");
+            Err(Problem::Internal)
+        }
     }
 }
 

@@ -21,6 +21,7 @@ const NOBODY: &str =
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Permission {
     ReadCalls,
+    CommandCalls,
     ListenRecordings,
     DownloadRecordings,
     DeleteRecordings,
@@ -31,8 +32,9 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Permission; 8] = [
+    pub const ALL: [Permission; 9] = [
         Permission::ReadCalls,
+        Permission::CommandCalls,
         Permission::ListenRecordings,
         Permission::DownloadRecordings,
         Permission::DeleteRecordings,
@@ -45,6 +47,7 @@ impl Permission {
     pub const fn as_str(self) -> &'static str {
         match self {
             Permission::ReadCalls => "calls.read",
+            Permission::CommandCalls => "calls.command",
             Permission::ListenRecordings => "recordings.listen",
             Permission::DownloadRecordings => "recordings.download",
             Permission::DeleteRecordings => "recordings.delete",

@@ -17,11 +17,12 @@ mod operator;
 mod problem;
 mod view;
 
-pub use ask::{Ask, AudioUse, CallQuery, Reply};
-pub use desk::{Desk, Files, World};
+pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
+pub use desk::{Desk, Operator, World};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;
 pub use view::{
-    AccessView, CallItem, CallPage, EventItem, HeardView, MeView, PartyView, RecordingItem, RecordingView, TokenView,
+    AccessView, CallItem, CallPage, EventItem, HeardView, LiveItem, MeView, PartyView, RecordingItem, RecordingView,
+    TokenView,
 };

@@ -1,7 +1,7 @@
-//! Requests and answers as enums, before they are HTTP or a command line. Orders for live calls
-//! are carried out by the service.
+//! What the operator can ask of a running service, over the local control socket. Orders for live
+//! calls are carried out by the service.
 
-use crate::base::{CallId, RecordingId};
+use crate::base::{CallId, RecordingId, UserId};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, RecordingRecord, Refusal};
 use crate::subscription::FeedEntry;
@@ -27,6 +27,17 @@ pub enum Request {
     },
     CallResume {
         call: CallId,
+    },
+    /// A user of the company wants it recorded, or not; whether they see the call was asked before.
+    CallCommand {
+        call: CallId,
+        user: UserId,
+        start: bool,
+    },
+    /// A user of the company ends the call.
+    CallEnd {
+        call: CallId,
+        user: UserId,
     },
     RecordingList {
         limit: u32,

@@ -1,6 +1,7 @@
 //! Why a request is not answered (RFC 9457).
 
 use crate::base::Wall;
+use crate::ledger::Refusal;
 use crate::store::StoreError;
 
 /// Each is a status and a text that says the way out.
@@ -17,6 +18,8 @@ pub enum Problem {
     NotFound { what: &'static str },
     #[error("{0}")]
     Forbidden(&'static str),
+    #[error("{}", refused(*.0))]
+    Refused(Refusal),
     #[error("the token has no scope `{0}`: make one that has")]
     NoScope(&'static str),
     #[error("{key}: `{value}`: {expected}")]
@@ -36,6 +39,7 @@ impl Problem {
             Problem::LockedOut { .. } => 429,
             Problem::NotFound { .. } => 404,
             Problem::Forbidden(_) | Problem::NoScope(_) | Problem::NoCsrf => 403,
+            Problem::Refused(_) => 409,
             Problem::Invalid { .. } => 400,
             Problem::Gone { .. } => 410,
             Problem::Internal => 500,
@@ -50,12 +54,24 @@ impl Problem {
             Problem::LockedOut { .. } => "locked-out",
             Problem::NotFound { .. } => "not-found",
             Problem::Forbidden(_) => "forbidden",
+            Problem::Refused(_) => "refused",
             Problem::NoScope(_) => "no-scope",
             Problem::NoCsrf => "no-csrf-token",
             Problem::Invalid { .. } => "invalid",
             Problem::Gone { .. } => "gone",
             Problem::Internal => "internal",
         }
+    }
+}
+
+/// Why a command changed nothing, and what would.
+const fn refused(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::AgentPauseOff => "you may not pause and start recordings: `agent_pause` is off for you",
+        Refusal::Role => "your role may not pause and start recordings of this call",
+        Refusal::FlowStep => "a step of the call flow decides over this recording",
+        Refusal::RecordingFailed => "this recording cannot be made: see the service's log",
+        Refusal::OutsideRefused => "the outside party does not want to be recorded",
     }
 }
 

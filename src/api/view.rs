@@ -1,10 +1,11 @@
 //! What answers look like: JSON, ids as text, times in UTC (RFC 3339).
 
 use super::{Permission, Viewer};
-use crate::base::{CallId, Direction, Rate, RecordingId, Samples};
+use crate::base::{CallId, Direction, Rate, RecordingId, Samples, Side};
+use crate::call::CallView;
 use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User};
 use crate::ledger::{CallRecord, Change, EndReason, Joined, Marker, Outcome, Party, RecordingRecord, RecordingState};
-use crate::store::{AccessLine, TokenRow};
+use crate::store::{AccessLine, TokenRow, facts};
 use crate::subscription::{CallFacts, FeedEntry, Reason, RecordingEvent, Rights, Scope};
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +135,57 @@ impl CallItem {
             can_play: can_play && has_file,
             can_download: scope.downloadable(facts) && has_file,
             recordings,
+        })
+    }
+}
+
+/// A call that is up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveItem {
+    pub id: CallId,
+    pub direction: Direction,
+    pub started: String,
+    pub answered: Option<String>,
+    /// Who is on it now.
+    pub caller: PartyView,
+    pub callee: PartyView,
+    /// The company's number, E.164.
+    pub number: Option<String>,
+    /// Samples go into the file now.
+    pub recording: bool,
+    /// It should be recorded and cannot be.
+    pub recording_failed: bool,
+    /// The source that decided at the answer.
+    pub because: String,
+    pub changes: Vec<Change>,
+    pub held: [bool; 2],
+    pub seen: Reason,
+    /// The viewer is on it, or is an admin or a supervisor.
+    pub can_end: bool,
+}
+
+impl LiveItem {
+    pub(super) fn of(directory: &Directory, scope: &Scope, user: &User, call: &CallView) -> Option<Self> {
+        let CallView { record, recording, recording_failed, caller, callee } = call;
+        let seen = scope.visible(&facts(record, false))?;
+        let parties = Side::BOTH.map(|side| record.party(side));
+        let is_on = parties.iter().any(|party| party.user == Some(user.id));
+        let [from, to] = parties.map(|party| PartyView::of(directory, party));
+        Some(LiveItem {
+            id: record.id,
+            direction: record.direction,
+            started: record.started.to_string(),
+            answered: record.answered.map(|at| at.to_string()),
+            caller: from,
+            callee: to,
+            number: record.number.and_then(|number| directory.number(number)).map(|number| number.e164.clone()),
+            recording: *recording,
+            recording_failed: *recording_failed,
+            because: record.decision.because.source().to_owned(),
+            changes: record.changes.clone(),
+            held: [caller.held, callee.held],
+            seen,
+            can_end: is_on || matches!(user.role, Role::Admin | Role::Supervisor),
         })
     }
 }

@@ -53,6 +53,7 @@ impl Switch {
                 | EndReason::SessionExpired
                 | EndReason::PeerGone
                 | EndReason::Operator
+                | EndReason::EndedByUser { .. }
                 | EndReason::Transferred { .. }
                 | EndReason::TransferFailed { .. }
                 | EndReason::Crashed => 480,
@@ -167,6 +168,7 @@ fn told_in_bye(reason: &EndReason) -> Option<String> {
         | EndReason::SessionExpired
         | EndReason::PeerGone
         | EndReason::Operator
+        | EndReason::EndedByUser { .. }
         | EndReason::RecordingFailed
         | EndReason::Transferred { .. }
         | EndReason::Shutdown

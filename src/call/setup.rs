@@ -729,6 +729,7 @@ impl Switch {
             | EndReason::SessionExpired
             | EndReason::PeerGone
             | EndReason::Operator
+            | EndReason::EndedByUser { .. }
             | EndReason::RecordingFailed
             | EndReason::Transferred { .. }
             | EndReason::TransferFailed { .. }

@@ -8,7 +8,7 @@ use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
 use super::{MediaOrder, Note, Shell};
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
-use crate::directory::{Directory, Login, OnRecordingFailure};
+use crate::directory::{Directory, Login, OnRecordingFailure, Role, User};
 use crate::ledger::{By, Change, EndReason, How, Refusal};
 use crate::media::Fact;
 use crate::policy::{Command, Facts, Verdict, decide};
@@ -308,18 +308,57 @@ impl Switch {
         shell: &mut dyn Shell,
     ) -> Option<Result<(), Refusal>> {
         let mut cx = Cx { now, wall, shell };
-        let mut session = self.sessions.remove(&call)?;
+        let session = self.sessions.remove(&call)?;
+        Some(self.obey(session, (By::Operator, How::Cli, Ok(())), command, &mut cx))
+    }
+
+    /// A command of a user over the API, on the call or not. Whoever is not has to be an admin or a
+    /// supervisor; whether they see the call is asked before.
+    pub fn command_of_user(
+        &mut self,
+        call: CallId,
+        user: UserId,
+        command: Command,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) -> Option<Result<(), Refusal>> {
+        let mut cx = Cx { now, wall, shell };
+        let directory = Arc::clone(&self.directory);
+        let of_company = |session: &Session| directory.user(user).filter(|user| user.company == session.record.company);
+        let user = of_company(self.sessions.get(&call)?)?;
+        let session = self.sessions.remove(&call)?;
+        let side = Side::BOTH.into_iter().find(|side| session.record.party(*side).user == Some(user.id));
+        let (id, name) = (user.id, user.name.clone());
+        let (by, permitted) = match side {
+            Some(side) => {
+                let commander = self.commander_of(&session, side, &directory);
+                let permitted = commander.map_or(Err(Refusal::Role), |commander| commander.permitted);
+                (By::User { id, name, side }, permitted)
+            }
+            None => (By::Colleague { id, name }, may_command_from_outside(&session, user)),
+        };
+        Some(self.obey(session, (by, How::Api, permitted), command, &mut cx))
+    }
+
+    fn obey(
+        &mut self,
+        mut session: Session,
+        (by, how, permitted): (By, How, Result<(), Refusal>),
+        command: Command,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
         let mut rules = session.rules();
-        let refused = match rules.command(command, Ok(())) {
+        let refused = match rules.command(command, permitted) {
             Verdict::Obeyed => None,
             Verdict::Refused(refusal) => Some(refusal),
         };
         let before = std::mem::replace(&mut session.facts, rules.facts);
         session.follow_pause(before, cx.now);
-        cx.shell.media(call, MediaOrder::SetRules(rules));
-        self.note_change(&mut session, By::Operator, How::Cli, command, refused, &mut cx);
+        cx.shell.media(session.id(), MediaOrder::SetRules(rules));
+        self.note_change(&mut session, by, how, command, refused, cx);
         self.keep(session);
-        Some(refused.map_or(Ok(()), Err))
+        refused.map_or(Ok(()), Err)
     }
 
     /// Ends a call; `false` when there is none with that id.
@@ -581,5 +620,15 @@ pub(super) struct Dice<'a>(pub &'a mut dyn Shell);
 impl crate::base::Random for Dice<'_> {
     fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill(bytes);
+    }
+}
+
+/// Whether a user who is not on the call may command its recording: an admin or a supervisor, by
+/// the permission that holds for those who are on it.
+fn may_command_from_outside(session: &Session, user: &User) -> Result<(), Refusal> {
+    match user.role {
+        Role::Admin | Role::Supervisor if user.overrides.agent_pause.unwrap_or(session.settings.agent_pause) => Ok(()),
+        Role::Admin | Role::Supervisor => Err(Refusal::AgentPauseOff),
+        Role::Analyst | Role::Agent => Err(Refusal::Role),
     }
 }

@@ -100,6 +100,21 @@ pub enum Command {
         #[command(subcommand)]
         command: LockoutCommand,
     },
+    /// Who receives the recordings of a number
+    Subscription {
+        #[command(subcommand)]
+        command: SubscriptionCommand,
+    },
+    /// Who played, fetched, deleted and changed what
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Why a user sees a call, and why a recording exists
+    Explain {
+        #[command(subcommand)]
+        command: ExplainCommand,
+    },
     /// Events of the feed
     Event {
         #[command(subcommand)]
@@ -207,6 +222,54 @@ pub enum LockoutCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SubscriptionCommand {
+    /// Who is subscribed now
+    List {
+        number: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// From now on the user receives them
+    Add { number: String, extension: String },
+    /// From now on nothing new comes; what was received stays
+    Remove {
+        number: String,
+        extension: String,
+        /// Take back what was received
+        #[arg(long)]
+        withdraw: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Whether a line was changed or taken out
+    Verify,
+    /// Lines of a company, oldest first
+    List {
+        company: String,
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+        #[arg(long, default_value_t = 200)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ExplainCommand {
+    /// Why a user sees a call, and may play it, or not
+    Call {
+        call: String,
+        /// COMPANY/EXTENSION
+        user: String,
+    },
+    /// Why a recording was made, and who changed it
+    Recording { recording: String },
 }
 
 #[derive(Debug, Subcommand)]

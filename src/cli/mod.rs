@@ -1,5 +1,6 @@
 //! The command line: subcommand → request → table or JSON.
 
+mod access;
 mod args;
 mod prompts;
 mod show;
@@ -56,6 +57,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Lockout { command: LockoutCommand::Clear { only, json } } => {
             answer(&sources, Request::LockoutClear { only }, json).await
         }
+        Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
+        Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
+        Command::Explain { command } => access::explain(&read_config(&sources)?, command).await,
         Command::Event { command: EventCommand::List { after, limit, json } } => {
             answer(&sources, Request::Events { after, limit }, json).await
         }

@@ -7,7 +7,7 @@ use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
 use crate::live::{Channel, LiveCall, LiveReport};
 use crate::replay::Report;
 use crate::service::config::KeyDoc;
-use crate::store::GeneratedPassword;
+use crate::store::{AccessLine, GeneratedPassword};
 use crate::subscription::FeedEntry;
 use crate::trunk::{RegistrationView, TrunkView};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
@@ -120,11 +120,7 @@ fn call_text(up: Option<&CallView>, record: &CallRecord, recordings: &[Recording
         if record.decision.record { "yes" } else { "no" },
         record.decision.because
     ));
-    for change in &record.changes {
-        let wanted = if change.wanted { "start" } else { "pause" };
-        let outcome = change.refused.map_or_else(|| "obeyed".to_owned(), |why| format!("refused: {}", refusal(why)));
-        lines.push(format!("command    {wanted} by {} at {} ms, {outcome}", change.by, change.offset_ms));
-    }
+    lines.extend(record.changes.iter().map(change));
     if let Some(view) = up {
         lines.push(format!("recording  {} now", if view.recording { "on" } else { "off" }));
     }
@@ -379,6 +375,26 @@ fn shares(channel: &Channel) -> String {
     let offsets: Vec<String> = channel.offsets.iter().map(|offset| format!("{offset:+}")).collect();
     let (share, longest) = (channel.share() * 100.0, channel.longest);
     format!("{share:.2} % at {}, longest {longest} samples", offsets.join(" "))
+}
+
+/// A command as a line about its call.
+pub fn change(change: &Change) -> String {
+    let wanted = if change.wanted { "start" } else { "pause" };
+    let outcome = change.refused.map_or_else(|| "obeyed".to_owned(), |why| format!("refused: {}", refusal(why)));
+    format!("command    {wanted} by {} at {} ms, {outcome}", change.by, change.offset_ms)
+}
+
+/// Who did what.
+pub fn access_log(lines: &[AccessLine]) -> String {
+    if lines.is_empty() {
+        return "Nobody has played, fetched, deleted or changed anything.".to_owned();
+    }
+    let mut table = table(&["line", "when", "who", "from", "what", "with"]);
+    for AccessLine { seq, at, company: _, user: _, who, source, action, thing, chain: _ } in lines {
+        let (seq, at) = (seq.to_string(), at.to_string());
+        table.add_row(vec![seq, at, who.clone(), source.clone(), action.clone(), thing.clone()]);
+    }
+    table.to_string()
 }
 
 fn command_text(change: &Change) -> String {

@@ -95,6 +95,10 @@ pub enum EndReason {
     PeerGone,
     /// The operator hung up.
     Operator,
+    /// A user ended it over the API.
+    EndedByUser {
+        user: UserId,
+    },
     /// `on_recording_failure = "hangup"`.
     RecordingFailed,
     /// An attended transfer joined the party at the other end to that call, which goes on.

@@ -64,6 +64,8 @@ pub enum How {
     InBand,
     /// The admin's command line.
     Cli,
+    /// The API.
+    Api,
     /// The pause had lasted for the company's `max_pause_s`.
     MaxPause,
     /// A transfer: the call went outside, or was joined with one that a person had paused.
@@ -76,6 +78,8 @@ pub enum How {
 pub enum By {
     /// A user on the call.
     User { id: UserId, name: String, side: Side },
+    /// An admin or supervisor of the company who is not on the call.
+    Colleague { id: UserId, name: String },
     /// The operator, over the local control socket.
     Operator,
     /// The outside party.
@@ -87,7 +91,7 @@ pub enum By {
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            By::User { name, .. } => f.write_str(name),
+            By::User { name, .. } | By::Colleague { name, .. } => f.write_str(name),
             By::Operator => f.write_str("the operator"),
             By::Outside { .. } => f.write_str("the outside party"),
             By::Service => f.write_str("the service"),
@@ -101,7 +105,7 @@ impl fmt::Display for By {
 pub enum Refusal {
     /// The user's effective `agent_pause` is off.
     AgentPauseOff,
-    /// Analysts may not command.
+    /// Analysts may not command, nor agents in calls that they are not on.
     Role,
     /// A call-flow step holds the decision.
     FlowStep,

@@ -609,7 +609,7 @@ impl Bridge {
     fn on_key(&mut self, side: Side, key: u8, how: How, edge: Option<(u32, u32)>, now: Time, out: &mut impl Out) {
         let source = match how {
             How::Rfc4733 => Source::Event,
-            How::Info | How::Cli | How::Transfer | How::MaxPause => Source::Info,
+            How::Info | How::Cli | How::Api | How::Transfer | How::MaxPause => Source::Info,
             How::InBand => Source::Tone,
         };
         // Tones are the audio itself: the other party has them already.

@@ -250,6 +250,21 @@ impl Core {
                     None => not_found(call),
                 }
             }
+            Request::CallCommand { call, user, start } => {
+                let command = if *start { Command::Start } else { Command::Pause };
+                match self.switch.command_of_user(*call, *user, command, now, wall, &mut self.shell) {
+                    Some(Ok(())) => Answer::Done,
+                    Some(Err(refusal)) => Answer::Refused { refusal },
+                    None => not_found(call),
+                }
+            }
+            Request::CallEnd { call, user } => {
+                let reason = EndReason::EndedByUser { user: *user };
+                match self.switch.hang_up(*call, reason, now, wall, &mut self.shell) {
+                    true => Answer::Done,
+                    false => not_found(call),
+                }
+            }
             Request::TrunkList => Answer::Trunks { trunks: self.switch.trunks(now) },
             Request::LockoutList => Answer::Lockouts { locks: self.switch.lockouts(now) },
             Request::LockoutClear { only } => Answer::Cleared { entries: self.switch.clear_lockouts(only.as_deref()) },

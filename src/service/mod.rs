@@ -560,6 +560,8 @@ impl Handle {
             Request::Status
             | Request::CallList
             | Request::CallHangUp { .. }
+            | Request::CallCommand { .. }
+            | Request::CallEnd { .. }
             | Request::CallPause { .. }
             | Request::CallResume { .. }
             | Request::TrunkList

@@ -5,8 +5,8 @@ use super::config::{HttpConfig, HttpListen};
 use super::tls::Tls;
 use super::{Handle, StartError};
 use crate::api::http::{Peer, Shared, router};
-use crate::api::{Answer, Desk, Files, World};
-use crate::base::{Random, RecordingId, Time, Wall};
+use crate::api::{Answer, Desk, Operator, Request, World};
+use crate::base::{Random, Time, Wall};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use std::io;
@@ -45,8 +45,8 @@ pub fn start(
         return Ok(web);
     }
     let world = Box::new(Clocks(handle.clock));
-    let files = Box::new(Deleter(handle.clone()));
-    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), world, files));
+    let operator = Box::new(Hand(handle.clone()));
+    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), world, operator));
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     for HttpListen { address, tls } in &config.listen {
         let listening = |error| StartError::Http { address: *address, error };
@@ -201,18 +201,10 @@ impl World for Clocks {
     }
 }
 
-struct Deleter(Handle);
+struct Hand(Handle);
 
-impl Files for Deleter {
-    fn delete<'a>(&'a self, recording: RecordingId) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
-        Box::pin(async move {
-            match self.0.delete(recording).await {
-                Answer::Done => true,
-                other => {
-                    tracing::error!(%recording, answer = ?other, "a recording could not be deleted");
-                    false
-                }
-            }
-        })
+impl Operator for Hand {
+    fn ask(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(self.0.answer(request))
     }
 }

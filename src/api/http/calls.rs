@@ -2,7 +2,7 @@
 
 use super::who::Who;
 use super::{Desks, Handled, HttpProblem};
-use crate::api::{Ask, CallQuery, Problem};
+use crate::api::{Ask, CallQuery, LiveCommand, Problem};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -90,6 +90,21 @@ pub async fn list(State(shared): Desks, who: Who, query: Result<Query<ListQuery>
 pub async fn show(State(shared): Desks, who: Who, Path(call): Path<String>) -> Handled {
     let call = CallId::parse(&call).ok_or(Problem::NotFound { what: "call" })?;
     shared.json(&who, Ask::Call { call }).await
+}
+
+pub async fn live(State(shared): Desks, who: Who) -> Handled {
+    shared.json(&who, Ask::Live).await
+}
+
+pub async fn command(State(shared): Desks, who: Who, Path((call, what)): Path<(String, String)>) -> Handled {
+    let what = match what.as_str() {
+        "pause" => LiveCommand::Pause,
+        "record" => LiveCommand::Record,
+        "hang-up" => LiveCommand::HangUp,
+        _ => return Err(Problem::NotFound { what: "page" }.into()),
+    };
+    let call = CallId::parse(&call).ok_or(Problem::NotFound { what: "call" })?;
+    shared.json(&who, Ask::Command { call, what }).await
 }
 
 /// The recording that a path names.

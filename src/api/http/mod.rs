@@ -9,6 +9,8 @@
 //! | `DELETE /session` | log out |
 //! | `GET /me` | who I am and what I may |
 //! | `GET /calls`, `/calls/{id}` | calls that the viewer sees |
+//! | `GET /calls/live` | calls that are up |
+//! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
 //! | `GET /recordings/{id}` | a recording with its markers |
 //! | `GET /recordings/{id}/audio` | to be heard, by ranges |
 //! | `GET /recordings/{id}/file` | to be kept: needs the right to download |
@@ -68,7 +70,9 @@ pub fn router(shared: Shared) -> Router {
         .route("/session", post(session::log_in).delete(session::log_out))
         .route("/me", get(session::me))
         .route("/calls", get(calls::list))
+        .route("/calls/live", get(calls::live))
         .route("/calls/{call}", get(calls::show))
+        .route("/calls/{call}/{what}", post(calls::command))
         .route("/recordings/{recording}", get(calls::recording).delete(calls::delete))
         .route("/recordings/{recording}/audio", get(audio::play))
         .route("/recordings/{recording}/file", get(audio::download))
@@ -116,6 +120,7 @@ impl Shared {
             Reply::Me(view) => Json(view).into_response(),
             Reply::Calls(page) => Json(page).into_response(),
             Reply::Call(call) => Json(call).into_response(),
+            Reply::Live(calls) => Json(serde_json::json!({ "calls": calls })).into_response(),
             Reply::Recording(recording) => Json(recording).into_response(),
             Reply::Subscribers(extensions) => Json(serde_json::json!({ "subscribers": extensions })).into_response(),
             Reply::Tokens(tokens) => Json(serde_json::json!({ "tokens": tokens })).into_response(),

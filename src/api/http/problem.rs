@@ -42,6 +42,7 @@ impl IntoResponse for HttpProblem {
             Problem::WrongPassword
             | Problem::NotFound { .. }
             | Problem::Forbidden(_)
+            | Problem::Refused(_)
             | Problem::NoScope(_)
             | Problem::Invalid { .. }
             | Problem::Gone { .. }
