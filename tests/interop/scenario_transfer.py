@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sound
 from clients import Client, Event
+from scenario_flows import lay
 from service import Service, eventually
 from stage import CARRIER, DOMAIN, NUMBER, SERVER, Stage, connect, talk_for
 
@@ -133,6 +134,50 @@ def blind_to_the_outside(s: Stage) -> None:
     check_channels(sound.read(service.wav(recording)), marker["at"] / RATE, ("4", "6"), ("4", "8"))
 
 
+# The number announces, and then rings Carol.
+FLOW = f"""
+[[company]]
+key = "acme"
+[[group]]
+name = "sales"
+members = ["203"]
+[[flow]]
+name = "main"
+[[flow.step]]
+name = "say"
+do = "announce"
+prompt = "recorded"
+next = "ring"
+[[flow.step]]
+name = "ring"
+do = "ring"
+target = "group:sales"
+seconds = 20
+[[number]]
+number = "{NUMBER}"
+route = "flow:main"
+"""
+
+
+def blind_into_a_flow(s: Stage) -> None:
+    """Bob sends Alice into a call flow: it lets him go, speaks to her, and brings Carol."""
+    service = s.service()
+    lay(service, FLOW)
+    carol, bob, alice = s.baresip("203", microphone=s.third), s.baresip("202"), s.baresip("201")
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(2)
+    bob.transfer(f"sip:{NUMBER}@{DOMAIN}")
+    bob.wait_for(Event.CLOSED, 8)
+    carol.wait_for(Event.INCOMING, 12)
+    carol.answer()
+    joined(service, "Carol")
+    talk_for(2.5)
+    end(service, alice, carol)
+    check_transfer(service, 1, ("4", "6"), ("4", "8"), "Carol")
+    carol.quit()
+    sound.only(sound.read(carol.heard()[-1]).track(), "4")
+
+
 def blind_refused(s: Stage) -> None:
     """Carol is busy: Bob is told so. baresip hangs up by itself when its transfer fails."""
     service = s.service()
@@ -175,6 +220,7 @@ SCENARIOS = [
     blind_linphone,
     attended_linphone,
     blind_to_the_outside,
+    blind_into_a_flow,
     blind_refused,
     refer_from_a_trunk,
 ]
