@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import sound
-from clients import Client, Event
+from clients import Client, Event, Sipp
 from scenario_flows import lay
 from service import Service, eventually
-from stage import CARRIER, DOMAIN, NUMBER, SERVER, Stage, connect, talk_for
+from stage import CARRIER, DOMAIN, HOSTS, NUMBER, SERVER, Stage, connect, talk_for
 
 RATE = 8000
 OUTSIDE = "+442079460000"
@@ -215,7 +217,51 @@ def refer_from_a_trunk(s: Stage) -> None:
     assert "8" in wav.track(0) and "4" in wav.track(1), [sound.short(wav.track(c)) for c in (0, 1)]
 
 
+def dialog_as_we_have_it(phone: Sipp) -> str:
+    """The value of Replaces for the answered call of a sipp that called."""
+    messages = phone.folder / "messages.log"
+
+    def answer() -> str:
+        text = messages.read_text(errors="replace").replace("\r", "") if messages.exists() else ""
+        found = re.search(r"^SIP/2\.0 200 .*?\n\n", text, re.MULTILINE | re.DOTALL)
+        return found.group(0) if found else ""
+
+    eventually(lambda: bool(answer()), 8, "the call was not answered")
+    said = {name: re.search(rf"^{name}: (.*)$", answer(), re.MULTILINE).group(1) for name in ("From", "To", "Call-ID")}
+    tag = {name: said[name].split(";tag=")[1].split(";")[0] for name in ("From", "To")}
+    return f"{said['Call-ID']};to-tag={tag['To']};from-tag={tag['From']}"
+
+
+def replaces_moves_a_call_to_another_phone(s: Stage) -> None:
+    """Alice's second phone takes the call of her first one: INVITE with Replaces."""
+    service = s.service()
+    bob = s.baresip("202")
+
+    def phone(address: str, hz: int, more: str) -> Sipp:
+        speech = sound.write_rtp_pcap(s.folder / f"{hz}.pcap", hz, 12)
+        return s.sipp(
+            "user-call", "201", address, f"{SERVER}:5060", options=("-auth_uri", f"202@{DOMAIN}"),
+            keys={"callee": "202", "domain": DOMAIN, "speech_pcap": str(speech), "more": more},
+        )  # fmt: skip
+
+    first = phone(HOSTS["201"], sound.CALLER_HZ, "Subject: first")
+    bob.wait_for(Event.INCOMING, 8)
+    bob.answer()
+    bob.wait_for(Event.ESTABLISHED, 8)
+    talk_for(2)
+    named = dialog_as_we_have_it(first)
+    second = phone(HOSTS["203"], sound.THIRD_HZ, f"Replaces: {named}\nRequire: replaces")
+    first.run(8)  # it hears BYE
+    joined(service, "Alice")
+    talk_for(2.5)
+    bob.hangup()
+    second.run(8)
+    recording = check_transfer(service, 1, ("4", "6"), ("8", "6"), "Alice")
+    assert recording["sidecar"]["end_reason"]["reason"] == "callee_hung_up", recording["sidecar"]
+
+
 SCENARIOS = [
+    replaces_moves_a_call_to_another_phone,
     blind_baresip,
     blind_linphone,
     attended_linphone,
