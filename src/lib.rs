@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`base`] | ids, [`base::Time`] and [`base::Wall`], units of audio, randomness as an argument |
 //! | [`ledger`] | the records that every layer names: call, decision, marker, recording, outbox entry |
-//! | [`sip`] | messages, transactions, dialogs, digest, session timers; [`sip::endpoint`] joins them |
+//! | [`sip`] | messages, transactions, dialogs, digest, session timers, reliable provisionals; [`sip::endpoint`] joins them |
 //! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP, SRTP |
 //! | [`sdp`] | descriptions and offer/answer, with keys (RFC 4568) |
 //! | [`audio`] | codecs, resampling, keys in the audio, noise, tones, prompts, WAV chunks |

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import sound
-from clients import Client, Event
+from clients import Client, Event, Sipp
+from scenario_flows import lay
 from service import Service, eventually
-from stage import CARRIER, DOMAIN, NUMBER, SERVER, Stage, connect, talk_for
+from stage import CARRIER, DOMAIN, HOSTS, NUMBER, SERVER, Stage, connect, talk_for
 
 RATE = 8000
 OUTSIDE = "+442079460000"
@@ -133,6 +136,50 @@ def blind_to_the_outside(s: Stage) -> None:
     check_channels(sound.read(service.wav(recording)), marker["at"] / RATE, ("4", "6"), ("4", "8"))
 
 
+# The number announces, and then rings Carol.
+FLOW = f"""
+[[company]]
+key = "acme"
+[[group]]
+name = "sales"
+members = ["203"]
+[[flow]]
+name = "main"
+[[flow.step]]
+name = "say"
+do = "announce"
+prompt = "recorded"
+next = "ring"
+[[flow.step]]
+name = "ring"
+do = "ring"
+target = "group:sales"
+seconds = 20
+[[number]]
+number = "{NUMBER}"
+route = "flow:main"
+"""
+
+
+def blind_into_a_flow(s: Stage) -> None:
+    """Bob sends Alice into a call flow: it lets him go, speaks to her, and brings Carol."""
+    service = s.service()
+    lay(service, FLOW)
+    carol, bob, alice = s.baresip("203", microphone=s.third), s.baresip("202"), s.baresip("201")
+    connect(alice, bob, f"sip:202@{DOMAIN}")
+    talk_for(2)
+    bob.transfer(f"sip:{NUMBER}@{DOMAIN}")
+    bob.wait_for(Event.CLOSED, 8)
+    carol.wait_for(Event.INCOMING, 12)
+    carol.answer()
+    joined(service, "Carol")
+    talk_for(2.5)
+    end(service, alice, carol)
+    check_transfer(service, 1, ("4", "6"), ("4", "8"), "Carol")
+    carol.quit()
+    sound.only(sound.read(carol.heard()[-1]).track(), "4")
+
+
 def blind_refused(s: Stage) -> None:
     """Carol is busy: Bob is told so. baresip hangs up by itself when its transfer fails."""
     service = s.service()
@@ -170,11 +217,56 @@ def refer_from_a_trunk(s: Stage) -> None:
     assert "8" in wav.track(0) and "4" in wav.track(1), [sound.short(wav.track(c)) for c in (0, 1)]
 
 
+def dialog_as_we_have_it(phone: Sipp) -> str:
+    """The value of Replaces for the answered call of a sipp that called."""
+    messages = phone.folder / "messages.log"
+
+    def answer() -> str:
+        text = messages.read_text(errors="replace").replace("\r", "") if messages.exists() else ""
+        found = re.search(r"^SIP/2\.0 200 .*?\n\n", text, re.MULTILINE | re.DOTALL)
+        return found.group(0) if found else ""
+
+    eventually(lambda: bool(answer()), 8, "the call was not answered")
+    said = {name: re.search(rf"^{name}: (.*)$", answer(), re.MULTILINE).group(1) for name in ("From", "To", "Call-ID")}
+    tag = {name: said[name].split(";tag=")[1].split(";")[0] for name in ("From", "To")}
+    return f"{said['Call-ID']};to-tag={tag['To']};from-tag={tag['From']}"
+
+
+def replaces_moves_a_call_to_another_phone(s: Stage) -> None:
+    """Alice's second phone takes the call of her first one: INVITE with Replaces."""
+    service = s.service()
+    bob = s.baresip("202")
+
+    def phone(address: str, hz: int, more: str) -> Sipp:
+        speech = sound.write_rtp_pcap(s.folder / f"{hz}.pcap", hz, 12)
+        return s.sipp(
+            "user-call", "201", address, f"{SERVER}:5060", options=("-auth_uri", f"202@{DOMAIN}"),
+            keys={"callee": "202", "domain": DOMAIN, "speech_pcap": str(speech), "more": more},
+        )  # fmt: skip
+
+    first = phone(HOSTS["201"], sound.CALLER_HZ, "Subject: first")
+    bob.wait_for(Event.INCOMING, 8)
+    bob.answer()
+    bob.wait_for(Event.ESTABLISHED, 8)
+    talk_for(2)
+    named = dialog_as_we_have_it(first)
+    second = phone(HOSTS["203"], sound.THIRD_HZ, f"Replaces: {named}\nRequire: replaces")
+    first.run(8)  # it hears BYE
+    joined(service, "Alice")
+    talk_for(2.5)
+    bob.hangup()
+    second.run(8)
+    recording = check_transfer(service, 1, ("4", "6"), ("8", "6"), "Alice")
+    assert recording["sidecar"]["end_reason"]["reason"] == "callee_hung_up", recording["sidecar"]
+
+
 SCENARIOS = [
+    replaces_moves_a_call_to_another_phone,
     blind_baresip,
     blind_linphone,
     attended_linphone,
     blind_to_the_outside,
+    blind_into_a_flow,
     blind_refused,
     refer_from_a_trunk,
 ]

@@ -204,7 +204,7 @@ class Stage:
     def sipp(self, scenario: str, user: str, address: str, target: str = "", start: bool = True, **options) -> Sipp:
         options["keys"] = {"password": PASSWORDS.get(user, ""), **options.get("keys", {})}
         identity = Identity(user, address, DOMAIN, password=PASSWORDS.get(user, ""), media_ports=(30000, 30100))
-        folder, place = self.folder / f"sipp-{user.strip('+')}-{scenario}", self.host(address)
+        folder, place = self.folder / f"sipp-{user.strip('+')}-{scenario}-{address}", self.host(address)
         client = Sipp(identity, folder, SCENARIOS / f"{scenario}.xml", target, place=place, **options)
         return self._enter(client, start)
 

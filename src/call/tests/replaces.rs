@@ -136,7 +136,7 @@ fn what_is_not_the_senders_is_answered_as_what_does_not_exist() {
     lab.replaces(spare, &hers);
     assert_eq!(lab.phones[spare].last_status(Method::Invite), Some(401), "without the password nothing is said");
     lab.replaces(carrier, &outside);
-    assert_eq!(lab.phones[carrier].last_status(Method::Invite), Some(404), "nor to whom is no user");
+    assert_eq!(lab.told(carrier), unknown, "nor to whom is no user");
     assert_eq!(lab.switch.call_count(), 2);
     assert!(lab.desk.joined.is_empty());
     lab.hangs_up(alice).run(secs(1)).hangs_up(dave).run(secs(1));

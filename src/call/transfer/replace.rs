@@ -131,7 +131,12 @@ impl Switch {
         directory: &'a Directory,
         cx: &mut Cx<'_>,
     ) -> Result<&'a User, Box<Response>> {
-        let unknown = || Box::new(request.response(404).with_reason("This domain is not served here"));
+        let no_dialog =
+            || Box::new(request.response(Refusal::NoDialog.status()).with_reason(&Refusal::NoDialog.to_string()));
+        let unknown = || match self.trunks_at(directory, peer.remote.ip()).is_empty() {
+            true => Box::new(request.response(404).with_reason("This domain is not served here")),
+            false => no_dialog(),
+        };
         let from = request.from().map(|from| from.uri.host.to_string()).unwrap_or_default();
         let of = |host: &str| directory.company_of_domain(host);
         let company: &Company = of(&request.uri.host.to_string()).or_else(|| of(&from)).ok_or_else(unknown)?;
@@ -142,7 +147,7 @@ impl Switch {
             .map_err(Box::new)?
         {
             Identity::User(user) => Ok(user),
-            Identity::Trunk(_) => Err(Box::new(request.response(Refusal::NoDialog.status()))),
+            Identity::Trunk(_) => Err(no_dialog()),
         }
     }
 
