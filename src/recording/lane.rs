@@ -23,6 +23,8 @@ const STRAY: i64 = 1_600;
 const STRAY_FOR: Span = Span::from_millis(500);
 /// Frames that wait for their place at most: 2 s of 10 ms packets.
 const MOST_WAITING: usize = 200;
+/// What waits spans no more than this (1 s, in samples at 8 kHz), unless a timestamp is wrong.
+const MOST_SPAN: i64 = 8_000;
 /// Gaps that are still open to late packets.
 const MOST_GAPS: usize = 32;
 /// Below this amplitude a correction is not heard.
@@ -429,6 +431,21 @@ impl Lane {
         if frames.is_empty() {
             self.waiting = Waiting::Nothing;
         }
+    }
+
+    /// How far what has no place yet can reach behind its arrival, or behind the end of what has one.
+    pub fn waiting_span(&self, axis: Axis) -> i64 {
+        let frames = match &self.waiting {
+            Waiting::Nothing => return 0,
+            Waiting::Starting { frames, .. } | Waiting::Straying { frames, .. } => frames,
+        };
+        let mut clock = Unwrap32::default();
+        let (mut from, mut to) = (i64::MAX, i64::MIN);
+        for Frame { stamp, samples } in frames {
+            let at = Scale::of(stamp.coding, axis).samples(clock.extend(stamp.timestamp));
+            (from, to) = (from.min(at), to.max(at + i64::try_from(samples.len()).unwrap_or(0)));
+        }
+        to.saturating_sub(from).clamp(0, axis.samples(MOST_SPAN))
     }
 
     /// End of all that was placed, in samples.

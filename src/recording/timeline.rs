@@ -89,8 +89,8 @@ const USUAL: usize = 5_120;
 /// fault.
 const FURTHEST: i64 = 4_000;
 /// A pause that is cut out ends this much before it was over (60 ms, in samples at 8 kHz): what is
-/// let through again may stand a little before its arrival.
-const BEFORE_RESUME: i64 = 480;
+/// let through again may stand a little before its arrival, by a long packet at most.
+const EDGE: i64 = 480;
 
 impl Timeline {
     /// A file that begins at `zero`.
@@ -245,7 +245,7 @@ impl Timeline {
             (PauseInFile::Silence, true) => self.mark(MarkerKind::Resume, place, 0, by),
             (PauseInFile::Silence, false) => self.mark(MarkerKind::Pause, place, 0, by),
             (PauseInFile::Cut, true) => self.end_cut(arrival.min(place), sink),
-            (PauseInFile::Cut, false) => self.begin_cut(arrival, at, by, sink),
+            (PauseInFile::Cut, false) => self.begin_cut(arrival, by),
         }
     }
 
@@ -259,18 +259,19 @@ impl Timeline {
         }
     }
 
-    /// A pause begins that is left out of the file: behind everything that was let through.
-    fn begin_cut(&mut self, arrival: i64, now: Time, by: Option<Side>, sink: &mut impl Sink) {
-        self.settle_all(now, sink);
-        let ends = self.lanes.iter().map(Lane::end);
-        let at = ends.chain([arrival, self.written]).max().unwrap_or(arrival);
+    /// A pause begins that is left out of the file: behind everything that was let through, wherever
+    /// that will stand.
+    fn begin_cut(&mut self, arrival: i64, by: Option<Side>) {
+        let axis = self.axis;
+        let reach = |lane: &Lane| lane.end().max(arrival) + lane.waiting_span(axis);
+        let at = self.lanes.iter().map(reach).max().unwrap_or(arrival).max(self.written);
         self.mark(MarkerKind::PauseCut, at, 0, by);
         self.cuts.begin(at);
     }
 
     /// It is over: the cut ends a little before the first sample that may come.
     fn end_cut(&mut self, resumed: i64, sink: &mut impl Sink) {
-        let at = resumed - self.axis.samples(BEFORE_RESUME);
+        let at = resumed - self.axis.samples(EDGE);
         let Some((from, length)) = self.cuts.end(at) else { return };
         self.markers.close_cut(self.cuts.in_file(from), length);
         // Silence that was left out and now is not.

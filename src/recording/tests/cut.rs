@@ -220,5 +220,68 @@ mod laws {
                 prop_assert!(recorded.stands(packet.side, packet.number, place - moved), "packet {}", packet.number);
             }
         }
+
+        /// Whatever is lost, late or doubled: what is cut out is silence in the other file, and the
+        /// rest of it is the same, sample by sample and marker by marker.
+        #[test]
+        fn a_cut_file_is_the_silent_one_without_its_pauses(
+            fates in proptest::collection::vec((0u8..12, 0u64..180, 0u8..8), 500),
+            edges in proptest::collection::btree_set(300u64..9_900, 2..9),
+        ) {
+            let moment = |ms: u64| ZERO + Span::from_millis(ms);
+            let edges: Vec<u64> = edges.into_iter().collect();
+            let pauses: Vec<(u64, u64)> = edges.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+            // What came in a pause the gate refuses, and of what came after it what was spoken in it.
+            let passes = |spoken: Time, came: Time| {
+                pauses.iter().all(|(from, to)| {
+                    let (from, to) = (moment(*from), moment(to + 25));
+                    came < from || (came > to && (spoken > to || spoken + Span::from_millis(25) < from))
+                })
+            };
+            let mut packets = Vec::new();
+            for packet in both(490) {
+                let (loss, delay, twice) = fates[packet.number as usize];
+                let delay = if packet.number % 8 == 0 { 0 } else { delay };
+                let late = Packet { arrival: packet.arrival + Span::from_millis(delay), ..packet };
+                let again = Packet { arrival: late.arrival + Span::from_millis(30), ..late };
+                let comes = loss != 0 || packet.number % 8 == 0;
+                let both = [(comes, late), (comes && twice == 0, again)].into_iter();
+                packets.extend(both.filter(|(comes, of)| *comes && passes(packet.arrival, of.arrival)).map(|(_, of)| of));
+            }
+            let steps = || {
+                let mut steps: Vec<Step> = packets.iter().copied().map(Step::Packet).collect();
+                for (from, to) in &pauses {
+                    steps.extend([gate(false, moment(*from), None), gate(true, moment(*to), None)]);
+                }
+                steps
+            };
+            let (silent, _) = written(config(), steps(), moment(10_000));
+            let (recorded, _) = written(cut(), steps(), moment(10_000));
+            let mut moved = 0;
+            let mut cuts = Vec::new();
+            for (at, length) in recorded.markers(MarkerKind::PauseCut) {
+                cuts.push((at + moved, at + moved + length as u64));
+                moved += length as u64;
+            }
+            for side in Side::BOTH {
+                let mut left = Vec::new();
+                for (at, sample) in (0..).zip(silent.channel(side)) {
+                    match cuts.iter().any(|(from, to)| (*from..*to).contains(&at)) {
+                        true => prop_assert_eq!(*sample, 0, "{} sample {} was cut", side, at),
+                        false => left.push(*sample),
+                    }
+                }
+                prop_assert!(left == recorded.channel(side), "{}", side);
+            }
+            let in_file = |at: u64| at - cuts.iter().map(|(from, to)| (*to).min(at).saturating_sub(*from)).sum::<u64>();
+            let rest = |recorded: &Recorded, place: &dyn Fn(u64) -> u64| -> Vec<(u64, MarkerKind, Option<Side>)> {
+                let pause = [MarkerKind::Pause, MarkerKind::Resume, MarkerKind::PauseCut];
+                let markers = recorded.closed.markers.iter().filter(|marker| !pause.contains(&marker.kind));
+                let mut markers: Vec<_> = markers.map(|marker| (place(marker.at), marker.kind, marker.side)).collect();
+                markers.sort_by_key(|(at, kind, side)| (*at, kind.as_str(), side.map(Side::channel)));
+                markers
+            };
+            prop_assert_eq!(rest(&recorded, &|at| at), rest(&silent, &in_file));
+        }
     }
 }
