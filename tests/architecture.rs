@@ -114,7 +114,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
         ],
         true,
     ),
-    ("live", &["base", "ledger", "sip", "audio", "ua", "api", "service", "replay", "demo"], true),
+    ("live", &["base", "ledger", "sip", "sdp", "ua", "api", "service", "replay", "demo"], true),
     (
         "cli",
         &[

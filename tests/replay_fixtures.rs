@@ -91,6 +91,7 @@ fn rows() -> Vec<Row> {
         Row { other_digits: [3, 1], ..row("digits-rfc4733.pcap", Internal) },
         Row { other_digits: [3, 0], ..row("digits-info.pcap", Internal) },
         Row { holds: [0, 1], ..row("hold-resume.pcap", Internal) },
+        Row { holds: [0, 1], ..row("hold-by-address.pcap", Internal) },
         Row { holds: [1, 0], ..row("hold-resume-baresip.pcap", Internal) },
         Row { pause: Some((3.0648, 7.4644)), ..row("pause-rfc4733.pcap", Internal) },
         Row { pause: Some((5.1597, 11.3105)), ..row("pause-info.pcap", Internal) },

@@ -5,7 +5,7 @@ use crate::base::{Rate, Samples};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
 use crate::live::{Channel, LiveCall, LiveReport};
-use crate::replay::Report;
+use crate::replay::{CallReport, Report};
 use crate::service::config::KeyDoc;
 use crate::store::{AccessLine, GeneratedPassword};
 use crate::subscription::FeedEntry;
@@ -288,7 +288,7 @@ pub fn replayed(reports: &[Report]) -> String {
             let verdict = if call.decision.record { "yes" } else { "no" };
             table.add_row(vec![
                 name.clone(),
-                format!("{} → {}", caller.party, callee.party),
+                parties(call),
                 call.direction.to_string(),
                 both(&caller.codecs.join(" "), &callee.codecs.join(" ")),
                 both(&caller.packets, &callee.packets),
@@ -298,7 +298,7 @@ pub fn replayed(reports: &[Report]) -> String {
                 format!("{verdict}: {}", call.decision.because),
                 files.join("\n"),
             ]);
-            notes.extend(call.notes.iter().map(|note| format!("{name}, {} → {}: {note}", caller.party, callee.party)));
+            notes.extend(call.notes.iter().map(|note| format!("{name}, {}: {note}", parties(call))));
         }
         notes.extend(report.notes.iter().map(|note| format!("{name}: {note}")));
     }
@@ -306,6 +306,12 @@ pub fn replayed(reports: &[Report]) -> String {
         true => table.to_string(),
         false => format!("{table}\n{}", notes.join("\n")),
     }
+}
+
+/// Who talked, and who came by transfer instead of whom.
+fn parties(call: &CallReport) -> String {
+    let came = call.joined.iter().map(|joined| format!(", then {} for {}", joined.party, joined.instead_of));
+    format!("{} → {}{}", call.caller.party, call.callee.party, came.collect::<String>())
 }
 
 /// Calls of captures that were placed, one a row, and what else there is to say below.

@@ -5,6 +5,7 @@ use crate::base::{Samples, Side, Span, Time};
 use crate::demo::phone::{LiveError, LivePhone};
 use crate::replay::Script;
 use crate::replay::script::{Cue, Cued, Offer, Says};
+use crate::sdp::Encryption;
 use crate::service::clock::{Clock, OsRandom};
 use crate::sip::{Peer, Transport};
 use crate::ua::{Phone, PhoneConfig, PhoneEvent, RawPacket, Voice, Wish};
@@ -49,8 +50,10 @@ pub struct Target {
 /// Places the call of a script and waits for its end. Packets that were not sent, by side.
 pub async fn place(script: &Script, target: &Target) -> Result<[u64; 2], PlaceError> {
     let [caller_says, callee_says] = &script.says;
-    let callee = registered(target.server, &target.callee, callee_says).await?;
-    let caller = registered(target.server, &target.caller, caller_says).await?;
+    // The service asks a phone for SRTP over TLS only: the callee takes what it is offered.
+    let callee = registered(target.server, &target.callee, callee_says, Encryption::Accepted).await?;
+    let offers = if caller_says.encrypted { Encryption::Offered } else { Encryption::Accepted };
+    let caller = registered(target.server, &target.caller, caller_says, offers).await?;
     let mut stage = Stage { caller, callee, clock: Clock::start(), from: (Time::ZERO, Span(0)), unsent: [0; 2] };
     let played = stage.play(script, &target.callee.user).await;
     stage.leave().await;
@@ -119,7 +122,7 @@ impl Stage {
                 let key = char::from(*key).to_string();
                 self.phone(side).act(move |phone, now| phone.info_digits(&key, now)).await?;
             }
-            Cue::Speak(Says { formats, events, ptime_ms }) => {
+            Cue::Speak(Says { formats, events, ptime_ms, encrypted: _ }) => {
                 let (formats, events, ptime_ms) = (formats.clone(), *events, *ptime_ms);
                 let speak = move |phone: &mut Phone, _| {
                     phone.speaks(formats, events, ptime_ms);
@@ -186,14 +189,20 @@ impl Stage {
     }
 }
 
-async fn registered(server: SocketAddr, account: &Account, says: &Says) -> Result<LivePhone, PlaceError> {
+async fn registered(
+    server: SocketAddr,
+    account: &Account,
+    says: &Says,
+    encryption: Encryption,
+) -> Result<LivePhone, PlaceError> {
     let peer = Peer { transport: Transport::Udp, local: server, remote: server, connection: None };
     let ip = own_address(server).map_err(LiveError::from)?;
     let mut config = PhoneConfig::new(&account.user, &account.domain, peer, SocketAddr::new(ip, 0));
     config.password.clone_from(&account.password);
     config.voice = Voice::Nothing;
     config.hear = Samples(0);
-    let Says { formats, events, ptime_ms } = says;
+    config.encryption = Some(encryption);
+    let Says { formats, events, ptime_ms, encrypted: _ } = says;
     (config.formats, config.events, config.ptime_ms) = (formats.clone(), *events, *ptime_ms);
     let mut phone = LivePhone::start(config, ip, 0, Box::new(OsRandom)).await?;
     match phone.register(SOON).await? {

@@ -5,7 +5,7 @@
 //!          └ else ─► by destination, then by source ─► packet of one side of a call
 //!                                          └─► unclaimed
 //! ```
-//! An INVITE that obeys a REFER is no call of its own: [`transfers`](super::transfers).
+//! An INVITE that obeys a REFER is no call of its own: `transfers`.
 
 use super::dialog::{Agreed, Dialog, Signal};
 use super::policy::Asked;

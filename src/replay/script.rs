@@ -28,7 +28,7 @@ pub enum Unplaceable {
     Ringing,
     #[error("not placed: the parties agreed on no audio")]
     NoAudio,
-    #[error("not placed: its media is encrypted, and the phones speak plain RTP")]
+    #[error("not placed: its media is encrypted, and its keys are not in the session descriptions")]
     Encrypted,
     #[error("not placed: a transfer puts a third in, and there are two phones")]
     Transfer,
@@ -43,12 +43,14 @@ pub struct Says {
     pub events: Option<u8>,
     /// Packet length in ms.
     pub ptime_ms: u16,
+    /// As SRTP with keys in the descriptions.
+    pub encrypted: bool,
 }
 
 impl Default for Says {
     /// What a phone of ours says where nothing else is known.
     fn default() -> Self {
-        Says { formats: vec![Format::PCMU, Format::PCMA], events: Some(101), ptime_ms: 20 }
+        Says { formats: vec![Format::PCMU, Format::PCMA], events: Some(101), ptime_ms: 20, encrypted: false }
     }
 }
 
@@ -58,6 +60,7 @@ impl Says {
             formats: audio.formats.clone(),
             events: audio.events.map(|events| events.pt),
             ptime_ms: audio.ptime.unwrap_or(20),
+            encrypted: !audio.crypto.is_empty(),
         }
     }
 }

@@ -125,7 +125,7 @@ impl Phone {
             true => Uri::parse(target)?,
             false => Uri::sip(target, &self.config.domain),
         };
-        let mut exchange = OfferAnswer::new(u64::from(self.random.u32()));
+        let mut exchange = self.exchange();
         let offer = match without_offer {
             true => None,
             false => Some(exchange.offer(self.local(self.config.media, Flow::SendRecv))?),
@@ -264,7 +264,7 @@ impl Phone {
     }
 
     fn ring(&mut self, tx: ServerTx, request: &Request, now: Time) -> Result<Ringing, u16> {
-        let mut exchange = OfferAnswer::new(u64::from(self.random.u32()));
+        let mut exchange = self.exchange();
         if !request.body.is_empty() {
             exchange.receive_offer(&request.body).map_err(|error| error.status())?;
         }

@@ -2,7 +2,7 @@
 
 use crate::audio::Law;
 use crate::base::{Samples, Span};
-use crate::sdp::Format;
+use crate::sdp::{Encryption, Format};
 use crate::sip::Peer;
 use crate::sip::transaction::Timers;
 use std::net::SocketAddr;
@@ -33,6 +33,8 @@ pub struct PhoneConfig {
     pub info_digits: bool,
     /// Length of the packets that it sends and asks for, in ms: 10 to 60.
     pub ptime_ms: u16,
+    /// SRTP with keys in the descriptions; `None`: plain RTP only.
+    pub encryption: Option<Encryption>,
     /// How long it rings before it answers; `None`: until it is told to.
     pub auto_answer: Option<Span>,
     pub voice: Voice,
@@ -59,6 +61,7 @@ impl PhoneConfig {
             events: Some(101),
             info_digits: false,
             ptime_ms: 20,
+            encryption: None,
             auto_answer: None,
             voice: Voice::Silence,
             hear: Samples(8_000 * 60),

@@ -4,12 +4,14 @@ use super::config::Voice;
 use super::heard::Heard;
 use super::phone::Counters;
 use super::receiver::Receiver;
+use super::secret::Secret;
 use super::sender::Sender;
 use crate::base::{Random, Span, Time};
 use crate::rtp::rtcp::{self, Sent};
 use crate::sdp::Negotiated;
 use crate::sip::token;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -36,13 +38,17 @@ pub(super) struct Media {
     cname: String,
     /// We hold: silence goes out.
     pub(super) muted: bool,
+    /// Where SRTP was agreed.
+    secret: Option<Box<Secret>>,
 }
 
 impl Media {
     /// Before the final answer a phone only listens.
     pub(super) fn early(negotiated: Negotiated, now: Time, random: &mut dyn Random) -> Self {
+        let secret = Secret::follow(None, negotiated.keys.as_ref());
         Media {
             negotiated,
+            secret,
             receiver: Receiver::default(),
             sender: None,
             report_at: now + REPORT_INTERVAL,
@@ -60,7 +66,16 @@ impl Media {
 
     /// A further exchange was agreed; the streams go on.
     pub(super) fn renegotiate(&mut self, negotiated: Negotiated) {
+        self.secret = Secret::follow(self.secret.take(), negotiated.keys.as_ref());
         self.negotiated = negotiated;
+    }
+
+    /// A packet as the far side wants it; `None` where it cannot be protected.
+    pub(super) fn sealed(&mut self, packet: Bytes) -> Option<Bytes> {
+        match &mut self.secret {
+            Some(secret) => secret.protect(&packet),
+            None => Some(packet),
+        }
     }
 
     pub(super) fn negotiated(&self) -> &Negotiated {
@@ -90,9 +105,14 @@ impl Media {
             counters.strangers += 1;
             return None;
         }
-        match self.receiver.packet(bytes, &self.negotiated, heard, now) {
-            Ok(key) => key,
-            Err(_) => {
+        let opened = match &mut self.secret {
+            Some(secret) => secret.open(bytes).map(Cow::Owned),
+            None => Some(Cow::Borrowed(bytes)),
+        };
+        let read = opened.map(|bytes| self.receiver.packet(&bytes, &self.negotiated, heard, now));
+        match read {
+            Some(Ok(key)) => key,
+            Some(Err(_)) | None => {
                 counters.malformed += 1;
                 None
             }
@@ -100,7 +120,11 @@ impl Media {
     }
 
     pub(super) fn rtcp(&mut self, bytes: &[u8], counters: &mut Counters, now: Time) {
-        match rtcp::read(bytes) {
+        let opened = match &mut self.secret {
+            Some(secret) => secret.open_rtcp(bytes).map(Cow::Owned),
+            None => Some(Cow::Borrowed(bytes)),
+        };
+        match opened.and_then(|bytes| rtcp::read(&bytes)) {
             None => counters.malformed += 1,
             Some(heard) => {
                 counters.reports_received += 1;
@@ -124,9 +148,12 @@ impl Media {
         if let Some(sender) = &mut self.sender {
             while sender.due() <= now {
                 let late = now.since(sender.due()) > LATE;
-                if let Some(packet) = sender.tick(&self.negotiated, voice, self.muted)
-                    && !late
-                {
+                let packet = sender.tick(&self.negotiated, voice, self.muted).filter(|_| !late);
+                let sealed = match &mut self.secret {
+                    Some(secret) => packet.and_then(|packet| secret.protect(&packet)),
+                    None => packet,
+                };
+                if let Some(packet) = sealed {
                     counters.sent += 1;
                     out.rtp.push_back((self.negotiated.remote, packet));
                 }
@@ -156,8 +183,14 @@ impl Media {
         });
         let received = self.receiver.report(now);
         let bytes = rtcp::report(sender.ssrc, &self.cname, sent, received, bye);
-        counters.reports_sent += 1;
-        out.rtcp.push_back((self.negotiated.remote_rtcp, Bytes::from(bytes)));
+        let sealed = match &mut self.secret {
+            Some(secret) => secret.protect_rtcp(&bytes),
+            None => Some(Bytes::from(bytes)),
+        };
+        if let Some(bytes) = sealed {
+            counters.reports_sent += 1;
+            out.rtcp.push_back((self.negotiated.remote_rtcp, bytes));
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! the time ─►   └───poll_event─► what happened
 //! ```
 //! One call at a time. It registers (digest, RFC 7616), offers and answers (RFC 3264), speaks
-//! G.711 from a [`Voice`], sends digits as events (RFC 4733) or INFO, and keeps what it hears.
+//! G.711 from a [`Voice`], plain or as SRTP, sends digits as events (RFC 4733) or INFO, and keeps what it hears.
 //! Without a password it is the peer at the far end of a trunk: it takes calls to any number.
 //! It may call nothing that the service's own calls are made of: it is the other side of the test.
 
@@ -21,6 +21,7 @@ mod phone;
 mod raw;
 mod receiver;
 mod registration;
+mod secret;
 mod sender;
 mod talk;
 

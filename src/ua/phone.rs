@@ -7,7 +7,7 @@ use super::media::Outbox;
 use super::registration::Registration;
 use super::{Ending, PhoneEvent};
 use crate::base::{Random, Time};
-use crate::sdp::{Events, Flow, Format, Local};
+use crate::sdp::{Events, Flow, Format, Local, OfferAnswer, Security};
 use crate::sip::Transport;
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
 use crate::sip::message::{Method, Request, Response};
@@ -249,6 +249,15 @@ impl Phone {
         let tx = self.endpoint.request(sent.request.clone(), self.config.server, now, self.random.as_mut());
         self.sent.insert(tx, sent);
         tx
+    }
+
+    /// A leg's exchange of descriptions, with keys of its own where we may encrypt.
+    pub(super) fn exchange(&mut self) -> OfferAnswer {
+        let exchange = OfferAnswer::new(u64::from(self.random.u32()));
+        match self.config.encryption {
+            Some(encryption) => exchange.secured(Security::new(encryption, self.random.as_mut())),
+            None => exchange,
+        }
     }
 
     /// Our address as From and Contact name it.

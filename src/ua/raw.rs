@@ -31,11 +31,12 @@ impl Phone {
     /// nothing by themselves ([`super::Voice::Nothing`]). Whether it could be sent.
     pub fn send_packet(&mut self, packet: &RawPacket) -> bool {
         let Phone { call, out, counters, .. } = self;
-        let negotiated = call.media_mut().map(|media| media.negotiated());
-        let Some((to, bytes)) = negotiated.and_then(|negotiated| Some((negotiated.remote, bytes(packet, negotiated)?)))
-        else {
-            return false;
-        };
+        let sealed = call.media_mut().and_then(|media| {
+            let negotiated = media.negotiated();
+            let (to, bytes) = (negotiated.remote, bytes(packet, negotiated)?);
+            Some((to, media.sealed(bytes)?))
+        });
+        let Some((to, bytes)) = sealed else { return false };
         counters.sent += 1;
         out.rtp.push_back((to, bytes));
         true

@@ -3,7 +3,7 @@
 use super::*;
 use crate::audio::Law;
 use crate::base::{Random, Samples, Seeded, Span, Time};
-use crate::sdp::{Codec, Format};
+use crate::sdp::{Codec, Encryption, Format};
 use crate::sip::digest::{self, Algorithm, Challenge, Credentials};
 use crate::sip::message::{Message, Method, Request, Response};
 use crate::sip::parse::parse_datagram;
@@ -608,6 +608,45 @@ fn a_hold_by_address_stops_the_far_side_until_it_is_over() {
     lab.run(secs(1));
     assert!(lab.has(ALICE, &PhoneEvent::Unheld));
     assert!(lab.phones[ALICE].counters().sent > sent);
+}
+
+#[test]
+fn an_encrypted_call_is_heard_on_both_sides_and_nowhere_between() {
+    let mut lab = Lab::new(|phone, config| {
+        config.encryption = Some(if phone == ALICE { Encryption::Offered } else { Encryption::Accepted });
+    })
+    .talking();
+    lab.run(secs(3));
+    assert!(lab.heard_exactly(ALICE, Law::Mu) > 8_000 * 2 && lab.heard_exactly(BOB, Law::Mu) > 8_000 * 2);
+    let mut seen = 0;
+    for _ in 0..20 {
+        lab.run(ms(1));
+        for (_, flight) in lab.flights.values().filter(|(_, flight)| flight.port == Port::Rtp) {
+            assert_eq!(flight.bytes.len(), 12 + 160 + 10);
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "packets were under way");
+    lab.act(ALICE, Phone::hold).unwrap();
+    lab.run(secs(1));
+    lab.act(ALICE, Phone::unhold).unwrap();
+    lab.run(secs(5));
+    for phone in [ALICE, BOB] {
+        let counters = lab.phones[phone].counters();
+        assert!(counters.received > 300 && counters.malformed == 0 && counters.reports_received >= 1, "{counters:?}");
+    }
+    let now = lab.now;
+    let forged = [&[0x80, 0, 0, 1][..], &[0; 168]].concat();
+    lab.phones[ALICE].handle_rtp(address(BOB, 4000), &forged, now);
+    assert_eq!(lab.phones[ALICE].counters().malformed, 1);
+}
+
+#[test]
+fn a_phone_without_keys_refuses_what_is_encrypted() {
+    let mut lab = Lab::new(|phone, config| config.encryption = (phone == ALICE).then_some(Encryption::Required));
+    lab.act(ALICE, |phone, now| phone.call("bob", now)).unwrap();
+    lab.run(secs(2));
+    assert_eq!(lab.endings(ALICE), [Ending::Refused { status: 488 }]);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use crate::ledger::{EndReason, Outcome};
 use crate::replay::calls::{CallKey, Calls, Input, Seen};
 use crate::replay::capture::Datagram;
 use crate::replay::dialog::Agreed;
+use crate::replay::negotiated::leg;
 use crate::rtp::View;
+use crate::rtp::srtp::{Inbound, Keys};
 use crate::sdp::{Audio, Flow};
 use crate::ua::{RawKind, RawPacket};
 use bytes::Bytes;
@@ -14,14 +16,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// All calls of a capture, side by side.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Reader {
     calls: Calls,
     known: BTreeMap<CallKey, Call>,
 }
 
 /// One call, as far as it was read.
-#[derive(Debug)]
 struct Call {
     call_id: String,
     begun: Wall,
@@ -29,6 +30,8 @@ struct Call {
     /// When each side was last heard to describe its media.
     described: [Option<Wall>; 2],
     agreed: Option<Agreed>,
+    /// What opens each side's packets, where they are SRTP.
+    ciphers: [Option<(Keys, Inbound)>; 2],
     signalling: [Option<IpAddr>; 2],
     first_says: Option<[Says; 2]>,
     without_offer: bool,
@@ -88,6 +91,7 @@ impl Call {
             from_the_middle,
             described: [None; 2],
             agreed: None,
+            ciphers: [None, None],
             signalling: [None; 2],
             first_says: None,
             without_offer: true,
@@ -128,6 +132,14 @@ impl Call {
     fn agree(&mut self, agreed: Agreed, answers: bool, at: Wall) {
         let said = agreed.said.each_ref().map(Says::of);
         let offered = self.described.get(agreed.offerer.channel()).copied().flatten().unwrap_or(at);
+        for (side, cipher) in Side::BOTH.into_iter().zip(&mut self.ciphers) {
+            let keys = leg(&agreed, side, None, false).media.keys;
+            *cipher = keys.map(|keys| match cipher.take() {
+                Some((old, inbound)) if old == keys => (old, inbound),
+                Some((_, inbound)) => (keys.clone(), inbound.rekeyed(&keys)),
+                None => (keys.clone(), Inbound::new(&keys)),
+            });
+        }
         let before = self.agreed.replace(agreed);
         let (Some(Agreed { offerer, said: [caller, callee] }), Some(_)) = (&self.agreed, &self.first_says) else {
             self.first_says = Some(said);
@@ -185,6 +197,10 @@ impl Call {
             }
             return;
         }
+        let cipher = self.ciphers.get_mut(side.channel()).and_then(Option::as_mut);
+        let mut opened = payload.to_vec();
+        let length = cipher.map_or(Some(payload.len()), |(_, inbound)| inbound.unprotect(&mut opened).ok());
+        let payload = length.and_then(|length| opened.get(..length)).unwrap_or_default();
         let kind = |view: &View| kind(far, view.payload_type);
         let read = View::parse(payload).ok().and_then(|view| Some((kind(&view)?, view)));
         let Some((kind, view)) = read.filter(|_| self.answered || self.progress) else {
@@ -204,7 +220,8 @@ impl Call {
         if self.from_the_middle {
             return Err(Unplaceable::MidCall);
         }
-        if self.agreed.as_ref().is_some_and(|agreed| agreed.said.iter().all(|audio| audio.profile.is_encrypted())) {
+        let encrypted = |agreed: &Agreed| agreed.said.iter().any(|audio| audio.profile.is_encrypted());
+        if self.agreed.as_ref().is_some_and(encrypted) && self.ciphers.iter().any(Option::is_none) {
             return Err(Unplaceable::Encrypted);
         }
         if self.transferred {
