@@ -162,7 +162,7 @@ impl Service {
             tcp_idle(&config),
             tls.clone(),
             listeners,
-            config.recording.dir.display().to_string(),
+            recordings_folder(&config)?,
             changed_bindings,
         );
         let inbox =
@@ -256,6 +256,13 @@ impl Service {
         handle.store.close().await;
         let _ = std::fs::remove_file(control);
     }
+}
+
+/// For people and other programs, who may stand in another folder than the service.
+fn recordings_folder(config: &Config) -> Result<String, StartError> {
+    let path = &config.recording.dir;
+    let failed = |error| StartError::Folder { path: path.clone(), error };
+    Ok(std::path::absolute(path).map_err(failed)?.display().to_string())
 }
 
 fn make_folder(path: &Path) -> Result<(), StartError> {
