@@ -285,9 +285,7 @@ impl Bridge {
         self.forget_told(side, now);
         self.set_rules(Rules { facts: Facts { command, refused, ..facts }, failed: self.rules.failed }, now, out);
         self.set_media(side, media, now, out);
-        if self.connected && self.leg(side).gate.is_open() {
-            self.say_notice(now);
-        }
+        self.tell_newcomer(side, now);
     }
 
     /// Gives a leg up to another call; this one ends. `name` is who is at the other end of it

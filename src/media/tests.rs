@@ -201,6 +201,20 @@ impl Lab {
         }
     }
 
+    /// Another party takes the place of the one on `side`.
+    fn joins(&mut self, side: Side) {
+        let joining = Joining {
+            side,
+            start: (0x3333, 1, 1),
+            cname: "c".into(),
+            media: media(side, if side == Side::Caller { Law::Mu } else { Law::A }),
+            commander: None,
+            name: "Carol".into(),
+            facts: self.bridge.rules().facts,
+        };
+        self.bridge.join(joining, None, self.now, 0, &mut self.out);
+    }
+
     fn other_talks(&mut self, side: Side) {
         self.talk(side.other(), 0x20);
         for _ in 0..10 {

@@ -771,6 +771,15 @@ async fn calls_without_their_recording_are_found_by_an_index_and_leave_it_with_t
     lab.store.hand_over(&recording(4, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
     lab.store.save_call(&answered(4)).await.unwrap();
     assert_eq!(unrecorded().await, [call_id(2)]);
+    // Of a recording that the outside party refused nothing is missed, from then on.
+    lab.store.save_call(&answered(5)).await.unwrap();
+    assert_eq!(unrecorded().await, [call_id(2), call_id(5)]);
+    let refused = Decision { record: false, because: Because::OutsideRefusal };
+    let by = By::Outside { side: Side::Caller };
+    let (how, wanted, decision) = (How::Info, false, refused);
+    let change = Change { at: at(3), offset_ms: 900, by, how, wanted, refused: None, decision };
+    lab.store.save_call(&CallRecord { changes: vec![change], ..answered(5) }).await.unwrap();
+    assert_eq!(unrecorded().await, [call_id(2)]);
     let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", calls::UNRECORDED)));
     let plan = plan.fetch_all(&lab.store.readers).await.unwrap();
     let plan: Vec<String> = plan.iter().map(|row| sqlx::Row::get(row, "detail")).collect();

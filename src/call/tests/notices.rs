@@ -46,6 +46,29 @@ fn the_number_says_who_is_told_else_the_company() {
 }
 
 #[test]
+fn who_comes_by_a_transfer_is_told_where_the_notice_is_for_them() {
+    for (company, told) in [(NoticeTo::Outside, false), (NoticeTo::Both, true)] {
+        let mut lab = lab_with(company, None);
+        lab.desk.plays = true;
+        let (carrier, bob, carol) = (lab.carrier(), lab.phone(ACME, "202"), lab.phone(ACME, "203"));
+        lab.talk(carrier, bob, "+49301110002").run(secs(5));
+        let to_callee = |lab: &mut Lab| {
+            let sent = std::mem::take(&mut lab.desk.tape.rtp);
+            sent.iter().filter(|(side, ..)| *side == crate::base::Side::Callee).count()
+        };
+        to_callee(&mut lab);
+        lab.act(bob, |phone, now| phone.refer("<sip:203@acme.test>", &[], now));
+        lab.run(ms(200)).answers(carol).run(secs(5));
+        // Nobody speaks: what is sent is the notice.
+        assert_eq!(to_callee(&mut lab) > 50, told, "{company:?}");
+        let gates = lab.desk.tape.tapped.iter().filter(|event| event.starts_with("Gate")).count();
+        assert_eq!(gates, 1, "the recording goes on: {company:?}");
+        lab.hangs_up(carol).run(secs(1));
+        lab.finish();
+    }
+}
+
+#[test]
 fn the_outside_party_of_an_outbound_call_is_told_and_nobody_of_a_call_for_help() {
     for (dialled, expected) in [("089555123", Some(([false, true], None))), ("112", None)] {
         let mut lab = lab_with(NoticeTo::Outside, None);

@@ -90,10 +90,9 @@ impl Bridge {
         self.notices.notice = notice;
     }
 
-    /// The party that is on `side` now hears the notice where the call is recorded already; the
-    /// recording goes on.
-    pub fn tell_again(&mut self, side: Side, now: Time) {
-        self.forget_told(side, now);
+    /// Where the call is recorded, who came and has heard no notice yet hears one now; the recording
+    /// goes on.
+    pub(super) fn tell_newcomer(&mut self, side: Side, now: Time) {
         if self.connected && self.leg(side).gate.is_open() {
             self.say_notice(now);
         }

@@ -91,17 +91,7 @@ fn a_prompt_and_a_tone_go_before_the_music_and_it_comes_back() {
 fn a_new_party_on_the_holders_leg_ends_the_music() {
     let mut lab = with_music(true);
     lab.holds(true).run(10);
-    let facts = lab.bridge.rules().facts;
-    let joining = Joining {
-        side: Side::Caller,
-        start: (0x3333, 1, 1),
-        cname: "c".into(),
-        media: media(Side::Caller, Law::Mu),
-        commander: None,
-        name: "Carol".into(),
-        facts,
-    };
-    lab.bridge.join(joining, None, lab.now, 0, &mut lab.out);
+    lab.joins(Side::Caller);
     lab.bridge.set_media(Side::Callee, media(Side::Callee, Law::A), lab.now, &mut lab.out);
     lab.run(20);
     assert!(lab.heard_held().ends_with(&"v".repeat(18)), "{}", lab.heard_held());

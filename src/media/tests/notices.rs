@@ -102,7 +102,7 @@ fn a_recording_that_is_shut_in_its_notice_lets_nobody_through() {
 fn who_is_told_again_hears_the_notice_and_the_recording_goes_on() {
     let mut lab = unanswered(true, notice([false, true], None));
     lab.run(30);
-    lab.bridge.tell_again(Side::Callee, lab.now);
+    lab.joins(Side::Callee);
     lab.run(30);
     assert_eq!((lab.notices_to(Side::Caller), lab.notices_to(Side::Callee)), (0, 20));
     assert_eq!(lab.gates(), [true]);

@@ -121,7 +121,7 @@ fn who_came_later_takes_back_what_was_recorded_since_and_no_more() {
     let mut lab = answered(true, refusable());
     lab.run(400);
     let joined = lab.now;
-    lab.bridge.tell_again(Side::Callee, lab.now);
+    lab.joins(Side::Callee);
     lab.run(5);
     lab.dial(Side::Callee, "9");
     lab.run(20);
