@@ -245,6 +245,10 @@ impl Stage {
                 self.bodies.insert(call, body.clone());
                 self.leg = Some((Dialog::uas(request, "t").unwrap(), at_device));
                 self.other = Some(voice);
+                if self.caller.to.is_none() {
+                    // Nobody has spoken yet: nothing is to be caught up with.
+                    self.next_packet = Instant::now();
+                }
                 request.response(200).with_to_tag("t").with_body("application/sdp", body)
             }
             // Asked again: the same holds.
@@ -363,6 +367,8 @@ struct Stretch {
 struct File {
     rate: u32,
     channels: [Vec<f64>; 2],
+    /// What is marked in it, for who looks for what went wrong.
+    marked: String,
 }
 
 impl File {
@@ -372,7 +378,11 @@ impl File {
         let rate = wav.spec().sample_rate;
         let samples: Vec<f64> = wav.into_samples::<i16>().map(|sample| f64::from(sample.unwrap())).collect();
         let channel = |first: usize| samples.iter().skip(first).step_by(2).copied().collect();
-        File { rate, channels: [channel(0), channel(1)] }
+        let marked = row.sidecar.markers.iter().map(|marker| {
+            let ms = |samples: u64| samples * 1_000 / u64::from(rate);
+            format!(" {} {} ms", marker.kind.as_str(), ms(marker.at))
+        });
+        File { rate, channels: [channel(0), channel(1)], marked: marked.collect() }
     }
 
     /// Amplitude of a tone in a stretch of a channel, and its share of all that is heard there. By
@@ -398,7 +408,7 @@ impl File {
             for (channel, hertz) in hertz.iter().enumerate() {
                 // Not where the codecs change hands.
                 let (level, share) = self.tone(channel, from + 300, to - 150, *hertz);
-                let place = format!("channel {channel}, {from} to {to} ms, {hertz} Hz");
+                let place = format!("channel {channel}, {from} to {to} ms, {hertz} Hz; marked:{}", self.marked);
                 assert!(share > 0.8, "{place}: {share:.2} of what is heard");
                 assert!((0.7..1.3).contains(&(level / LEVEL)), "{place}: level {level:.0}");
             }
