@@ -32,7 +32,7 @@ impl CallQuery {
 }
 
 /// What the audio is fetched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AudioUse {
     /// To be heard: no file is offered.
     Play,

@@ -10,22 +10,31 @@ use super::{
     AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, EventItem, HeardView, LiveCommand, LiveItem,
     MeView, Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
-use crate::base::{CallId, NumberId, Random, RecordingId, Span, Time, Wall};
+use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, Wall};
 use crate::call::{LockName, LockSource, Lockout};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::ledger::{RecordingRecord, RecordingState};
 use crate::store::{Access, CallFilter, Store, TokenKind, facts};
 use crate::subscription::{CallFacts, Scope};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 const NO_RECORDING: Problem = Problem::NotFound { what: "recording" };
 const NO_CALL: Problem = Problem::NotFound { what: "call" };
 const NO_NUMBER: Problem = Problem::NotFound { what: "number" };
 const NO_USER: Problem = Problem::NotFound { what: "user" };
+/// Passwords that are checked at a time: each takes tens of ms of a core and 19 MiB.
+const CHECKS: usize = 1;
+/// Log-ins that wait for that; further ones are asked to come back.
+const WAITING: usize = 16;
+/// Pieces of a recording that are fetched within this time of each other are one listening.
+const WHILE: Span = Span::from_secs(600);
+/// Listenings that are remembered at a time.
+const FETCHES: usize = 10_000;
 /// Entries of a feed that are looked at for one answer.
 const EVENTS: u32 = 200;
 
@@ -51,6 +60,10 @@ pub struct Desk {
     /// As it was last read; its version says whether it still holds.
     directory: Mutex<Arc<Directory>>,
     lockout: Mutex<Lockout>,
+    checks: Semaphore,
+    waiting: Semaphore,
+    /// When what was last fetched, by token: of the last minutes.
+    fetched: Mutex<HashMap<(i64, RecordingId, AudioUse), Time>>,
 }
 
 /// Who asks, as the directory has them now.
@@ -76,7 +89,8 @@ impl Person<'_> {
 impl Desk {
     pub fn new(store: Store, recordings: PathBuf, world: Box<dyn World>, operator: Box<dyn Operator>) -> Self {
         let (directory, lockout) = (Mutex::default(), Mutex::new(Lockout::default()));
-        Desk { store, recordings, world, operator, directory, lockout }
+        let (checks, waiting) = (Semaphore::new(CHECKS), Semaphore::new(WAITING));
+        Desk { store, recordings, world, operator, directory, lockout, checks, waiting, fetched: Mutex::default() }
     }
 
     /// The directory as it is now.
@@ -95,19 +109,27 @@ impl Desk {
     /// the name that their phones log in with.
     pub async fn log_in(
         &self,
-        company: &str,
+        key: &str,
         user: &str,
         password: &str,
         source: IpAddr,
     ) -> Result<login::LoggedIn, Problem> {
         let directory = self.directory().await?;
-        let company = directory.company_by_key(company);
+        let company = directory.company_by_key(key);
         let found = company.and_then(|company| {
             directory.user_by_extension(company.id, user).or_else(|| directory.user_by_auth(company.id, user))
         });
-        // Names of companies that are not there are counted as well: nobody learns which are.
-        let id = company.map_or(crate::base::CompanyId(0), |company| company.id);
-        let (name, from) = (LockName::new(id, user), LockSource::of(source));
+        // Names of companies that are not there are counted as well, each for itself: nobody learns
+        // which there are.
+        let name = match company {
+            Some(company) => LockName::new(company.id, user),
+            None => LockName::new(CompanyId(0), &login::hash_of(&format!("{key}/{user}"))),
+        };
+        let from = LockSource::of(source);
+        // One check at a time, and the lock is asked for when it is one's turn: many guesses at once
+        // are no more than one after the other.
+        let _place = self.waiting.try_acquire().map_err(|_| Problem::LockedOut { retry_s: 1 })?;
+        let _turn = self.checks.acquire().await.map_err(|_| Problem::Internal)?;
         let locked = self.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(&name, from, self.world.now());
         if let Some(left) = locked {
             return Err(Problem::LockedOut { retry_s: left.0.div_ceil(1_000_000) });
@@ -200,7 +222,9 @@ impl Desk {
         let scope = self.scope(directory, person).await?;
         let limit = query.limit.clamp(1, CallQuery::MOST);
         let filter = filter(directory, person.company, query)?;
-        let mut records = self.store.visible_calls(&scope, &filter, limit + 1).await?;
+        // Whether a call was recorded is told to those who may play it.
+        let asked = if filter.recorded.is_some() { &scope.playing() } else { &scope };
+        let mut records = self.store.visible_calls(asked, &filter, limit + 1).await?;
         let more = records.len() > limit as usize;
         records.truncate(limit as usize);
         let next = records.last().filter(|_| more).map(|call| call.id);
@@ -250,7 +274,8 @@ impl Desk {
             call: recording.call,
             rate: recording.rate,
             audio_sha256: recording.audio_sha256.clone(),
-            problem: recording.problem.clone(),
+            // It may name folders.
+            problem: if person.is_admin() { recording.problem.clone() } else { String::new() },
             markers: recording.sidecar.markers.clone(),
             can_download: scope.downloadable(&facts) && has_file(&recording),
             heard: heard.collect(),
@@ -291,9 +316,23 @@ impl Desk {
         if !has_file(&recording) {
             return Err(Problem::NotFound { what: "audio of this recording" });
         }
-        self.note(person, action, format!("recording {id}")).await?;
-        self.store.mark_heard(id, person.user.id, self.world.wall()).await?;
+        if self.is_first_of_a_while(person.viewer.token, id, purpose) {
+            self.note(person, action, format!("recording {id}")).await?;
+            self.store.mark_heard(id, person.user.id, self.world.wall()).await?;
+        }
         Ok(Reply::Audio { path: self.recordings.join(&recording.path), name })
+    }
+
+    /// A player fetches a recording piece by piece: that is one listening, and one line of the log.
+    fn is_first_of_a_while(&self, token: i64, recording: RecordingId, purpose: AudioUse) -> bool {
+        let now = self.world.now();
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.retain(|_, last| now.since(*last) < WHILE);
+        if fetched.len() >= FETCHES {
+            // More listeners than are remembered: each piece is a line then, and none is lost.
+            return true;
+        }
+        fetched.insert((token, recording, purpose), now).is_none()
     }
 
     async fn delete(&self, directory: &Directory, person: &Person<'_>, id: RecordingId) -> Result<Reply, Problem> {
@@ -308,7 +347,9 @@ impl Desk {
     /// Calls that are up and that the viewer sees.
     async fn live(&self, directory: &Directory, person: &Person<'_>) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
-        let Answer::Calls { calls } = self.operator.ask(Request::CallList).await else { return Err(Problem::Internal) };
+        let Answer::Calls { calls } = self.operator.ask(Request::CallsOf { company: person.company.id }).await else {
+            return Err(Problem::Internal);
+        };
         let items = calls.iter().filter_map(|call| LiveItem::of(directory, &scope, person.user, call));
         Ok(Reply::Live(items.collect()))
     }
@@ -323,7 +364,7 @@ impl Desk {
     ) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
         let user = person.user.id;
-        let Answer::Call { up: Some(up), .. } = self.operator.ask(Request::CallShow { call }).await else {
+        let Answer::Call { up: Some(up), .. } = self.operator.ask(Request::CallUp { call }).await else {
             return Err(NO_CALL);
         };
         let item = LiveItem::of(directory, &scope, person.user, &up).ok_or(NO_CALL)?;

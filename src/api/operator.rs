@@ -1,7 +1,7 @@
 //! What the operator can ask of a running service, over the local control socket. Orders for live
 //! calls are carried out by the service.
 
-use crate::base::{CallId, RecordingId, UserId};
+use crate::base::{CallId, CompanyId, RecordingId, UserId};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, RecordingRecord, Refusal};
 use crate::subscription::FeedEntry;
@@ -26,6 +26,14 @@ pub enum Request {
         call: CallId,
     },
     CallResume {
+        call: CallId,
+    },
+    /// Calls of one company that are up.
+    CallsOf {
+        company: CompanyId,
+    },
+    /// One call that is up; nothing is read from the database for it.
+    CallUp {
         call: CallId,
     },
     /// A user of the company wants it recorded, or not; whether they see the call was asked before.

@@ -4,9 +4,11 @@ use super::{Permission, Viewer};
 use crate::base::{CallId, Direction, Rate, RecordingId, Samples, Side};
 use crate::call::CallView;
 use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User};
-use crate::ledger::{CallRecord, Change, EndReason, Joined, Marker, Outcome, Party, RecordingRecord, RecordingState};
+use crate::ledger::{
+    CallRecord, Change, EndReason, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState,
+};
 use crate::store::{AccessLine, TokenRow, facts};
-use crate::subscription::{CallFacts, FeedEntry, Reason, RecordingEvent, Rights, Scope};
+use crate::subscription::{CallFacts, FeedEntry, Reason, Rights, Scope};
 use serde::{Deserialize, Serialize};
 
 /// Who I am and what I may.
@@ -64,6 +66,35 @@ impl PartyView {
     }
 }
 
+/// A party that came by transfer. From which call is not told: it may be none of the viewer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinedView {
+    pub at: String,
+    pub side: Side,
+    pub party: PartyView,
+    pub instead_of: PartyView,
+    pub how: JoinedBy,
+}
+
+impl JoinedView {
+    fn of(directory: &Directory, joined: &Joined) -> Self {
+        let Joined { at, offset_ms: _, side, party, codec: _, how, instead_of, from_call: _ } = joined;
+        JoinedView {
+            at: at.to_string(),
+            side: *side,
+            party: PartyView::of(directory, party),
+            instead_of: PartyView::of(directory, instead_of),
+            how: *how,
+        }
+    }
+}
+
+/// The word for a reason, without the call that a transfer led into.
+fn reason_word(reason: &EndReason) -> Option<String> {
+    let value = serde_json::to_value(reason).ok()?;
+    value.get("reason")?.as_str().map(str::to_owned)
+}
+
 /// A call with what the viewer may do with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallItem {
@@ -74,11 +105,12 @@ pub struct CallItem {
     pub ended: Option<String>,
     pub outcome: Outcome,
     pub missed: bool,
-    pub end_reason: Option<EndReason>,
+    /// A word of ours, e.g. `caller_hung_up`.
+    pub end_reason: Option<String>,
     pub caller: PartyView,
     pub callee: PartyView,
     /// Parties that came by transfer.
-    pub joined: Vec<Joined>,
+    pub joined: Vec<JoinedView>,
     /// The company's number, E.164.
     pub number: Option<String>,
     /// Inbox that the number is in.
@@ -121,10 +153,10 @@ impl CallItem {
             ended: call.ended.map(|at| at.to_string()),
             outcome: call.outcome,
             missed: facts.missed,
-            end_reason: call.end_reason.clone(),
+            end_reason: call.end_reason.as_ref().and_then(reason_word),
             caller: PartyView::of(directory, &call.caller),
             callee: PartyView::of(directory, &call.callee),
-            joined: call.joined.clone(),
+            joined: call.joined.iter().map(|joined| JoinedView::of(directory, joined)).collect(),
             number: number.map(|number| number.e164.clone()),
             inbox: inbox.map(|inbox| inbox.name.clone()),
             record: call.decision.record,
@@ -304,12 +336,18 @@ pub struct EventItem {
     pub seq: i64,
     /// e.g. `recording.finished`.
     pub event: String,
-    pub data: RecordingEvent,
+    pub data: serde_json::Value,
 }
 
 impl From<FeedEntry> for EventItem {
     fn from(entry: FeedEntry) -> Self {
-        EventItem { seq: entry.seq, event: entry.kind.as_str().to_owned(), data: entry.event }
+        let mut data = serde_json::to_value(&entry.event).unwrap_or_default();
+        // Into which call a transfer led is not told: it may be none of the viewer's.
+        let reason = data.get_mut("about").and_then(|about| about.get_mut("end_reason"));
+        if let Some(reason) = reason.and_then(serde_json::Value::as_object_mut) {
+            reason.remove("into");
+        }
+        EventItem { seq: entry.seq, event: entry.kind.as_str().to_owned(), data }
     }
 }
 

@@ -33,7 +33,9 @@ impl Switch {
             let action = path.handle(event, moment);
             let recording = path.recording();
             if recording != session.facts.step {
+                let before = session.facts;
                 session.facts.step = recording;
+                session.follow_pause(before, cx.now);
                 cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
             }
             match action {

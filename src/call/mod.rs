@@ -84,7 +84,7 @@ pub enum MediaOrder {
         side: Side,
     },
     /// What is said when the call is recorded, from now on.
-    SetNotice(Notice),
+    SetNotice(Option<Notice>),
     /// What a party hears that is on hold; before the answer.
     SetHoldMusic(Pcm),
     /// Another party is on this leg: who may command there.

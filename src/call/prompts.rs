@@ -6,6 +6,7 @@ use super::switch::{Cx, Switch};
 use crate::audio::prompt::{BuiltIn, Pcm};
 use crate::base::{CompanyId, Side, Span};
 use crate::directory::{Directory, NoticeTo};
+use crate::ledger::Party;
 use crate::media::{Notice, Prompt, Refuse, Times};
 
 /// The company's prompt of this name is played to who is on hold.
@@ -31,8 +32,9 @@ impl Switch {
     /// company. The outside is whoever is behind a trunk.
     pub(super) fn notice_of(&self, session: &Session) -> Option<Notice> {
         let record = &session.record;
-        // Nothing is said over a call for help.
-        if record.callee.user.is_none() && session.settings.emergency_numbers.contains(&record.callee.address) {
+        // Nothing is said over a call for help, also one that became it by transfer.
+        let helps = |party: &Party| party.user.is_none() && session.settings.emergency_numbers.contains(&party.address);
+        if Side::BOTH.into_iter().any(|side| helps(record.party(side))) {
             return None;
         }
         let number = record.number.and_then(|id| self.directory.number(id)).and_then(|number| number.notice);

@@ -592,7 +592,7 @@ impl Switch {
         }
         self.prepare_recording(&mut session, cx);
         if let Some(notice) = self.notice_of(&session) {
-            cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
+            cx.shell.media(session.id(), MediaOrder::SetNotice(Some(notice)));
         }
         if let Some(music) = session.hold_music.clone() {
             cx.shell.media(session.id(), MediaOrder::SetHoldMusic(music));

@@ -401,6 +401,14 @@ impl Switch {
         views
     }
 
+    /// Those of one company.
+    pub fn calls_of(&self, company: CompanyId) -> Vec<CallView> {
+        let own = self.sessions.values().filter(|session| session.record.company == company);
+        let mut views: Vec<CallView> = own.map(Session::view).collect();
+        views.sort_by_key(|view| view.record.id);
+        views
+    }
+
     pub fn call(&self, id: CallId) -> Option<CallView> {
         self.sessions.get(&id).map(Session::view)
     }

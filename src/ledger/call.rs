@@ -197,8 +197,13 @@ impl CallRecord {
         users
     }
 
-    /// It has ended, and nobody had answered.
+    /// It came to the company or to a colleague, and has ended without an answer. A call outside that
+    /// nobody took is none that the company missed: its number is only who called.
     pub const fn is_missed(&self) -> bool {
-        self.ended.is_some() && self.answered.is_none()
+        let came = match self.direction {
+            Direction::Inbound | Direction::Internal => true,
+            Direction::Outbound => false,
+        };
+        came && self.ended.is_some() && self.answered.is_none()
     }
 }

@@ -226,6 +226,9 @@ impl Bridge {
 
     /// Call control pushes new rules: an admin's command, a flow step, a failed recording.
     pub fn set_rules(&mut self, rules: Rules, now: Time, out: &mut impl Out) {
+        // A refusal holds for good, also where call control does not know of it yet.
+        let refused = self.rules.facts.refused || rules.facts.refused;
+        let rules = Rules { facts: Facts { refused, ..rules.facts }, ..rules };
         let (before, after) = (self.rules.open(), rules.open());
         self.rules = rules;
         if self.connected && before != after {

@@ -227,7 +227,8 @@ impl Core {
         match request {
             Request::Status => Answer::Status { status: Box::new(self.status()) },
             Request::CallList => Answer::Calls { calls: self.switch.calls() },
-            Request::CallShow { call } => match self.switch.call(*call) {
+            Request::CallsOf { company } => Answer::Calls { calls: self.switch.calls_of(*company) },
+            Request::CallShow { call } | Request::CallUp { call } => match self.switch.call(*call) {
                 Some(view) => Answer::Call {
                     record: Box::new(view.record.clone()),
                     up: Some(Box::new(view)),

@@ -567,6 +567,8 @@ impl Handle {
             Request::Status
             | Request::CallList
             | Request::CallHangUp { .. }
+            | Request::CallsOf { .. }
+            | Request::CallUp { .. }
             | Request::CallCommand { .. }
             | Request::CallEnd { .. }
             | Request::CallPause { .. }

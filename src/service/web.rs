@@ -7,26 +7,37 @@ use super::{Handle, StartError};
 use crate::api::http::{Peer, Shared, router};
 use crate::api::{Answer, Desk, Operator, Request, World};
 use crate::base::{Random, Time, Wall};
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
 
-/// Connections at a time; further ones wait.
+/// Connections at a time of a listener; further ones wait.
 const CONNECTIONS: usize = 4_096;
-/// Connections whose handshake is done and that nobody has taken yet.
-const READY: usize = 64;
+/// Of them, those of one address; a proxy has as many as it likes.
+const OF_ONE: usize = 256;
 /// After an accept that failed, mostly for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+/// A request's head has to be there within this time, also the next one on a connection that stays.
+const HEAD: Duration = Duration::from_secs(20);
+/// A reader that takes nothing for so long is cut off; it can go on where it stood.
+const STALL: Duration = Duration::from_secs(30);
+/// Orders to call control that are under way at a time: it has calls to look after.
+const ORDERS: usize = 2;
 
 /// The listeners and their addresses, as bound.
 pub struct Web {
@@ -45,9 +56,8 @@ pub fn start(
         return Ok(web);
     }
     let world = Box::new(Clocks(handle.clock));
-    let operator = Box::new(Hand(handle.clone()));
+    let operator = Box::new(Hand { handle: handle.clone(), orders: Semaphore::new(ORDERS) });
     let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), world, operator));
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
     for HttpListen { address, tls } in &config.listen {
         let listening = |error| StartError::Http { address: *address, error };
         let listener = std::net::TcpListener::bind(address).map_err(listening)?;
@@ -55,33 +65,35 @@ pub fn start(
         let listener = TcpListener::from_std(listener).map_err(listening)?;
         let local = listener.local_addr().map_err(listening)?;
         let proxies: Arc<[IpAddr]> = config.proxies.clone().into();
-        let shared =
-            Shared { desk: Arc::clone(&desk), newest: newest.clone(), secure: *tls, proxies: Arc::clone(&proxies) };
-        let (ready, queue) = mpsc::channel(READY);
-        let doors = Doors { queue, local };
-        // Who may come without encryption.
-        let plain_from = (!tls && !local.ip().is_loopback()).then_some(proxies);
-        let tls = tls.then(|| handle.tls.clone());
+        let desk = Arc::clone(&desk);
+        let shared = Shared { desk, newest: newest.clone(), secure: *tls, proxies: Arc::clone(&proxies) };
+        let door = Door {
+            tls: tls.then(|| handle.tls.clone()),
+            proxied_only: !tls && !local.ip().is_loopback(),
+            proxies,
+            app: router(shared),
+            of_each: Arc::default(),
+        };
         web.addresses.push(local);
-        web.tasks.push(tokio::spawn(accept(listener, tls, plain_from, Arc::clone(&room), ready)));
-        web.tasks.push(tokio::spawn(async move {
-            let app = router(shared).into_make_service_with_connect_info::<Peer>();
-            if let Err(error) = axum::serve(doors, app).await {
-                tracing::error!(%error, "the API has stopped");
-            }
-        }));
+        web.tasks.push(tokio::spawn(accept(listener, door)));
     }
     Ok(web)
 }
 
-/// Takes connections, and lets none wait for another one's handshake.
-async fn accept(
-    listener: TcpListener,
+/// What every connection of a listener needs.
+#[derive(Clone)]
+struct Door {
     tls: Option<Tls>,
-    plain_from: Option<Arc<[IpAddr]>>,
-    room: Arc<Semaphore>,
-    ready: mpsc::Sender<(Stream, SocketAddr)>,
-) {
+    /// Without encryption only proxies may come.
+    proxied_only: bool,
+    proxies: Arc<[IpAddr]>,
+    app: Router,
+    of_each: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// Takes connections, and lets none wait for another one's handshake.
+async fn accept(listener: TcpListener, door: Door) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
     while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -91,66 +103,94 @@ async fn accept(
                 continue;
             }
         };
-        if plain_from.as_ref().is_some_and(|proxies| !proxies.contains(&peer.ip().to_canonical())) {
-            tracing::warn!(source = %peer.ip(), "a connection without encryption was refused: it is none of `http.proxies`");
+        let ip = peer.ip().to_canonical();
+        let is_proxy = door.proxies.contains(&ip);
+        if door.proxied_only && !is_proxy {
+            tracing::warn!(source = %ip, "a connection without encryption was refused: it is none of `http.proxies`");
             continue;
         }
-        let _ = stream.set_nodelay(true);
-        let (tls, ready) = (tls.clone(), ready.clone());
+        let Some(place) = Place::take(&door.of_each, ip, is_proxy) else {
+            tracing::warn!(source = %ip, "a connection to the API was refused: this address has {OF_ONE} already");
+            continue;
+        };
+        let door = door.clone();
         tokio::spawn(async move {
-            let kind = match tls {
-                None => Kind::Plain(stream),
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => Kind::Tls(Box::new(stream)),
-                    Err(error) => {
-                        return tracing::debug!(%error, source = %peer.ip(), "no TLS with a client of the API");
-                    }
-                },
-            };
-            let _ = ready.send((Stream { kind, _permit: permit }, peer)).await;
+            serve(stream, peer, door).await;
+            drop((permit, place));
         });
     }
 }
 
-/// Connections that are ready, as the server takes them.
-struct Doors {
-    queue: mpsc::Receiver<(Stream, SocketAddr)>,
-    local: SocketAddr,
+/// One of the connections of an address.
+struct Place {
+    of_each: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    ip: IpAddr,
 }
 
-impl Listener for Doors {
-    type Io = Stream;
-    type Addr = SocketAddr;
+impl Place {
+    fn take(of_each: &Arc<Mutex<HashMap<IpAddr, usize>>>, ip: IpAddr, unlimited: bool) -> Option<Self> {
+        let mut counts = of_each.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(ip).or_default();
+        if *count >= OF_ONE && !unlimited {
+            return None;
+        }
+        *count += 1;
+        Some(Place { of_each: Arc::clone(of_each), ip })
+    }
+}
 
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        match self.queue.recv().await {
-            Some(ready) => ready,
-            // Nobody accepts any more: the service is stopping.
-            None => std::future::pending().await,
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.of_each.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.ip);
+            }
         }
     }
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local)
+/// One connection to its end.
+async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
+    let _ = stream.set_nodelay(true);
+    let kind = match door.tls {
+        None => Kind::Plain(stream),
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => Kind::Tls(Box::new(stream)),
+            Err(error) => return tracing::debug!(%error, source = %peer.ip(), "no TLS with a client of the API"),
+        },
+    };
+    let stream = Stream { kind, stalled: Box::pin(tokio::time::sleep(STALL)) };
+    let app = door.app.layer(Extension(ConnectInfo(Peer(peer))));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).await {
+        tracing::debug!(%error, source = %peer.ip(), "a connection to the API ended early");
     }
 }
 
-impl Connected<IncomingStream<'_, Doors>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Doors>) -> Self {
-        Peer(*stream.remote_addr())
-    }
-}
-
-/// One connection.
+/// A connection whose reader has to take what it is sent.
 struct Stream {
     kind: Kind,
-    /// Its place among those that may be open.
-    _permit: OwnedSemaphorePermit,
+    stalled: Pin<Box<Sleep>>,
 }
 
 enum Kind {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Whatever was written, the reader has time again; while nothing can be, it runs.
+    fn timed<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled.set(tokio::time::sleep(STALL));
+            return written;
+        }
+        ready!(self.stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
+    }
 }
 
 impl AsyncRead for Stream {
@@ -164,17 +204,19 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.kind {
+        let written = match &mut self.kind {
             Kind::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Kind::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        };
+        self.timed(written, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.kind {
+        let flushed = match &mut self.kind {
             Kind::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Kind::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        };
+        self.timed(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -201,10 +243,17 @@ impl World for Clocks {
     }
 }
 
-struct Hand(Handle);
+/// Call control has SIP and media to look after first: few orders are under way at a time.
+struct Hand {
+    handle: Handle,
+    orders: Semaphore,
+}
 
 impl Operator for Hand {
     fn ask(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
-        Box::pin(self.0.answer(request))
+        Box::pin(async move {
+            let _turn = self.orders.acquire().await;
+            self.handle.answer(request).await
+        })
     }
 }

@@ -482,7 +482,7 @@ impl Worker {
             MediaOrder::StopPrompt { side } => call.bridge.stop_prompt(side),
             MediaOrder::Collect { side, on } => call.bridge.collect_keys(side, on),
             MediaOrder::Watch { side } => call.bridge.watch(side, now),
-            MediaOrder::SetNotice(notice) => call.bridge.set_notice(Some(notice)),
+            MediaOrder::SetNotice(notice) => call.bridge.set_notice(notice),
             MediaOrder::SetHoldMusic(music) => call.bridge.set_hold_music(music),
             MediaOrder::SetCommander { side, commander } => call.bridge.set_commander(side, commander),
         }

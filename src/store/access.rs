@@ -7,7 +7,7 @@
 use super::calls::call;
 use super::row::Reading;
 use super::{Store, StoreError};
-use crate::base::{CallId, CompanyId, Direction, NumberId, Rate, RecordingId, Samples, UserId, Wall};
+use crate::base::{CallId, CompanyId, Direction, NumberId, Rate, RecordingId, Samples, Span, UserId, Wall};
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::subscription::{CallFacts, Scope, Subscribed};
 use sqlx::sqlite::SqliteRow;
@@ -44,8 +44,24 @@ enum Set {
     Subscribed(Subscribed),
 }
 
-/// Sets that one statement can be made of; SQLite takes 500.
-const MOST_SETS: usize = 400;
+/// Sets that one statement is made of: each is read for a page.
+const MOST_SETS: usize = 100;
+/// A call that lasts longer than this is not looked for among those of before a subscription.
+const LONGEST: Span = Span::from_secs(86_400);
+
+impl Set {
+    /// The column of its index that is in the order of time.
+    const fn id(self) -> &'static str {
+        match self {
+            Set::Party(_) => "u.call_id",
+            Set::Company | Set::Number(_) | Set::MissedOf(_) | Set::Subscribed(_) => CALL_ID,
+        }
+    }
+}
+
+const CALL_ID: &str = "c.id";
+/// As [`CallRecord::is_missed`], and the condition of the indexes of missed calls.
+const MISSED: &str = "c.answered IS NULL AND c.ended IS NOT NULL AND c.direction <> 'outbound'";
 
 /// Where the list ends when more numbers than that are seen: what is over any of them.
 enum Source {
@@ -72,7 +88,9 @@ impl Source {
         }
         let party = scope.user.map(Set::Party);
         let subscribed = scope.subscribed.iter().copied().filter(|one| asked(&one.number)).map(Set::Subscribed);
-        let sets: Vec<Set> = party.into_iter().chain(subscribed).take(MOST_SETS).collect();
+        // The newest intervals are the last: of very many the oldest are left out.
+        let subscribed: Vec<Set> = subscribed.rev().take(MOST_SETS).collect();
+        let sets: Vec<Set> = party.into_iter().chain(subscribed).collect();
         let numbers: Vec<NumberId> = scope.numbers.keys().copied().filter(asked).collect();
         let missed: Vec<NumberId> = scope.missed.keys().copied().filter(asked).collect();
         match sets.len() + numbers.len() + missed.len() > MOST_SETS {
@@ -94,6 +112,10 @@ impl Store {
         filter: &CallFilter,
         limit: u32,
     ) -> Result<Vec<CallRecord>, StoreError> {
+        // A call that was missed has no recording.
+        if filter.recorded == Some(true) && filter.missed == Some(true) {
+            return Ok(Vec::new());
+        }
         let Some(mut query) = page(scope, filter, limit) else { return Ok(Vec::new()) };
         query.build().fetch_all(&self.readers).await?.iter().map(call).collect()
     }
@@ -226,12 +248,12 @@ fn page(scope: &Scope, filter: &CallFilter, limit: u32) -> Option<QueryBuilder<S
     for set in sets {
         next(&mut query);
         push_set(&mut query, set, scope.company);
-        push_filter(&mut query, filter, limit);
+        push_filter(&mut query, filter, limit, set.id());
     }
     if let Some((numbers, missed)) = many {
         next(&mut query);
         push_many(&mut query, scope.company, &numbers, &missed);
-        push_filter(&mut query, filter, limit);
+        push_filter(&mut query, filter, limit, CALL_ID);
     }
     query.push(") ORDER BY id DESC LIMIT ").push_bind(limit).push(") ORDER BY id DESC");
     Some(query)
@@ -250,13 +272,16 @@ fn push_set(query: &mut QueryBuilder<Sqlite>, set: Set, company: CompanyId) {
         Set::Number(number) => push_number(query.push(CALLS), number, company),
         Set::MissedOf(number) => {
             push_number(query.push(CALLS), number, company);
-            query.push(" AND c.answered IS NULL AND c.ended IS NOT NULL");
+            query.push(" AND ").push(MISSED);
         }
         Set::Subscribed(Subscribed { number, from, until }) => {
             push_number(query.push(CALLS), number, company);
             query.push(" AND c.recorded AND c.ended >= ").push_bind(from.unix_micros());
+            // Ids begin with the time at which the call began: what is far from the interval is not read.
+            query.push(" AND c.id >= ").push_bind(CallId::first_of(from.minus(LONGEST)).to_string());
             if let Some(until) = until {
                 query.push(" AND c.ended < ").push_bind(until.unix_micros());
+                query.push(" AND c.id <= ").push_bind(CallId::last_of(until).to_string());
             }
         }
     }
@@ -270,23 +295,24 @@ fn push_many(query: &mut QueryBuilder<Sqlite>, company: CompanyId, numbers: &[Nu
     let list = |numbers: &[NumberId]| serde_json::json!(numbers).to_string();
     query.push("SELECT c.id AS id FROM calls AS c WHERE c.company_id = ").push_bind(company.0);
     query.push(" AND (c.number_id IN (SELECT value FROM json_each(").push_bind(list(numbers));
-    query.push(")) OR (c.answered IS NULL AND c.ended IS NOT NULL");
+    query.push(")) OR (").push(MISSED);
     query.push(" AND c.number_id IN (SELECT value FROM json_each(").push_bind(list(missed)).push("))))");
 }
 
-fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CallFilter, limit: u32) {
+/// `id` is the column that the set is read in the order of.
+fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CallFilter, limit: u32, id: &str) {
     let CallFilter { before, from, until, direction, numbers, user, recorded, missed, text } = filter;
     // Ids begin with the time at which the call began.
     if let Some(before) = before {
-        query.push(" AND c.id < ").push_bind(before.to_string());
+        query.push(" AND ").push(id).push(" < ").push_bind(before.to_string());
     }
     if let Some(from) = from {
         query.push(" AND c.started >= ").push_bind(from.unix_micros());
-        query.push(" AND c.id >= ").push_bind(CallId::first_of(*from).to_string());
+        query.push(" AND ").push(id).push(" >= ").push_bind(CallId::first_of(*from).to_string());
     }
     if let Some(until) = until {
         query.push(" AND c.started < ").push_bind(until.unix_micros());
-        query.push(" AND c.id <= ").push_bind(CallId::last_of(*until).to_string());
+        query.push(" AND ").push(id).push(" <= ").push_bind(CallId::last_of(*until).to_string());
     }
     if let Some(direction) = direction {
         query.push(" AND c.direction = ").push_bind(direction.as_str());
@@ -303,8 +329,8 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CallFilter, limit: u32
         query.push(if *recorded { " AND c.recorded" } else { " AND NOT c.recorded" });
     }
     match missed {
-        Some(true) => drop(query.push(" AND c.answered IS NULL AND c.ended IS NOT NULL")),
-        Some(false) => drop(query.push(" AND (c.answered IS NOT NULL OR c.ended IS NULL)")),
+        Some(true) => drop(query.push(" AND ").push(MISSED)),
+        Some(false) => drop(query.push(" AND NOT (").push(MISSED).push(")")),
         None => {}
     }
     if let Some(text) = text {
@@ -315,7 +341,7 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CallFilter, limit: u32
         }
         query.push(")");
     }
-    query.push(" ORDER BY c.id DESC LIMIT ").push_bind(limit);
+    query.push(" ORDER BY ").push(id).push(" DESC LIMIT ").push_bind(limit);
 }
 
 #[cfg(test)]

@@ -238,7 +238,13 @@ async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Ha
          WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)",
     );
     let query = query.bind(&to.company).bind(&to.extension).bind(ha1_md5).bind(ha1_sha256).bind(argon2);
-    let done = query.execute(connection).await?;
+    let done = query.execute(&mut *connection).await?;
+    // Whoever knew the old one is out.
+    let opened = sqlx::query(
+        "DELETE FROM tokens WHERE user_id IN (SELECT id FROM users
+         WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1))",
+    );
+    opened.bind(&to.company).bind(&to.extension).execute(connection).await?;
     one(done.rows_affected(), || format!("user {} of {}", to.extension, to.company))
 }
 

@@ -20,7 +20,8 @@ struct Detail {
 
 /// The condition is that of the index `calls_unrecorded`.
 pub(super) const UNRECORDED: &str =
-    "SELECT * FROM calls WHERE record AND answered IS NOT NULL AND NOT recorded ORDER BY id";
+    "SELECT * FROM calls WHERE record AND answered IS NOT NULL AND NOT recorded AND NOT refused
+     ORDER BY id";
 
 impl Store {
     /// Writes the call as it now is, over what was there.
@@ -105,9 +106,9 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
     let query = sqlx::query(
         "INSERT INTO calls (id, company_id, direction, started, answered, ended, outcome, number_id,
                             caller_user_id, caller_address, caller_name, callee_user_id, callee_address, callee_name,
-                            record, because, ended_paused, detail, recorded)
+                            record, because, ended_paused, detail, refused, recorded)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                 $19 OR EXISTS (SELECT 1 FROM recordings WHERE call_id = $1))
+                 $19, EXISTS (SELECT 1 FROM recordings WHERE call_id = $1))
          ON CONFLICT (id) DO UPDATE SET company_id = excluded.company_id, direction = excluded.direction,
              started = excluded.started, answered = excluded.answered, ended = excluded.ended,
              outcome = excluded.outcome, number_id = excluded.number_id,
@@ -115,7 +116,7 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
              caller_name = excluded.caller_name, callee_user_id = excluded.callee_user_id,
              callee_address = excluded.callee_address, callee_name = excluded.callee_name,
              record = excluded.record, because = excluded.because, ended_paused = excluded.ended_paused,
-             detail = excluded.detail, recorded = recorded OR $19",
+             detail = excluded.detail, refused = excluded.refused",
     );
     let query = query
         .bind(id.to_string())
@@ -142,9 +143,14 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
     save_users(connection, call).await
 }
 
-/// Whoever was a party of a call sees it: a party that left by transfer as well.
+/// Whoever was a party of a call sees it: a party that left by transfer as well, and not one for whom
+/// it only rang.
 async fn save_users(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {
-    for user in call.users() {
+    let users = call.users();
+    let query =
+        sqlx::query("DELETE FROM call_users WHERE call_id = $1 AND user_id NOT IN (SELECT value FROM json_each($2))");
+    query.bind(call.id.to_string()).bind(serde_json::to_string(&users)?).execute(&mut *connection).await?;
+    for user in users {
         let query = sqlx::query("INSERT INTO call_users (user_id, call_id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
         query.bind(user.0).bind(call.id.to_string()).execute(&mut *connection).await?;
     }

@@ -205,6 +205,13 @@ mod tests {
             for company in [1, 2, 1, 2] {
                 store.log_access(&access("recording.play", company)).await.unwrap();
             }
+            let refused = sqlx::raw_sql(tamper).execute(&store.writer).await.is_err();
+            assert_eq!(refused, found.is_some(), "{tamper}: the database takes no change");
+            // Who has the file can take the triggers away.
+            sqlx::raw_sql("DROP TRIGGER access_log_stays; DROP TRIGGER access_log_is_kept")
+                .execute(&store.writer)
+                .await
+                .unwrap();
             sqlx::raw_sql(tamper).execute(&store.writer).await.unwrap();
             let verified = store.verify_access_log().await.unwrap();
             assert_eq!(verified.as_ref().err(), found.as_ref(), "{tamper}");

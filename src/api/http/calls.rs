@@ -46,6 +46,10 @@ fn read<T>(
     }
 }
 
+fn short(text: &str) -> Option<String> {
+    (text.chars().count() <= 100).then(|| text.to_owned())
+}
+
 fn moment(text: &str) -> Option<Wall> {
     let at: jiff::Timestamp = text.parse().ok()?;
     Some(Wall::from_unix_micros(at.as_microsecond()))
@@ -72,7 +76,7 @@ impl ListQuery {
             user,
             recorded,
             missed,
-            text: text.filter(|text| !text.is_empty()),
+            text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
         })
     }
 }

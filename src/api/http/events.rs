@@ -60,8 +60,7 @@ impl Reading {
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(item) = self.ready.pop_front() {
-                let data = serde_json::to_string(&item.data).ok()?;
-                return Some(Event::default().id(item.seq.to_string()).event(item.event).data(data));
+                return Some(Event::default().id(item.seq.to_string()).event(item.event).data(item.data.to_string()));
             }
             // Marked before it is read: what comes after this is waited for by the next turn.
             self.shared.newest.borrow_and_update();
@@ -73,7 +72,11 @@ impl Reading {
             self.position = position;
             self.ready.extend(events);
             if !more {
-                self.shared.newest.changed().await.ok()?;
+                // Now and then also without one: a session that is over ends its streams.
+                match tokio::time::timeout(KEEP_ALIVE, self.shared.newest.changed()).await {
+                    Ok(changed) => changed.ok()?,
+                    Err(_) => {}
+                }
             }
         }
     }

@@ -160,7 +160,7 @@ impl Desk {
             MediaOrder::StopPrompt { side } => bridge.stop_prompt(*side),
             MediaOrder::Collect { side, on } => bridge.collect_keys(*side, *on),
             MediaOrder::Watch { side } => bridge.watch(*side, now),
-            MediaOrder::SetNotice(notice) => bridge.set_notice(Some(notice.clone())),
+            MediaOrder::SetNotice(notice) => bridge.set_notice(notice.clone()),
             MediaOrder::SetHoldMusic(music) => bridge.set_hold_music(music.clone()),
             MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
             MediaOrder::Join(join) => match join.from {

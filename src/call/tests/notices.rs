@@ -9,10 +9,10 @@ use crate::policy::Command;
 /// Whom the notice of the only call was for (caller, callee), and every how many seconds.
 fn notice(lab: &Lab) -> Option<([bool; 2], Option<Span>)> {
     let mut notices = lab.desk.orders.iter().filter_map(|(_, order)| match order {
-        MediaOrder::SetNotice(notice) => Some((notice.to, notice.every)),
+        MediaOrder::SetNotice(notice) => Some(notice.as_ref().map(|notice| (notice.to, notice.every))),
         _ => None,
     });
-    notices.next_back()
+    notices.next_back().flatten()
 }
 
 fn lab_with(company: NoticeTo, number: Option<NoticeTo>) -> Lab {

@@ -34,7 +34,7 @@ impl Lab {
     /// Who may refuse (caller, callee), as the media was told last.
     fn may_refuse(&self) -> Option<[bool; 2]> {
         let mut notices = self.desk.orders.iter().filter_map(|(_, order)| match order {
-            MediaOrder::SetNotice(notice) => Some(notice.refuse.map(|refuse| refuse.by)),
+            MediaOrder::SetNotice(Some(notice)) => Some(notice.refuse.map(|refuse| refuse.by)),
             _ => None,
         });
         notices.next_back().flatten()

@@ -111,8 +111,9 @@ impl Switch {
             return;
         }
         let Some(side) = session.transfer.as_ref().map(|transfer| transfer.side) else { return };
-        let before = decide(&session.facts).record;
+        let (facts, before) = (session.facts, decide(&session.facts).record);
         session.facts.step = recording;
+        session.follow_pause(facts, cx.now);
         let by = session.record.party(side).clone();
         self.note_gate_moved(session, before, side, &by, cx);
         cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));

@@ -180,9 +180,7 @@ impl Switch {
             None => JoinFrom::Target,
         };
         // Whoever comes is told as it is now: who is of the company may have changed.
-        if let Some(notice) = self.notice_of(session) {
-            cx.shell.media(session.id(), MediaOrder::SetNotice(notice));
-        }
+        cx.shell.media(session.id(), MediaOrder::SetNotice(self.notice_of(session)));
         cx.shell.media(session.id(), MediaOrder::Join(Box::new(Join { joining, from })));
         self.push_media(session, side.other(), cx);
     }

@@ -112,6 +112,7 @@ impl Bridge {
     /// A party does not want to be recorded: the gates are shut for good. Of a party that was
     /// there from the beginning nothing remains, of one that came later nothing of its own.
     pub(super) fn refuse(&mut self, side: Side, how: How, now: Time, out: &mut impl Out) {
+        let was_open = self.leg(side).gate.is_open() || self.notices.opening.is_some();
         self.rules.facts.refused = true;
         self.notices.opening = None;
         self.notices.refusable = [None; 2];
@@ -124,7 +125,9 @@ impl Bridge {
             let since = self.notices.joined.get(side.channel()).copied().flatten();
             out.tap(&TapEvent::Refused { since, at: now });
         }
-        self.shift_gates(false, None, now, out);
+        if was_open {
+            self.shift_gates(false, None, now, out);
+        }
         self.play(side, Tone::Obeyed);
         out.fact(Fact::Refused { side, how, at: now });
     }

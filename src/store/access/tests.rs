@@ -171,11 +171,13 @@ async fn a_list_is_what_the_rules_say_of_each_call() {
         let (_folder, store) = store().await;
         let mut calls: Vec<CallRecord> = (0..120).map(|_| some_call(&directory, &mut dice)).collect();
         store.save_calls(&calls).await.unwrap();
-        sqlx::raw_sql("UPDATE calls SET recorded = (CAST(started / 1000000 AS INTEGER) % 3 > 0)")
-            .execute(&store.writer)
-            .await
-            .unwrap();
-        let recorded = |call: &CallRecord| (call.started.unix_micros() / 1_000_000) % 3 > 0;
+        sqlx::raw_sql(
+            "UPDATE calls SET recorded = answered IS NOT NULL AND (CAST(started / 1000000 AS INTEGER) % 3 > 0)",
+        )
+        .execute(&store.writer)
+        .await
+        .unwrap();
+        let recorded = |call: &CallRecord| call.answered.is_some() && (call.started.unix_micros() / 1_000_000) % 3 > 0;
         calls.sort_by_key(|call| std::cmp::Reverse(call.id));
         for company in directory.companies() {
             for user in directory.users_of(company.id) {
@@ -250,6 +252,48 @@ async fn a_subscription_is_an_interval_and_withdrawing_takes_it_back() {
     assert_eq!(store.subscriptions_of(user).await.unwrap(), [interval(10, Some(30)), interval(50, None)]);
     store.withdraw(number, user).await.unwrap();
     assert_eq!(store.subscriptions_of(user).await.unwrap(), []);
+}
+
+/// Seed 001: missed calls *to* numbers; the number of a call outside is who called.
+#[tokio::test]
+async fn a_call_outside_that_nobody_took_is_not_missed_by_those_whose_number_it_came_from() {
+    let mut dice = Dice(Seeded(9));
+    let directory = generated(&mut dice);
+    let (_folder, store) = store().await;
+    let company = directory.companies().next().unwrap();
+    let user = directory.users_of(company.id).next().unwrap();
+    let number = directory.numbers_of(company.id).next().unwrap().id;
+    let mut scope = Scope::of(&directory, company, user, Vec::new());
+    (scope.all, scope.numbers) = (None, Default::default());
+    scope.missed = [(number, crate::subscription::Reason::MissedOfNumber)].into();
+    for (direction, seen) in [(Direction::Inbound, 1), (Direction::Internal, 2), (Direction::Outbound, 2)] {
+        let mut call = some_call(&directory, &mut dice);
+        (call.company, call.number, call.direction) = (company.id, Some(number), direction);
+        (call.answered, call.ended, call.joined) = (None, Some(call.started), Vec::new());
+        (call.caller, call.callee) = (party(None), party(None));
+        store.save_call(&call).await.unwrap();
+        let listed = store.visible_calls(&scope, &CallFilter::default(), 10).await.unwrap();
+        assert_eq!(listed.len(), seen, "{direction}");
+        let filter = CallFilter { missed: Some(true), ..CallFilter::default() };
+        let whole = Scope::of_whole(company.id);
+        assert_eq!(store.visible_calls(&whole, &filter, 10).await.unwrap().len(), seen, "{direction}, as a filter");
+    }
+}
+
+/// A phone that only rang is no party, also where it was thought to be one for a while.
+#[tokio::test]
+async fn whoever_did_not_come_on_the_call_is_no_party_of_it() {
+    let mut dice = Dice(Seeded(10));
+    let directory = generated(&mut dice);
+    let (_folder, store) = store().await;
+    let mut call = some_call(&directory, &mut dice);
+    call.joined.clear();
+    (call.caller, call.callee) = (party(None), party(Some(UserId(1))));
+    store.save_call(&call).await.unwrap();
+    call.callee = party(Some(UserId(2)));
+    store.save_call(&call).await.unwrap();
+    let users: Vec<i64> = sqlx::query_scalar("SELECT user_id FROM call_users").fetch_all(&store.writer).await.unwrap();
+    assert_eq!(users, [2]);
 }
 
 /// Calls of before were saved without their parties beside.

@@ -19,10 +19,17 @@ INSERT OR IGNORE INTO call_users (user_id, call_id)
 
 -- A page of a list is read from an index in the order of time, whatever is asked for.
 CREATE INDEX calls_of_number ON calls (number_id, id);
-CREATE INDEX calls_missed_of_number ON calls (number_id, id) WHERE answered IS NULL AND ended IS NOT NULL;
-CREATE INDEX calls_missed ON calls (company_id, id) WHERE answered IS NULL AND ended IS NOT NULL;
+CREATE INDEX calls_missed_of_number ON calls (number_id, id)
+    WHERE answered IS NULL AND ended IS NOT NULL AND direction <> 'outbound';
+CREATE INDEX calls_missed ON calls (company_id, id)
+    WHERE answered IS NULL AND ended IS NOT NULL AND direction <> 'outbound';
 CREATE INDEX calls_of_direction ON calls (company_id, direction, id);
 CREATE INDEX calls_with_recording ON calls (company_id, id) WHERE recorded;
+
+-- The outside party refused: nothing was kept, and no recording is to be expected.
+ALTER TABLE calls ADD COLUMN refused BOOLEAN NOT NULL DEFAULT FALSE;
+DROP INDEX calls_unrecorded;
+CREATE INDEX calls_unrecorded ON calls (id) WHERE record AND answered IS NOT NULL AND NOT recorded AND NOT refused;
 
 -- The right of a user to the recordings of a number that end in an interval. What was received
 -- stays when it is over (`until`); what was withdrawn is deleted.
@@ -76,3 +83,5 @@ CREATE TABLE access_log (
     chain TEXT NOT NULL
 );
 CREATE INDEX access_log_of_company ON access_log (company_id, seq);
+CREATE TRIGGER access_log_stays BEFORE UPDATE ON access_log BEGIN SELECT RAISE(ABORT, 'the access log is only added to'); END;
+CREATE TRIGGER access_log_is_kept BEFORE DELETE ON access_log BEGIN SELECT RAISE(ABORT, 'the access log is only added to'); END;
