@@ -223,6 +223,20 @@ async fn a_stream_goes_on_where_it_stood_and_settings_act_on_the_next_request() 
         mallory
     });
     let mallory = story.await.unwrap();
+    // Everything of before is deleted after its retention.
+    let later = telegraphone::base::Wall::from_unix_micros(i64::MAX);
+    service.store().purge_events(later, 100).await.unwrap();
+    let purged = service.store().feed_purged().await.unwrap();
+    let gone = tokio::task::spawn_blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        let after = |id: i64| ada.get_with("/api/v1/events", &[("Last-Event-ID", &id.to_string())]);
+        let refused = after(purged - 1);
+        assert_eq!(refused.status, 410, "it has missed some");
+        assert!(refused.json()["detail"].as_str().unwrap().contains(&purged.to_string()));
+        assert_eq!(after(-1).status, 400);
+        drop(ada.stream("/api/v1/events", Some(purged)));
+    });
+    gone.await.unwrap();
     apply(&service, "[[company]]\nkey = \"api\"\n[company.settings]\ncall_visibility = \"all\"\nplay = \"all\"\n")
         .await;
     let after = tokio::task::spawn_blocking(move || {

@@ -447,6 +447,14 @@ impl Desk {
         Ok(Reply::Events { events, position })
     }
 
+    /// Whether a stream can go on after `position` without having missed anything.
+    pub async fn can_go_on_after(&self, position: i64) -> Result<(), Problem> {
+        match self.store.feed_purged().await? {
+            purged if position < purged => Err(Problem::EventsGone { purged }),
+            _ => Ok(()),
+        }
+    }
+
     /// The newest position of the feed: where a stream begins that was not open before.
     pub async fn newest_event(&self) -> Result<i64, Problem> {
         Ok(self.store.feed_newest().await?)

@@ -26,6 +26,11 @@ pub enum Problem {
     Invalid { key: &'static str, value: String, expected: &'static str },
     #[error("the recording was deleted")]
     Gone { what: &'static str, at: Option<Wall> },
+    /// A stream wants to go on where nothing is any more: it has missed some.
+    #[error(
+        "events up to {purged} were deleted after their retention: begin again with Last-Event-ID {purged}, and read the calls of before from the list"
+    )]
+    EventsGone { purged: i64 },
     #[error("the request has a session cookie and no X-CSRF-Token: send the one of the log-in")]
     NoCsrf,
     #[error("something went wrong here; the log says what")]
@@ -41,7 +46,7 @@ impl Problem {
             Problem::Forbidden(_) | Problem::NoScope(_) | Problem::NoCsrf => 403,
             Problem::Refused(_) => 409,
             Problem::Invalid { .. } => 400,
-            Problem::Gone { .. } => 410,
+            Problem::Gone { .. } | Problem::EventsGone { .. } => 410,
             Problem::Internal => 500,
         }
     }
@@ -59,6 +64,7 @@ impl Problem {
             Problem::NoCsrf => "no-csrf-token",
             Problem::Invalid { .. } => "invalid",
             Problem::Gone { .. } => "gone",
+            Problem::EventsGone { .. } => "events-gone",
             Problem::Internal => "internal",
         }
     }

@@ -38,13 +38,19 @@ pub async fn stream(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, HttpProblem> {
     let position = match headers.get("last-event-id") {
-        Some(value) => value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Problem::Invalid {
-            key: "Last-Event-ID",
-            value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            expected: "the id of the last event that was received",
-        })?,
+        Some(value) => {
+            value.to_str().ok().and_then(|text| text.parse().ok()).filter(|id| *id >= 0).ok_or(Problem::Invalid {
+                key: "Last-Event-ID",
+                value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                expected: "the id of the last event that was received",
+            })?
+        }
         None => shared.desk.newest_event().await?,
     };
+    // From the very beginning: whatever there still is.
+    if position > 0 {
+        shared.desk.can_go_on_after(position).await?;
+    }
     // Asked once before the answer begins: whoever may not read events is told with a status.
     shared.desk.answer(&viewer, Ask::Events { after: position, limit: 1 }).await?;
     let reading = Reading { shared, viewer, position, ready: VecDeque::new() };

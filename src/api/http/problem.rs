@@ -46,6 +46,7 @@ impl IntoResponse for HttpProblem {
             | Problem::NoScope(_)
             | Problem::Invalid { .. }
             | Problem::Gone { .. }
+            | Problem::EventsGone { .. }
             | Problem::NoCsrf
             | Problem::Internal => {}
         }
