@@ -135,6 +135,8 @@ struct Ready {
     record: RecordingRecord,
     kind: OutboxKind,
     journal: Option<PathBuf>,
+    /// Its call as it is then: row and call are in one transaction.
+    call: CallRecord,
 }
 
 struct Archivist {
@@ -234,7 +236,7 @@ impl Archivist {
         match finished {
             Ok(record) => {
                 let kind = OutboxKind::RecordingFinished;
-                Ready { record, kind, journal: Some(finish.paths.journal()) }
+                Ready { record, kind, journal: Some(finish.paths.journal()), call: ended.record.clone() }
             }
             Err(error) => {
                 tracing::error!(call = %sidecar.call, %error, "a recording could not be finished; it is repaired at the next start");
@@ -257,8 +259,9 @@ impl Archivist {
         }
         let rows: Vec<(RecordingRecord, OutboxKind)> =
             self.ready.iter().map(|ready| (ready.record.clone(), ready.kind)).collect();
-        let result: Result<Vec<Option<i64>>, StoreError> =
-            self.runtime.block_on(self.store.hand_over_all(&rows, self.clock.wall()));
+        let calls: Vec<CallRecord> = self.ready.iter().map(|ready| ready.call.clone()).collect();
+        let handing_over = self.store.hand_over_with_calls(&rows, &calls, self.clock.wall());
+        let result: Result<Vec<Option<i64>>, StoreError> = self.runtime.block_on(handing_over);
         match result {
             Ok(_) => {
                 for ready in self.ready.drain(..) {
@@ -304,9 +307,9 @@ pub fn discard(paths: &Paths) {
 
 /// A failure that is ready to be handed over, under this id.
 fn failed(recording: RecordingId, ended: &Ended, problem: String) -> Ready {
-    let Ended { record, stats, company_name } = ended;
-    let record = failed_recording(recording, record, company_name, stats.clone(), problem);
-    Ready { record, kind: OutboxKind::RecordingFailed, journal: None }
+    let Ended { record: call, stats, company_name } = ended;
+    let record = failed_recording(recording, call, company_name, stats.clone(), problem);
+    Ready { record, kind: OutboxKind::RecordingFailed, journal: None, call: call.clone() }
 }
 
 /// The visible failure of a recording that policy wanted.

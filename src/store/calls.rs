@@ -79,7 +79,8 @@ impl Store {
     }
 }
 
-async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {
+/// A call that has ended has ended: what was queued before its end came by another way is late.
+pub(super) async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {
     let CallRecord {
         id,
         company,
@@ -116,7 +117,8 @@ async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<()
              caller_name = excluded.caller_name, callee_user_id = excluded.callee_user_id,
              callee_address = excluded.callee_address, callee_name = excluded.callee_name,
              record = excluded.record, because = excluded.because, ended_paused = excluded.ended_paused,
-             detail = excluded.detail, refused = excluded.refused",
+             detail = excluded.detail, refused = excluded.refused
+         WHERE calls.ended IS NULL OR excluded.ended IS NOT NULL",
     );
     let query = query
         .bind(id.to_string())

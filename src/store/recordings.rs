@@ -1,9 +1,9 @@
 //! Recordings, and their hand-over to the outbox.
 
 use super::row::{Reading, int};
-use super::{Store, StoreError, outbox};
+use super::{Store, StoreError, calls, outbox};
 use crate::base::{CallId, CompanyId, RecordingId, Wall};
-use crate::ledger::{OutboxKind, RecordingRecord, RecordingState};
+use crate::ledger::{CallRecord, OutboxKind, RecordingRecord, RecordingState};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -50,11 +50,25 @@ impl Store {
         recordings: &[(RecordingRecord, OutboxKind)],
         now: Wall,
     ) -> Result<Vec<Option<i64>>, StoreError> {
+        self.hand_over_with_calls(recordings, &[], now).await
+    }
+
+    /// The same with the calls that they are of, as these ended: whoever is told of a recording finds
+    /// its call in every list.
+    pub async fn hand_over_with_calls(
+        &self,
+        recordings: &[(RecordingRecord, OutboxKind)],
+        ended: &[CallRecord],
+        now: Wall,
+    ) -> Result<Vec<Option<i64>>, StoreError> {
         let mut positions = Vec::with_capacity(recordings.len());
         if recordings.is_empty() {
             return Ok(positions);
         }
         let mut transaction = self.write().await?;
+        for call in ended {
+            calls::save(&mut transaction, call).await?;
+        }
         for (recording, kind) in recordings {
             positions.push(hand_over(&mut transaction, recording, *kind, now).await?);
         }

@@ -318,3 +318,20 @@ async fn parties_of_old_calls_are_found_by_the_migration() {
     let found: String = sqlx::query_scalar(parties).fetch_one(&store.writer).await.unwrap();
     assert_eq!(found, kept);
 }
+
+/// A record that was queued before the end must not bring a call back to life.
+#[tokio::test]
+async fn a_call_that_has_ended_stays_ended_whatever_comes_late() {
+    let mut dice = Dice(Seeded(11));
+    let directory = generated(&mut dice);
+    let (_folder, store) = store().await;
+    let mut call = some_call(&directory, &mut dice);
+    call.ended = Some(call.started.plus(Span::from_secs(60)));
+    let late = CallRecord { ended: None, ..call.clone() };
+    store.save_call(&call).await.unwrap();
+    store.save_call(&late).await.unwrap();
+    assert_eq!(store.call(call.id).await.unwrap(), Some(call.clone()));
+    let again = CallRecord { ended_paused: true, ..call };
+    store.save_call(&again).await.unwrap();
+    assert_eq!(store.call(again.id).await.unwrap(), Some(again));
+}
