@@ -68,6 +68,8 @@ fn a_menu_leads_the_transferee_and_the_transferor_is_let_go_when_it_is_heard() {
         lab.goes_to_the_flow(transferor);
         assert_eq!(lab.phones[transferor].progress(), [100, 200]);
         assert_eq!((lab.phones[transferor].got(Method::Bye), lab.phones[stays].got(Method::Bye)), (1, 0));
+        let unled = |order: &MediaOrder| matches!(order, MediaOrder::SetCommander { side: of, commander: None } if *of == side.other());
+        assert_eq!(lab.desk.count(unled), 1, "who has left commands no more");
         assert_eq!(lab.heard_a_prompt(side), 1);
         // A wrong key, and the prompt once more.
         lab.presses(stays, '7');
