@@ -1,6 +1,6 @@
 //! One conversation, as it is stored.
 
-use super::{Because, Change, Decision};
+use super::{Because, By, Change, Decision, How};
 use crate::base::{CallId, CompanyId, Direction, NumberId, Side, UserId, Wall};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -176,6 +176,17 @@ impl CallRecord {
     /// The outside party did not want to be recorded.
     pub fn is_refused(&self) -> bool {
         self.changes.iter().any(|change| change.decision.because == Because::OutsideRefusal)
+    }
+
+    /// A party that was there from the beginning refused in this call: nothing of it is kept.
+    pub fn is_refused_from_the_beginning(&self) -> bool {
+        self.changes.iter().any(|change| {
+            let By::Outside { side } = change.by else { return false };
+            // A transfer brings in what was refused elsewhere.
+            let here = change.refused.is_none() && change.how != How::Transfer;
+            let joined = self.joined.iter().any(|joined| joined.side == side && joined.at <= change.at);
+            here && !joined && change.decision.because == Because::OutsideRefusal
+        })
     }
 
     /// Who is on that side now.

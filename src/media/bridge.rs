@@ -268,7 +268,9 @@ impl Bridge {
             media.held = false;
         }
         let clock = leg.receiver.clock_at(now);
-        match self.connected && self.rules.open() {
+        // Who leaves hears no notice to its end, and nobody waits for that.
+        self.waits_no_longer(side, now);
+        match self.connected && self.rules.open() && !self.notices.is_opening() {
             true => leg.gate.open(clock),
             false => leg.gate.shut(clock),
         }
@@ -304,7 +306,7 @@ impl Bridge {
         self.leg_mut(side).receiver.counters = std::mem::take(&mut leg.receiver.counters);
         self.leg_mut(side).other_keys = std::mem::take(&mut leg.other_keys);
         leg.hold_until = None;
-        leg.player = None;
+        (leg.player, leg.next_player) = (None, None);
         leg.collects = false;
         let [caller_name, callee_name] = &self.cnames;
         let cname = if side == Side::Caller { caller_name } else { callee_name };
@@ -674,7 +676,7 @@ impl Bridge {
             true if self.tell_before_opening(now, out) => {}
             true => self.shift_gates(true, edge, now, out),
             false => {
-                self.stop_telling();
+                self.stop_telling(now);
                 self.shift_gates(false, edge, now, out);
             }
         }

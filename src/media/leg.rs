@@ -122,6 +122,8 @@ pub struct Leg {
     pub injector: Injector,
     /// The prompt that this party hears instead of the other one.
     pub player: Option<Player>,
+    /// What begins, or goes on, when the notice that `player` says is over.
+    pub next_player: Option<Player>,
     /// Its keys go to call control and not to the other party.
     pub collects: bool,
     /// It is expected to be heard though the call is not connected.
@@ -170,6 +172,7 @@ impl Leg {
             sender: Sender::new(ssrc, first_sequence, first_timestamp),
             injector: Injector::default(),
             player: None,
+            next_player: None,
             collects: false,
             watched: false,
             gate: Gate::new(false),

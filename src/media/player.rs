@@ -45,10 +45,16 @@ pub struct Player {
 }
 
 impl Player {
-    /// `timestamp`: what the stream towards the party shows now, counted at `clock`.
-    pub fn new(prompt: Prompt, now: Time, timestamp: u32, clock: Rate) -> Self {
-        let ticks = u32::try_from(clock.samples(FRAME_SPAN).0).unwrap_or(0);
-        Player { prompt, at: 0, next_at: now, timestamp, ticks }
+    /// Nothing is heard of it before [`Player::begin`].
+    pub const fn new(prompt: Prompt) -> Self {
+        Player { prompt, at: 0, next_at: Time::ZERO, timestamp: 0, ticks: 0 }
+    }
+
+    /// It is heard from `now` on: from its beginning, or from where it was interrupted. `timestamp`:
+    /// what the stream towards the party shows now, counted at `clock`.
+    pub fn begin(&mut self, now: Time, timestamp: u32, clock: Rate) {
+        self.ticks = u32::try_from(clock.samples(FRAME_SPAN).0).unwrap_or(0);
+        (self.next_at, self.timestamp) = (now, timestamp);
     }
 
     pub const fn id(&self) -> PlayId {
@@ -93,12 +99,9 @@ mod tests {
 
     fn player(length: i16, times: Times) -> Player {
         let pcm: Vec<i16> = (1..=length).collect();
-        Player::new(
-            Prompt { id: PlayId(1), pcm: pcm.into(), times, recorded: false },
-            Time(1_000_000),
-            500,
-            Rate::NARROW,
-        )
+        let mut player = Player::new(Prompt { id: PlayId(1), pcm: pcm.into(), times, recorded: false });
+        player.begin(Time(1_000_000), 500, Rate::NARROW);
+        player
     }
 
     fn at(ms: u64) -> Time {

@@ -3,6 +3,7 @@
 
 use super::clock::Clock;
 use super::recorder::Paths;
+use super::refused::discard;
 use crate::archive::{Durability, Places, Sealed, finish};
 use crate::base::{CallId, Random, Rate, RecordingId, Side, Wall};
 use crate::call::Preparation;
@@ -183,7 +184,10 @@ impl Archivist {
             ArchiveOrder::Discard { call } => {
                 let waiting = self.of(call);
                 waiting.no_file = None;
-                waiting.closed.drain(..).for_each(|part| discard(&part.paths));
+                for part in waiting.closed.drain(..) {
+                    // What stays is told in the log and goes at the next start.
+                    let _ = discard(&part.paths);
+                }
                 call
             }
             ArchiveOrder::Over { call } => {
@@ -291,17 +295,6 @@ impl Archivist {
             self.finish_call(waiting);
         }
         self.hand_over();
-    }
-}
-
-/// Takes away what was written of a part, the journal last: until then it says whose it is.
-pub fn discard(paths: &Paths) {
-    for path in [paths.part(), paths.wav(), paths.sidecar(), paths.journal()] {
-        if let Err(error) = fs::remove_file(&path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::error!(file = %path.display(), %error, "a refused recording could not be taken away");
-        }
     }
 }
 

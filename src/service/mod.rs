@@ -21,6 +21,7 @@ mod ports;
 mod priority;
 mod recorder;
 pub mod recover;
+mod refused;
 mod shell;
 pub mod tls;
 mod web;

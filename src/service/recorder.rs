@@ -5,13 +5,14 @@ use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
 use super::intake::{self, Assembly, Chunk};
 use super::priority::{WorkerClass, lower_recorder};
+use super::refused::discard;
 use crate::base::{CallId, Random, RecordingId, Side, Span, Time};
 use crate::call::Preparation;
 use crate::media::TapEvent;
 use crate::recording::{Closed, Draft, JournalLine, PartFile, Take, TakeState, TimelineConfig};
 use rtrb::Consumer;
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -228,6 +229,9 @@ impl Recorder {
         }
         let (closed, failed) = match outcome {
             Ok(closed) => (closed, None),
+            // What stays is told in the log and goes at the next start: nothing of a refused
+            // recording is missed.
+            Err(_) if matches!(event, TapEvent::Refused { .. }) => (Vec::new(), None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         self.hand_on(slot, closed, failed);
@@ -433,17 +437,10 @@ impl PartFile for Files {
         write_line(&mut self.open()?.journal, line)
     }
 
-    /// The journal says first what is to be done, for a process that dies in between.
     fn discard(&mut self) -> io::Result<()> {
-        let Some(Current { written, file, mut journal }) = self.current.take() else { return Ok(()) };
-        write_line(&mut journal, &JournalLine::Refused)?;
-        drop(file);
-        for Written { paths, .. } in self.earlier.drain(..).chain([written]) {
-            for path in [paths.part(), paths.journal()] {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
+        let Some(Current { written, .. }) = self.current.take() else { return Ok(()) };
+        let parts = self.earlier.drain(..).chain([written]);
+        parts.fold(Ok(()), |gone, part| gone.and(discard(&part.paths)))
     }
 }
 

@@ -11,9 +11,10 @@
 //! | a call without an end | ended as crashed |
 //! | a call that should be recorded, without a recording | a failed recording is handed over |
 
-use super::archivist::{discard, failed_recording, finish_file};
+use super::archivist::{failed_recording, finish_file};
 use super::clock::OsRandom;
 use super::recorder::Paths;
+use super::refused::discard;
 use crate::archive::Sealed;
 use crate::base::{Random, Rate, RecordingId, Wall};
 use crate::ledger::{
@@ -102,6 +103,13 @@ async fn recover_journal(
     store: &Store,
     now: Wall,
 ) -> Result<Option<RecordingRecord>, StoreError> {
+    if let Ok(repaired) = read_journal(journal)
+        && is_refused(&repaired, store).await?
+    {
+        // Of what stays the journal stays too, and nothing is handed over.
+        let _ = discard(&paths_of(dir, journal));
+        return Ok(None);
+    }
     let (record, done) = match from_journal(dir, journal) {
         Ok(record) => (record, true),
         Err(error) => {
@@ -128,6 +136,12 @@ async fn recover_journal(
         let _ = fs::remove_file(journal);
     }
     Ok(record)
+}
+
+/// As its journal says, or the row of its call where the recorder had not come so far.
+async fn is_refused(repaired: &Repaired, store: &Store) -> Result<bool, StoreError> {
+    let Some(draft) = repaired.draft.as_ref().filter(|_| !repaired.refused) else { return Ok(repaired.refused) };
+    Ok(store.call(draft.call).await?.is_some_and(|call| call.is_refused_from_the_beginning()))
 }
 
 fn walk(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -178,10 +192,6 @@ fn from_journal(dir: &Path, journal: &Path) -> io::Result<Option<RecordingRecord
     let paths = paths_of(dir, journal);
     let text = fs::read(journal)?;
     let text = String::from_utf8_lossy(&text);
-    if repair(0, &text).refused {
-        discard(&paths);
-        return Ok(None);
-    }
     // Final already, and only the row is missing.
     if paths.wav().exists() && paths.sidecar().exists() {
         return from_sidecar(dir, &paths.wav()).map(Some);
@@ -370,4 +380,72 @@ async fn fail_unrecorded_calls(store: &Store, now: Wall) -> Result<usize, StoreE
     }
     store.hand_over_all(&failed, now).await?;
     Ok(failed.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{CallId, CompanyId, Direction, Side};
+    use crate::ledger::{By, Channels, Decision, How, Joined, JoinedBy, Party};
+    use crate::recording::JournalLine;
+
+    fn draft() -> Draft {
+        Draft {
+            recording: RecordingId::new(Wall::default(), [1; 10]),
+            call: CallId::new(Wall::default(), [2; 10]),
+            company: CompanyId(1),
+            company_name: String::new(),
+            direction: Direction::Inbound,
+            number: None,
+            parties: Default::default(),
+            answered: Wall::default(),
+            started: Wall::default(),
+            offset_ms: 0,
+            part: 0,
+            decision: Decision { record: true, because: Because::Number },
+            channels: Channels::Stereo,
+        }
+    }
+
+    fn refusal() -> Change {
+        let decision = Decision { record: false, because: Because::OutsideRefusal };
+        let by = By::Outside { side: Side::Caller };
+        Change { at: Wall::default(), offset_ms: 0, by, how: How::Info, wanted: false, refused: None, decision }
+    }
+
+    #[tokio::test]
+    async fn what_the_row_says_was_refused_is_taken_away_though_its_journal_does_not_say_so_yet() {
+        let joined = Joined {
+            at: Wall::default(),
+            offset_ms: 0,
+            side: Side::Caller,
+            party: Party::default(),
+            codec: String::new(),
+            how: JoinedBy::BlindTransfer,
+            instead_of: Party::default(),
+            from_call: None,
+        };
+        let brought = Change { how: How::Transfer, ..refusal() };
+        let rows = [
+            (vec![refusal()], vec![], 0),
+            (vec![], vec![], 1),
+            (vec![refusal()], vec![joined], 1),
+            (vec![brought], vec![], 1),
+        ];
+        for (changes, joined, kept) in rows {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open(&dir.path().join("db")).await.unwrap();
+            let files = dir.path().join("files");
+            fs::create_dir(&files).unwrap();
+            let line = serde_json::to_string(&JournalLine::Draft { draft: Box::new(draft()) }).unwrap();
+            fs::write(files.join("a.journal"), &line).unwrap();
+            fs::write(files.join("a.part"), [0; 20]).unwrap();
+            let sidecar = crashed_sidecar(&draft(), &repair(0, &line), Rate::NARROW, RecordingState::Failed, "");
+            let call = CallRecord { changes: changes.clone(), joined, ..call_of(&sidecar, Wall::default()) };
+            store.save_call(&call).await.unwrap();
+            let recovered = recover(&files, &store, Wall::default()).await.unwrap();
+            assert_eq!(recovered.failed, kept, "{changes:?}");
+            assert_eq!(fs::read_dir(&files).unwrap().count(), 0);
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! Transfers into a call flow: it leads the party that stays to whoever takes the place.
 
 use super::*;
+use crate::audio::prompt::BuiltIn;
 use crate::base::{CompanyId, FlowId, GroupId, Side};
 use crate::call::MediaOrder;
 use crate::directory::flow::Flow;
-use crate::directory::{Facility, FacilityRow, GroupText, Route, Sound};
+use crate::directory::{Facility, FacilityRow, GroupText, NoticeTo, Route, Sound};
 use crate::ledger::{Because, How, JoinedBy};
 use crate::policy::Command;
 
@@ -17,8 +18,12 @@ const MENU: &str = r#"{"start":"m","steps":{
 
 /// Alice (201) talks to Bob (202). Carol (203) is the group `sales`; a number of Acme has `steps`.
 fn lab_with(steps: &str, record: bool) -> (Lab, Id, Id, Id) {
+    lab_of(steps, |parts| parts.companies[0].settings.record_internal = record)
+}
+
+fn lab_of(steps: &str, change: impl FnOnce(&mut Parts)) -> (Lab, Id, Id, Id) {
     let mut parts = companies();
-    parts.companies[0].settings.record_internal = record;
+    change(&mut parts);
     parts.numbers[2].route = Route::Flow(FlowId(61));
     let row = |id, name: &str, facility| FacilityRow { id, company: CompanyId(1), name: name.to_owned(), facility };
     let members = vec!["203".to_owned()];
@@ -63,6 +68,8 @@ fn a_menu_leads_the_transferee_and_the_transferor_is_let_go_when_it_is_heard() {
         lab.goes_to_the_flow(transferor);
         assert_eq!(lab.phones[transferor].progress(), [100, 200]);
         assert_eq!((lab.phones[transferor].got(Method::Bye), lab.phones[stays].got(Method::Bye)), (1, 0));
+        let unled = |order: &MediaOrder| matches!(order, MediaOrder::SetCommander { side: of, commander: None } if *of == side.other());
+        assert_eq!(lab.desk.count(unled), 1, "who has left commands no more");
         assert_eq!(lab.heard_a_prompt(side), 1);
         // A wrong key, and the prompt once more.
         lab.presses(stays, '7');
@@ -142,6 +149,47 @@ fn a_recording_step_of_the_flow_decides_from_there_on_over_a_persons_pause_too()
         let change = lab.record().changes.last().unwrap();
         assert_eq!((change.how, change.wanted), (How::Transfer, on));
         assert_eq!(change.decision.because, Because::FlowStep);
+        lab.hangs_up(alice).run(secs(1));
+        lab.finish();
+    }
+}
+
+/// A packet of the caller's voice, and whether the recorder had it.
+fn is_recorded(lab: &mut Lab, sequence: u16) -> bool {
+    let mut packet = vec![0x80, 0];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend((160 * u32::from(sequence)).to_be_bytes());
+    packet.extend([0, 0, 0, 7]);
+    packet.extend([0xff; 160]);
+    lab.desk.now = lab.now;
+    lab.desk.tape.tapped.clear();
+    lab.desk.rtp(Side::Caller, "192.0.2.10:4000".parse().unwrap(), &mut packet);
+    lab.desk.tape.tapped.iter().any(|event| event.starts_with("Frame { side: Caller"))
+}
+
+#[test]
+fn a_recording_that_a_step_begins_is_told_first_and_then_the_flow_goes_on() {
+    let said = r#""say":{"do":"announce","prompt":"hello","next":"g"}"#;
+    for (next, menu) in [("say", true), ("g", false)] {
+        let steps = format!(
+            r#"{{"start":"r","steps":{{"r":{{"do":"recording","on":true,"next":"{next}"}},{said},
+            "g":{{"do":"ring","target":"group:sales","how":"all","seconds":20,"next":null}}}}}}"#
+        );
+        let (mut lab, alice, bob, carol) = lab_of(&steps, |parts| {
+            let settings = &mut parts.companies[0].settings;
+            (settings.notice, settings.record_internal) = (NoticeTo::Both, false);
+        });
+        lab.goes_to_the_flow(bob);
+        assert!(!is_recorded(&mut lab, 1), "not before the notice is over");
+        if menu {
+            // The notice, then a second of the announcement.
+            let notice = BuiltIn::named("recorded").unwrap().pcm().len();
+            lab.run(ms(notice as u64 / 8 + 500));
+            assert!(lab.phones[carol].incoming.is_none(), "the announcement is not over");
+        }
+        lab.run(ms(600)).rings(carol, 180).answers(carol).run(secs(12));
+        assert!(lab.phones[carol].is_talking() && lab.phones[alice].is_talking());
+        assert!(lab.switch.calls()[0].recording && is_recorded(&mut lab, 700), "{next}");
         lab.hangs_up(alice).run(secs(1));
         lab.finish();
     }

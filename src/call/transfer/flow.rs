@@ -16,7 +16,8 @@ use super::super::setup::{Way, Whom, unavailable};
 use super::super::switch::{Cx, Switch};
 use super::super::{MediaOrder, Note};
 use super::Transfer;
-use crate::base::{Side, Span, UserId};
+use crate::audio::prompt::Pcm;
+use crate::base::{Rate, Samples, Side, Span, UserId};
 use crate::directory::Directory;
 use crate::ledger::{JoinedBy, Party};
 use crate::media::{PlayId, Prompt, Times};
@@ -124,7 +125,9 @@ impl Switch {
     fn say_to_who_stays(&mut self, session: &mut Session, name: &str, asks: bool, cx: &mut Cx<'_>) {
         self.release_transferor(session, cx);
         let length = self.play_to_who_stays(session, name, Times::Once, asks, cx);
-        session.led_waits(length + PLAYED_LATEST, cx);
+        // A notice goes before it.
+        let notice = self.notice_of(session).map_or(Span::ZERO, |notice| length_of(&notice.pcm));
+        session.led_waits(notice + length + PLAYED_LATEST, cx);
     }
 
     fn play_to_who_stays(
@@ -137,7 +140,7 @@ impl Switch {
     ) -> Span {
         let Some(side) = session.transfer.as_ref().map(|transfer| transfer.side.other()) else { return Span::ZERO };
         let pcm = prompt(&self.directory, session.record.company, name);
-        let length = Span::from_millis(u64::try_from(pcm.len()).unwrap_or(0) / 8);
+        let length = length_of(&pcm);
         let (call, id) = (session.id(), session.next_play());
         cx.shell.media(call, MediaOrder::Collect { side, on: asks });
         // What is played to a party of a recorded call stands in its file.
@@ -280,6 +283,10 @@ impl Switch {
         cx.shell.media(session.id(), MediaOrder::StopPrompt { side });
         self.led_event(session, Event::Key(key), cx)
     }
+}
+
+fn length_of(pcm: &Pcm) -> Span {
+    Rate::NARROW.span(Samples(u64::try_from(pcm.len()).unwrap_or(0)))
 }
 
 impl Session {

@@ -1,6 +1,7 @@
 //! Parties whose place another took: they hear that the transfer worked, then BYE, and what they
 //! still say is answered.
 
+use super::super::MediaOrder;
 use super::super::fork::hop;
 use super::super::session::{Leg, Session};
 use super::super::switch::{Cx, Purpose, Switch};
@@ -77,6 +78,8 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) -> Option<DialogId> {
         let waits = self.drop_changes(session, side, cx);
+        // Nobody who has left commands the recording.
+        cx.shell.media(session.id(), MediaOrder::SetCommander { side, commander: None });
         let leg = session.leg_mut(side);
         let id = self.let_go(leg, said_bye, cx.now);
         leg.timer = None;

@@ -15,7 +15,7 @@ use crate::audio::Tone;
 use crate::audio::prompt::Pcm;
 use crate::base::{Rate, Samples, Side, Span, Time};
 use crate::ledger::How;
-use crate::media::player::{PlayId, Prompt, Times};
+use crate::media::player::{PlayId, Player, Prompt, Times};
 use crate::media::tap::TapEvent;
 
 /// What is said of a recording, and to whom.
@@ -93,7 +93,7 @@ impl Bridge {
     /// Where the call is recorded, who came and has heard no notice yet hears one now; the recording
     /// goes on.
     pub(super) fn tell_newcomer(&mut self, side: Side, now: Time) {
-        if self.connected && self.leg(side).gate.is_open() {
+        if self.connected && (self.leg(side).gate.is_open() || self.notices.is_opening()) {
             self.say_notice(now);
         }
     }
@@ -116,11 +116,7 @@ impl Bridge {
         self.rules.facts.refused = true;
         self.notices.opening = None;
         self.notices.refusable = [None; 2];
-        for side in Side::BOTH {
-            if self.leg(side).player.as_ref().is_some_and(|player| player.id() == NOTICE) {
-                self.stop_prompt(side);
-            }
-        }
+        Side::BOTH.into_iter().for_each(|side| self.break_notice(side, now));
         if self.connected {
             let since = self.notices.joined.get(side.channel()).copied().flatten();
             out.tap(&TapEvent::Refused { since, at: now });
@@ -142,13 +138,34 @@ impl Bridge {
                 said = true;
                 self.notices.offer_refusal(side, pcm.len(), now);
                 let prompt = Prompt { id: NOTICE, pcm: pcm.clone(), times: Times::Once, recorded: true };
-                self.play_prompt(side, prompt, now);
+                self.interrupt(side, prompt, now);
             }
         }
         if said {
             self.notices.next_at = every.map_or(Time(u64::MAX), |every| now + every);
         }
         said
+    }
+
+    /// Says a notice at once. A prompt that it interrupts goes on after it.
+    fn interrupt(&mut self, side: Side, notice: Prompt, now: Time) {
+        if !self.hears_notice(side) {
+            let leg = self.leg_mut(side);
+            leg.next_player = leg.player.take();
+        }
+        self.begin(side, Player::new(notice), now);
+    }
+
+    pub(super) fn hears_notice(&self, side: Side) -> bool {
+        self.leg(side).player.as_ref().is_some_and(|player| player.id() == NOTICE)
+    }
+
+    /// The notice on `side`, if it is being said, is heard no further.
+    fn break_notice(&mut self, side: Side, now: Time) {
+        if self.hears_notice(side) {
+            self.leg_mut(side).player = None;
+            self.begin_next(side, now);
+        }
     }
 
     /// The recording begins in mid-call: first the notice, where somebody has not heard it. The
@@ -166,11 +183,11 @@ impl Bridge {
     }
 
     /// The recording is shut before its notice was over: nobody was let through.
-    pub(super) fn stop_telling(&mut self) {
+    pub(super) fn stop_telling(&mut self, now: Time) {
         let Some(waiting) = self.notices.opening.take() else { return };
         for side in Side::BOTH {
             if flag(waiting, side) {
-                self.stop_prompt(side);
+                self.break_notice(side, now);
                 set_flag(&mut self.notices.told, side, false);
             }
         }
@@ -181,18 +198,23 @@ impl Bridge {
         if id != NOTICE {
             return false;
         }
-        if let Some(waiting) = &mut self.notices.opening {
-            set_flag(waiting, side, false);
-            if *waiting == [false; 2] {
-                self.notices.opening = None;
-                for side in Side::BOTH {
-                    let leg = self.leg_mut(side);
-                    let at = leg.receiver.clock_at(now);
-                    leg.gate.open(at);
-                }
+        self.waits_no_longer(side, now);
+        true
+    }
+
+    /// The party on `side` does not hear the notice that the gates wait for, any more. With the
+    /// last one they open.
+    pub(super) fn waits_no_longer(&mut self, side: Side, now: Time) {
+        let Some(waiting) = &mut self.notices.opening else { return };
+        set_flag(waiting, side, false);
+        if *waiting == [false; 2] {
+            self.notices.opening = None;
+            for side in Side::BOTH {
+                let leg = self.leg_mut(side);
+                let at = leg.receiver.clock_at(now);
+                leg.gate.open(at);
             }
         }
-        true
     }
 
     /// A beep that is due.

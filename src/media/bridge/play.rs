@@ -14,20 +14,40 @@ const PACKET: Span = Span::from_millis(20);
 
 impl Bridge {
     /// Plays a prompt to the party on `side`, in the place of what was played to it so far. Its
-    /// end is told by [`Fact::Played`], unless something else takes its place before.
+    /// end is told by [`Fact::Played`], unless something else takes its place before. A notice is
+    /// heard to its end: the prompt begins after it.
     pub fn play_prompt(&mut self, side: Side, prompt: Prompt, now: Time) {
+        let player = Player::new(prompt);
+        match self.hears_notice(side) {
+            true => self.leg_mut(side).next_player = Some(player),
+            false => self.begin(side, player, now),
+        }
+    }
+
+    pub(super) fn begin(&mut self, side: Side, mut player: Player, now: Time) {
         let leg = self.leg_mut(side);
         let begins = leg.sender.last_at().map_or(now, |last| now.max(last + PACKET));
         let clock = leg.media.as_ref().map_or(Rate::NARROW, |media| media.send.1.clock());
-        leg.player = Some(Player::new(prompt, begins, leg.sender.timestamp_at(begins), clock));
+        player.begin(begins, leg.sender.timestamp_at(begins), clock);
+        leg.player = Some(player);
         if let Some(mouth) = &mut leg.mouth {
             mouth.untie();
         }
     }
 
-    /// The other party is heard again.
+    /// What waited for the end of a notice.
+    pub(super) fn begin_next(&mut self, side: Side, now: Time) {
+        if let Some(player) = self.leg_mut(side).next_player.take() {
+            self.begin(side, player, now);
+        }
+    }
+
+    /// The other party is heard again, after a notice that is being said.
     pub fn stop_prompt(&mut self, side: Side) {
-        self.leg_mut(side).player = None;
+        let notice = self.hears_notice(side);
+        let leg = self.leg_mut(side);
+        leg.next_player = None;
+        leg.player.take_if(|_| !notice);
     }
 
     /// While it is on, keys of the party on `side` are told as [`Fact::Key`] and go no further.
@@ -85,6 +105,7 @@ impl Bridge {
                 out.fact(Fact::Played { side, id });
             }
             if over {
+                self.begin_next(side, now);
                 self.follow_hold(side, now);
             }
         }

@@ -126,3 +126,117 @@ fn a_beep_comes_again_while_the_call_is_recorded_and_not_in_a_pause() {
     }
     assert_eq!(lab.notices_to(Side::Callee), before);
 }
+
+/// Something else that call control has said: 4 packets of it.
+fn menu(times: Times) -> Prompt {
+    Prompt { id: PlayId(7), pcm: vec![-LOUD; 640].into(), times, recorded: true }
+}
+
+impl Lab {
+    /// What a party heard: `N` the notice, `M` the menu, `v` the other party.
+    fn heard_in_order(&self, side: Side) -> String {
+        let law = if side == Side::Caller { Law::Mu } else { Law::A };
+        let packets = self.out.rtp.iter().filter(|(to, ..)| *to == side).map(|(.., packet)| packet[HEADER]);
+        let letter = |byte| match byte {
+            _ if byte == law.encode(LOUD) => 'N',
+            _ if byte == law.encode(-LOUD) => 'M',
+            _ => 'v',
+        };
+        packets.map(letter).collect()
+    }
+
+    /// Call control wants the call recorded: from here on the notice is said.
+    fn records(&mut self) {
+        let mut rules = self.bridge.rules();
+        rules.facts.command = Some(Command::Start);
+        self.bridge.set_rules(rules, self.now, &mut self.out);
+        self.out.rtp.clear();
+    }
+
+    /// Both parties stand in the recording by now.
+    fn assert_both_are_recorded(&mut self) {
+        let before = Side::BOTH.map(|side| self.frames(side));
+        self.run(10);
+        let after = Side::BOTH.map(|side| self.frames(side));
+        assert!(
+            Side::BOTH.iter().all(|side| after[side.channel()] >= before[side.channel()] + 9),
+            "{before:?} {after:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_to_be_said_in_the_notice_is_said_after_it_and_the_recording_begins() {
+    let mut lab = unanswered(false, notice([false, true], None));
+    lab.run(5);
+    lab.records();
+    lab.run(3);
+    lab.bridge.play_prompt(Side::Callee, menu(Times::Once), lab.now);
+    lab.run(20);
+    let heard = lab.heard_in_order(Side::Callee);
+    assert_eq!((heard.matches('N').count(), heard.matches('M').count()), (10, 4), "{heard}");
+    assert!(heard.contains(&["N".repeat(10), "M".repeat(4)].concat()), "{heard}");
+    assert!(lab.out.facts.contains(&Fact::Played { side: Side::Callee, id: PlayId(7) }));
+    lab.assert_both_are_recorded();
+}
+
+#[test]
+fn who_is_answered_in_the_notice_hears_it_to_its_end() {
+    let mut lab = unanswered(false, notice([false, true], None));
+    lab.run(5);
+    lab.records();
+    lab.run(3);
+    lab.bridge.play_prompt(Side::Callee, menu(Times::Forever), lab.now);
+    lab.bridge.stop_prompt(Side::Callee);
+    lab.run(20);
+    let heard = lab.heard_in_order(Side::Callee);
+    assert_eq!((heard.matches('N').count(), heard.matches('M').count()), (10, 0), "{heard}");
+    lab.assert_both_are_recorded();
+}
+
+#[test]
+fn what_the_notice_interrupts_goes_on_after_it() {
+    let mut lab = unanswered(false, notice([false, true], None));
+    lab.bridge.play_prompt(Side::Callee, menu(Times::Once), lab.now);
+    lab.run(2);
+    let before = lab.heard_in_order(Side::Callee).matches('M').count();
+    lab.records();
+    lab.run(20);
+    let heard = lab.heard_in_order(Side::Callee);
+    assert!((1..4).contains(&before));
+    assert!(heard.starts_with(&["N".repeat(10), "M".repeat(4 - before), "v".into()].concat()), "{heard}");
+    assert!(lab.out.facts.contains(&Fact::Played { side: Side::Callee, id: PlayId(7) }));
+}
+
+#[test]
+fn nobody_waits_for_the_notice_of_who_has_left() {
+    for to in [[false, true], [true, true]] {
+        let mut lab = unanswered(false, notice(to, None));
+        lab.run(5);
+        lab.records();
+        lab.run(3);
+        let before = lab.notices_to(Side::Callee);
+        lab.joins(Side::Callee);
+        lab.run(4);
+        // Where the other party still hears its own, the newcomer waits for that.
+        let voices = lab.taped(Side::Callee).matches('v').count();
+        assert_eq!(voices > 0, !to[0], "{to:?}: {voices}");
+        lab.run(20);
+        assert_eq!(lab.notices_to(Side::Callee), before + 10, "the newcomer hears all of it: {to:?}");
+        lab.assert_both_are_recorded();
+    }
+}
+
+#[test]
+fn a_refusal_in_the_notice_lets_what_waited_for_its_end_begin() {
+    let refuse = Some(Refuse { key: b'9', by: [false, true] });
+    let mut lab = unanswered(false, Notice { refuse, ..notice([false, true], None) });
+    lab.run(5);
+    lab.records();
+    lab.bridge.play_prompt(Side::Callee, menu(Times::Forever), lab.now);
+    lab.bridge.on_info_key(Side::Callee, b'9', lab.now, &mut lab.out);
+    lab.run(20);
+    let heard = lab.heard_in_order(Side::Callee);
+    assert_eq!((heard.matches('N').count(), heard.matches('M').count() > 0), (0, true), "{heard}");
+    assert!(!lab.taped(Side::Callee).contains('v'));
+}
