@@ -440,7 +440,9 @@ impl PartFile for Files {
     fn discard(&mut self) -> io::Result<()> {
         let Some(Current { written, .. }) = self.current.take() else { return Ok(()) };
         let parts = self.earlier.drain(..).chain([written]);
-        parts.fold(Ok(()), |gone, part| gone.and(discard(&part.paths)))
+        // Every one of them, also behind one that cannot go.
+        let gone: Vec<io::Result<()>> = parts.map(|part| discard(&part.paths)).collect();
+        gone.into_iter().collect()
     }
 }
 

@@ -79,9 +79,8 @@ impl Reading {
             self.ready.extend(events);
             if !more {
                 // Now and then also without one: a session that is over ends its streams.
-                match tokio::time::timeout(KEEP_ALIVE, self.shared.newest.changed()).await {
-                    Ok(changed) => changed.ok()?,
-                    Err(_) => {}
+                if let Ok(changed) = tokio::time::timeout(KEEP_ALIVE, self.shared.newest.changed()).await {
+                    changed.ok()?;
                 }
             }
         }
