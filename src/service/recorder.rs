@@ -439,8 +439,11 @@ impl PartFile for Files {
 
     fn discard(&mut self) -> io::Result<()> {
         let Some(Current { written, .. }) = self.current.take() else { return Ok(()) };
-        let parts = self.earlier.drain(..).chain([written]);
-        parts.fold(Ok(()), |gone, part| gone.and(discard(&part.paths)))
+        let mut gone = Ok(());
+        for part in self.earlier.drain(..).chain([written]) {
+            gone = gone.and(discard(&part.paths));
+        }
+        gone
     }
 }
 
