@@ -3,7 +3,7 @@
 
 use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
-use super::intake::{self, Assembly, Chunk};
+use super::intake::{self, Assembly, Intake};
 use super::priority::{WorkerClass, lower_recorder};
 use super::refused::discard;
 use crate::base::{CallId, Random, RecordingId, Side, Span, Time};
@@ -16,9 +16,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
 
 /// What call control tells a recorder.
 #[derive(Debug)]
@@ -56,13 +55,9 @@ pub struct RecorderHandle {
 
 /// Orders that may wait.
 const ORDERS: usize = 65_536;
-/// How long the recorder waits for events before it looks for orders and for what is due.
-const NAP: Duration = Duration::from_millis(10);
 /// Events between two chances for a media worker on the same core: about 0.1 ms. The scheduler
 /// lets a running thread finish its slice of some milliseconds, whatever its priority.
 const BREATH: usize = 64;
-/// Chunks between two looks for what is due.
-const CHUNKS: usize = 64;
 /// Files between two such chances.
 const WRITES: usize = 4;
 
@@ -77,10 +72,20 @@ impl RecorderHandle {
         reports: tokio::sync::mpsc::Sender<RecorderReport>,
     ) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
-        let chunks = intake::start(format!("in-{name}"), workers, rings)?;
+        let intake = intake::start(format!("in-{name}"), workers, clock, rings)?;
         let thread = thread::Builder::new().name(name).spawn(move || {
             lower_recorder(workers);
-            let recorder = Recorder { clock, config, chunks, inbox, archive, reports, takes: HashMap::new(), seen: 0 };
+            let recorder = Recorder {
+                clock,
+                config,
+                intake,
+                inbox,
+                archive,
+                reports,
+                takes: HashMap::new(),
+                seen: 0,
+                now: Time::ZERO,
+            };
             recorder.run();
         })?;
         Ok(RecorderHandle { orders, thread: Some(thread) })
@@ -136,28 +141,31 @@ impl Entry {
 struct Recorder {
     clock: Clock,
     config: RecorderConfig,
-    chunks: Receiver<Chunk>,
+    intake: Receiver<Intake>,
     inbox: Receiver<RecorderOrder>,
     archive: SyncSender<ArchiveOrder>,
     reports: tokio::sync::mpsc::Sender<RecorderReport>,
     takes: HashMap<u32, Entry>,
     /// Events since the workers last had their chance.
     seen: usize,
+    /// Everything that happened before this has been seen.
+    now: Time,
 }
 
 impl Recorder {
     fn run(mut self) {
         let mut assembly = Assembly::default();
-        loop {
-            let first = self.chunks.recv_timeout(NAP);
+        while let Ok(intake) = self.intake.recv() {
             self.take_orders();
-            match first {
-                Ok(chunk) => self.take_chunks(chunk, &mut assembly),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            match intake {
+                Intake::Bytes(chunk) => drop(assembly.take(&chunk, |slot, event| self.take_event(slot, event))),
+                Intake::Until(time) => {
+                    self.now = time;
+                    self.write_what_is_due();
+                }
             }
-            self.write_what_is_due();
         }
+        self.take_orders();
         let now = self.clock.now();
         let slots: Vec<u32> = self.takes.keys().copied().collect();
         for slot in slots {
@@ -190,17 +198,6 @@ impl Recorder {
         }
     }
 
-    /// This chunk and those that have come meanwhile; a backlog does not keep what is due waiting.
-    fn take_chunks(&mut self, first: Chunk, assembly: &mut Assembly) {
-        let mut next = Some(first);
-        let mut count = 0;
-        while let Some(chunk) = next {
-            assembly.take(chunk, |slot, event| self.take_event(slot, event));
-            count += 1;
-            next = if count < CHUNKS { self.chunks.try_recv().ok() } else { None };
-        }
-    }
-
     fn take_event(&mut self, slot: u32, event: &TapEvent<'_>) {
         self.seen += 1;
         if self.seen.is_multiple_of(BREATH) {
@@ -224,7 +221,7 @@ impl Recorder {
         let was = entry.take.state();
         let outcome = entry.take.handle(event, &mut entry.files);
         if was == TakeState::Dormant && entry.take.state() == TakeState::Running {
-            entry.next_write = self.clock.now() + self.config.write_interval;
+            entry.next_write = self.now + self.config.write_interval;
             entry.journal_notes();
         }
         let (closed, failed) = match outcome {
@@ -243,7 +240,7 @@ impl Recorder {
     }
 
     fn write_what_is_due(&mut self) {
-        let now = self.clock.now();
+        let now = self.now;
         let due: Vec<u32> = self
             .takes
             .iter()
