@@ -25,6 +25,7 @@ CREATE INDEX calls_missed ON calls (company_id, id)
     WHERE answered IS NULL AND ended IS NOT NULL AND direction <> 'outbound';
 CREATE INDEX calls_of_direction ON calls (company_id, direction, id);
 CREATE INDEX calls_with_recording ON calls (company_id, id) WHERE recorded;
+CREATE INDEX calls_recorded_of_number ON calls (number_id, id) WHERE recorded;
 
 -- The outside party refused: nothing was kept, and no recording is to be expected.
 ALTER TABLE calls ADD COLUMN refused BOOLEAN NOT NULL DEFAULT FALSE;
