@@ -54,7 +54,8 @@
 //! 5. The packet gets our header (SSRC, sequence, timestamp without holes), the other law where the
 //!    other leg speaks it, and is sent. Where the legs' codecs differ in more than the law it is
 //!    decoded, and goes out in the other leg's codec and packet length. Where the gate is shut the buffer is overwritten.
-//! 6. `service::recorder` takes the frame out of the ring; [`recording::Timeline`] lays its samples
+//! 6. `service::intake` empties the ring, whatever the disk does, and `service::recorder` takes the
+//!    frame from it; [`recording::Timeline`] lays its samples
 //!    where the RTP clock says; older than the window they become bytes through `hound`.
 //! 7. At the end `service::archivist` writes markers and sizes, syncs, renames, and hands the
 //!    recording over: row and outbox entry in one transaction. [`subscription`] turns the entry

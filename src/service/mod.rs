@@ -2,7 +2,7 @@
 //! where all meet.
 //!
 //! ```text
-//! UDP, TCP, TLS ─► Arrival ─┐                       ┌─► WorkerHandle ─► worker threads ─► ring ─► recorder threads
+//! UDP, TCP, TLS ─► Arrival ─┐                       ┌─► WorkerHandle ─► worker threads ─► ring ─► intake ─► recorders
 //! workers  ─► Report  ─┼─► Core (Switch) ──────┼─► RecorderHandle ──────────────────────────────┘   │
 //! control  ─► Order   ─┘                       └─► records, bindings, archivist ◄───────────────────┘
 //! ```
