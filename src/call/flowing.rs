@@ -6,7 +6,7 @@
 use super::encryption::safe_ways;
 use super::path::{Action, Event, Moment, Unable};
 use super::prompts::prompt;
-use super::route::{Destination, Origin, Target, onward};
+use super::route::{Destination, NoRoute, Origin, Target, onward};
 use super::session::{Phase, Session};
 use super::setup::{Ringing, Way, Whom};
 use super::switch::{Cx, Switch};
@@ -130,13 +130,7 @@ impl Switch {
         let directory = session.path.as_ref().map(|path| Arc::clone(path.directory()))?;
         let target = match onward(&directory, session.record.company, session.record.number, user, e164) {
             Ok(target) => target,
-            Err(error) => {
-                if error.status() == 403 {
-                    let (company, why) = (session.company_key.clone(), error.for_log());
-                    cx.shell.note(&Note::NotForwarded { company, call: session.id(), why });
-                }
-                return Some(Event::NotAnswered(Unable::Refused(error.status())));
-            }
+            Err(error) => return Some(not_forwarded(session, &error, cx)),
         };
         let callee = Party { user: None, address: e164.to_owned(), name: String::new() };
         let to = destination(session, callee.clone(), target);
@@ -280,6 +274,15 @@ fn goes_outside(session: &mut Session, cx: &mut Cx<'_>) {
     let facts = Facts::at_start(Direction::Outbound, &session.settings, NumberRecording::Inherit, step);
     session.facts = Facts { refused, command, number, ..facts };
     cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
+}
+
+/// A flow may not go on to a number: where that is for a rule, the operator is told.
+pub(super) fn not_forwarded(session: &Session, error: &NoRoute, cx: &mut Cx<'_>) -> Event {
+    if error.status() == 403 {
+        let (company, why) = (session.company_key.clone(), error.for_log());
+        cx.shell.note(&Note::NotForwarded { company, call: session.id(), why });
+    }
+    Event::NotAnswered(Unable::Refused(error.status()))
 }
 
 fn wait(session: &mut Session, span: Span, cx: &Cx<'_>) {

@@ -82,12 +82,7 @@ impl ListQuery {
 }
 
 pub async fn list(State(shared): Desks, who: Who, query: Result<Query<ListQuery>, QueryRejection>) -> Handled {
-    let wrong = |error: QueryRejection| Problem::Invalid {
-        key: "query",
-        value: error.body_text(),
-        expected: "the filters of this list",
-    };
-    let Query(query) = query.map_err(wrong)?;
+    let query = super::session::query(query, "the filters of this list")?;
     shared.json(&who, Ask::Calls(Box::new(query.meant()?))).await
 }
 
@@ -145,11 +140,6 @@ pub async fn unsubscribe(
     Path((number, extension)): Path<(String, String)>,
     query: Result<Query<EndQuery>, QueryRejection>,
 ) -> Handled {
-    let wrong = |error: QueryRejection| Problem::Invalid {
-        key: "query",
-        value: error.body_text(),
-        expected: "withdraw=true, or nothing",
-    };
-    let Query(EndQuery { withdraw }) = query.map_err(wrong)?;
+    let EndQuery { withdraw } = super::session::query(query, "withdraw=true, or nothing")?;
     shared.json(&who, Ask::Unsubscribe { number, extension, withdraw }).await
 }

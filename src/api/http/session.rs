@@ -5,8 +5,8 @@ use super::{Desks, Handled, HttpProblem};
 use crate::api::login::csrf_of;
 use crate::api::{Ask, Problem};
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use serde::Deserialize;
@@ -30,6 +30,12 @@ pub fn body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, HttpProblem> {
         expected: "a JSON object with the fields of this request",
     };
     body.map(|Json(value)| value).map_err(|error| wrong(error).into())
+}
+
+/// What a query has to be, where it is not.
+pub fn query<T>(query: Result<Query<T>, QueryRejection>, expected: &'static str) -> Result<T, HttpProblem> {
+    let wrong = |error: QueryRejection| Problem::Invalid { key: "query", value: error.body_text(), expected };
+    query.map(|Query(value)| value).map_err(|error| wrong(error).into())
 }
 
 pub async fn log_in(

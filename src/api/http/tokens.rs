@@ -58,11 +58,6 @@ pub struct LogQuery {
 }
 
 pub async fn access_log(State(shared): Desks, who: Who, query: Result<Query<LogQuery>, QueryRejection>) -> Handled {
-    let wrong = |error: QueryRejection| Problem::Invalid {
-        key: "query",
-        value: error.body_text(),
-        expected: "after=SEQ and limit=N",
-    };
-    let Query(LogQuery { after, limit }) = query.map_err(wrong)?;
+    let LogQuery { after, limit } = super::session::query(query, "after=SEQ and limit=N")?;
     shared.json(&who, Ask::AccessLog { after, limit: limit.unwrap_or(LINES) }).await
 }

@@ -7,14 +7,15 @@
 //!                                   └─the path ends─► (gone) TransferFailed
 //! ```
 
+use super::super::MediaOrder;
 use super::super::encryption::safe_ways;
+use super::super::flowing::not_forwarded;
 use super::super::path::{Action, Event, Moment, Path, Start, Unable};
 use super::super::prompts::prompt;
 use super::super::route::{Destination, Target, onward};
 use super::super::session::{Phase, Session};
 use super::super::setup::{Way, Whom, unavailable};
 use super::super::switch::{Cx, Switch};
-use super::super::{MediaOrder, Note};
 use super::Transfer;
 use crate::audio::prompt::Pcm;
 use crate::base::{Rate, Samples, Side, Span, UserId};
@@ -199,13 +200,7 @@ impl Switch {
         let (directory, number) = (Arc::clone(led.path.directory()), led.to.number);
         let target = match onward(&directory, session.record.company, number, user, e164) {
             Ok(target) => target,
-            Err(error) => {
-                if error.status() == 403 {
-                    let (company, why) = (session.company_key.clone(), error.for_log());
-                    cx.shell.note(&Note::NotForwarded { company, call: session.id(), why });
-                }
-                return Some(Event::NotAnswered(Unable::Refused(error.status())));
-            }
+            Err(error) => return Some(not_forwarded(session, &error, cx)),
         };
         let callee = Party { user: None, address: e164.to_owned(), name: String::new() };
         let ways = self.ways_for_flow(session, callee, target, &directory, cx);
