@@ -439,7 +439,7 @@ impl Desk {
         let mut events = Vec::new();
         for entry in entries {
             // Every event of today is about a recording: whoever cannot play it does not learn of it.
-            let found = self.store.recording_with_facts(entry.recording).await?;
+            let found = self.store.recording_with_facts(entry.recording().unwrap()).await?;
             if found.is_some_and(|(_, facts)| scope.playable(&facts)) {
                 events.push(EventItem::from(entry));
             }

@@ -41,6 +41,7 @@ use crate::sip::endpoint::EndpointConfig;
 use crate::sip::session_timer::Policy;
 use crate::sip::transaction::Timers;
 use crate::store::{Purged, RecordingFilter, Store, StoreError};
+use crate::subscription::FeedEntry;
 use archivist::ArchivistHandle;
 use clock::{Clock, OsRandom};
 use config::{Config, Listen};
@@ -89,7 +90,6 @@ pub struct Handle {
     recordings: PathBuf,
     clock: Clock,
     tls: Tls,
-    handed_over: Arc<tokio::sync::Notify>,
     /// The newest position of the feed.
     fed: Arc<watch::Sender<i64>>,
 }
@@ -137,11 +137,10 @@ impl Service {
         let (recorder_reports, recorder_queue) = mpsc::channel(QUEUE);
         let (orders, order_queue) = mpsc::channel(QUEUE);
         let (records, record_queue) = mpsc::channel(QUEUE);
-        let handed_over = Arc::new(tokio::sync::Notify::new());
 
         let reserve = monitor::reserve_path(&config.recording.dir);
         let runtime = tokio::runtime::Handle::current();
-        let archivist = ArchivistHandle::start(clock, store.clone(), runtime, Arc::clone(&handed_over), reserve)?;
+        let archivist = ArchivistHandle::start(clock, store.clone(), runtime, reserve)?;
         let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports)?;
         let limits = Arc::new(Limits::default());
         let shell =
@@ -170,7 +169,7 @@ impl Service {
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
-        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, handed_over, fed };
+        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed };
         let web = web::start(&config.http, &handle, handle.fed.subscribe())?;
         let mut tasks = listening.tasks;
         tasks.extend(web.tasks);
@@ -490,15 +489,20 @@ async fn feed(handle: Handle) {
     loop {
         match handle.store.pump_feed(handle.clock.wall(), FEED_BATCH).await {
             Ok(entries) if entries.is_empty() => {
-                // Woken by each hand-over; now and then also for those of other processes.
-                let _ = tokio::time::timeout(Duration::from_secs(5), handle.handed_over.notified()).await;
+                // Woken by whatever this process writes; now and then also for what others have written.
+                let _ = tokio::time::timeout(Duration::from_secs(5), handle.store.outbox_has_grown()).await;
             }
             Ok(entries) => {
                 if let Some(last) = entries.last() {
                     handle.fed.send_replace(last.seq);
                 }
                 for entry in entries {
-                    tracing::info!(company = %entry.company, call = %entry.call, recording = %entry.recording, event = entry.kind.as_str(), seq = entry.seq, "event");
+                    let FeedEntry { seq, at: _, kind, company, call, subject, event: _ } = entry;
+                    let (kind, call) = (kind.as_str(), call.map(tracing::field::display));
+                    match subject.recording() {
+                        Some(recording) => tracing::info!(%company, call, %recording, event = kind, seq, "event"),
+                        None => tracing::debug!(%company, call, event = kind, seq, "event"),
+                    }
                 }
             }
             Err(error) => {
@@ -643,10 +647,7 @@ impl Handle {
     }
 
     async fn delete(&self, recording: crate::base::RecordingId) -> Answer {
-        let answer = delete(&self.store, &self.recordings, recording, self.clock).await;
-        // Its outbox entry becomes an event now, not when the reader next looks by itself.
-        self.handed_over.notify_one();
-        answer
+        delete(&self.store, &self.recordings, recording, self.clock).await
     }
 }
 

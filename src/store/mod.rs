@@ -33,7 +33,9 @@ use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,6 +47,8 @@ const READERS: u32 = 4;
 pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// The outbox has something new, written by this process.
+    grown: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +86,13 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrate::run(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store { writer, readers })
+        Ok(Store { writer, readers, grown: Arc::default() })
+    }
+
+    /// Woken after each transaction of this process that has written into the outbox; a wake-up
+    /// that nobody waited for is kept. For the one reader of the outbox.
+    pub async fn outbox_has_grown(&self) {
+        self.grown.notified().await;
     }
 
     /// Waits for what is under way and closes the file.

@@ -5,4 +5,6 @@ mod access;
 mod feed;
 
 pub use access::{CallFacts, Reason, Rights, Scope, Subscribed};
-pub use feed::{AboutRecording, EventParty, FeedEntry, RecordingEvent, fold};
+pub use feed::{
+    About, AboutCall, AboutRecording, Event, EventChange, EventJoined, EventParty, FeedEntry, Named, fold, reason_word,
+};
