@@ -23,6 +23,6 @@ pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;
 pub use view::{
-    AccessView, CallItem, CallPage, EventItem, HeardView, LiveItem, MeView, PartyView, RecordingItem, RecordingView,
-    TokenView,
+    AccessList, AccessView, CallItem, CallPage, ChangeView, EventItem, HeardView, LiveItem, LiveList, MeView,
+    NewTokenView, PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
 };

@@ -142,7 +142,7 @@ pub struct EventJoined {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventChange {
     /// `user`, `colleague`, `operator`, `outside` or `service`.
-    pub who: String,
+    pub by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Named<UserId>>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -228,7 +228,7 @@ fn about_change(change: &Change) -> EventChange {
         By::Service => ("service", None, String::new()),
     };
     EventChange {
-        who: who.to_owned(),
+        by: who.to_owned(),
         user: user.map(Named::Id),
         name,
         how: *how,
