@@ -1,6 +1,6 @@
 //! What can be asked over HTTP, and the answers.
 
-use super::view::{AccessView, CallItem, CallPage, EventItem, LiveItem, MeView, RecordingView, TokenView};
+use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::{Grant, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use std::path::PathBuf;
@@ -102,10 +102,6 @@ pub enum Ask {
         after: i64,
         limit: u32,
     },
-    Events {
-        after: i64,
-        limit: u32,
-    },
 }
 
 impl Ask {
@@ -123,7 +119,6 @@ impl Ask {
             }
             Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
-            Ask::Events { .. } => Some(Permission::ReadEvents),
         }
     }
 }
@@ -146,9 +141,4 @@ pub enum Reply {
     Tokens(Vec<TokenView>),
     NewToken(Grant),
     AccessLog(Vec<AccessView>),
-    /// Those that the viewer may know, and the position up to which was looked.
-    Events {
-        events: Vec<EventItem>,
-        position: i64,
-    },
 }

@@ -18,11 +18,11 @@ mod problem;
 mod view;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
-pub use desk::{Desk, Operator, World};
+pub use desk::{Desk, EventStream, News, Operator, Over, Shown, World};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;
 pub use view::{
-    AccessList, AccessView, CallItem, CallPage, ChangeView, EventItem, HeardView, LiveItem, LiveList, MeView,
-    NewTokenView, PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+    AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
+    PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
 };

@@ -101,16 +101,10 @@ const RETRY: Duration = Duration::from_millis(500);
 impl ArchivistHandle {
     /// Starts the thread. `reserve` is a file that may be given up when the disk is full, so that
     /// what is open can be finished.
-    pub fn start(
-        clock: Clock,
-        store: Store,
-        runtime: tokio::runtime::Handle,
-        reserve: PathBuf,
-    ) -> io::Result<Self> {
+    pub fn start(clock: Clock, store: Store, runtime: tokio::runtime::Handle, reserve: PathBuf) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
         let thread = thread::Builder::new().name("archivist".to_owned()).spawn(move || {
-            let archivist =
-                Archivist { clock, store, runtime, reserve, waiting: HashMap::new(), ready: Vec::new() };
+            let archivist = Archivist { clock, store, runtime, reserve, waiting: HashMap::new(), ready: Vec::new() };
             archivist.run(&inbox);
         })?;
         Ok(ArchivistHandle { orders, thread: Some(thread) })

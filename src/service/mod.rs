@@ -28,7 +28,7 @@ mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
-use crate::api::{Answer, Request, Verified};
+use crate::api::{Answer, Desk, Request, Verified};
 use crate::archive::{audio_digest, frame_digest};
 use crate::base::{CallId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
@@ -99,6 +99,7 @@ pub struct Service {
     handle: Handle,
     addresses: Vec<(Transport, SocketAddr)>,
     http: Vec<SocketAddr>,
+    desk: Option<Arc<Desk>>,
     core: JoinHandle<ServiceShell>,
     tasks: Vec<JoinHandle<()>>,
     records: JoinHandle<()>,
@@ -170,13 +171,14 @@ impl Service {
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
         let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed };
-        let web = web::start(&config.http, &handle, handle.fed.subscribe())?;
+        let web = web::start(&config.http, &handle)?;
         let mut tasks = listening.tasks;
         tasks.extend(web.tasks);
         tasks.push(tokio::spawn(control::serve(control_listener, handle.clone())));
         tasks.push(tokio::spawn(watch_machine(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
-        tasks.push(tokio::spawn(feed(handle.clone())));
+        tasks.push(tokio::spawn(feed(handle.clone(), web.desk.clone())));
+        tasks.extend(web.desk.clone().map(|desk| tokio::spawn(look_at_rights(desk))));
         if let Some(retention) = config.events.retention {
             tasks.push(tokio::spawn(purge(handle.clone(), retention)));
         }
@@ -184,6 +186,7 @@ impl Service {
         let service = Service {
             addresses: listening.addresses,
             http: web.addresses,
+            desk: web.desk,
             core: tokio::spawn(core.run(inbox)),
             records: tokio::spawn(save_records(
                 store.clone(),
@@ -232,8 +235,19 @@ impl Service {
 
     /// No new calls, the grace period, BYE to those that are left; every recording is finished.
     pub async fn stop(self) {
-        let Service { handle, addresses: _, http: _, core, tasks, records, bindings, mut archivist, control, grace } =
-            self;
+        let Service {
+            handle,
+            addresses: _,
+            http: _,
+            desk,
+            core,
+            tasks,
+            records,
+            bindings,
+            mut archivist,
+            control,
+            grace,
+        } = self;
         let (done, over) = oneshot::channel();
         let _ = handle.orders.send(Order::Stop { grace, done }).await;
         let _ = over.await;
@@ -251,6 +265,9 @@ impl Service {
         let _ = bindings.await;
         for task in tasks {
             task.abort();
+        }
+        if let Some(desk) = desk {
+            desk.close_streams();
         }
         let _ = handle.store.pump_feed(handle.clock.wall(), FEED_BATCH).await;
         handle.store.close().await;
@@ -485,7 +502,7 @@ async fn watch_machine(config: Config, handle: Handle, limits: Arc<Limits>) {
 const FEED_BATCH: u32 = 500;
 
 /// The subscription layer's reader: outbox entries become events of the feed, exactly once.
-async fn feed(handle: Handle) {
+async fn feed(handle: Handle, desk: Option<Arc<Desk>>) {
     loop {
         match handle.store.pump_feed(handle.clock.wall(), FEED_BATCH).await {
             Ok(entries) if entries.is_empty() => {
@@ -496,7 +513,7 @@ async fn feed(handle: Handle) {
                 if let Some(last) = entries.last() {
                     handle.fed.send_replace(last.seq);
                 }
-                for entry in entries {
+                for entry in &entries {
                     let FeedEntry { seq, at: _, kind, company, call, subject, event: _ } = entry;
                     let (kind, call) = (kind.as_str(), call.map(tracing::field::display));
                     match subject.recording() {
@@ -504,12 +521,26 @@ async fn feed(handle: Handle) {
                         None => tracing::debug!(%company, call, event = kind, seq, "event"),
                     }
                 }
+                if let Some(desk) = &desk {
+                    desk.publish(entries).await;
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "the outbox could not be read");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+/// Between two looks whether somebody may know less than before, where nothing happens.
+const LOOK_AT_RIGHTS: Duration = Duration::from_secs(1);
+
+/// A session that ends, or a right that is taken away, acts on open streams at once.
+async fn look_at_rights(desk: Arc<Desk>) {
+    loop {
+        tokio::time::sleep(LOOK_AT_RIGHTS).await;
+        desk.look_at_rights().await;
     }
 }
 

@@ -138,12 +138,7 @@ async fn recover_journal(
 
 /// Hands a recording over with its call, whose end the crash cut off: whoever is told of the recording
 /// was told before that the call has ended. How many calls were ended by that.
-async fn hand_over(
-    store: &Store,
-    record: RecordingRecord,
-    kind: OutboxKind,
-    now: Wall,
-) -> Result<usize, StoreError> {
+async fn hand_over(store: &Store, record: RecordingRecord, kind: OutboxKind, now: Wall) -> Result<usize, StoreError> {
     let (call, cut_off) = match store.call(record.call).await? {
         Some(call) if call.ended.is_some() => (None, 0),
         Some(call) => (Some(ended(call, Some(record.sidecar.answered), now)), 1),

@@ -22,7 +22,11 @@ pub(super) fn newest() -> i64 {
 }
 
 pub(super) async fn run(writer: &SqlitePool) -> Result<(), StoreError> {
-    let known = newest();
+    run_up_to(writer, newest()).await
+}
+
+/// Steps up to `known`, as a program did that knew no later ones.
+pub(super) async fn run_up_to(writer: &SqlitePool, known: i64) -> Result<(), StoreError> {
     loop {
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_steps (version BIGINT PRIMARY KEY)")
@@ -35,7 +39,7 @@ pub(super) async fn run(writer: &SqlitePool) -> Result<(), StoreError> {
         if found > known {
             return Err(StoreError::TooNew { found, known });
         }
-        let Some((version, sql)) = STEPS.iter().find(|(version, _)| *version > found) else {
+        let Some((version, sql)) = STEPS.iter().find(|(version, _)| *version > found && *version <= known) else {
             return Ok(transaction.commit().await?);
         };
         sqlx::raw_sql(*sql).execute(&mut *transaction).await?;

@@ -49,11 +49,7 @@ impl<'r> Reading<'r> {
         parse(&text).ok_or_else(|| self.corrupt(column, &text))
     }
 
-    pub fn word_or_none<T>(
-        &self,
-        column: &'static str,
-        parse: fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, StoreError> {
+    pub fn word_or_none<T>(&self, column: &'static str, parse: fn(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
         let text: Option<String> = self.get(column)?;
         text.map(|text| parse(&text).ok_or_else(|| self.corrupt(column, &text))).transpose()
     }

@@ -388,6 +388,9 @@ mod tests {
                 "ended_paused":false,"end_reason":{"reason":"caller_hung_up"}}}"#;
         let event: Event = serde_json::from_str(text).unwrap();
         let Some(About::Recording(about)) = event.about else { panic!("{event:?}") };
-        assert_eq!((about.number, about.parties[1].user.clone()), (Some(Named::Id(NumberId(3))), Some(Named::Id(UserId(7)))));
+        assert_eq!(
+            (about.number, about.parties[1].user.clone()),
+            (Some(Named::Id(NumberId(3))), Some(Named::Id(UserId(7))))
+        );
     }
 }

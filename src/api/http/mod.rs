@@ -19,6 +19,7 @@
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log` | admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
+//! | `GET /events/ws` | the same over WebSocket |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
 //! Outside it `GET /health` says that the process answers. Problems are RFC 9457. A thing that a
@@ -30,6 +31,7 @@ mod events;
 mod openapi;
 mod problem;
 mod session;
+mod socket;
 mod tokens;
 mod who;
 
@@ -42,7 +44,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use who::Who;
@@ -56,8 +57,6 @@ const BODY: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Shared {
     pub desk: Arc<Desk>,
-    /// The newest position of the feed; whoever waits for events waits for it.
-    pub newest: watch::Receiver<i64>,
     /// Whether cookies travel over TLS only.
     pub secure: bool,
     /// Whose word on where a request came from is believed (`X-Forwarded-For`).
@@ -76,6 +75,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(audio::routes())
         .merge(tokens::routes())
         .merge(events::routes())
+        .merge(socket::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -135,9 +135,6 @@ impl Shared {
             Reply::Tokens(tokens) => Json(TokenList { tokens }).into_response(),
             Reply::NewToken(grant) => tokens::made(&grant),
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
-            Reply::Events { events, position } => {
-                Json(serde_json::json!({ "events": events, "position": position })).into_response()
-            }
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })
