@@ -15,6 +15,7 @@ pub mod http;
 mod login;
 mod operator;
 mod problem;
+mod staff;
 mod view;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
@@ -22,6 +23,7 @@ pub use desk::{Desk, EventStream, News, Operator, Over, Shown, World};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;
+pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,

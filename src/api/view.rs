@@ -232,16 +232,16 @@ pub struct LiveItem {
     pub changes: Vec<ChangeView>,
     pub held: [bool; 2],
     pub seen: Reason,
-    /// The viewer is on it, or is an admin or a supervisor.
+    /// The viewer is on it, or is an admin or a supervisor, or stands above the company.
     pub can_end: bool,
 }
 
 impl LiveItem {
-    pub(super) fn of(directory: &Directory, scope: &Scope, user: &User, call: &CallView) -> Option<Self> {
+    pub(super) fn of(directory: &Directory, scope: &Scope, user: Option<&User>, call: &CallView) -> Option<Self> {
         let CallView { record, recording, recording_failed, caller, callee } = call;
         let seen = scope.visible(&facts(record, false))?;
         let parties = Side::BOTH.map(|side| record.party(side));
-        let is_on = parties.iter().any(|party| party.user == Some(user.id));
+        let is_on = parties.iter().any(|party| user.is_some_and(|user| party.user == Some(user.id)));
         let [from, to] = parties.map(|party| PartyView::of(directory, party));
         Some(LiveItem {
             id: record.id,
@@ -257,7 +257,7 @@ impl LiveItem {
             changes: record.changes.iter().map(ChangeView::of).collect(),
             held: [caller.held, callee.held],
             seen,
-            can_end: is_on || matches!(user.role, Role::Admin | Role::Supervisor),
+            can_end: is_on || user.is_none_or(|user| matches!(user.role, Role::Admin | Role::Supervisor)),
         })
     }
 }
@@ -339,7 +339,7 @@ pub struct TokenView {
 
 impl From<&TokenRow> for TokenView {
     fn from(row: &TokenRow) -> Self {
-        let TokenRow { id, kind: _, user: _, name, scopes, created, expires } = row;
+        let TokenRow { id, kind: _, owner: _, name, scopes, created, expires } = row;
         TokenView {
             id: *id,
             name: name.clone(),

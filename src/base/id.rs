@@ -44,6 +44,10 @@ row_id!(
     FlowId
 );
 row_id!(
+    /// An operator or a reseller.
+    StaffId
+);
+row_id!(
     /// A SIP peer that carries calls to and from the outside.
     TrunkId
 );

@@ -395,6 +395,8 @@ const fn over(problem: &Problem) -> Over {
         | Problem::NoScope(_)
         | Problem::Invalid { .. }
         | Problem::Gone { .. }
+        | Problem::NoCompany
+        | Problem::Conflict(_)
         | Problem::NoCsrf => Over::LoggedOut,
     }
 }

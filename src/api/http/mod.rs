@@ -20,8 +20,11 @@
 //! | `GET /access-log` | admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
+//! | `GET /companies` | operators and resellers: the companies that they administer |
+//! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
+//! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
 //! Outside it `GET /health` says that the process answers. Problems are RFC 9457. A thing that a
 //! viewer may not see is answered as one that does not exist.
 
@@ -32,10 +35,11 @@ mod openapi;
 mod problem;
 mod session;
 mod socket;
+mod staff;
 mod tokens;
 mod who;
 
-use super::{AccessList, Ask, Desk, LiveList, Reply, SubscriberList, TokenList};
+use super::{AccessList, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, Request, header};
 use axum::middleware::{self, Next};
@@ -76,6 +80,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(tokens::routes())
         .merge(events::routes())
         .merge(socket::routes())
+        .merge(staff::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -127,6 +132,10 @@ impl Shared {
         Ok(match self.ask(who, ask).await? {
             Reply::Done => axum::http::StatusCode::NO_CONTENT.into_response(),
             Reply::Me(view) => Json(view).into_response(),
+            Reply::StaffMe(view) => Json(view).into_response(),
+            Reply::Staff(StaffReply::Companies(list)) => Json(list).into_response(),
+            Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
+            Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
             Reply::Calls(page) => Json(page).into_response(),
             Reply::Call(call) => Json(call).into_response(),
             Reply::Live(calls) => Json(LiveList { calls }).into_response(),

@@ -3,7 +3,7 @@
 use super::who::{COOKIE, From, Who};
 use super::{Desks, Handled, HttpProblem, Shared};
 use crate::api::login::csrf_of;
-use crate::api::{Ask, MeView, Problem};
+use crate::api::{Ask, MeView, Problem, StaffView};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
@@ -21,8 +21,9 @@ pub fn routes() -> OpenApiRouter<Shared> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    /// Key of the company.
-    company: String,
+    /// Key of the company; operators and resellers have none.
+    #[serde(default)]
+    company: Option<String>,
     /// Extension, or the name that the user's phones log in with.
     user: String,
     password: String,
@@ -34,6 +35,15 @@ pub struct SessionView {
     /// To be sent as `X-CSRF-Token` with every change.
     csrf_token: String,
     expires: String,
+}
+
+/// A user of a company, or an operator or reseller.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "the description only: each of them is an answer of its own")]
+pub enum MeAnswer {
+    User(MeView),
+    Staff(StaffView),
 }
 
 /// What a body has to be, where it is not.
@@ -61,7 +71,7 @@ async fn log_in(
     credentials: Result<Json<Credentials>, JsonRejection>,
 ) -> Handled {
     let Credentials { company, user, password } = body(credentials)?;
-    let logged_in = shared.desk.log_in(&company, &user, &password, source).await?;
+    let logged_in = shared.desk.log_in(company.as_deref(), &user, &password, source).await?;
     let secret = &logged_in.grant.secret;
     let secure = if shared.secure { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}");
@@ -83,7 +93,7 @@ async fn log_out(State(shared): Desks, who: Who) -> Handled {
 }
 
 /// Who I am and what I may.
-#[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = MeView)))]
+#[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = MeAnswer)))]
 async fn me(State(shared): Desks, who: Who) -> Handled {
     shared.json(&who, Ask::Me).await
 }

@@ -51,11 +51,6 @@ CREATE TABLE access_version (
     version BIGINT NOT NULL
 );
 INSERT INTO access_version (version) VALUES (0);
-CREATE TRIGGER subscriptions_grow AFTER INSERT ON number_subscriptions BEGIN UPDATE access_version SET version = version + 1; END;
-CREATE TRIGGER subscriptions_change AFTER UPDATE ON number_subscriptions BEGIN UPDATE access_version SET version = version + 1; END;
-CREATE TRIGGER subscriptions_go AFTER DELETE ON number_subscriptions BEGIN UPDATE access_version SET version = version + 1; END;
-CREATE TRIGGER tokens_change AFTER UPDATE ON tokens BEGIN UPDATE access_version SET version = version + 1; END;
-CREATE TRIGGER tokens_go AFTER DELETE ON tokens BEGIN UPDATE access_version SET version = version + 1; END;
 
 -- Whom a company tells of its events.
 CREATE TABLE webhooks (
