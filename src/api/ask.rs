@@ -2,6 +2,7 @@
 
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
+use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ pub enum Ask {
     LogOut,
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
+    Webhooks(WebhookAsk),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
@@ -125,7 +127,8 @@ impl Ask {
             | Ask::Subscribers { .. }
             | Ask::Subscribe { .. }
             | Ask::Unsubscribe { .. }
-            | Ask::AccessLog { .. } => true,
+            | Ask::AccessLog { .. }
+            | Ask::Webhooks(_) => true,
         }
     }
 
@@ -134,6 +137,7 @@ impl Ask {
         match self {
             Ask::Me | Ask::LogOut => None,
             Ask::Staff(ask) => Some(ask.needs()),
+            Ask::Webhooks(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -155,6 +159,7 @@ pub enum Reply {
     Me(MeView),
     StaffMe(StaffView),
     Staff(StaffReply),
+    Webhooks(WebhookReply),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),

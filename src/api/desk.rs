@@ -7,6 +7,7 @@
 
 mod events;
 mod staff;
+mod webhooks;
 
 pub use events::{EventStream, News, Over, Shown};
 
@@ -19,6 +20,7 @@ use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, 
 use crate::call::{LockName, LockSource, Lockout};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::ledger::{RecordingRecord, RecordingState};
+use crate::notify::Guard;
 use crate::store::{Access, CallFilter, Owner, StaffRow, Store, TokenKind, facts};
 use crate::subscription::{CallFacts, Scope};
 use events::Lanes;
@@ -68,6 +70,8 @@ pub struct Desk {
     lockout: Mutex<Lockout>,
     checks: Semaphore,
     waiting: Semaphore,
+    /// Where hooks may lead.
+    guard: Guard,
     /// What open streams of events share.
     lanes: Lanes,
     /// When what was last fetched, by token: of the last minutes.
@@ -121,7 +125,13 @@ impl Person<'_> {
 }
 
 impl Desk {
-    pub fn new(store: Store, recordings: PathBuf, world: Box<dyn World>, operator: Box<dyn Operator>) -> Self {
+    pub fn new(
+        store: Store,
+        recordings: PathBuf,
+        guard: Guard,
+        world: Box<dyn World>,
+        operator: Box<dyn Operator>,
+    ) -> Self {
         let (directory, lockout) = (Mutex::default(), Mutex::new(Lockout::default()));
         let (checks, waiting) = (Semaphore::new(CHECKS), Semaphore::new(WAITING));
         Desk {
@@ -133,6 +143,7 @@ impl Desk {
             lockout,
             checks,
             waiting,
+            guard,
             lanes: Lanes::default(),
             fetched: Mutex::default(),
         }
@@ -229,6 +240,7 @@ impl Desk {
             },
             Ask::LogOut => self.log_out(viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
+            Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
             Ask::Live => self.live(&directory, &person).await,

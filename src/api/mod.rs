@@ -17,6 +17,7 @@ mod operator;
 mod problem;
 mod staff;
 mod view;
+mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{Desk, EventStream, News, Operator, Over, Shown, World};
@@ -27,4 +28,7 @@ pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, St
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+};
+pub use webhooks::{
+    DeliveryList, DeliveryView, Replayed, WebhookAsk, WebhookList, WebhookReply, WebhookSecret, WebhookView,
 };

@@ -34,6 +34,7 @@ use crate::base::{CallId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
+use crate::notify::{Courier, Postman, PostmanError};
 use crate::recording::offset_of;
 use crate::registrar::Lifetimes;
 use crate::sip::Transport;
@@ -76,6 +77,8 @@ pub enum StartError {
     Thread(#[from] io::Error),
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    #[error(transparent)]
+    Webhooks(#[from] PostmanError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -171,12 +174,15 @@ impl Service {
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
         let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed };
-        let web = web::start(&config.http, &handle)?;
+        let web = web::start(&config.http, &config.webhooks.guard, &handle)?;
         let mut tasks = listening.tasks;
         tasks.extend(web.tasks);
         tasks.push(tokio::spawn(control::serve(control_listener, handle.clone())));
         tasks.push(tokio::spawn(watch_machine(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
+        let postman = Postman::new(config.webhooks.guard.clone(), config.webhooks.authorities.as_deref())?;
+        let courier = Courier::new(store.clone(), postman, Box::new(web::Clocks(clock)));
+        tasks.push(tokio::spawn(courier.run(handle.fed.subscribe())));
         tasks.push(tokio::spawn(feed(handle.clone(), web.desk.clone())));
         tasks.extend(web.desk.clone().map(|desk| tokio::spawn(look_at_rights(desk))));
         if let Some(retention) = config.events.retention {

@@ -7,6 +7,7 @@ use super::{Handle, StartError};
 use crate::api::http::{Peer, Shared, router};
 use crate::api::{Answer, Desk, Operator, Request, World};
 use crate::base::{Random, Time, Wall};
+use crate::notify::{self, Guard};
 use axum::extract::ConnectInfo;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -48,14 +49,14 @@ pub struct Web {
 }
 
 /// Binds every listener and serves on it.
-pub fn start(config: &HttpConfig, handle: &Handle) -> Result<Web, StartError> {
+pub fn start(config: &HttpConfig, guard: &Guard, handle: &Handle) -> Result<Web, StartError> {
     let mut web = Web { addresses: Vec::new(), tasks: Vec::new(), desk: None };
     if config.listen.is_empty() {
         return Ok(web);
     }
     let world = Box::new(Clocks(handle.clock));
     let operator = Box::new(Hand { handle: handle.clone(), orders: Semaphore::new(ORDERS) });
-    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), world, operator));
+    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), guard.clone(), world, operator));
     web.desk = Some(Arc::clone(&desk));
     for HttpListen { address, tls } in &config.listen {
         let listening = |error| StartError::Http { address: *address, error };
@@ -228,13 +229,23 @@ impl AsyncWrite for Stream {
     }
 }
 
-struct Clocks(Clock);
+pub struct Clocks(pub Clock);
 
 impl World for Clocks {
     fn now(&self) -> Time {
         self.0.now()
     }
 
+    fn wall(&self) -> Wall {
+        self.0.wall()
+    }
+
+    fn random(&self) -> Box<dyn Random + Send> {
+        Box::new(OsRandom)
+    }
+}
+
+impl notify::World for Clocks {
     fn wall(&self) -> Wall {
         self.0.wall()
     }

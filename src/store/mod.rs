@@ -20,6 +20,7 @@ mod recordings;
 mod row;
 mod staff;
 mod tokens;
+mod webhooks;
 
 pub use access::{CallFilter, facts};
 pub use apply::{Applied, GeneratedPassword};
@@ -30,6 +31,7 @@ pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
+pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WebhookRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
@@ -53,6 +55,8 @@ pub struct Store {
     readers: SqlitePool,
     /// The outbox has something new, written by this process.
     grown: Arc<Notify>,
+    /// Something was queued for a hook, by this process.
+    deliveries: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +94,7 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrate::run(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store { writer, readers, grown: Arc::default() })
+        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default() })
     }
 
     /// Woken after each transaction of this process that has written into the outbox; a wake-up

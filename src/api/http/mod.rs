@@ -20,6 +20,7 @@
 //! | `GET /access-log` | admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
+//! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET /companies` | operators and resellers: the companies that they administer |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
@@ -37,9 +38,10 @@ mod session;
 mod socket;
 mod staff;
 mod tokens;
+mod webhooks;
 mod who;
 
-use super::{AccessList, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList};
+use super::{AccessList, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList, WebhookReply};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, Request, header};
 use axum::middleware::{self, Next};
@@ -81,6 +83,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(events::routes())
         .merge(socket::routes())
         .merge(staff::routes())
+        .merge(webhooks::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -133,6 +136,11 @@ impl Shared {
             Reply::Done => axum::http::StatusCode::NO_CONTENT.into_response(),
             Reply::Me(view) => Json(view).into_response(),
             Reply::StaffMe(view) => Json(view).into_response(),
+            Reply::Webhooks(WebhookReply::List(list)) => Json(list).into_response(),
+            Reply::Webhooks(WebhookReply::One(view)) => Json(view).into_response(),
+            Reply::Webhooks(WebhookReply::Made(made)) => Json(made).into_response(),
+            Reply::Webhooks(WebhookReply::Deliveries(list)) => Json(list).into_response(),
+            Reply::Webhooks(WebhookReply::Replayed(replayed)) => Json(replayed).into_response(),
             Reply::Staff(StaffReply::Companies(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
