@@ -90,6 +90,10 @@ async fn apply(service: &Service, text: &str) {
 fn calls(sip: SocketAddr, first: usize, count: usize) {
     let phones = Phones::new(SCENE, sip);
     phones.register();
+    place(&phones, first, count);
+}
+
+fn place(phones: &Phones, first: usize, count: usize) {
     for call in first..first + count {
         let answered = phones.call(call);
         assert_eq!(answered.status, 200, "{}", answered.reason);
@@ -312,7 +316,9 @@ async fn a_hook_is_told_signed_in_order_and_again_also_after_a_restart() {
         let path = format!("/api/v1/webhooks/{id}");
         assert!(!String::from_utf8_lossy(&ada.get(&path).body).contains(&secret), "shown once");
         assert_eq!((eve.get(&path).status, eve.get("/api/v1/webhooks").json()), (404, json!({ "webhooks": [] })));
-        calls(sip, 0, 1);
+        let phones = Phones::new(SCENE, sip);
+        phones.register();
+        place(&phones, 0, 1);
         let delivered = hook.until(|seen| seen.iter().filter(|one| one.status == 200).count() == 4);
         let kinds: Vec<String> = kinds_of(&delivered).into_iter().map(|(_, kind)| kind).collect();
         assert_eq!(
@@ -332,7 +338,7 @@ async fn a_hook_is_told_signed_in_order_and_again_also_after_a_restart() {
         assert_eq!(delivered[6].json()["event"], "webhook.test");
         // What is refused from here on is pending when the service stops.
         hook.refuse(usize::MAX);
-        calls(sip, 1, 2);
+        place(&phones, 1, 2);
         hook.until(|seen| seen.len() >= 9);
         secret
     });
