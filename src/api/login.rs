@@ -33,10 +33,12 @@ pub enum Permission {
     ReadAccessLog,
     ReadStaff,
     ManageStaff,
+    ReadWebhooks,
+    ManageWebhooks,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 13] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -48,6 +50,8 @@ impl Permission {
         Permission::ReadAccessLog,
         Permission::ReadStaff,
         Permission::ManageStaff,
+        Permission::ReadWebhooks,
+        Permission::ManageWebhooks,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -63,6 +67,8 @@ impl Permission {
             Permission::ReadAccessLog => "access.read",
             Permission::ReadStaff => "staff.read",
             Permission::ManageStaff => "staff.write",
+            Permission::ReadWebhooks => "webhooks.read",
+            Permission::ManageWebhooks => "webhooks.write",
         }
     }
 
