@@ -129,14 +129,15 @@ def call(service: Service, sip: int) -> None:
     service.finished(1, 20)
 
 
-def fuzz(program: str, base: str, secret: str, examples: int, seed: int, more: list[str]) -> int:
+def fuzz(program: str, folder: Path, base: str, secret: str, examples: int, seed: int, more: list[str]) -> int:
     argv = [program, "run", f"{base}/openapi.json", "--header", f"Authorization: Bearer {secret}", *more,
             "--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--seed", str(seed),
             "--checks", "all", "--exclude-checks", ",".join(UNASKED), "--request-timeout", "20",
             "--exclude-name-regex", SUICIDE, "--continue-on-failure", "--warnings", "off", "--no-color"]
     for path in STREAMS:
         argv += ["--exclude-path", path]
-    return subprocess.run(argv, check=False).returncode
+    # It keeps what it found where it runs.
+    return subprocess.run(argv, check=False, cwd=folder).returncode
 
 
 def main() -> int:
@@ -147,6 +148,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261127)
     parser.add_argument("--keep", type=Path, help="folder that stays")
     arguments = parser.parse_args()
+    program = str(Path(arguments.schemathesis).absolute()) if "/" in arguments.schemathesis else arguments.schemathesis
     sip, http = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
     base = f"http://127.0.0.1:{http}/api/v1"
     with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +167,7 @@ def main() -> int:
                 ("an admin", admin, []),
             ]:
                 print(f"--- asked by {who}", flush=True)
-                worst = max(worst, fuzz(arguments.schemathesis, base, secret, arguments.examples, arguments.seed, more))
+                worst = max(worst, fuzz(program, place, base, secret, arguments.examples, arguments.seed, more))
             if not service.alive():
                 print("the service has died:\n" + service.log_tail(), file=sys.stderr)
                 return 1
