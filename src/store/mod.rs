@@ -20,7 +20,7 @@ mod row;
 mod tokens;
 
 pub use access::{CallFilter, facts};
-pub use apply::{Applied, GeneratedPassword};
+pub use apply::{Applied, By, GeneratedPassword};
 pub use bindings::StoredBinding;
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use purge::Purged;
@@ -59,6 +59,8 @@ pub enum StoreError {
     Corrupt { table: &'static str, row: String, what: String },
     #[error("the directory has changed since the plan was made (it is no longer at version {0}): apply the file again")]
     Stale(i64),
+    #[error("users are deactivated, or hand over their subscriptions, by somebody and at a time: neither was said")]
+    Unsigned,
     #[error("{0} is not there any more: apply the file again")]
     Gone(String),
     #[error(transparent)]
