@@ -5,6 +5,7 @@ use super::flow::Unanswered;
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::ledger::{Channels, PauseInFile};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A tenant. Two companies never see, reach or name each other's things.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +124,7 @@ impl Default for Settings {
 }
 
 /// An audio codec as the company file names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AudioCodec {
     Opus,
@@ -162,7 +163,7 @@ impl Default for Commands {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum AuthAlgorithm {
     #[serde(rename = "md5")]
     Md5,
@@ -170,7 +171,7 @@ pub enum AuthAlgorithm {
     Sha256,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallVisibility {
     OwnAndMissed,
@@ -179,7 +180,7 @@ pub enum CallVisibility {
     All,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Play {
     All,
@@ -188,7 +189,7 @@ pub enum Play {
 }
 
 /// Who is told that a call is recorded, and how. A call that is not recorded has no notice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeTo {
     #[default]
@@ -217,7 +218,7 @@ impl NoticeTo {
 }
 
 /// What happens to a call whose recording cannot be made or goes on failing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRecordingFailure {
     /// The call goes on; the failure is recorded and shown.
@@ -230,7 +231,7 @@ pub enum OnRecordingFailure {
     Refuse,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Admin,
@@ -328,7 +329,7 @@ pub enum Route {
     Flow(FlowId),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NumberRecording {
     /// The company's toggle speaks.
@@ -354,7 +355,7 @@ impl NumberRecording {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     #[default]

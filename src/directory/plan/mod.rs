@@ -20,7 +20,7 @@ pub use export::{Export, Prompts, export};
 pub use facility::FacilityState;
 pub use keys::{Keys, setting_keys};
 pub use note::Note;
-pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, generated, ha1};
+pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, WebPassword, generated, ha1};
 pub use standalone::standalone;
 pub use state::{CompanyState, NumberState, UserState};
 pub use trunk::TrunkState;
@@ -202,7 +202,7 @@ impl Passwords {
             let Some(world) = after.get(&entry.company) else { continue };
             let Some(to) = world.users.get(&entry.name) else { continue };
             let company = current.company_by_key(&entry.company);
-            let user = company.and_then(|company| Some((company, current.user_by_extension(company.id, &entry.name)?)));
+            let user = company.and_then(|company| Some((company, current.user_ever_by_extension(company.id, &entry.name)?)));
             match wanted(user, to, entry) {
                 Ok(Some(what)) => {
                     let (realm, auth_name) = (world.company.realm.clone(), to.auth_name.clone());

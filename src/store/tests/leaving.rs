@@ -246,7 +246,7 @@ async fn who_is_deactivated_can_do_nothing_and_loses_nothing_of_before() {
     lab.store.subscribe(company, two, heir, at(2)).await.unwrap();
     let new = crate::store::NewToken {
         kind: crate::store::TokenKind::Token,
-        user,
+        owner: crate::store::Owner::User(user),
         name: "t".to_owned(),
         hash: "h".to_owned(),
         scopes: Vec::new(),
