@@ -1,5 +1,6 @@
 //! What can be asked over HTTP, and the answers.
 
+use super::directory::{DirectoryAsk, DirectoryReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, EventItem, LiveItem, MeView, RecordingView, TokenView};
 use super::{Grant, Permission};
@@ -58,6 +59,8 @@ pub enum Ask {
     LogOut,
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
+    /// What the company consists of.
+    Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
@@ -119,7 +122,8 @@ impl Ask {
             Ask::Me | Ask::LogOut | Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } | Ask::Staff(_) => {
                 !staff
             }
-            Ask::Calls(_)
+            Ask::Directory(_)
+            | Ask::Calls(_)
             | Ask::Call { .. }
             | Ask::Live
             | Ask::Command { .. }
@@ -139,6 +143,7 @@ impl Ask {
         match self {
             Ask::Me | Ask::LogOut => None,
             Ask::Staff(ask) => Some(ask.needs()),
+            Ask::Directory(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -161,6 +166,7 @@ pub enum Reply {
     Me(MeView),
     StaffMe(StaffView),
     Staff(StaffReply),
+    Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),

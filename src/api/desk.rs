@@ -5,6 +5,7 @@
 //! and on the next event of a stream that is open. What a viewer may not see is answered like what
 //! does not exist, by the same code.
 
+mod directory;
 mod staff;
 
 use super::view::{has_file, scopes_of};
@@ -217,6 +218,7 @@ impl Desk {
             },
             Ask::LogOut => self.log_out(viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
+            Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
             Ask::Live => self.live(&directory, &person).await,

@@ -30,10 +30,12 @@ pub enum Permission {
     ReadAccessLog,
     ReadStaff,
     ManageStaff,
+    ReadDirectory,
+    ManageDirectory,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 13] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -45,6 +47,8 @@ impl Permission {
         Permission::ReadAccessLog,
         Permission::ReadStaff,
         Permission::ManageStaff,
+        Permission::ReadDirectory,
+        Permission::ManageDirectory,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +64,8 @@ impl Permission {
             Permission::ReadAccessLog => "access.read",
             Permission::ReadStaff => "staff.read",
             Permission::ManageStaff => "staff.write",
+            Permission::ReadDirectory => "directory.read",
+            Permission::ManageDirectory => "directory.write",
         }
     }
 

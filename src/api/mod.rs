@@ -11,6 +11,7 @@
 
 mod ask;
 mod desk;
+pub mod directory;
 pub mod http;
 mod login;
 mod operator;

@@ -632,6 +632,8 @@ impl Handle {
         match self.store.load_directory().await {
             Ok(directory) => {
                 let _ = self.orders.send(Order::Directory(Arc::new(directory))).await;
+                // Who waits for events looks whether they still may.
+                self.fed.send_modify(|_| {});
                 Answer::Done
             }
             Err(error) => failed(&error),

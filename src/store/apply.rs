@@ -35,6 +35,8 @@ pub struct By {
     pub user: Option<UserId>,
     pub who: String,
     pub source: String,
+    /// The session or token that this is done with: it outlives a change of its own user's password.
+    pub keeps: Option<i64>,
 }
 
 impl Store {
@@ -81,7 +83,7 @@ impl Store {
             free_names(&mut transaction, change).await?;
         }
         for (change, hashes) in plan.changes.iter().zip(&hashes) {
-            rows(&mut transaction, change, hashes.as_ref()).await?;
+            rows(&mut transaction, change, hashes.as_ref(), by).await?;
         }
         for change in &plan.changes {
             references(&mut transaction, change).await?;
@@ -213,11 +215,7 @@ async fn added_deactivated(
     Ok(())
 }
 
-async fn user_id(
-    connection: &mut SqliteConnection,
-    company: &str,
-    extension: &str,
-) -> Result<Option<i64>, StoreError> {
+async fn user_id(connection: &mut SqliteConnection, company: &str, extension: &str) -> Result<Option<i64>, StoreError> {
     let query = sqlx::query_scalar(
         "SELECT id FROM users WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)",
     );
@@ -235,7 +233,7 @@ async fn note(connection: &mut SqliteConnection, change: &Change, by: &By) -> Re
     let Note { company, action, thing } = change.note();
     let query = sqlx::query_scalar("SELECT id FROM companies WHERE key = $1").bind(company);
     let company = CompanyId(query.fetch_one(&mut *connection).await?);
-    let By { at, user, who, source } = by.clone();
+    let By { at, user, who, source, keeps: _ } = by.clone();
     journal::append(connection, &Access { at, company, user, who, source, action, thing }).await?;
     Ok(())
 }
@@ -306,7 +304,12 @@ fn one(rows: u64, what: impl FnOnce() -> String) -> Result<(), StoreError> {
 }
 
 /// The rows themselves, without what refers to rows that may come later.
-async fn rows(connection: &mut SqliteConnection, change: &Change, hashes: Option<&Hashes>) -> Result<(), StoreError> {
+async fn rows(
+    connection: &mut SqliteConnection,
+    change: &Change,
+    hashes: Option<&Hashes>,
+    by: Option<&By>,
+) -> Result<(), StoreError> {
     match change {
         // Done already: see `end_rights`.
         Change::HandOver { .. } => Ok(()),
@@ -319,7 +322,7 @@ async fn rows(connection: &mut SqliteConnection, change: &Change, hashes: Option
         Change::AddUser { to, password: _ } | Change::ChangeUser { from: _, to, password: _ } => {
             user(connection, to).await?;
             match hashes {
-                Some(hashes) => password(connection, to, hashes).await,
+                Some(hashes) => password(connection, to, hashes, by.and_then(|by| by.keeps)).await,
                 None => Ok(()),
             }
         }
@@ -349,7 +352,19 @@ async fn company(connection: &mut SqliteConnection, to: &CompanyState) -> Result
 }
 
 async fn user(connection: &mut SqliteConnection, to: &UserState) -> Result<(), StoreError> {
-    let UserState { company, extension, name, auth_name, role, overrides, number: _, auth, calls, destinations, deactivated: _ } = to;
+    let UserState {
+        company,
+        extension,
+        name,
+        auth_name,
+        role,
+        overrides,
+        number: _,
+        auth,
+        calls,
+        destinations,
+        deactivated: _,
+    } = to;
     let auth = auth.as_ref().map(serde_json::to_string).transpose()?;
     let destinations = destinations.as_ref().map(serde_json::to_string).transpose()?;
     let query = sqlx::query(
@@ -366,7 +381,12 @@ async fn user(connection: &mut SqliteConnection, to: &UserState) -> Result<(), S
     Ok(())
 }
 
-async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Hashes) -> Result<(), StoreError> {
+async fn password(
+    connection: &mut SqliteConnection,
+    to: &UserState,
+    hashes: &Hashes,
+    keeps: Option<i64>,
+) -> Result<(), StoreError> {
     let Hashes { ha1_md5, ha1_sha256, argon2 } = hashes;
     let query = sqlx::query(
         "UPDATE users SET ha1_md5 = $3, ha1_sha256 = $4, password_hash = $5
@@ -377,9 +397,9 @@ async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Ha
     // Whoever knew the old one is out.
     let opened = sqlx::query(
         "DELETE FROM tokens WHERE user_id IN (SELECT id FROM users
-         WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1))",
+         WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)) AND id <> $3",
     );
-    opened.bind(&to.company).bind(&to.extension).execute(connection).await?;
+    opened.bind(&to.company).bind(&to.extension).bind(keeps.unwrap_or(0)).execute(connection).await?;
     one(done.rows_affected(), || format!("user {} of {}", to.extension, to.company))
 }
 

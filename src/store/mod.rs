@@ -16,6 +16,7 @@ mod migrate;
 mod outbox;
 mod purge;
 mod recordings;
+mod repeats;
 mod row;
 mod staff;
 mod tokens;
@@ -26,6 +27,7 @@ pub use bindings::StoredBinding;
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
+pub use repeats::{Answered, Repeat};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
 

@@ -12,8 +12,8 @@ mod value;
 
 pub use error::{FileError, Place, Problem};
 pub use facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, StepKeys};
-pub use single::{Kind, none_of, place, table_of_json};
 pub use raw::{CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TargetKeys, TrunkKeys, UserKeys};
+pub use single::{Kind, none_of, place, table_of_json};
 pub use value::{
     BadValue, DestinationText, DialledCode, ForwardOrNext, KeyOrNone, LoginPassword, LoginUser, NumberOrNone, Own,
     RingSeconds, RouteTo, Secret,

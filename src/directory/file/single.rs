@@ -68,10 +68,7 @@ pub fn none_of(kind: Kind, key: &str) -> Option<Value> {
         (Kind::Facility(FacilityKind::Group), "members") => empty(),
         (Kind::Facility(FacilityKind::Inbox), "primary" | "flow" | "closed_flow") => nothing(),
         (Kind::Facility(FacilityKind::Inbox), "hours" | "numbers" | "members" | "holidays") => empty(),
-        (
-            Kind::Company | Kind::Settings | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_),
-            _,
-        ) => None,
+        (Kind::Company | Kind::Settings | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_), _) => None,
     }
 }
 
@@ -80,7 +77,9 @@ impl CompanyFile {
     pub fn of_one(kind: Kind, company: &str, name: &str, mut keys: Table) -> Result<Self, Vec<FileError>> {
         let text = |text: &str| Value::String(text.to_owned());
         let whole = match kind {
-            Kind::Settings => Table::from_iter([("key".to_owned(), text(company)), ("settings".to_owned(), keys.into())]),
+            Kind::Settings => {
+                Table::from_iter([("key".to_owned(), text(company)), ("settings".to_owned(), keys.into())])
+            }
             Kind::Company | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_) => {
                 let named = [("company", company), (kind.name_key(), name)];
                 for (key, said) in named.into_iter().filter(|(key, _)| kind != Kind::Company || *key == "key") {
@@ -160,10 +159,8 @@ pub fn table_of_json(kind: Kind, object: &serde_json::Map<String, Json>) -> Resu
     for (key, json) in object {
         let value = match json {
             Json::Null => none_of(kind, key).ok_or_else(|| Problem::NotNull(key.clone())),
-            other => value_of_json(other).ok_or_else(|| Problem::Value {
-                key: key.clone(),
-                message: format!("`{other}` cannot stand here"),
-            }),
+            other => value_of_json(other)
+                .ok_or_else(|| Problem::Value { key: key.clone(), message: format!("`{other}` cannot stand here") }),
         };
         match value {
             Ok(value) => drop(table.insert(key.clone(), value)),
@@ -232,7 +229,8 @@ mod tests {
             number='+15550100'\nring_s=30\nauth=['md5','sha-256']\nname='12'\ndestinations=['+49','!+49900']";
         assert_eq!(pairs(Kind::User, &said).unwrap(), CompanyFile::parse(written).unwrap());
         let settings = pairs(Kind::Settings, &[("commands.pause", "*1"), ("record_inbound", "true")]).unwrap();
-        let written = "[[company]]\nkey='acme'\n[company.settings]\nrecord_inbound=true\n[company.settings.commands]\npause='*1'";
+        let written =
+            "[[company]]\nkey='acme'\n[company.settings]\nrecord_inbound=true\n[company.settings.commands]\npause='*1'";
         assert_eq!(settings, CompanyFile::parse(written).unwrap());
         let one = pairs(Kind::Facility(FacilityKind::Group), &[("name", "201"), ("members", "202")]).unwrap();
         assert_eq!(one.groups[0].keys.members.as_ref().map(Vec::len), Some(1));
@@ -242,24 +240,60 @@ mod tests {
     fn every_typed_value_that_cannot_stand_is_named_at_once() {
         let errors = pairs(Kind::User, &[("role", "boss"), ("ring_s", "700"), ("colour", "red")]).unwrap_err();
         assert_eq!(errors.len(), 3, "{errors:?}");
-        for (error, part) in errors.iter().zip(["colour", "ring_s: 700 s cannot ring", "role: unknown variant `boss`"]) {
+        for (error, part) in errors.iter().zip(["colour", "ring_s: 700 s cannot ring", "role: unknown variant `boss`"])
+        {
             assert!(error.starts_with("user 201 of acme: ") && error.contains(part), "{error}");
         }
         let other = pairs(Kind::User, &[("extension", "202")]).unwrap_err();
-        assert_eq!(other, ["user 201 of acme: extension `202`: this is 201, and what a thing is named by never changes"]);
+        assert_eq!(
+            other,
+            ["user 201 of acme: extension `202`: this is 201, and what a thing is named by never changes"]
+        );
     }
 
     #[test]
     fn null_is_nothing_or_the_companys_own_and_every_such_key_can_be_read() {
         let rows: [(Kind, &[&str]); 8] = [
             (Kind::Company, &["default_number"]),
-            (Kind::Settings, &["national_prefix", "destinations", "notice_refuse", "country_code", "codecs", "service_numbers"]),
-            (Kind::User, &["number", "default_inbox", "agent_pause", "call_visibility", "play", "download", "ring_s",
-                "destinations", "auth", "on_busy", "on_no_answer", "on_unregistered"]),
+            (
+                Kind::Settings,
+                &["national_prefix", "destinations", "notice_refuse", "country_code", "codecs", "service_numbers"],
+            ),
+            (
+                Kind::User,
+                &[
+                    "number",
+                    "default_inbox",
+                    "agent_pause",
+                    "call_visibility",
+                    "play",
+                    "download",
+                    "ring_s",
+                    "destinations",
+                    "auth",
+                    "on_busy",
+                    "on_no_answer",
+                    "on_unregistered",
+                ],
+            ),
             (Kind::Number, &["route", "notice", "recording", "dial_prefix"]),
-            (Kind::Trunk, &["domain", "username", "realm", "inbound_username", "max_calls", "keepalive_s", "transfer_from_outside"]),
+            (
+                Kind::Trunk,
+                &[
+                    "domain",
+                    "username",
+                    "realm",
+                    "inbound_username",
+                    "max_calls",
+                    "keepalive_s",
+                    "transfer_from_outside",
+                ],
+            ),
             (Kind::Facility(FacilityKind::Group), &["members"]),
-            (Kind::Facility(FacilityKind::Inbox), &["primary", "flow", "closed_flow", "hours", "numbers", "members", "holidays"]),
+            (
+                Kind::Facility(FacilityKind::Inbox),
+                &["primary", "flow", "closed_flow", "hours", "numbers", "members", "holidays"],
+            ),
             (Kind::Facility(FacilityKind::Flow), &[]),
         ];
         for (kind, keys) in rows {

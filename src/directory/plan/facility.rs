@@ -289,15 +289,12 @@ fn check_inbox(world: &World, state: &FacilityState, inbox: &InboxText, errors: 
 fn check_flow(world: &World, state: &FacilityState, flow: &flow::Flow, errors: &mut Vec<FileError>) {
     let place = state.place();
     match flow::check(flow, &Names(world)) {
-        Ok(flaws) => errors.extend(
-            flaws
-                .into_iter()
-                .filter(|(_, flaw)| !follows_from_others(world, state, flaw))
-                .map(|(step, flaw)| FileError {
-                    place: place.clone(),
-                    problem: Problem::Step { step, flaw: or_deactivated(world, flaw) },
-                }),
-        ),
+        Ok(flaws) => errors.extend(flaws.into_iter().filter(|(_, flaw)| !follows_from_others(world, state, flaw)).map(
+            |(step, flaw)| FileError {
+                place: place.clone(),
+                problem: Problem::Step { step, flaw: or_deactivated(world, flaw) },
+            },
+        )),
         // A start that could not be read was complained of.
         Err(_) if world.half_read.contains(&state.name) => {}
         Err(start) => errors.push(FileError { place, problem: Problem::UnknownStart(start) }),

@@ -3,8 +3,8 @@
 
 use super::super::flow::{ForwardTo, RingTo, Schedule, Step, StepName, Unanswered};
 use super::super::{
-    CallHandling, Facility, GroupText, InboundLogin, InboxText, Login, LoginSecret, NumberFormat,
-    Settings, TrunkSettings, TrunkTarget, UserOverrides,
+    CallHandling, Facility, GroupText, InboundLogin, InboxText, Login, LoginSecret, NumberFormat, Settings,
+    TrunkSettings, TrunkTarget, UserOverrides,
 };
 use super::facility::FacilityState;
 use super::state::{CompanyState, NumberState, UserState};

@@ -7,6 +7,7 @@ mod edit;
 mod export;
 mod facility;
 mod keys;
+mod listed;
 mod note;
 mod password;
 mod show;
@@ -19,6 +20,7 @@ pub use edit::{BadReplacement, Edit, Replacement, Thing};
 pub use export::{Export, Prompts, export};
 pub use facility::FacilityState;
 pub use keys::{Keys, setting_keys};
+pub use listed::{Listed, listed};
 pub use note::Note;
 pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, WebPassword, generated, ha1};
 pub use standalone::standalone;
@@ -44,21 +46,66 @@ pub struct Plan {
 pub enum Change {
     /// From now on others are subscribed to what the user was, and the user is not. Carried out
     /// before anything goes.
-    HandOver { company: String, from: String, to: Vec<String> },
-    RemoveUser { company: String, extension: String, name: String },
-    RemoveNumber { company: String, e164: String },
-    RemoveTrunk { company: String, name: String },
-    RemoveFacility { company: String, kind: FacilityKind, name: String },
-    AddCompany { to: CompanyState },
-    ChangeCompany { from: Box<CompanyState>, to: CompanyState },
-    AddUser { to: UserState, password: NewPassword },
-    ChangeUser { from: UserState, to: UserState, password: Option<NewPassword> },
-    AddNumber { to: NumberState },
-    ChangeNumber { from: NumberState, to: NumberState },
-    AddTrunk { to: TrunkState },
-    ChangeTrunk { from: TrunkState, to: TrunkState },
-    AddFacility { to: FacilityState },
-    ChangeFacility { from: FacilityState, to: FacilityState },
+    HandOver {
+        company: String,
+        from: String,
+        to: Vec<String>,
+    },
+    RemoveUser {
+        company: String,
+        extension: String,
+        name: String,
+    },
+    RemoveNumber {
+        company: String,
+        e164: String,
+    },
+    RemoveTrunk {
+        company: String,
+        name: String,
+    },
+    RemoveFacility {
+        company: String,
+        kind: FacilityKind,
+        name: String,
+    },
+    AddCompany {
+        to: CompanyState,
+    },
+    ChangeCompany {
+        from: Box<CompanyState>,
+        to: CompanyState,
+    },
+    AddUser {
+        to: UserState,
+        password: NewPassword,
+    },
+    ChangeUser {
+        from: UserState,
+        to: UserState,
+        password: Option<NewPassword>,
+    },
+    AddNumber {
+        to: NumberState,
+    },
+    ChangeNumber {
+        from: NumberState,
+        to: NumberState,
+    },
+    AddTrunk {
+        to: TrunkState,
+    },
+    ChangeTrunk {
+        from: TrunkState,
+        to: TrunkState,
+    },
+    AddFacility {
+        to: FacilityState,
+    },
+    ChangeFacility {
+        from: FacilityState,
+        to: FacilityState,
+    },
 }
 
 impl Plan {
@@ -98,11 +145,7 @@ pub fn plan_edit(current: &Directory, edit: &Edit) -> Result<Plan, Vec<FileError
     Ok(Plan { version: current.version(), changes })
 }
 
-fn difference(
-    before: &BTreeMap<String, World>,
-    after: &BTreeMap<String, World>,
-    passwords: &Passwords,
-) -> Vec<Change> {
+fn difference(before: &BTreeMap<String, World>, after: &BTreeMap<String, World>, passwords: &Passwords) -> Vec<Change> {
     let mut changes = Vec::new();
     after.iter().for_each(|(key, world)| removals(before.get(key), world, &mut changes));
     after.iter().for_each(|(key, world)| company(before.get(key), world, &mut changes));
@@ -202,7 +245,8 @@ impl Passwords {
             let Some(world) = after.get(&entry.company) else { continue };
             let Some(to) = world.users.get(&entry.name) else { continue };
             let company = current.company_by_key(&entry.company);
-            let user = company.and_then(|company| Some((company, current.user_ever_by_extension(company.id, &entry.name)?)));
+            let user =
+                company.and_then(|company| Some((company, current.user_ever_by_extension(company.id, &entry.name)?)));
             match wanted(user, to, entry) {
                 Ok(Some(what)) => {
                     let (realm, auth_name) = (world.company.realm.clone(), to.auth_name.clone());

@@ -1,8 +1,8 @@
 //! A change as a line of the access log: what was done with what, and which keys differ. Neither
 //! values nor passwords: the log is kept for ever.
 
-use super::state::Field;
 use super::Change;
+use super::state::Field;
 
 /// What a line of the access log says of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -98,7 +98,7 @@ fn world(directory: &Directory, company: &Company) -> World {
 }
 
 impl CompanyState {
-    fn of(directory: &Directory, company: &Company) -> Self {
+    pub(super) fn of(directory: &Directory, company: &Company) -> Self {
         let Company { id: _, key, name, domains, realm, settings, default_number } = company;
         let e164 = |id| directory.number(id).map(|number| number.e164.clone());
         CompanyState {
@@ -212,7 +212,7 @@ impl UserState {
         self.calls.default_inbox = None;
     }
 
-    fn of(directory: &Directory, company: &str, user: &User) -> Self {
+    pub(super) fn of(directory: &Directory, company: &str, user: &User) -> Self {
         let User {
             id,
             company: _,
@@ -283,7 +283,7 @@ impl UserState {
 }
 
 impl NumberState {
-    fn of(directory: &Directory, company: &str, number: &Number) -> Self {
+    pub(super) fn of(directory: &Directory, company: &str, number: &Number) -> Self {
         let Number { id: _, company: _, e164, route, recording, notice, dial_prefix } = number;
         let route = match route {
             Route::Unrouted => None,

@@ -180,7 +180,7 @@ fn with_sounds(mut file: CompanyFile) -> CompanyFile {
 }
 
 fn by(seconds: u64) -> By {
-    By { at: at(seconds), user: None, who: "operator".to_owned(), source: "test".to_owned() }
+    By { at: at(seconds), user: None, who: "operator".to_owned(), source: "test".to_owned(), keeps: None }
 }
 
 impl Lab {
@@ -214,11 +214,14 @@ async fn an_export_changes_nothing_here_and_makes_the_same_elsewhere() {
     // Secrets of trunks are to be given anew: until then nothing is applied.
     let other = Lab::new().await;
     let missing = plan::plan(&Directory::default(), &file, false).unwrap_err();
-    assert_eq!(missing.len(), 2, "{missing:?}");
+    assert_eq!(missing.len(), 3, "{missing:?}");
     let text = exported
         .text
         .replace("# password is not exported: where the trunk is new, give it here", "password = \"new-secret\"")
-        .replace("# inbound_password is not exported: where the trunk is new, give it here", "inbound_password = 'new'");
+        .replace(
+            "# inbound_password is not exported: where the trunk is new, give it here",
+            "inbound_password = 'new'",
+        );
     let applied = other.lay(&with_sounds(CompanyFile::parse(&text).unwrap())).await;
     assert_eq!(applied.generated.len(), 3, "users get passwords that are made there");
     let there = other.store.load_directory().await.unwrap();
@@ -271,10 +274,16 @@ async fn who_is_deactivated_can_do_nothing_and_loses_nothing_of_before() {
     assert!(intervals.len() == 2 && intervals.iter().all(|one| one.until == Some(at(10))), "{intervals:?}");
     let of_heir = lab.store.subscriptions_of(heir).await.unwrap();
     let since: Vec<_> = of_heir.iter().map(|one| (one.number, one.from, one.until)).collect();
-    assert!(since.contains(&(one, at(10), None)) && since.contains(&(two, at(2), None)) && since.len() == 2, "{since:?}");
+    assert!(
+        since.contains(&(one, at(10), None)) && since.contains(&(two, at(2), None)) && since.len() == 2,
+        "{since:?}"
+    );
     let log = lab.store.access_log(company, 0, 1_000).await.unwrap();
     let lines: Vec<&str> = log.iter().map(|line| line.thing.as_str()).collect();
-    assert!(lines.contains(&"user 201: to 202") && lines.contains(&"user 201: number, default_inbox, deactivated"), "{lines:?}");
+    assert!(
+        lines.contains(&"user 201: to 202") && lines.contains(&"user 201: number, default_inbox, deactivated"),
+        "{lines:?}"
+    );
     assert!(lab.store.verify_access_log().await.unwrap().is_ok());
 
     // Their name stays theirs, and they come back as they were.

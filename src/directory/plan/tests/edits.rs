@@ -147,19 +147,27 @@ fn nobody_is_no_replacement() {
 
 #[test]
 fn nothing_may_lead_to_a_user_who_is_deactivated() {
-    let text = format!("{LEADS}\n[[user]]\ncompany = 'a'\nextension = '204'\npassword = 'password-204'\ndeactivated = true
+    let text = format!(
+        "{LEADS}\n[[user]]\ncompany = 'a'\nextension = '204'\npassword = 'password-204'\ndeactivated = true
         [[number]]\ncompany = 'a'\nnumber = '+101'\nroute = 'user:204'
         [[group]]\ncompany = 'a'\nname = 'more'\nmembers = ['204']
         [[flow]]\ncompany = 'a'\nname = 'other'\nstep = [{{ name = 'ring', do = 'ring', target = 'user:204' }}]
-        [[user]]\ncompany = 'a'\nextension = '205'\npassword = 'password-205'\non_busy = 'user:204'");
+        [[user]]\ncompany = 'a'\nextension = '205'\npassword = 'password-205'\non_busy = 'user:204'"
+    );
     let said = refused(&current(), &text, false);
     assert_eq!(said.len(), 4, "{said:#?}");
-    assert!(said.iter().all(|line| line.contains("the user is deactivated: name another, or activate them")), "{said:#?}");
+    assert!(
+        said.iter().all(|line| line.contains("the user is deactivated: name another, or activate them")),
+        "{said:#?}"
+    );
     // Who is deactivated keeps their name, and what they refer to is asked when they are activated.
     let rest = "[[user]]\ncompany = 'a'\nextension = '204'\npassword = 'password-204'\ndeactivated = true\non_busy = 'user:9'\nnumber = '+100'";
     assert_eq!(planned(&current(), rest, false).len(), 1);
     let back = rest.replace("deactivated = true", "deactivated = false");
-    assert_eq!(refused(&current(), &back, false), ["user 204 of a: on_busy `user:9`: the company has none of that name"]);
+    assert_eq!(
+        refused(&current(), &back, false),
+        ["user 204 of a: on_busy `user:9`: the company has none of that name"]
+    );
 }
 
 #[test]
