@@ -11,6 +11,8 @@ use std::net::IpAddr;
 const SESSION: Span = Span::from_secs(12 * 3_600);
 /// Days that a token lasts at most.
 pub const TOKEN_DAYS: u32 = 366;
+/// Tokens that somebody has at a time.
+pub const TOKENS: usize = 50;
 /// A password that nobody has: checking it takes as long as any, so that time does not tell whether
 /// a user exists.
 const NOBODY: &str =
@@ -100,6 +102,8 @@ pub struct Viewer {
     pub scopes: Scopes,
     /// The session or token, to be ended.
     pub token: i64,
+    /// When a token ends; `None`: it is a session.
+    pub ends: Option<Wall>,
     pub source: IpAddr,
 }
 
@@ -157,7 +161,7 @@ pub async fn open_session(
     random: &mut (dyn Random + Send),
 ) -> Result<LoggedIn, Problem> {
     let grant = grant(store, TokenKind::Session, owner, "", Vec::new(), now.plus(SESSION), now, random).await?;
-    let viewer = Viewer { owner, company: None, scopes: Scopes::All, token: grant.row.id, source };
+    let viewer = Viewer { owner, company: None, scopes: Scopes::All, token: grant.row.id, ends: None, source };
     Ok(LoggedIn { viewer, grant })
 }
 
@@ -194,7 +198,8 @@ pub async fn viewer_of(
         TokenKind::Session => Scopes::All,
         TokenKind::Token => Scopes::Only(row.scopes.iter().filter_map(|scope| Permission::parse(scope)).collect()),
     };
-    Ok(Some((Viewer { owner: row.owner, company, scopes, token: row.id, source }, row.kind)))
+    let ends = (row.kind == TokenKind::Token).then_some(row.expires);
+    Ok(Some((Viewer { owner: row.owner, company, scopes, token: row.id, ends, source }, row.kind)))
 }
 
 #[cfg(test)]

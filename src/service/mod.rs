@@ -580,6 +580,10 @@ impl Handle {
             | Request::TrunkShow { .. } => self.ask_core(request).await,
             Request::CallShow { call } => self.call(call).await,
             Request::Reload => self.reload().await,
+            Request::Wake => {
+                self.fed.send_modify(|_| {});
+                Answer::Done
+            }
             Request::RecordingList { limit } => match self.store.recordings(&RecordingFilter::default(), limit).await {
                 Ok(recordings) => Answer::Recordings { recordings },
                 Err(error) => failed(&error),
