@@ -185,6 +185,25 @@ pub async fn grant(
     Ok(Grant { secret, row })
 }
 
+/// A token as the command line makes it, for a name, scopes and a number of days.
+pub async fn secret_token(
+    store: &Store,
+    owner: Owner,
+    (name, scopes, days): (&str, Vec<String>, u32),
+    now: Wall,
+    random: &mut (dyn Random + Send),
+) -> Result<Grant, Problem> {
+    if !(1..=TOKEN_DAYS).contains(&days) {
+        let expected = "a number of days from 1 to 366";
+        return Err(Problem::Invalid { key: "days", value: days.to_string(), expected });
+    }
+    if store.tokens_of(owner, now).await?.len() >= TOKENS {
+        return Err(Problem::Conflict(format!("the user has {TOKENS} tokens, which is the most: remove one")));
+    }
+    let expires = now.plus(Span::from_secs(u64::from(days) * 86_400));
+    grant(store, TokenKind::Token, owner, name, scopes, expires, now, random).await
+}
+
 /// Whose secret this is; `None` where nobody's, or nobody's any more.
 pub async fn viewer_of(
     store: &Store,

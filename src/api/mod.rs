@@ -21,7 +21,7 @@ mod view;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{Desk, Operator, World};
-pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
+pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
