@@ -180,7 +180,7 @@ macro_rules! things {
 
             /// Those of the company, by name; whoever is no admin sees those that they need.
             #[utoipa::path(get, path = $all, tag = $tag, operation_id = $list, params($query),
-                                responses((status = 200, body = Object)))]
+                                                responses((status = 200, body = Object)))]
             async fn list(
                 State(shared): Desks,
                 who: Who,
@@ -193,7 +193,7 @@ macro_rules! things {
 
             /// Adds one, with the keys of the company file: admins.
             #[utoipa::path(post, path = $all, tag = $tag, operation_id = $add, request_body = Object,
-                                responses((status = 201, body = Object)))]
+                                                responses((status = 201, body = Object)))]
             async fn add(State(shared): Desks, who: Who, keys: Result<Json<Object>, JsonRejection>) -> Handled {
                 let ask = DirectoryAsk::Add { kind: KIND, keys: body(keys)? };
                 shared.added(&who, ask, $all).await
@@ -201,14 +201,14 @@ macro_rules! things {
 
             /// One of them.
             #[utoipa::path(get, path = $one, tag = $tag, operation_id = $show, params(($name = String, Path)),
-                                responses((status = 200, body = Object)))]
+                                                responses((status = 200, body = Object)))]
             async fn show(State(shared): Desks, who: Who, headers: HeaderMap, Path(name): Path<String>) -> Handled {
                 shared.shown(&who, &headers, DirectoryAsk::Show { kind: KIND, name }).await
             }
 
             /// Changes what is said (RFC 7396); `null` is none, or the company's own: admins.
             #[utoipa::path(patch, path = $one, tag = $tag, operation_id = $change, params(($name = String, Path)),
-                                request_body = Object, responses((status = 200, body = Object)))]
+                                                request_body = Object, responses((status = 200, body = Object)))]
             async fn change(
                 State(shared): Desks,
                 who: Who,
@@ -222,8 +222,8 @@ macro_rules! things {
 
             /// Removes it, where nothing refers to it any more: admins.
             #[utoipa::path(delete, path = $one, tag = $tag, operation_id = $remove,
-                                params(($name = String, Path), RemoveQuery),
-                                responses((status = 204, description = "It is gone")))]
+                                                params(($name = String, Path), RemoveQuery),
+                                                responses((status = 204, description = "It is gone")))]
             async fn remove(
                 State(shared): Desks,
                 who: Who,

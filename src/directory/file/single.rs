@@ -81,6 +81,8 @@ impl CompanyFile {
                 Table::from_iter([("key".to_owned(), text(company)), ("settings".to_owned(), keys.into())])
             }
             Kind::Company | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_) => {
+                // A company is named by its key, whatever else it was called.
+                let name = if kind == Kind::Company { company } else { name };
                 let named = [("company", company), (kind.name_key(), name)];
                 for (key, said) in named.into_iter().filter(|(key, _)| kind != Kind::Company || *key == "key") {
                     let other = keys.insert(key.to_owned(), text(said)).filter(|other| *other != text(said));
