@@ -107,10 +107,10 @@ impl Replacement {
 }
 
 /// Carries `edit` out on `worlds`; what else is to be done with the database is returned.
-pub(super) fn carry_out(worlds: &mut BTreeMap<String, World>, edit: &Edit) -> Result<Vec<Change>, FileError> {
+pub(super) fn carry_out(worlds: &mut BTreeMap<String, World>, edit: &Edit) -> Result<Vec<Change>, Vec<FileError>> {
     match edit {
         Edit::Remove { company, thing } => {
-            let error = || FileError { place: thing.place(company), problem: Problem::NotThere };
+            let error = || vec![FileError { place: thing.place(company), problem: Problem::NotThere }];
             let world = worlds.get_mut(company).ok_or_else(error)?;
             remove(world, thing).then(Vec::new).ok_or_else(error)
         }
@@ -121,7 +121,7 @@ pub(super) fn carry_out(worlds: &mut BTreeMap<String, World>, edit: &Edit) -> Re
             let there = worlds.get(company).is_some_and(|world| world.has_deactivated(extension));
             if there {
                 let place = Place::User { company: company.clone(), extension: extension.clone() };
-                return Err(FileError { place, problem: Problem::DeactivatedAlready });
+                return Err(vec![FileError { place, problem: Problem::DeactivatedAlready }]);
             }
             leave(worlds, company, extension, to, |world| {
                 if let Some(user) = world.users.get_mut(extension) {
@@ -149,10 +149,10 @@ fn leave(
     extension: &str,
     to: &Replacement,
     go: impl FnOnce(&mut World),
-) -> Result<Vec<Change>, FileError> {
+) -> Result<Vec<Change>, Vec<FileError>> {
     let error = |problem| {
         let (company, extension) = (company.to_owned(), extension.to_owned());
-        FileError { place: Place::User { company, extension }, problem }
+        vec![FileError { place: Place::User { company, extension }, problem }]
     };
     let world = worlds.get_mut(company).ok_or_else(|| error(Problem::NotThere))?;
     if !world.users.contains_key(extension) {

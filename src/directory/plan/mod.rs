@@ -135,7 +135,7 @@ pub fn plan(current: &Directory, file: &CompanyFile, prune: bool) -> Result<Plan
 pub fn plan_edit(current: &Directory, edit: &Edit) -> Result<Plan, Vec<FileError>> {
     let before = state::worlds(current);
     let mut after = before.clone();
-    let mut changes = edit::carry_out(&mut after, edit).map_err(|error| vec![error])?;
+    let mut changes = edit::carry_out(&mut after, edit)?;
     let mut errors = Vec::new();
     check::check(&before, &after, &mut errors);
     if !errors.is_empty() {
