@@ -1,5 +1,6 @@
 //! What can be asked over HTTP, and the answers.
 
+use super::directory::{DirectoryAsk, DirectoryReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::webhooks::{WebhookAsk, WebhookReply};
@@ -60,6 +61,8 @@ pub enum Ask {
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
     Webhooks(WebhookAsk),
+    /// What the company consists of.
+    Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
@@ -117,7 +120,8 @@ impl Ask {
             Ask::Me | Ask::LogOut | Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } | Ask::Staff(_) => {
                 !staff
             }
-            Ask::Calls(_)
+            Ask::Directory(_)
+            | Ask::Calls(_)
             | Ask::Call { .. }
             | Ask::Live
             | Ask::Command { .. }
@@ -138,6 +142,7 @@ impl Ask {
             Ask::Me | Ask::LogOut => None,
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
+            Ask::Directory(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -160,6 +165,7 @@ pub enum Reply {
     StaffMe(StaffView),
     Staff(StaffReply),
     Webhooks(WebhookReply),
+    Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),

@@ -6,6 +6,7 @@
 //! does not exist, by the same code.
 
 mod events;
+mod directory;
 mod staff;
 mod webhooks;
 
@@ -206,7 +207,10 @@ impl Desk {
             return Err(Problem::WrongPassword);
         };
         self.lockout.lock().unwrap_or_else(PoisonError::into_inner).proven(&name, from, now);
-        login::open_session(&self.store, owner, source, self.world.wall(), &mut *self.world.random()).await
+        let random = &mut *self.world.random();
+        let logged_in = login::open_session(&self.store, owner, source, self.world.wall(), random).await?;
+        self.note_session(&directory, &logged_in.viewer, "session.open").await?;
+        Ok(logged_in)
     }
 
     /// Whose session or token this is.
@@ -238,9 +242,10 @@ impl Desk {
                 Actor::User(user) => Ok(Reply::Me(MeView::of(company, user, viewer))),
                 Actor::Staff(staff) => Ok(Reply::StaffMe(self.staff_view(&directory, staff))),
             },
-            Ask::LogOut => self.log_out(viewer).await,
+            Ask::LogOut => self.log_out(&directory, viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
+            Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
             Ask::Live => self.live(&directory, &person).await,
@@ -271,7 +276,11 @@ impl Desk {
             }
             Ask::NewToken { name, scopes, days } => self.new_token(&person, name, &scopes, days).await,
             Ask::RemoveToken { id } => match self.store.remove_token(viewer.owner, id).await? {
-                true => Ok(Reply::Done),
+                true => {
+                    self.note(&person, "token.remove", format!("token {id}")).await?;
+                    self.operator.ask(Request::Wake).await;
+                    Ok(Reply::Done)
+                }
                 false => Err(Problem::NotFound { what: "token" }),
             },
             Ask::AccessLog { after, limit } => {
@@ -282,9 +291,29 @@ impl Desk {
         }
     }
 
-    async fn log_out(&self, viewer: &Viewer) -> Result<Reply, Problem> {
+    async fn log_out(&self, directory: &Directory, viewer: &Viewer) -> Result<Reply, Problem> {
         self.store.remove_token(viewer.owner, viewer.token).await?;
+        self.note_session(directory, viewer, "session.close").await?;
+        self.operator.ask(Request::Wake).await;
         Ok(Reply::Done)
+    }
+
+    /// A line of the access log on a session that began or ended.
+    async fn note_session(&self, directory: &Directory, viewer: &Viewer, action: &str) -> Result<(), Problem> {
+        let (company, user, who) = match viewer.owner {
+            Owner::User(id) => {
+                let user = directory.user(id).ok_or(Problem::NotLoggedIn)?;
+                (user.company, Some(id), format!("{} {}", user.extension, user.name))
+            }
+            Owner::Staff(id) => {
+                let staff = self.store.staff(id).await?.ok_or(Problem::NotLoggedIn)?;
+                (CompanyId(0), None, format!("{} {}", staff.kind.as_str(), staff.name))
+            }
+        };
+        let (at, source) = (self.world.wall(), viewer.source.to_string());
+        let (action, thing) = (action.to_owned(), format!("session {}", viewer.token));
+        self.store.log_access(&Access { at, company, user, who, source, action, thing }).await?;
+        Ok(())
     }
 
     async fn scope(&self, directory: &Directory, person: &Person<'_>) -> Result<Scope, Problem> {
@@ -344,7 +373,7 @@ impl Desk {
         self.gone(&recording).await?;
         let heard = self.store.heard_by(id).await?;
         let heard = heard.into_iter().filter_map(|(user, at)| {
-            let user = directory.user(user)?;
+            let user = directory.user_ever(user)?;
             Some(HeardView { extension: user.extension.clone(), name: user.name.clone(), at: at.to_string() })
         });
         Ok(Reply::Recording(Box::new(RecordingView {
@@ -504,6 +533,13 @@ impl Desk {
         }
         let now = self.world.wall();
         let expires = now.plus(Span::from_secs(u64::from(days) * 86_400));
+        if viewer.ends.is_some_and(|ends| expires > ends) {
+            return Err(Problem::Forbidden("a token cannot make one that outlives itself: give it fewer days"));
+        }
+        if self.store.tokens_of(viewer.owner, now).await?.len() >= login::TOKENS {
+            let text = format!("you have {} tokens, which is as many as there may be: remove one", login::TOKENS);
+            return Err(Problem::Conflict(text));
+        }
         let random = &mut *self.world.random();
         login::grant(&self.store, TokenKind::Token, viewer.owner, &name, scopes, expires, now, random).await
     }
@@ -617,7 +653,7 @@ fn filter(directory: &Directory, company: &Company, query: &CallQuery) -> Result
         narrow(directory.numbers_of(company.id).filter(routed).map(|number| number.id).collect());
     }
     let user = match user {
-        Some(extension) => Some(directory.user_by_extension(company.id, extension).ok_or(NO_USER)?.id),
+        Some(extension) => Some(directory.user_ever_by_extension(company.id, extension).ok_or(NO_USER)?.id),
         None => None,
     };
     Ok(CallFilter {

@@ -11,6 +11,7 @@
 
 mod ask;
 mod desk;
+pub mod directory;
 pub mod http;
 mod login;
 mod operator;
@@ -21,7 +22,7 @@ mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{Desk, EventStream, News, Operator, Over, Shown, World};
-pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
+pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use super::directory::{ApplyArgs, ChangeCommand, DirectoryCommand};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -64,16 +65,10 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Apply a company file: companies, users, numbers, trunks, settings
-    Apply {
-        file: PathBuf,
-        /// Print the difference, change nothing
-        #[arg(long)]
-        dry_run: bool,
-        /// Remove what the file does not name, in the companies that it names
-        #[arg(long)]
-        prune: bool,
-    },
+    /// Apply a company file: companies, users, numbers, trunks, settings; or export one
+    Apply(ApplyArgs),
+    #[command(flatten)]
+    Directory(DirectoryCommand),
     /// How the running service is
     Status {
         /// JSON for scripts
@@ -212,6 +207,8 @@ pub enum TrunkCommand {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    Change(ChangeCommand),
 }
 
 #[derive(Debug, Subcommand)]

@@ -55,6 +55,7 @@ async fn add(State(shared): Desks, who: Who, hook: Result<Json<NewHook>, JsonRej
     let NewHook { url, kinds } = body(hook)?;
     let mut response = shared.json(&who, Ask::Webhooks(WebhookAsk::Add { url, kinds })).await?;
     *response.status_mut() = StatusCode::CREATED;
+    response.extensions_mut().insert(super::repeat::ShownOnce);
     Ok(response)
 }
 
