@@ -5,6 +5,7 @@ mod args;
 mod prompts;
 mod show;
 mod staff;
+mod webhooks;
 
 pub use args::{Cli, Command};
 
@@ -59,6 +60,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             answer(&sources, Request::LockoutClear { only }, json).await
         }
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
+        Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
         Command::Explain { command } => access::explain(&read_config(&sources)?, command).await,
