@@ -100,6 +100,11 @@ pub enum Command {
         #[command(subcommand)]
         command: StaffCommand,
     },
+    /// Whom companies tell of their events
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
+    },
     /// Who receives the recordings of a number
     Subscription {
         #[command(subcommand)]
@@ -224,6 +229,47 @@ pub enum LockoutCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WebhookCommand {
+    /// Webhooks, and how they are
+    List {
+        /// Key of a company
+        #[arg(long)]
+        company: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make one, which is told of what happens from now on; its secret is shown once
+    Add {
+        /// Key of the company
+        company: String,
+        url: String,
+        /// Kinds with commas between, e.g. recording.*,call.ended
+        #[arg(long, default_value = "*")]
+        kinds: String,
+    },
+    /// Remove one, with all that was to be told to it
+    Remove {
+        id: i64,
+        /// Only tell what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// What was to be told to one, the newest first
+    Deliveries {
+        id: i64,
+        /// pending, delivered or dead
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send a delivery anew; without one, all that are dead
+    Replay { id: i64, delivery: Option<i64> },
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod directory;
 mod prompts;
 mod show;
 mod staff;
+mod webhooks;
 
 pub use args::{Cli, Command};
 
@@ -71,6 +72,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             answer(&sources, Request::LockoutClear { only }, json).await
         }
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
+        Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
         Command::Explain { command } => access::explain(&read_config(&sources)?, command).await,

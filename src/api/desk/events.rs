@@ -232,7 +232,7 @@ impl Desk {
         let at_hand = stream.lane.recent.lock().unwrap_or_else(PoisonError::into_inner).since(stream.position);
         let shown = match at_hand {
             Some(shown) => shown,
-            None => self.from_feed(stream).await?,
+            None => self.read_feed(stream).await?,
         };
         let Some(last) = shown.last() else {
             stream.position = stream.position.max(fed);
@@ -244,7 +244,7 @@ impl Desk {
         Ok(true)
     }
 
-    async fn from_feed(&self, stream: &EventStream) -> Result<Vec<Arc<Shown>>, Problem> {
+    async fn read_feed(&self, stream: &EventStream) -> Result<Vec<Arc<Shown>>, Problem> {
         let Some(rights) = &stream.rights else { return Err(Problem::NotLoggedIn) };
         let entries = self.store.feed_after(Some(rights.scope.company), stream.position, BATCH).await?;
         if !entries.is_empty()

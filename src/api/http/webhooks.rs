@@ -102,7 +102,9 @@ async fn remove(State(shared): Desks, who: Who, Path(text): Path<String>) -> Han
 #[utoipa::path(post, path = "/webhooks/{id}/secret", tag = "webhooks", params(("id" = i64, Path)),
     responses((status = 200, body = WebhookSecret)))]
 async fn rotate(State(shared): Desks, who: Who, Path(text): Path<String>) -> Handled {
-    shared.json(&who, Ask::Webhooks(WebhookAsk::Rotate { id: id(&text)? })).await
+    let mut response = shared.json(&who, Ask::Webhooks(WebhookAsk::Rotate { id: id(&text)? })).await?;
+    response.extensions_mut().insert(super::repeat::ShownOnce);
+    Ok(response)
 }
 
 /// Sends a delivery that tells of nothing (`webhook.test`); what came of it is among the deliveries.
