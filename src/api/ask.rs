@@ -1,5 +1,6 @@
 //! What can be asked over HTTP, and the answers.
 
+use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, EventItem, LiveItem, MeView, RecordingView, TokenView};
 use super::{Grant, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
@@ -55,6 +56,8 @@ pub enum LiveCommand {
 pub enum Ask {
     Me,
     LogOut,
+    /// Of operators and resellers, above the companies.
+    Staff(StaffAsk),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
@@ -109,10 +112,33 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Whether it is asked of one company. What operators and resellers ask of their log-in, and of
+    /// the companies as such, is not.
+    pub(super) const fn is_of_a_company(&self, staff: bool) -> bool {
+        match self {
+            Ask::Me | Ask::LogOut | Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } | Ask::Staff(_) => {
+                !staff
+            }
+            Ask::Calls(_)
+            | Ask::Call { .. }
+            | Ask::Live
+            | Ask::Command { .. }
+            | Ask::Recording { .. }
+            | Ask::Audio { .. }
+            | Ask::DeleteRecording { .. }
+            | Ask::Subscribers { .. }
+            | Ask::Subscribe { .. }
+            | Ask::Unsubscribe { .. }
+            | Ask::AccessLog { .. }
+            | Ask::Events { .. } => true,
+        }
+    }
+
     /// What a token must be made for.
     pub const fn needs(&self) -> Option<Permission> {
         match self {
             Ask::Me | Ask::LogOut => None,
+            Ask::Staff(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -133,6 +159,8 @@ impl Ask {
 pub enum Reply {
     Done,
     Me(MeView),
+    StaffMe(StaffView),
+    Staff(StaffReply),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),

@@ -15,6 +15,7 @@ pub mod http;
 mod login;
 mod operator;
 mod problem;
+mod staff;
 mod view;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
@@ -22,7 +23,8 @@ pub use desk::{Desk, Operator, World};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;
+pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
 pub use view::{
-    AccessView, CallItem, CallPage, EventItem, HeardView, LiveItem, MeView, PartyView, RecordingItem, RecordingView,
-    TokenView,
+    AccessList, AccessView, CallItem, CallPage, ChangeView, EventItem, HeardView, LiveItem, LiveList, MeView,
+    NewTokenView, PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
 };

@@ -12,7 +12,7 @@ use crate::subscription::FeedEntry;
 use crate::trunk::{RegistrationView, TrunkView};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 
-fn table(head: &[&str]) -> Table {
+pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(head.to_vec());
     table

@@ -5,6 +5,7 @@ use super::flow::Unanswered;
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::ledger::{Channels, PauseInFile};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A tenant. Two companies never see, reach or name each other's things.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,7 +127,7 @@ impl Default for Settings {
 }
 
 /// An audio codec as the company file names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AudioCodec {
     Opus,
@@ -165,7 +166,7 @@ impl Default for Commands {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum AuthAlgorithm {
     #[serde(rename = "md5")]
     Md5,
@@ -173,7 +174,7 @@ pub enum AuthAlgorithm {
     Sha256,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallVisibility {
     OwnAndMissed,
@@ -182,7 +183,7 @@ pub enum CallVisibility {
     All,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Play {
     All,
@@ -191,7 +192,7 @@ pub enum Play {
 }
 
 /// Who is told that a call is recorded, and how. A call that is not recorded has no notice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeTo {
     #[default]
@@ -220,7 +221,7 @@ impl NoticeTo {
 }
 
 /// What happens to a call whose recording cannot be made or goes on failing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRecordingFailure {
     /// The call goes on; the failure is recorded and shown.
@@ -233,7 +234,7 @@ pub enum OnRecordingFailure {
     Refuse,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Admin,
@@ -333,7 +334,7 @@ pub enum Route {
     Flow(FlowId),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NumberRecording {
     /// The company's toggle speaks.
@@ -359,7 +360,7 @@ impl NumberRecording {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     #[default]

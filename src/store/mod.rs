@@ -17,6 +17,7 @@ mod outbox;
 mod purge;
 mod recordings;
 mod row;
+mod staff;
 mod tokens;
 
 pub use access::{CallFilter, facts};
@@ -25,7 +26,8 @@ pub use bindings::StoredBinding;
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
-pub use tokens::{NewToken, TokenKind, TokenRow};
+pub use staff::{StaffKind, StaffRow, is_staff_name};
+pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
