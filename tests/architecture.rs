@@ -47,7 +47,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
     ("subscription", &["base", "ledger", "directory"], false),
     ("store", &["base", "ledger", "directory", "subscription"], true),
     ("archive", &["base", "ledger", "audio", "recording"], true),
-    ("api", &["base", "ledger", "directory", "trunk", "call", "subscription", "store"], true),
+    ("api", &["base", "ledger", "directory", "policy", "trunk", "call", "subscription", "store", "archive"], true),
     (
         "service",
         &[

@@ -2,12 +2,14 @@
 
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, EventItem, LiveItem, MeView, RecordingView, TokenView};
-use super::{Grant, Permission};
+use super::{Grant, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Which calls, as they are asked for: things are named as people name them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CallQuery {
     pub before: Option<CallId>,
     /// At most [`CallQuery::MOST`].
@@ -109,6 +111,7 @@ pub enum Ask {
         after: i64,
         limit: u32,
     },
+    Keeping(KeepingAsk),
 }
 
 impl Ask {
@@ -130,7 +133,8 @@ impl Ask {
             | Ask::Subscribe { .. }
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
-            | Ask::Events { .. } => true,
+            | Ask::Events { .. }
+            | Ask::Keeping(_) => true,
         }
     }
 
@@ -150,6 +154,7 @@ impl Ask {
             Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Events { .. } => Some(Permission::ReadEvents),
+            Ask::Keeping(ask) => Some(ask.needs()),
         }
     }
 }
@@ -179,4 +184,5 @@ pub enum Reply {
         events: Vec<EventItem>,
         position: i64,
     },
+    Keeping(KeepingReply),
 }

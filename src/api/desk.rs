@@ -5,7 +5,12 @@
 //! and on the next event of a stream that is open. What a viewer may not see is answered like what
 //! does not exist, by the same code.
 
+mod contacts;
+mod exports;
+mod keeping;
 mod staff;
+
+pub use exports::ExportSettings;
 
 use super::view::{has_file, scopes_of};
 use super::{
@@ -68,6 +73,9 @@ pub struct Desk {
     waiting: Semaphore,
     /// When what was last fetched, by token: of the last minutes.
     fetched: Mutex<HashMap<(i64, RecordingId, AudioUse), Time>>,
+    /// Peaks are made one after the other.
+    peaking: Arc<Semaphore>,
+    exports: exports::Exports,
 }
 
 /// Who asks, as they are now, and of which company.
@@ -117,10 +125,28 @@ impl Person<'_> {
 }
 
 impl Desk {
-    pub fn new(store: Store, recordings: PathBuf, world: Box<dyn World>, operator: Box<dyn Operator>) -> Self {
+    pub fn new(
+        store: Store,
+        recordings: PathBuf,
+        exports: ExportSettings,
+        world: Box<dyn World>,
+        operator: Box<dyn Operator>,
+    ) -> Self {
         let (directory, lockout) = (Mutex::default(), Mutex::new(Lockout::default()));
         let (checks, waiting) = (Semaphore::new(CHECKS), Semaphore::new(WAITING));
-        Desk { store, recordings, world, operator, directory, lockout, checks, waiting, fetched: Mutex::default() }
+        Desk {
+            store,
+            recordings,
+            world,
+            operator,
+            directory,
+            lockout,
+            checks,
+            waiting,
+            fetched: Mutex::default(),
+            peaking: Arc::new(Semaphore::new(1)),
+            exports: exports::Exports::new(exports),
+        }
     }
 
     /// The directory as it is now.
@@ -256,6 +282,7 @@ impl Desk {
                 Ok(Reply::AccessLog(lines.into_iter().map(AccessView::from).collect()))
             }
             Ask::Events { after, limit } => self.events(&directory, &person, after, limit).await,
+            Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
         }
     }
 
@@ -341,8 +368,9 @@ impl Desk {
     async fn gone(&self, recording: &RecordingRecord) -> Result<(), Problem> {
         match recording.state {
             RecordingState::Deleted => {
-                let at = self.store.deleted_at(recording.id).await?;
-                Err(Problem::Gone { what: "recording", at })
+                let gone = self.store.gone(recording.id).await?;
+                let (at, because) = gone.map_or((None, String::new()), |gone| (Some(gone.at), gone.because));
+                Err(Problem::Gone { what: "recording", at, because })
             }
             RecordingState::Complete
             | RecordingState::Incomplete
@@ -398,7 +426,8 @@ impl Desk {
         person.must_be_admin()?;
         // What is logged may not have happened; what happened is always logged.
         self.note(person, "recording.delete", format!("recording {id}")).await?;
-        done(self.operator.ask(Request::RecordingDelete { recording: id }).await)
+        let by = Some(keeping::who(person).name);
+        done(self.operator.ask(Request::RecordingDelete { recording: id, by }).await)
     }
 
     /// Calls that are up and that the viewer sees.
@@ -570,6 +599,7 @@ fn done(answer: Answer) -> Result<Reply, Problem> {
     match answer {
         Answer::Done => Ok(Reply::Done),
         Answer::Refused { refusal } => Err(Problem::Refused(refusal)),
+        Answer::Held { hold } => Err(Problem::Held(hold)),
         Answer::NotFound { .. } => Err(NO_CALL),
         other => {
             tracing::error!(answer = ?other, "an order of the API was not carried out");

@@ -30,10 +30,13 @@ pub enum Permission {
     ReadAccessLog,
     ReadStaff,
     ManageStaff,
+    HoldRecordings,
+    ExportRecordings,
+    EraseContacts,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 14] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -45,6 +48,9 @@ impl Permission {
         Permission::ReadAccessLog,
         Permission::ReadStaff,
         Permission::ManageStaff,
+        Permission::HoldRecordings,
+        Permission::ExportRecordings,
+        Permission::EraseContacts,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +66,9 @@ impl Permission {
             Permission::ReadAccessLog => "access.read",
             Permission::ReadStaff => "staff.read",
             Permission::ManageStaff => "staff.write",
+            Permission::HoldRecordings => "recordings.hold",
+            Permission::ExportRecordings => "recordings.export",
+            Permission::EraseContacts => "contacts.erase",
         }
     }
 

@@ -12,6 +12,7 @@
 mod ask;
 mod desk;
 pub mod http;
+mod keeping;
 mod login;
 mod operator;
 mod problem;
@@ -19,7 +20,11 @@ mod staff;
 mod view;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
-pub use desk::{Desk, Operator, World};
+pub use desk::{Desk, ExportSettings, Operator, World};
+pub use keeping::{
+    EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, KeptCall,
+    LiftOutcome, LiftView, PeaksView, lift_hold,
+};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;

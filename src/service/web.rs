@@ -5,7 +5,7 @@ use super::config::{HttpConfig, HttpListen};
 use super::tls::Tls;
 use super::{Handle, StartError};
 use crate::api::http::{Peer, Shared, router};
-use crate::api::{Answer, Desk, Operator, Request, World};
+use crate::api::{Answer, Desk, ExportSettings, Operator, Request, World};
 use crate::base::{Random, Time, Wall};
 use axum::extract::ConnectInfo;
 use axum::{Extension, Router};
@@ -48,6 +48,7 @@ pub struct Web {
 /// Binds every listener and serves on it.
 pub fn start(
     config: &HttpConfig,
+    exports: ExportSettings,
     handle: &Handle,
     newest: tokio::sync::watch::Receiver<i64>,
 ) -> Result<Web, StartError> {
@@ -57,7 +58,9 @@ pub fn start(
     }
     let world = Box::new(Clocks(handle.clock));
     let operator = Box::new(Hand { handle: handle.clone(), orders: Semaphore::new(ORDERS) });
-    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), world, operator));
+    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), exports, world, operator));
+    let keeper = Arc::clone(&desk);
+    web.tasks.push(tokio::spawn(async move { keeper.keep_exports().await }));
     for HttpListen { address, tls } in &config.listen {
         let listening = |error| StartError::Http { address: *address, error };
         let listener = std::net::TcpListener::bind(address).map_err(listening)?;

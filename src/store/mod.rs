@@ -6,16 +6,21 @@
 
 mod access;
 mod apply;
+mod backup;
 mod bindings;
 mod calls;
+mod contacts;
 mod directory;
+mod exports;
 mod facilities;
 mod feed;
+mod holds;
 mod journal;
 mod migrate;
 mod outbox;
 mod purge;
 mod recordings;
+mod retention;
 mod row;
 mod staff;
 mod tokens;
@@ -23,9 +28,13 @@ mod tokens;
 pub use access::{CallFilter, facts};
 pub use apply::{Applied, GeneratedPassword};
 pub use bindings::StoredBinding;
+pub use contacts::{Contact, Erased};
+pub use exports::{ExportRow, ExportState, MadeExport, NewExport};
+pub use holds::{Held, Hold, LiftAsked, NewHold};
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
+pub use retention::{Candidate, Deletion, Gone};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
 

@@ -561,14 +561,20 @@ async fn recordings_are_found_by_what_they_belong_to() {
     assert_eq!(lab.store.recordings_of(call_id(3)).await.unwrap(), [recording(3, 2)]);
 }
 
+fn gone(second: u64) -> Gone {
+    Gone { at: at(second), because: "deleted by 204 Ada".to_owned(), by: "204 Ada".to_owned() }
+}
+
 #[tokio::test]
 async fn deleting_keeps_the_row_and_is_told_once() {
     let lab = Lab::new().await;
     lab.store.hand_over(&recording(1, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
-    let deleted = lab.store.delete_recording(recording_id(1), at(20)).await.unwrap().unwrap();
-    assert_eq!(deleted, RecordingRecord { state: RecordingState::Deleted, ..recording(1, 1) });
-    assert_eq!(lab.store.delete_recording(recording_id(1), at(30)).await.unwrap(), Some(deleted.clone()));
-    assert_eq!(lab.store.delete_recording(recording_id(2), at(30)).await.unwrap(), None);
+    let deleted = RecordingRecord { state: RecordingState::Deleted, ..recording(1, 1) };
+    let done = Deletion::Done(Box::new(deleted.clone()));
+    assert_eq!(lab.store.delete_recording(recording_id(1), &gone(20)).await.unwrap(), done);
+    assert_eq!(lab.store.delete_recording(recording_id(1), &gone(30)).await.unwrap(), done);
+    assert_eq!(lab.store.delete_recording(recording_id(2), &gone(30)).await.unwrap(), Deletion::NotFound);
+    assert_eq!(lab.store.gone(recording_id(1)).await.unwrap(), Some(gone(20)), "the first time stays");
     let kinds: Vec<_> =
         lab.store.outbox_after(0, 10).await.unwrap().iter().map(|entry| (entry.kind, entry.at)).collect();
     assert_eq!(kinds, [(OutboxKind::RecordingFinished, at(10)), (OutboxKind::RecordingDeleted, at(20))]);
@@ -816,11 +822,11 @@ async fn after_a_purge_nothing_is_told_twice() {
     let lab = Lab::new().await;
     let kind = OutboxKind::RecordingFinished;
     lab.store.hand_over(&recording(1, 1), kind, at(10)).await.unwrap();
-    lab.store.delete_recording(recording_id(1), at(20)).await.unwrap();
+    lab.store.delete_recording(recording_id(1), &gone(20)).await.unwrap();
     lab.store.hand_over(&recording(2, 1), kind, at(21)).await.unwrap();
     lab.store.pump_feed(at(30), 10).await.unwrap();
     assert_eq!(lab.store.purge_events(at(40), 10).await.unwrap(), Purged { outbox: 3, feed: 3 });
-    lab.store.delete_recording(recording_id(1), at(50)).await.unwrap();
+    lab.store.delete_recording(recording_id(1), &gone(50)).await.unwrap();
     assert_eq!(lab.store.hand_over(&recording(2, 1), kind, at(51)).await.unwrap(), None);
     assert_eq!(lab.store.pump_feed(at(52), 10).await.unwrap(), []);
     let next = lab.store.hand_over(&recording(3, 1), kind, at(53)).await.unwrap();

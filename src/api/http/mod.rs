@@ -18,6 +18,10 @@
 //! | `GET /numbers/{e164}/subscribers`, `PUT`, `DELETE /…/{extension}` | admins |
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log` | admins |
+//! | `GET /recordings/{id}/peaks` | the shape of a recording |
+//! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
+//! | `GET`, `POST /exports`, `GET`, `DELETE /exports/{id}`, `GET /exports/{id}/file` | archives: one's own |
+//! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /companies` | operators and resellers: the companies that they administer |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
@@ -30,6 +34,7 @@
 mod audio;
 mod calls;
 mod events;
+mod keeping;
 mod openapi;
 mod problem;
 mod session;
@@ -81,6 +86,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(tokens::routes())
         .merge(events::routes())
         .merge(staff::routes())
+        .merge(keeping::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -147,6 +153,7 @@ impl Shared {
             Reply::Events { events, position } => {
                 Json(serde_json::json!({ "events": events, "position": position })).into_response()
             }
+            Reply::Keeping(reply) => keeping::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })
