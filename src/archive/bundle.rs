@@ -147,15 +147,13 @@ mod tests {
 
     #[test]
     fn above_four_gib_every_member_is_found() {
-        let mut sparse = Sparse::default();
-        let mut bundle = Bundle::new(&mut sparse);
+        let mut bundle = Bundle::new(Sparse::default());
         for member in 0..3 {
             bundle.add(&format!("{member}.wav"), io::repeat(0).take(3 << 29)).unwrap();
         }
         bundle.add("last.txt", Cursor::new("here")).unwrap();
         assert_eq!(bundle.bytes(), (9 << 29) + 4);
-        bundle.zip.finish().unwrap();
-        let mut read = zip::ZipArchive::new(sparse).unwrap();
+        let mut read = zip::ZipArchive::new(bundle.zip.finish().unwrap()).unwrap();
         assert_eq!(read.by_name("2.wav").unwrap().size(), 3 << 29);
         let mut text = String::new();
         read.by_name("last.txt").unwrap().read_to_string(&mut text).unwrap();

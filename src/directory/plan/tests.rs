@@ -65,6 +65,7 @@ fn current() -> Directory {
         recording: NumberRecording::Inherit,
         notice: None,
         dial_prefix: None,
+        retention_days: None,
     };
     let trunk = Trunk {
         id: TrunkId(1),
