@@ -99,7 +99,7 @@ mod tests {
         end: u64,
     }
 
-    const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
     impl Write for Sparse {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

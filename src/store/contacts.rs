@@ -85,40 +85,47 @@ impl Contact {
     }
 
     fn scrub_parties(&self, value: &mut Value, names: &mut Vec<String>) -> bool {
-        match value {
-            Value::Object(fields) => {
-                let outside = fields.get("user").is_none_or(Value::is_null);
-                let address = fields.get("address").and_then(Value::as_str);
-                let is_it = outside && address.is_some_and(|address| self.is_address(address));
-                if is_it {
-                    let name = fields.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
-                    names.extend(name.map(str::to_owned));
-                    for key in ["address", "name"] {
-                        fields.insert(key.to_owned(), ERASED.into());
-                    }
+        let mut found = false;
+        if let Value::Object(fields) = value {
+            let outside = fields.get("user").is_none_or(Value::is_null);
+            let address = fields.get("address").and_then(Value::as_str);
+            if outside && address.is_some_and(|address| self.is_address(address)) {
+                let name = fields.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+                names.extend(name.map(str::to_owned));
+                for key in ["address", "name"] {
+                    fields.insert(key.to_owned(), ERASED.into());
                 }
-                // All of them: none is left out once one was found.
-                fields.values_mut().fold(is_it, |found, value| self.scrub_parties(value, names) || found)
+                found = true;
             }
-            Value::Array(items) => {
-                items.iter_mut().fold(false, |found, value| self.scrub_parties(value, names) || found)
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
         }
+        for value in inside(value) {
+            found |= self.scrub_parties(value, names);
+        }
+        found
     }
 
+    /// A name is blanked in markers only: elsewhere it may be a word of ours, whatever the caller calls
+    /// itself.
     fn scrub_texts(&self, value: &mut Value, names: &[String]) -> bool {
-        match value {
-            Value::String(text) if self.is_said_in(text) || names.contains(text) => {
-                *text = ERASED.to_owned();
-                true
-            }
-            Value::Object(fields) => {
-                fields.values_mut().fold(false, |found, value| self.scrub_texts(value, names) || found)
-            }
-            Value::Array(items) => items.iter_mut().fold(false, |found, value| self.scrub_texts(value, names) || found),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        let mut found = false;
+        if let Value::Object(fields) = value
+            && fields.contains_key("kind")
+            && let Some(Value::String(name)) = fields.get_mut("name")
+            && names.contains(name)
+        {
+            *name = ERASED.to_owned();
+            found = true;
         }
+        if let Value::String(text) = value
+            && self.is_said_in(text)
+        {
+            *text = ERASED.to_owned();
+            found = true;
+        }
+        for value in inside(value) {
+            found |= self.scrub_texts(value, names);
+        }
+        found
     }
 
     /// The number with its `+`, and no digit after it that would make it another one.
@@ -127,6 +134,15 @@ impl Contact {
             let rest = text.get(at + number.len()..).unwrap_or("");
             !rest.starts_with(|next: char| next.is_ascii_digit())
         })
+    }
+}
+
+/// What an object or an array holds.
+fn inside(value: &mut Value) -> Vec<&mut Value> {
+    match value {
+        Value::Object(fields) => fields.values_mut().collect(),
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }
 
@@ -301,6 +317,7 @@ mod tests {
                 { "kind": "transfer", "name": "Caroline" },
             ],
             "samples": 16660000,
+            "state": "Carol",
         });
         assert!(contact.scrub(&mut value));
         let expected = json!({
@@ -317,6 +334,7 @@ mod tests {
                 { "kind": "transfer", "name": "Caroline" },
             ],
             "samples": 16660000,
+            "state": "Carol",
         });
         assert_eq!(value, expected);
         assert!(!contact.scrub(&mut value), "a second time finds nothing");

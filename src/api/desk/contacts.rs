@@ -121,9 +121,13 @@ impl Eraser {
         };
         let files = match outcome {
             Erased::Held(hold) => {
-                return Ok(self.keep(call, format!("a legal hold by {}: {}", hold.by, hold.reason)));
+                self.keep(call, format!("a legal hold by {}: {}", hold.by, hold.reason));
+                return Ok(());
             }
-            Erased::Open => return Ok(self.keep(call, "the call is up: erase again when it is over".to_owned())),
+            Erased::Open => {
+                self.keep(call, "the call is up: erase again when it is over".to_owned());
+                return Ok(());
+            }
             Erased::Done(files) => files,
         };
         self.report.calls += 1;
