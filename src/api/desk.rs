@@ -10,6 +10,7 @@ mod exports;
 mod keeping;
 mod staff;
 
+pub use contacts::{Eraser, erased_name, erased_told};
 pub use exports::ExportSettings;
 
 use super::view::{has_file, scopes_of};

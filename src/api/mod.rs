@@ -20,7 +20,7 @@ mod staff;
 mod view;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
-pub use desk::{Desk, ExportSettings, Operator, World};
+pub use desk::{Desk, Eraser, ExportSettings, Operator, World, erased_name, erased_told};
 pub use keeping::{
     EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, KeptCall,
     LiftOutcome, LiftView, PeaksView, lift_hold,

@@ -110,6 +110,11 @@ pub enum Command {
         #[command(subcommand)]
         command: SubscriptionCommand,
     },
+    /// Everything with one number of the outside
+    Contact {
+        #[command(subcommand)]
+        command: ContactCommand,
+    },
     /// Copy the database and every recording to a folder, running or not
     Backup {
         /// New, or one of a backup: only what is new is copied
@@ -317,6 +322,22 @@ pub enum SubscriptionCommand {
         /// Take back what was received
         #[arg(long)]
         withdraw: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ContactCommand {
+    /// Delete every recording with it and blank it everywhere; without --confirm only told
+    Erase {
+        /// Key of the company
+        company: String,
+        /// As +15550199
+        number: String,
+        /// The number once more: for real
+        #[arg(long, value_name = "NUMBER")]
+        confirm: Option<String>,
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -3,9 +3,11 @@
 //! Holds and backups work on the database by itself: the service reads it anew for each request.
 
 use super::access::Desk;
-use super::args::RecordingCommand;
+use super::args::{ContactCommand, RecordingCommand};
 use super::show;
-use crate::api::{Answer, HoldView, LiftOutcome, Request, Verified, lift_hold};
+use crate::api::{
+    Answer, EraseReport, Eraser, HoldView, LiftOutcome, Request, Verified, erased_name, erased_told, lift_hold,
+};
 use crate::base::{CallId, CompanyId, RecordingId};
 use crate::directory::Company;
 use crate::ledger::RecordingState;
@@ -14,7 +16,7 @@ use crate::service::backup::{self, BackedUp, Restored};
 use crate::service::clock::Clock;
 use crate::service::config::Config;
 use crate::service::{control, keeping};
-use crate::store::{Held, NewHold, Store};
+use crate::store::{Contact, Gone, Held, NewHold, Store};
 use anyhow::{anyhow, bail};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -131,6 +133,53 @@ async fn lift(config: &Config, id: &str) -> anyhow::Result<()> {
     }
     desk.store.close().await;
     Ok(())
+}
+
+pub async fn contact(config: &Config, command: ContactCommand) -> anyhow::Result<()> {
+    let ContactCommand::Erase { company, number, confirm, json } = command;
+    let desk = Desk::open(config).await?;
+    let of = desk.directory.company_by_key(&company).ok_or_else(|| anyhow!("there is no company {company}"))?;
+    let own = desk.directory.number_by_e164(&number).is_some_and(|number| number.company == of.id);
+    let Some(contact) = Contact::parse(&number).filter(|_| !own) else {
+        bail!("{number} is no number of the outside: write one that is none of the company's as +15550199")
+    };
+    let dry_run = match confirm {
+        Some(confirm) if confirm == number => false,
+        Some(confirm) => bail!("--confirm {confirm} is another number than {number}"),
+        None => true,
+    };
+    if !dry_run {
+        desk.note(of, "contact.erase", erased_name(&contact)).await?;
+    }
+    let gone = Gone { at: Clock::start().wall(), because: "erased".to_owned(), by: OPERATOR.to_owned() };
+    let eraser = Eraser::new(&desk.store, &config.recording.dir, of.id, &contact, gone, dry_run);
+    let report = eraser.run().await?;
+    if !dry_run {
+        desk.note(of, "contact.erased", erased_told(&contact, &report)).await?;
+    }
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false => show_erased(&number, &report),
+    }
+    desk.store.close().await;
+    Ok(())
+}
+
+fn show_erased(number: &str, report: &EraseReport) {
+    let EraseReport { dry_run, calls, recordings, bytes, events, exports, files_left, kept, kept_calls } = report;
+    let would = if *dry_run { "would be " } else { "" };
+    println!("{number} {would}blanked in {calls} calls and {events} events.");
+    println!("{recordings} recordings ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn.");
+    if *files_left > 0 {
+        println!("The files of {files_left} recordings stay for now: the service tries again.");
+    }
+    kept_calls.iter().for_each(|call| println!("call {} is kept: {}", call.call, call.because));
+    if *kept > kept_calls.len() as u64 {
+        println!("{kept} calls are kept in all.");
+    }
+    if *dry_run {
+        println!("Nothing was changed: --confirm {number} does it.");
+    }
 }
 
 /// Asks the running service, page by page; without one the files are read here.

@@ -61,6 +61,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
+        Command::Contact { command } => keeping::contact(&read_config(&sources)?, command).await,
         Command::Backup { folder, check, json } => keeping::backup(&read_config(&sources)?, &folder, check, json).await,
         Command::Restore { folder, json } => keeping::restore(&read_config(&sources)?, &folder, json).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,

@@ -1,13 +1,15 @@
 //! A copy of the database while it is in use.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, make_private};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use std::path::Path;
 
 impl Store {
-    /// Writes a copy of one moment to `path`, which must not be there. Whoever writes is not kept from it.
+    /// Writes a copy of one moment to `path`, which must not be there or be empty. Whoever writes is not kept from it.
     pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        // SQLite itself would make it for everybody to read.
+        make_private(path).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         // A connection that may write a file: those of the readers are `query_only`.
         let options = self.readers.connect_options();
         let options = SqliteConnectOptions::clone(&options).pragma("query_only", "OFF");

@@ -171,11 +171,27 @@ impl Store {
         company: CompanyId,
         contact: &Contact,
     ) -> Result<Vec<CallId>, StoreError> {
-        let query = sqlx::query_scalar(
-            "SELECT DISTINCT call_id FROM recordings WHERE company_id = $1 AND instr(sidecar, $2) > 0 ORDER BY call_id",
-        );
-        let ids: Vec<String> = query.bind(company.0).bind(contact.as_str()).fetch_all(&self.readers).await?;
-        Ok(ids.iter().filter_map(|id| CallId::parse(id)).collect())
+        let (mut found, mut after) = (Vec::new(), String::new());
+        loop {
+            let query = sqlx::query(
+                "SELECT id, call_id, sidecar FROM recordings
+                 WHERE company_id = $1 AND id > $2 AND instr(sidecar, $3) > 0 ORDER BY id LIMIT 100",
+            );
+            let query = query.bind(company.0).bind(&after).bind(contact.digits());
+            let rows = query.fetch_all(&self.readers).await?;
+            for row in &rows {
+                let row = Reading::new("recordings", row);
+                after = row.text("id")?;
+                // Another number may begin with this one.
+                if contact.scrub(&mut row.json("sidecar")?) {
+                    found.push(row.word("call_id", CallId::parse)?);
+                }
+            }
+            if rows.is_empty() {
+                found.dedup();
+                return Ok(found);
+            }
+        }
     }
 
     /// The hold that is on the call, or on a recording of it.

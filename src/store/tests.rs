@@ -832,3 +832,58 @@ async fn after_a_purge_nothing_is_told_twice() {
     let next = lab.store.hand_over(&recording(3, 1), kind, at(53)).await.unwrap();
     assert!(next > Some(3), "a position is never used again: {next:?}");
 }
+
+#[tokio::test]
+async fn whoever_was_deleted_before_there_were_reasons_has_the_time_of_its_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.db");
+    let lab = Lab::new().await;
+    lab.store.hand_over(&recording(1, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
+    lab.store.delete_recording(recording_id(1), &gone(20)).await.unwrap();
+    lab.store.copy_to(&path).await.unwrap();
+    let pool = sqlx::SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    let back = "DROP INDEX recordings_kept; DROP INDEX recordings_to_remove; DROP TABLE holds;
+        DROP TABLE export_items; DROP TABLE exports; ALTER TABLE numbers DROP COLUMN retention_days;
+        ALTER TABLE recordings DROP COLUMN gone_at; ALTER TABLE recordings DROP COLUMN gone_because;
+        ALTER TABLE recordings DROP COLUMN gone_by; ALTER TABLE recordings DROP COLUMN files_gone;
+        DELETE FROM schema_steps WHERE version = 12";
+    sqlx::raw_sql(back).execute(&pool).await.unwrap();
+    sqlx::raw_sql(include_str!("migrations/0012_keeping.sql")).execute(&pool).await.unwrap();
+    sqlx::raw_sql("INSERT INTO schema_steps (version) VALUES (12)").execute(&pool).await.unwrap();
+    pool.close().await;
+    let store = Store::open(&path).await.unwrap();
+    let expected = Gone { at: at(20), because: "deleted".to_owned(), by: String::new() };
+    assert_eq!(store.gone(recording_id(1)).await.unwrap(), Some(expected));
+    let to_remove = store.files_to_remove(None, 10).await.unwrap();
+    assert_eq!(to_remove.len(), 1, "it is made sure that its files are gone");
+}
+
+#[tokio::test]
+async fn erasing_a_number_leaves_those_that_begin_with_it() {
+    let lab = Lab::new().await;
+    let numbers = ["+166600", "+1666001", "166600"];
+    for (n, number) in (1..).zip(numbers) {
+        let party = Party { user: None, address: number.to_owned(), name: "Carol".to_owned() };
+        let mut one = recording(n, 1);
+        one.sidecar.parties[0].party = party.clone();
+        lab.store.hand_over(&one, OutboxKind::RecordingFinished, at(10)).await.unwrap();
+        // The third call has no row of its own.
+        if n < 3 {
+            let record = CallRecord { id: one.call, caller: party, ended: Some(at(9)), ..call(n) };
+            lab.store.save_call(&record).await.unwrap();
+        }
+    }
+    let contact = Contact::parse("+166600").unwrap();
+    let company = recording(1, 1).company;
+    let found = lab.store.calls_of_recordings_with(company, &contact).await.unwrap();
+    assert_eq!(found, [call_id(1), call_id(3)]);
+    for call in found {
+        let erased = lab.store.erase_call(call, &contact, &gone(20)).await.unwrap();
+        assert!(matches!(erased, Erased::Done(files) if files.len() == 1));
+    }
+    let kept = lab.store.recording(recording_id(2)).await.unwrap().unwrap();
+    assert_eq!((kept.state, kept.sidecar.parties[0].party.address.as_str()), (recording(2, 1).state, "+1666001"));
+    assert_eq!(lab.store.calls_of_recordings_with(company, &contact).await.unwrap(), []);
+    let blanked = lab.store.call(call_id(1)).await.unwrap().unwrap();
+    assert_eq!((blanked.caller.address.as_str(), blanked.caller.name.as_str()), ("erased", "erased"));
+}

@@ -32,25 +32,14 @@ impl Desk {
         }
         let by = who(person).name;
         let gone = Gone { at: self.world.wall(), because: "erased".to_owned(), by };
-        let eraser = Eraser {
-            store: self.store.clone(),
-            recordings: self.recordings.clone(),
-            company: person.company.id,
-            contact,
-            gone,
-            report: EraseReport { dry_run, ..EraseReport::default() },
-        };
-        // The log is kept for ever, so the number is not in it.
-        let thing = eraser.name();
         if !dry_run {
-            self.note(person, "contact.erase", thing.clone()).await?;
+            self.note(person, "contact.erase", erased_name(&contact)).await?;
         }
+        let eraser = Eraser::new(&self.store, &self.recordings, person.company.id, &contact, gone, dry_run);
         // Whoever asked may go away: what was begun is finished.
         let report = tokio::spawn(eraser.run()).await.map_err(|_| Problem::Internal)??;
         if !dry_run {
-            let EraseReport { calls, recordings, kept, .. } = report;
-            let done = format!("{thing}: {calls} calls, {recordings} recordings, {kept} kept");
-            self.note(person, "contact.erased", done).await?;
+            self.note(person, "contact.erased", erased_told(&contact, &report)).await?;
         }
         Ok(KeepingReply::Erased(report))
     }
@@ -68,8 +57,20 @@ pub(super) fn contact(directory: &Directory, company: &Company, said: &str) -> R
     }
 }
 
+/// As the access log names it: the log is kept for ever, so the number is not in it.
+pub fn erased_name(contact: &Contact) -> String {
+    let digits = contact.as_str();
+    format!("a contact that ends in {}", digits.get(digits.len().saturating_sub(2)..).unwrap_or(""))
+}
+
+/// What came of it, for the access log.
+pub fn erased_told(contact: &Contact, report: &EraseReport) -> String {
+    let EraseReport { calls, recordings, kept, .. } = report;
+    format!("{}: {calls} calls, {recordings} recordings, {kept} kept", erased_name(contact))
+}
+
 /// One run. Interrupted at any place it can be done again: each step finds what is left for it.
-struct Eraser {
+pub struct Eraser {
     store: Store,
     recordings: PathBuf,
     company: CompanyId,
@@ -79,12 +80,25 @@ struct Eraser {
 }
 
 impl Eraser {
-    fn name(&self) -> String {
-        let digits = self.contact.as_str();
-        format!("a contact that ends in {}", digits.get(digits.len().saturating_sub(2)..).unwrap_or(""))
+    pub fn new(
+        store: &Store,
+        recordings: &Path,
+        company: CompanyId,
+        contact: &Contact,
+        gone: Gone,
+        dry_run: bool,
+    ) -> Self {
+        Eraser {
+            store: store.clone(),
+            recordings: recordings.to_owned(),
+            company,
+            contact: contact.clone(),
+            gone,
+            report: EraseReport { dry_run, ..EraseReport::default() },
+        }
     }
 
-    async fn run(mut self) -> Result<EraseReport, StoreError> {
+    pub async fn run(mut self) -> Result<EraseReport, StoreError> {
         let mut seen = BTreeSet::new();
         let mut after = None;
         loop {
