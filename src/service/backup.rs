@@ -6,7 +6,7 @@
 //!        audit-key.p8, audit-heads.jsonl
 //!        manifest.jsonl         what is there, with digests; written last
 //! ```
-//! The database comes first, then the files: what is recorded in between is not in the copy, and what is
+//! The heads come first, then the database, then the files: what is recorded in between is not in the copy, and what is
 //! deleted in between is marked as deleted in the copy too. A second backup into the same folder copies
 //! only what is new.
 
@@ -16,9 +16,9 @@ pub use restore::{Restored, restore};
 
 use super::config::Config;
 use crate::archive::{FILE_MODE, FOLDER_MODE, Rest, file_digest, problems};
-use crate::base::{CallId, RecordingId, Wall};
+use crate::base::{CallId, CompanyId, RecordingId, Wall};
 use crate::ledger::{RecordingRecord, RecordingState};
-use crate::store::{Deletion, RecordingFilter, Store, StoreError};
+use crate::store::{Access, Deletion, RecordingFilter, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -107,6 +107,9 @@ pub async fn backup(
     }
     claim(folder)?;
     let live = Store::open(&database).await?;
+    note(&live, folder, now).await?;
+    // Before the database: a head that is written in between must not know more than the copy does.
+    let heads = copy_heads(folder, config)?;
     let draft = folder.join("telegraphone.db.new");
     remove_database(&draft)?;
     live.copy_to(&draft).await?;
@@ -115,7 +118,7 @@ pub async fn backup(
         from: config.recording.dir.clone(),
         to: folder.join(RECORDINGS),
         known: known(folder),
-        lines: Vec::new(),
+        lines: heads,
         done: BackedUp::default(),
         check,
     };
@@ -125,13 +128,40 @@ pub async fn backup(
     copy.close().await;
     live.close().await;
     let Work { lines, done, .. } = work;
-    let (folder, config, mut done) = (folder.to_owned(), config.clone(), done);
+    let (folder, mut done) = (folder.to_owned(), done);
     let finished = tokio::task::spawn_blocking(move || {
         done.removed = prune(&folder, &lines)?;
-        finish(&folder, &config, lines, &done.open_calls, now)?;
+        finish(&folder, lines, &done.open_calls, now)?;
         Ok(done)
     });
     finished.await.map_err(|error| BackupError::Refused(error.to_string()))?
+}
+
+/// Whoever has a backup has everything: that it was made is in the access log, of no one company.
+async fn note(live: &Store, folder: &Path, now: Wall) -> Result<(), StoreError> {
+    let access = Access {
+        at: now,
+        company: CompanyId(0),
+        user: None,
+        who: "operator".to_owned(),
+        source: "command line".to_owned(),
+        action: "backup.make".to_owned(),
+        thing: folder.display().to_string(),
+    };
+    live.log_access(&access).await.map(drop)
+}
+
+/// The heads of the access log and their key, where there are any.
+fn copy_heads(folder: &Path, config: &Config) -> Result<Vec<Line>, BackupError> {
+    let mut lines = Vec::new();
+    for (from, name) in [(&config.audit.key, KEY), (&config.audit.heads, HEADS)] {
+        match copy_file(from, &folder.join(name)) {
+            Ok((sha256, bytes)) => lines.push(Line { path: name.to_owned(), bytes, sha256, row: String::new() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(from)(error)),
+        }
+    }
+    Ok(lines)
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> BackupError {
@@ -358,26 +388,13 @@ fn prune(folder: &Path, lines: &[Line]) -> Result<u64, BackupError> {
     Ok(removed)
 }
 
-/// The database under its name, the heads, and the manifest, which makes it a backup.
-fn finish(
-    folder: &Path,
-    config: &Config,
-    mut lines: Vec<Line>,
-    open_calls: &[CallId],
-    now: Wall,
-) -> Result<(), BackupError> {
+/// The database under its name, and the manifest, which makes it a backup.
+fn finish(folder: &Path, mut lines: Vec<Line>, open_calls: &[CallId], now: Wall) -> Result<(), BackupError> {
     let database = folder.join(DATABASE);
     remove_database(&database)?;
     fs::rename(folder.join("telegraphone.db.new"), &database).map_err(failed(&database))?;
     let (sha256, bytes) = file_digest(&database).map_err(failed(&database))?;
     lines.push(Line { path: DATABASE.to_owned(), bytes, sha256, row: String::new() });
-    for (from, name) in [(&config.audit.key, KEY), (&config.audit.heads, HEADS)] {
-        match copy_file(from, &folder.join(name)) {
-            Ok((sha256, bytes)) => lines.push(Line { path: name.to_owned(), bytes, sha256, row: String::new() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(from)(error)),
-        }
-    }
     let top = Top {
         telegraphone_backup: VERSION,
         made: now.to_string(),
