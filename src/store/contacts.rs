@@ -217,15 +217,16 @@ impl Store {
         let mut files = Vec::new();
         for row in &query.fetch_all(&mut *transaction).await? {
             let recording = recordings::recording(row)?;
-            let deletion = delete(&mut transaction, recording.id, gone).await?;
-            if recording.state != RecordingState::Deleted && matches!(deletion, Deletion::Done(_)) {
-                files.push(RecordingFile { id: recording.id, call, path: recording.path.clone() });
-            }
+            // First, so that not even the event of its deletion tells of the contact.
             let mut sidecar = serde_json::to_value(&recording.sidecar)?;
             if contact.scrub(&mut sidecar) {
                 let query = sqlx::query("UPDATE recordings SET sidecar = $2 WHERE id = $1");
                 let query = query.bind(recording.id.to_string()).bind(sidecar.to_string());
                 query.execute(&mut *transaction).await?;
+            }
+            let deletion = delete(&mut transaction, recording.id, gone).await?;
+            if recording.state != RecordingState::Deleted && matches!(deletion, Deletion::Done(_)) {
+                files.push(RecordingFile { id: recording.id, call, path: recording.path.clone() });
             }
         }
         if let (Some(row), Some(record)) = (&row, &record) {

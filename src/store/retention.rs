@@ -8,6 +8,20 @@ use crate::ledger::{OutboxKind, RecordingRecord, RecordingState};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+/// The conditions are those of the index `recordings_kept`.
+pub(super) const OLD: &str = "SELECT r.id AS id, c.number_id AS number_id,
+            CASE WHEN c.id IS NULL THEN r.started + r.samples * 1000000 / MAX(r.rate, 1) ELSE c.ended END AS ended,
+            EXISTS (SELECT 1 FROM holds AS h
+                    WHERE h.lifted IS NULL AND h.kind = 'recording' AND h.thing = r.id)
+            OR EXISTS (SELECT 1 FROM holds AS h
+                       WHERE h.lifted IS NULL AND h.kind = 'call' AND h.thing = r.call_id) AS held
+     FROM recordings AS r LEFT JOIN calls AS c ON c.id = r.call_id
+     WHERE r.company_id = $1 AND r.state <> 'deleted' AND r.state <> 'failed'
+       AND r.id <= $2 AND r.id > $3
+     ORDER BY r.id LIMIT $4";
+pub(super) const TO_REMOVE: &str =
+    "SELECT id, call_id, path FROM recordings WHERE to_remove AND id > $1 ORDER BY id LIMIT $2";
+
 /// Why a recording is not there any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
@@ -78,20 +92,11 @@ impl Store {
         after: Option<RecordingId>,
         limit: u32,
     ) -> Result<Vec<Candidate>, StoreError> {
-        let query = sqlx::query(
-            "SELECT r.id AS id, c.number_id AS number_id,
-                    CASE WHEN c.id IS NULL THEN r.started + r.samples * 1000000 / MAX(r.rate, 1) ELSE c.ended END AS ended,
-                    EXISTS (SELECT 1 FROM holds AS h WHERE h.lifted IS NULL AND
-                        ((h.kind = 'recording' AND h.thing = r.id) OR (h.kind = 'call' AND h.thing = r.call_id))) AS held
-             FROM recordings AS r LEFT JOIN calls AS c ON c.id = r.call_id
-             WHERE r.company_id = $1 AND r.state <> 'deleted' AND r.state <> 'failed'
-               AND r.id <= $2 AND ($3 IS NULL OR r.id > $3)
-             ORDER BY r.id LIMIT $4",
-        );
+        let query = sqlx::query(OLD);
         let query = query
             .bind(company.0)
             .bind(RecordingId::last_of(begun).to_string())
-            .bind(after.map(|after| after.to_string()))
+            .bind(after.map(|after| after.to_string()).unwrap_or_default())
             .bind(limit);
         query.fetch_all(&self.readers).await?.iter().map(candidate).collect()
     }
@@ -102,11 +107,8 @@ impl Store {
         after: Option<RecordingId>,
         limit: u32,
     ) -> Result<Vec<RecordingFile>, StoreError> {
-        let query = sqlx::query(
-            "SELECT id, call_id, path FROM recordings WHERE state = 'deleted' AND NOT files_gone
-               AND ($1 IS NULL OR id > $1) ORDER BY id LIMIT $2",
-        );
-        let query = query.bind(after.map(|after| after.to_string())).bind(limit);
+        let query = sqlx::query(TO_REMOVE);
+        let query = query.bind(after.map(|after| after.to_string()).unwrap_or_default()).bind(limit);
         query.fetch_all(&self.readers).await?.iter().map(recordings::file).collect()
     }
 
@@ -114,8 +116,7 @@ impl Store {
     pub async fn files_are_gone(&self, ids: &[RecordingId]) -> Result<(), StoreError> {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let query = sqlx::query(
-            "UPDATE recordings SET files_gone = TRUE
-             WHERE id IN (SELECT value FROM json_each($1)) AND state = 'deleted' AND NOT files_gone",
+            "UPDATE recordings SET to_remove = FALSE WHERE id IN (SELECT value FROM json_each($1)) AND to_remove",
         );
         query.bind(serde_json::to_string(&ids)?).execute(&self.writer).await?;
         Ok(())
@@ -138,8 +139,9 @@ pub(super) async fn delete(
         return Ok(Deletion::Held(Box::new(hold)));
     }
     let Gone { at, because, by } = gone;
-    let query =
-        sqlx::query("UPDATE recordings SET state = $2, gone_at = $3, gone_because = $4, gone_by = $5 WHERE id = $1");
+    let query = sqlx::query(
+        "UPDATE recordings SET state = $2, to_remove = TRUE, gone_at = $3, gone_because = $4, gone_by = $5 WHERE id = $1",
+    );
     let query = query.bind(id.to_string()).bind(RecordingState::Deleted.as_str());
     query.bind(at.unix_micros()).bind(because).bind(by).execute(&mut *connection).await?;
     record.state = RecordingState::Deleted;

@@ -845,7 +845,7 @@ async fn whoever_was_deleted_before_there_were_reasons_has_the_time_of_its_event
     let back = "DROP INDEX recordings_kept; DROP INDEX recordings_to_remove; DROP TABLE holds;
         DROP TABLE export_items; DROP TABLE exports; ALTER TABLE numbers DROP COLUMN retention_days;
         ALTER TABLE recordings DROP COLUMN gone_at; ALTER TABLE recordings DROP COLUMN gone_because;
-        ALTER TABLE recordings DROP COLUMN gone_by; ALTER TABLE recordings DROP COLUMN files_gone;
+        ALTER TABLE recordings DROP COLUMN gone_by; ALTER TABLE recordings DROP COLUMN to_remove;
         DELETE FROM schema_steps WHERE version = 12";
     sqlx::raw_sql(back).execute(&pool).await.unwrap();
     sqlx::raw_sql(include_str!("migrations/0012_keeping.sql")).execute(&pool).await.unwrap();
@@ -886,4 +886,20 @@ async fn erasing_a_number_leaves_those_that_begin_with_it() {
     assert_eq!(lab.store.calls_of_recordings_with(company, &contact).await.unwrap(), []);
     let blanked = lab.store.call(call_id(1)).await.unwrap().unwrap();
     assert_eq!((blanked.caller.address.as_str(), blanked.caller.name.as_str()), ("erased", "erased"));
+}
+
+/// The hourly look reads what is old and kept, and not all that ever was.
+#[tokio::test]
+async fn what_may_have_expired_is_read_from_an_index_of_its_own() {
+    let lab = Lab::new().await;
+    for (sql, index) in [
+        (retention::OLD, "SEARCH r USING INDEX recordings_kept (company_id=? AND id>? AND id<?)"),
+        (retention::OLD, "SEARCH h USING INDEX holds_now (kind=? AND thing=?)"),
+        (retention::TO_REMOVE, "SEARCH recordings USING INDEX recordings_to_remove (id>?)"),
+    ] {
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
+        let plan = plan.fetch_all(&lab.store.readers).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| sqlx::Row::get(row, "detail")).collect();
+        assert!(steps.iter().any(|step| step == index), "{index}: {steps:?}");
+    }
 }

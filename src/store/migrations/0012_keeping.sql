@@ -7,13 +7,13 @@ ALTER TABLE numbers ADD COLUMN retention_days BIGINT;
 ALTER TABLE recordings ADD COLUMN gone_at BIGINT;
 ALTER TABLE recordings ADD COLUMN gone_because TEXT NOT NULL DEFAULT '';
 ALTER TABLE recordings ADD COLUMN gone_by TEXT NOT NULL DEFAULT '';
--- Its files have been taken away as well.
-ALTER TABLE recordings ADD COLUMN files_gone BOOLEAN NOT NULL DEFAULT FALSE;
-UPDATE recordings SET gone_because = 'deleted',
+-- Its files have not been taken away yet.
+ALTER TABLE recordings ADD COLUMN to_remove BOOLEAN NOT NULL DEFAULT FALSE;
+UPDATE recordings SET gone_because = 'deleted', to_remove = TRUE,
     gone_at = (SELECT at FROM outbox WHERE recording_id = recordings.id AND kind = 'recording.deleted')
     WHERE state = 'deleted';
 CREATE INDEX recordings_kept ON recordings (company_id, id) WHERE state <> 'deleted';
-CREATE INDEX recordings_to_remove ON recordings (id) WHERE state = 'deleted' AND NOT files_gone;
+CREATE INDEX recordings_to_remove ON recordings (id) WHERE to_remove;
 
 -- What nobody deletes: a recording, or all of a call.
 CREATE TABLE holds (
