@@ -833,3 +833,49 @@ async fn a_backup_of_an_open_call_says_so_and_a_damaged_one_does_not_come_back()
     told.await.unwrap();
     second.stop().await;
 }
+
+/// The operator's own words for it, without a service that runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_command_line_holds_proves_erases_backs_up_and_restores() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy, new) = (folder.path().join("data"), folder.path().join("copy"), folder.path().join("new"));
+    let (service, sip, http) = service(&data).await;
+    let placed = tokio::task::spawn_blocking(move || {
+        calls(sip, 2);
+        finished(&ada(http), 2)
+    });
+    let found = placed.await.unwrap();
+    service.stop().await;
+    let said = |data: &Path, words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_telegraphone"));
+        let output = command.arg("--data").arg(data).args(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let good = |data: &Path, words: &[&str]| {
+        let (success, out, error) = said(data, words);
+        assert!(success, "{words:?}: {error}");
+        out
+    };
+    let (call, recording) = &found[1];
+    assert!(good(&data, &["recording", "verify"]).contains("2 of 2"));
+    let proven: Value = serde_json::from_str(&good(&data, &["recording", "verify", recording, "--json"])).unwrap();
+    assert_eq!((&proven["results"][0]["recording"], &proven["results"][0]["problem"]), (&json!(recording), &json!("")));
+    assert!(good(&data, &["recording", "hold", call, "--reason", "case 3"]).contains("case 3"));
+    let holds: Value = serde_json::from_str(&good(&data, &["recording", "holds", "--json"])).unwrap();
+    assert_eq!(holds[0]["call"], json!(call));
+    let told = good(&data, &["contact", "erase", "keep", "+1666000000"]);
+    assert!(told.contains("case 3") && told.contains("Nothing was changed"), "{told}");
+    assert!(good(&data, &["recording", "lift", call]).contains("another admin"), "it takes two");
+    let (success, _, error) = said(&data, &["recording", "lift", call]);
+    assert!(!success && error.contains("asked already"), "{error}");
+    let told = good(&data, &["contact", "erase", "keep", "+1666000001", "--confirm", "+1666000001", "--json"]);
+    assert_eq!(erased(&serde_json::from_str(&told).unwrap())[..2], [1, 1], "{told}");
+    let (_, backup) = (good(&data, &["audit", "verify"]), good(&data, &["backup", copy.to_str().unwrap()]));
+    assert!(backup.contains("1 recordings, 1 of them copied now"), "{backup}");
+    assert!(good(&new, &["restore", copy.to_str().unwrap()]).contains("2 recordings proven"), "that one is gone, too");
+    assert!(good(&new, &["recording", "verify"]).contains("2 of 2"));
+    assert!(good(&new, &["audit", "verify"]).contains("agree"));
+    let (success, _, error) = said(&new, &["restore", copy.to_str().unwrap()]);
+    assert!(!success && error.contains("is not empty"), "{error}");
+}
