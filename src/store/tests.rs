@@ -903,3 +903,32 @@ async fn what_may_have_expired_is_read_from_an_index_of_its_own() {
         assert!(steps.iter().any(|step| step == index), "{index}: {steps:?}");
     }
 }
+
+/// A part of a call that is up was handed over already: the call has not ended.
+#[tokio::test]
+async fn a_part_of_a_call_that_is_up_has_no_end_yet() {
+    let lab = Lab::new().await;
+    lab.store.save_call(&call(1)).await.unwrap();
+    let over = CallRecord { ended: Some(at(50)), ..call(2) };
+    lab.store.save_call(&over).await.unwrap();
+    for n in 1..=3 {
+        lab.store.hand_over(&recording(n, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
+    }
+    let hold = NewHold {
+        company: CompanyId(1),
+        thing: Held::Call(call_id(2)),
+        reason: "case".to_owned(),
+        placed: at(60),
+        by: "204 Ada".to_owned(),
+    };
+    lab.store.place_hold(&hold).await.unwrap();
+    let found = lab.store.old_recordings(CompanyId(1), at(100), None, 10).await.unwrap();
+    let told: Vec<_> = found.iter().map(|one| (one.id, one.ended.is_some(), one.held)).collect();
+    let (first, second, third) = (recording_id(1), recording_id(2), recording_id(3));
+    assert_eq!(told, [(first, false, false), (second, true, true), (third, true, false)], "the third has no call row");
+    let all: Vec<_> = [first, second, third].map(|id| (id, gone(100))).into();
+    let deletions = lab.store.delete_recordings(&all).await.unwrap();
+    assert!(matches!(deletions[1], Deletion::Held(_)), "a hold is looked at again when it is deleted");
+    let left = lab.store.old_recordings(CompanyId(1), at(100), None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|one| one.id).collect::<Vec<_>>(), [second]);
+}
