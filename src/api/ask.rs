@@ -1,7 +1,8 @@
 //! What can be asked over HTTP, and the answers.
 
 use super::staff::{StaffAsk, StaffReply, StaffView};
-use super::view::{AccessView, CallItem, CallPage, EventItem, LiveItem, MeView, RecordingView, TokenView};
+use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
+use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,7 @@ pub enum Ask {
     LogOut,
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
+    Webhooks(WebhookAsk),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
@@ -107,10 +109,6 @@ pub enum Ask {
         after: i64,
         limit: u32,
     },
-    Events {
-        after: i64,
-        limit: u32,
-    },
     Keeping(KeepingAsk),
 }
 
@@ -133,8 +131,8 @@ impl Ask {
             | Ask::Subscribe { .. }
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
-            | Ask::Events { .. }
-            | Ask::Keeping(_) => true,
+            | Ask::Keeping(_)
+            | Ask::Webhooks(_) => true,
         }
     }
 
@@ -143,6 +141,7 @@ impl Ask {
         match self {
             Ask::Me | Ask::LogOut => None,
             Ask::Staff(ask) => Some(ask.needs()),
+            Ask::Webhooks(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -153,7 +152,6 @@ impl Ask {
             }
             Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
-            Ask::Events { .. } => Some(Permission::ReadEvents),
             Ask::Keeping(ask) => Some(ask.needs()),
         }
     }
@@ -166,6 +164,7 @@ pub enum Reply {
     Me(MeView),
     StaffMe(StaffView),
     Staff(StaffReply),
+    Webhooks(WebhookReply),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),
@@ -179,10 +178,5 @@ pub enum Reply {
     Tokens(Vec<TokenView>),
     NewToken(Grant),
     AccessLog(Vec<AccessView>),
-    /// Those that the viewer may know, and the position up to which was looked.
-    Events {
-        events: Vec<EventItem>,
-        position: i64,
-    },
     Keeping(KeepingReply),
 }

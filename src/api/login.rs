@@ -36,10 +36,12 @@ pub enum Permission {
     HoldRecordings,
     ExportRecordings,
     EraseContacts,
+    ReadWebhooks,
+    ManageWebhooks,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 14] = [
+    pub const ALL: [Permission; 16] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -54,6 +56,8 @@ impl Permission {
         Permission::HoldRecordings,
         Permission::ExportRecordings,
         Permission::EraseContacts,
+        Permission::ReadWebhooks,
+        Permission::ManageWebhooks,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -72,6 +76,8 @@ impl Permission {
             Permission::HoldRecordings => "recordings.hold",
             Permission::ExportRecordings => "recordings.export",
             Permission::EraseContacts => "contacts.erase",
+            Permission::ReadWebhooks => "webhooks.read",
+            Permission::ManageWebhooks => "webhooks.write",
         }
     }
 

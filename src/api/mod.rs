@@ -18,9 +18,12 @@ mod operator;
 mod problem;
 mod staff;
 mod view;
+mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
-pub use desk::{Desk, Eraser, ExportSettings, Operator, World, erased_name, erased_told};
+pub use desk::{
+    Desk, Eraser, EventStream, ExportSettings, News, Operator, Over, Shown, World, erased_name, erased_told,
+};
 pub use keeping::{
     EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, KeptCall,
     LiftOutcome, LiftView, PeaksView, lift_hold,
@@ -30,6 +33,9 @@ pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
 pub use view::{
-    AccessList, AccessView, CallItem, CallPage, ChangeView, EventItem, HeardView, LiveItem, LiveList, MeView,
-    NewTokenView, PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+    AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
+    PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+};
+pub use webhooks::{
+    DeliveryList, DeliveryView, Replayed, WebhookAsk, WebhookList, WebhookReply, WebhookSecret, WebhookView,
 };

@@ -39,7 +39,7 @@ pub(super) async fn keep(handle: Handle) {
     loop {
         interval.tick().await;
         let now = handle.clock.wall();
-        match sweep(&handle.store, &handle.recordings, now, || handle.handed_over.notify_one()).await {
+        match sweep(&handle.store, &handle.recordings, now).await {
             Ok(swept) if swept == Swept::default() => {}
             Ok(Swept { expired, held, stuck }) => {
                 tracing::info!(expired, held, stuck, "recordings whose retention is over were deleted");
@@ -50,12 +50,12 @@ pub(super) async fn keep(handle: Handle) {
 }
 
 /// Deletes what is over at `now`, in bounded batches, and takes away files that an earlier deletion
-/// left. `told` is called after each batch: there are events.
-pub async fn sweep(store: &Store, dir: &Path, now: Wall, told: impl Fn()) -> Result<Swept, StoreError> {
+/// left.
+pub async fn sweep(store: &Store, dir: &Path, now: Wall) -> Result<Swept, StoreError> {
     let directory = store.load_directory().await?;
     let mut swept = Swept::default();
     for company in directory.companies() {
-        expire(store, &directory, company, now, &mut swept, &told).await?;
+        expire(store, &directory, company, now, &mut swept).await?;
     }
     swept.stuck = remove_files(store, dir).await?;
     Ok(swept)
@@ -67,7 +67,6 @@ async fn expire(
     company: &Company,
     now: Wall,
     swept: &mut Swept,
-    told: &impl Fn(),
 ) -> Result<(), StoreError> {
     let own = directory.numbers_of(company.id).filter_map(|number| number.retention_days);
     let Some(shortest) = own.chain([company.settings.retention_days]).filter(|days| *days > 0).min() else {
@@ -96,7 +95,6 @@ async fn expire(
                     Deletion::NotFound => {}
                 }
             }
-            told();
             tokio::time::sleep(PAUSE).await;
         }
         after = page.last().map(|candidate| candidate.id);

@@ -16,6 +16,28 @@ use sqlx::SqliteConnection;
 /// What stands where a number or a name stood.
 const ERASED: &str = "erased";
 
+/// Events of a page.
+const PAGE: u32 = 100;
+/// Where events stand: how those of a company with some text are read, and how one is written anew.
+const EVENTS: [(&str, &str); 3] = [
+    (
+        "SELECT seq AS place, call_id, event AS text FROM feed
+         WHERE company_id = $1 AND seq > $2 AND instr(event, $3) > 0 ORDER BY seq LIMIT $4",
+        "UPDATE feed SET event = $2 WHERE seq = $1",
+    ),
+    (
+        "SELECT seq AS place, call_id, told AS text FROM outbox
+         WHERE company_id = $1 AND seq > $2 AND instr(told, $3) > 0 ORDER BY seq LIMIT $4",
+        "UPDATE outbox SET told = $2 WHERE seq = $1",
+    ),
+    (
+        "SELECT d.id AS place, f.call_id AS call_id, d.body AS text FROM webhook_deliveries AS d
+             JOIN webhooks AS w ON w.id = d.webhook_id LEFT JOIN feed AS f ON f.seq = d.seq
+         WHERE w.company_id = $1 AND d.id > $2 AND instr(d.body, $3) > 0 ORDER BY d.id LIMIT $4",
+        "UPDATE webhook_deliveries SET body = $2 WHERE id = $1",
+    ),
+];
+
 /// A number of the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
@@ -238,44 +260,58 @@ impl Store {
         );
         query.bind(call.to_string()).execute(&mut *transaction).await?;
         transaction.commit().await?;
+        self.grown.notify_one();
         Ok(Erased::Done(files))
     }
 
-    /// Blanks the contact in up to `limit` events after position `after` whose calls are not held: how
-    /// many tell of it, and where the next page goes on. With `dry` nothing is changed.
-    pub async fn erase_events(
+    /// Blanks the contact in events whose calls are not held: in the feed, before it, and on their way to
+    /// hooks; in how many. With `dry` nothing is changed.
+    pub async fn erase_events(&self, company: CompanyId, contact: &Contact, dry: bool) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for (read, write) in EVENTS {
+            let mut after = Some(0);
+            while let Some(place) = after {
+                let (blanked, next) = self.erase_page(company, contact, (read, write), place, dry).await?;
+                (count, after) = (count + blanked, next);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Of one page, and where the next one goes on.
+    async fn erase_page(
         &self,
         company: CompanyId,
         contact: &Contact,
-        (after, limit): (i64, u32),
+        (read, write): (&'static str, &'static str),
+        after: i64,
         dry: bool,
     ) -> Result<(u64, Option<i64>), StoreError> {
-        let query = sqlx::query(
-            "SELECT seq, call_id, event FROM feed WHERE company_id = $1 AND seq > $2 AND instr(event, $3) > 0
-             ORDER BY seq LIMIT $4",
-        );
-        let query = query.bind(company.0).bind(after).bind(contact.digits()).bind(limit);
+        let query = sqlx::query(read).bind(company.0).bind(after).bind(contact.digits()).bind(PAGE);
         let rows = query.fetch_all(&self.readers).await?;
         let mut transaction = if dry { self.read().await? } else { self.write().await? };
         let (mut count, mut last) = (0, None);
         for row in &rows {
-            let row = Reading::new("feed", row);
-            let seq: i64 = row.get("seq")?;
-            last = Some(seq);
-            if hold_of(&mut transaction, None, row.word("call_id", CallId::parse)?).await?.is_some() {
+            let row = Reading::new("events", row);
+            let place: i64 = row.get("place")?;
+            last = Some(place);
+            let call = row.word_or_none("call_id", CallId::parse)?;
+            if let Some(call) = call
+                && hold_of(&mut transaction, None, call).await?.is_some()
+            {
                 continue;
             }
-            let mut event: Value = row.json("event")?;
-            if contact.scrub(&mut event) {
+            let mut text: Value = row.json("text")?;
+            if contact.scrub(&mut text) {
                 count += 1;
                 if !dry {
-                    let query = sqlx::query("UPDATE feed SET event = $2 WHERE seq = $1");
-                    query.bind(seq).bind(event.to_string()).execute(&mut *transaction).await?;
+                    let query = sqlx::query(write).bind(place).bind(text.to_string());
+                    query.execute(&mut *transaction).await?;
                 }
             }
         }
         transaction.commit().await?;
-        Ok((count, last.filter(|_| rows.len() == limit as usize)))
+        Ok((count, last.filter(|_| rows.len() == PAGE as usize)))
     }
 
     /// Withdraws archives that were asked for by this number, and forgets that they were; how many.

@@ -41,6 +41,7 @@ impl Store {
         let mut transaction = self.write().await?;
         let seq = hand_over(&mut transaction, recording, kind, now).await?;
         transaction.commit().await?;
+        self.grown.notify_one();
         Ok(seq)
     }
 
@@ -73,6 +74,7 @@ impl Store {
             positions.push(hand_over(&mut transaction, recording, *kind, now).await?);
         }
         transaction.commit().await?;
+        self.grown.notify_one();
         Ok(positions)
     }
 

@@ -61,6 +61,7 @@ impl Store {
         let mut transaction = self.write().await?;
         let deletion = delete(&mut transaction, id, gone).await?;
         transaction.commit().await?;
+        self.grown.notify_one();
         Ok(deletion)
     }
 
@@ -72,6 +73,7 @@ impl Store {
             deletions.push(delete(&mut transaction, *id, gone).await?);
         }
         transaction.commit().await?;
+        self.grown.notify_one();
         Ok(deletions)
     }
 

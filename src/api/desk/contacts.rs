@@ -12,7 +12,7 @@ use crate::store::{Contact, Erased, Gone, RecordingFile, Store, StoreError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Calls, and events, of a page.
+/// Calls of a page.
 const PAGE: u32 = 100;
 
 impl Desk {
@@ -120,7 +120,7 @@ impl Eraser {
                 self.call(call).await?;
             }
         }
-        self.events().await?;
+        self.report.events = self.store.erase_events(self.company, &self.contact, self.report.dry_run).await?;
         self.report.exports = self.store.erase_exports(self.company, &self.contact, self.report.dry_run).await?;
         Ok(self.report)
     }
@@ -177,19 +177,6 @@ impl Eraser {
         let gone = gone.map_err(|error| StoreError::Task(error.to_string()))?;
         self.report.files_left += (count - gone.len()) as u64;
         self.store.files_are_gone(&gone).await
-    }
-
-    async fn events(&mut self) -> Result<(), StoreError> {
-        let mut after = 0;
-        loop {
-            let page = (after, PAGE);
-            let (count, next) = self.store.erase_events(self.company, &self.contact, page, self.report.dry_run).await?;
-            self.report.events += count;
-            match next {
-                Some(next) => after = next,
-                None => return Ok(()),
-            }
-        }
     }
 }
 

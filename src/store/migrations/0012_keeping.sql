@@ -10,7 +10,7 @@ ALTER TABLE recordings ADD COLUMN gone_by TEXT NOT NULL DEFAULT '';
 -- Its files have not been taken away yet.
 ALTER TABLE recordings ADD COLUMN to_remove BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE recordings SET gone_because = 'deleted', to_remove = TRUE,
-    gone_at = (SELECT at FROM outbox WHERE recording_id = recordings.id AND kind = 'recording.deleted')
+    gone_at = (SELECT at FROM outbox WHERE subject_id = recordings.id AND kind = 'recording.deleted')
     WHERE state = 'deleted';
 CREATE INDEX recordings_kept ON recordings (company_id, id) WHERE state <> 'deleted';
 CREATE INDEX recordings_to_remove ON recordings (id) WHERE to_remove;

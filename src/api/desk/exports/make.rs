@@ -28,14 +28,14 @@ impl Desk {
             tracing::error!(%error, "exports that were being made could not be begun again");
         }
         loop {
-            if let Err(error) = self.look().await {
+            if let Err(error) = self.make_all().await {
                 tracing::error!(%error, "exports could not be looked after; it is tried again");
             }
             let _ = tokio::time::timeout(LOOK, self.exports.changed.notified()).await;
         }
     }
 
-    async fn look(&self) -> Result<(), Unmade> {
+    async fn make_all(&self) -> Result<(), Unmade> {
         self.tidy().await?;
         while let Some(row) = self.store.next_export().await? {
             match self.make(&row).await {
