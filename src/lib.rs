@@ -31,9 +31,9 @@
 //! | [`subscription`] | who may see, play and fetch a call; the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |
 //! | [`notify`] | what leaves the house, with its queue: hooks told of events over HTTPS |
-//! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final |
-//! | [`api`] | requests and answers as enums; the desk, which applies the rules of access; HTTP |
-//! | [`service`] | sockets, media workers, recorders, archivist, clocks, configuration, start and stop |
+//! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final, what proves it, peaks, archives |
+//! | [`api`] | requests and answers as enums; the desk, which applies the rules of access and makes exports; HTTP |
+//! | [`service`] | sockets, media workers, recorders, archivist, retention, backup, heads of the access log, clocks, configuration, start and stop |
 //! | [`replay`] | captures in, the same path, WAV out |
 //! | [`demo`] | three calls on loopback, checked |
 //! | [`live`] | captured calls placed against a running service, and what came out |

@@ -48,7 +48,11 @@ const MODULES: &[(&str, &[&str], bool)] = &[
     ("store", &["base", "ledger", "directory", "subscription"], true),
     ("notify", &["base", "ledger", "directory", "subscription", "store"], true),
     ("archive", &["base", "ledger", "audio", "recording"], true),
-    ("api", &["base", "ledger", "directory", "trunk", "call", "subscription", "store", "notify"], true),
+    (
+        "api",
+        &["base", "ledger", "directory", "policy", "trunk", "call", "subscription", "store", "notify", "archive"],
+        true,
+    ),
     (
         "service",
         &[

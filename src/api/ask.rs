@@ -4,12 +4,14 @@ use super::directory::{DirectoryAsk, DirectoryReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::webhooks::{WebhookAsk, WebhookReply};
-use super::{Grant, Permission};
+use super::{Grant, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Which calls, as they are asked for: things are named as people name them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CallQuery {
     pub before: Option<CallId>,
     /// At most [`CallQuery::MOST`].
@@ -110,6 +112,7 @@ pub enum Ask {
         after: i64,
         limit: u32,
     },
+    Keeping(KeepingAsk),
 }
 
 impl Ask {
@@ -132,6 +135,7 @@ impl Ask {
             | Ask::Subscribe { .. }
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
+            | Ask::Keeping(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -153,6 +157,7 @@ impl Ask {
             }
             Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
+            Ask::Keeping(ask) => Some(ask.needs()),
         }
     }
 }
@@ -179,4 +184,5 @@ pub enum Reply {
     Tokens(Vec<TokenView>),
     NewToken(Grant),
     AccessLog(Vec<AccessView>),
+    Keeping(KeepingReply),
 }

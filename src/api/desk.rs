@@ -5,12 +5,18 @@
 //! and on the next event of a stream that is open. What a viewer may not see is answered like what
 //! does not exist, by the same code.
 
-mod events;
+mod contacts;
 mod directory;
+mod events;
+mod exports;
+mod keeping;
 mod staff;
 mod webhooks;
 
 pub use events::{EventStream, News, Over, Shown};
+
+pub use contacts::{Eraser, erased_name, erased_told};
+pub use exports::ExportSettings;
 
 use super::view::{has_file, scopes_of};
 use super::{
@@ -77,6 +83,9 @@ pub struct Desk {
     lanes: Lanes,
     /// When what was last fetched, by token: of the last minutes.
     fetched: Mutex<HashMap<(i64, RecordingId, AudioUse), Time>>,
+    /// Peaks are made one after the other.
+    peaking: Arc<Semaphore>,
+    exports: exports::Exports,
 }
 
 /// Who asks, as they are now, and of which company.
@@ -129,6 +138,7 @@ impl Desk {
     pub fn new(
         store: Store,
         recordings: PathBuf,
+        exports: ExportSettings,
         guard: Guard,
         world: Box<dyn World>,
         operator: Box<dyn Operator>,
@@ -147,6 +157,8 @@ impl Desk {
             guard,
             lanes: Lanes::default(),
             fetched: Mutex::default(),
+            peaking: Arc::new(Semaphore::new(1)),
+            exports: exports::Exports::new(exports),
         }
     }
 
@@ -288,6 +300,7 @@ impl Desk {
                 let lines = self.store.access_log(company.id, after, limit.clamp(1, 1_000)).await?;
                 Ok(Reply::AccessLog(lines.into_iter().map(AccessView::from).collect()))
             }
+            Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
         }
     }
 
@@ -393,8 +406,9 @@ impl Desk {
     async fn gone(&self, recording: &RecordingRecord) -> Result<(), Problem> {
         match recording.state {
             RecordingState::Deleted => {
-                let at = self.store.deleted_at(recording.id).await?;
-                Err(Problem::Gone { what: "recording", at })
+                let gone = self.store.gone(recording.id).await?;
+                let (at, because) = gone.map_or((None, String::new()), |gone| (Some(gone.at), gone.because));
+                Err(Problem::Gone { what: "recording", at, because })
             }
             RecordingState::Complete
             | RecordingState::Incomplete
@@ -450,7 +464,8 @@ impl Desk {
         person.must_be_admin()?;
         // What is logged may not have happened; what happened is always logged.
         self.note(person, "recording.delete", format!("recording {id}")).await?;
-        done(self.operator.ask(Request::RecordingDelete { recording: id }).await)
+        let by = Some(keeping::who(person).name);
+        done(self.operator.ask(Request::RecordingDelete { recording: id, by }).await)
     }
 
     /// Calls that are up and that the viewer sees.
@@ -604,6 +619,7 @@ fn done(answer: Answer) -> Result<Reply, Problem> {
     match answer {
         Answer::Done => Ok(Reply::Done),
         Answer::Refused { refusal } => Err(Problem::Refused(refusal)),
+        Answer::Held { hold } => Err(Problem::Held(hold)),
         Answer::NotFound { .. } => Err(NO_CALL),
         other => {
             tracing::error!(answer = ?other, "an order of the API was not carried out");

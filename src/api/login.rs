@@ -35,6 +35,9 @@ pub enum Permission {
     ReadAccessLog,
     ReadStaff,
     ManageStaff,
+    HoldRecordings,
+    ExportRecordings,
+    EraseContacts,
     ReadWebhooks,
     ManageWebhooks,
     ReadDirectory,
@@ -42,7 +45,7 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Permission; 15] = [
+    pub const ALL: [Permission; 18] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -54,6 +57,9 @@ impl Permission {
         Permission::ReadAccessLog,
         Permission::ReadStaff,
         Permission::ManageStaff,
+        Permission::HoldRecordings,
+        Permission::ExportRecordings,
+        Permission::EraseContacts,
         Permission::ReadWebhooks,
         Permission::ManageWebhooks,
         Permission::ReadDirectory,
@@ -73,6 +79,9 @@ impl Permission {
             Permission::ReadAccessLog => "access.read",
             Permission::ReadStaff => "staff.read",
             Permission::ManageStaff => "staff.write",
+            Permission::HoldRecordings => "recordings.hold",
+            Permission::ExportRecordings => "recordings.export",
+            Permission::EraseContacts => "contacts.erase",
             Permission::ReadWebhooks => "webhooks.read",
             Permission::ManageWebhooks => "webhooks.write",
             Permission::ReadDirectory => "directory.read",

@@ -13,6 +13,7 @@ mod ask;
 mod desk;
 pub mod directory;
 pub mod http;
+mod keeping;
 mod login;
 mod operator;
 mod problem;
@@ -21,7 +22,13 @@ mod view;
 mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
-pub use desk::{Desk, EventStream, News, Operator, Over, Shown, World};
+pub use desk::{
+    Desk, Eraser, EventStream, ExportSettings, News, Operator, Over, Shown, World, erased_name, erased_told,
+};
+pub use keeping::{
+    EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, KeptCall,
+    LiftOutcome, LiftView, PeaksView, lift_hold,
+};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use operator::{Answer, Request, Status, Verified};
 pub use problem::Problem;

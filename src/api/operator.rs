@@ -1,9 +1,10 @@
 //! What the operator can ask of a running service, over the local control socket. Orders for live
 //! calls are carried out by the service.
 
+use super::HoldView;
 use crate::base::{CallId, CompanyId, RecordingId, UserId};
 use crate::call::{CallView, LockView};
-use crate::ledger::{CallRecord, RecordingRecord, Refusal};
+use crate::ledger::{CallRecord, RecordingRecord, RecordingState, Refusal};
 use crate::subscription::FeedEntry;
 use crate::trunk::TrunkView;
 use serde::{Deserialize, Serialize};
@@ -55,11 +56,17 @@ pub enum Request {
     RecordingShow {
         recording: RecordingId,
     },
+    /// One, or a page of all, the newest first: those before `before`.
     RecordingVerify {
         recording: Option<RecordingId>,
+        #[serde(default)]
+        before: Option<RecordingId>,
     },
     RecordingDelete {
         recording: RecordingId,
+        /// Who does it, as they are called; `None`: the operator.
+        #[serde(default)]
+        by: Option<String>,
     },
     Events {
         after: i64,
@@ -102,6 +109,13 @@ pub enum Answer {
     },
     Verified {
         results: Vec<Verified>,
+        /// For the next page; absent on the last one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<RecordingId>,
+    },
+    /// Nothing was deleted: a legal hold is on it.
+    Held {
+        hold: Box<HoldView>,
     },
     Events {
         events: Vec<FeedEntry>,
@@ -157,6 +171,7 @@ pub struct Status {
 pub struct Verified {
     pub recording: RecordingId,
     pub path: String,
+    pub state: RecordingState,
     /// Empty when everything is as it should be.
     pub problem: String,
 }

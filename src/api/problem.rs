@@ -1,5 +1,6 @@
 //! Why a request is not answered (RFC 9457).
 
+use super::HoldView;
 use crate::base::Wall;
 use crate::ledger::Refusal;
 use crate::store::StoreError;
@@ -24,8 +25,13 @@ pub enum Problem {
     NoScope(&'static str),
     #[error("{key}: `{value}`: {expected}")]
     Invalid { key: &'static str, value: String, expected: &'static str },
-    #[error("the recording was deleted")]
-    Gone { what: &'static str, at: Option<Wall> },
+    #[error("the {what} is gone: {because}")]
+    Gone { what: &'static str, at: Option<Wall>, because: String },
+    #[error("a legal hold of {} by {} keeps it: {}", .0.placed, .0.by, .0.reason)]
+    Held(Box<HoldView>),
+    /// Too much at a time, or too much for the disk.
+    #[error("{0}")]
+    TooMuch(String),
     /// A stream wants to go on where nothing is any more: it has missed some.
     #[error(
         "events up to {purged} were deleted after their retention: begin again with Last-Event-ID {purged}, and read the calls of before from the list"
@@ -56,9 +62,10 @@ impl Problem {
             Problem::LockedOut { .. } => 429,
             Problem::NotFound { .. } => 404,
             Problem::Forbidden(_) | Problem::NoScope(_) | Problem::NoCsrf => 403,
-            Problem::Refused(_) | Problem::Conflict(_) | Problem::InUse(_) => 409,
+            Problem::Refused(_) | Problem::Conflict(_) | Problem::InUse(_) | Problem::Held(_) => 409,
             Problem::Changed => 412,
             Problem::Unfit(_) => 422,
+            Problem::TooMuch(_) => 429,
             Problem::Invalid { .. } | Problem::NoCompany => 400,
             Problem::Gone { .. } | Problem::EventsGone { .. } => 410,
             Problem::Internal => 500,
@@ -83,6 +90,8 @@ impl Problem {
             Problem::NoCsrf => "no-csrf-token",
             Problem::Invalid { .. } => "invalid",
             Problem::Gone { .. } => "gone",
+            Problem::Held(_) => "held",
+            Problem::TooMuch(_) => "too-much",
             Problem::EventsGone { .. } => "events-gone",
             Problem::Internal => "internal",
         }

@@ -3,7 +3,16 @@
 //! ```text
 //! .part ─ sizes, trailer ─► sync ─ sidecar ─► rename ─► sync of the folder ─► Sealed ─► its row
 //! ```
-//! One way for the service, the repair after a crash and the replay.
+//! One way for the service, the repair after a crash and the replay. [`Rest`] are the files of one
+//! recording afterwards, [`Peaks`] its shape, [`Bundle`] many of them in one.
+
+mod bundle;
+mod peaks;
+mod rest;
+
+pub use bundle::{Bundle, file_digest};
+pub use peaks::Peaks;
+pub use rest::{Rest, problems};
 
 use crate::audio::wav::DATA_OFFSET;
 use crate::ledger::{Channels, RecordingRecord, Sidecar};

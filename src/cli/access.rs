@@ -6,6 +6,7 @@ use super::args::{AuditCommand, ExplainCommand, SubscriptionCommand};
 use super::show;
 use crate::base::{CallId, RecordingId};
 use crate::directory::{Company, Directory, Number, User};
+use crate::service::audit::{Proven, verify};
 use crate::service::clock::Clock;
 use crate::service::config::Config;
 use crate::store::{Access, Store};
@@ -121,9 +122,9 @@ pub async fn subscription(config: &Config, command: SubscriptionCommand) -> anyh
 pub async fn audit(config: &Config, command: AuditCommand) -> anyhow::Result<()> {
     let desk = Desk::open(config).await?;
     match command {
-        AuditCommand::Verify => match desk.store.verify_access_log().await? {
-            Ok((lines, chain)) => println!("The access log is whole: {lines} lines, the last with chain {chain}."),
-            Err(broken) => bail!("{broken}"),
+        AuditCommand::Verify { public_key } => match verify(&desk.store, &config.audit, public_key.as_deref()).await? {
+            Ok(proven) => show_proven(&proven),
+            Err(wrong) => bail!("{}", wrong.join("\n")),
         },
         AuditCommand::List { company, after, limit, json } => {
             let of = desk.directory.company_by_key(&company).ok_or_else(|| anyhow!("there is no company {company}"))?;
@@ -136,6 +137,20 @@ pub async fn audit(config: &Config, command: AuditCommand) -> anyhow::Result<()>
     }
     desk.store.close().await;
     Ok(())
+}
+
+fn show_proven(proven: &Proven) {
+    let Proven { lines, chain, heads, last, public_key } = proven;
+    println!("The access log is whole: {lines} lines, the last with chain {chain}.");
+    match (last, public_key) {
+        (Some(last), Some(key)) => {
+            println!("{heads} heads outside the database agree, the last of {} with {} lines.", last.at, last.seq);
+            println!("They are signed by {key}: keep this key elsewhere, and give it with --public-key.");
+        }
+        (_, Some(_) | None) => {
+            println!("No head was written outside the database yet: the service does when it starts.")
+        }
+    }
 }
 
 pub async fn explain(config: &Config, command: ExplainCommand) -> anyhow::Result<()> {

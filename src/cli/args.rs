@@ -110,6 +110,27 @@ pub enum Command {
         #[command(subcommand)]
         command: SubscriptionCommand,
     },
+    /// Everything with one number of the outside
+    Contact {
+        #[command(subcommand)]
+        command: ContactCommand,
+    },
+    /// Copy the database and every recording to a folder, running or not
+    Backup {
+        /// New, or one of a backup: only what is new is copied
+        folder: PathBuf,
+        /// Read the files that are there already, too
+        #[arg(long)]
+        check: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring a backup back into a new data directory (--data DIR), and prove it
+    Restore {
+        folder: PathBuf,
+        #[arg(long)]
+        json: bool,
+    },
     /// Who played, fetched, deleted and changed what
     Audit {
         #[command(subcommand)]
@@ -184,11 +205,32 @@ pub enum RecordingCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Compare files with their digests: one recording, or all
+    /// Prove files by their rows (audio, header, sidecar, peaks): one recording, or all
     Verify {
         id: Option<String>,
         #[arg(long)]
         json: bool,
+    },
+    /// Put a legal hold on a recording, or on all of a call: nobody deletes it
+    Hold {
+        /// Of a recording or a call
+        id: String,
+        /// Why, for whoever wants to delete it
+        #[arg(long)]
+        reason: String,
+    },
+    /// What is held, and who asked to lift it
+    Holds {
+        /// Of this company only
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Confirm that a hold is lifted, where the company has one admin; or ask for it
+    Lift {
+        /// Of a recording or a call
+        id: String,
     },
     /// Delete a recording's files; its row stays and says so
     Delete {
@@ -327,9 +369,29 @@ pub enum SubscriptionCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum ContactCommand {
+    /// Delete every recording with it and blank it everywhere; without --confirm only told
+    Erase {
+        /// Key of the company
+        company: String,
+        /// As +15550199
+        number: String,
+        /// The number once more: for real
+        #[arg(long, value_name = "NUMBER")]
+        confirm: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Whether a line was changed or taken out
-    Verify,
+    /// Whether a line was changed, taken out or cut off: the chain, and the signed heads outside
+    Verify {
+        /// The public key as it was written down elsewhere; the one that is kept where it is not said
+        #[arg(long, value_name = "HEX")]
+        public_key: Option<String>,
+    },
     /// Lines of a company, oldest first
     List {
         company: String,

@@ -3,6 +3,7 @@
 mod access;
 mod args;
 mod directory;
+mod keeping;
 mod prompts;
 mod show;
 mod staff;
@@ -74,6 +75,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
+        Command::Contact { command } => keeping::contact(&read_config(&sources)?, command).await,
+        Command::Backup { folder, check, json } => keeping::backup(&read_config(&sources)?, &folder, check, json).await,
+        Command::Restore { folder, json } => keeping::restore(&read_config(&sources)?, &folder, json).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
         Command::Explain { command } => access::explain(&read_config(&sources)?, command).await,
         Command::Event { command: EventCommand::List { after, limit, json } } => {
@@ -299,11 +303,13 @@ async fn recording(sources: &Sources, command: RecordingCommand) -> anyhow::Resu
     let (request, json) = match command {
         RecordingCommand::List { limit, json } => (Request::RecordingList { limit }, json),
         RecordingCommand::Show { id, json } => (Request::RecordingShow { recording: recording_id(&id)? }, json),
-        RecordingCommand::Verify { id, json } => {
-            let recording = id.as_deref().map(recording_id).transpose()?;
-            (Request::RecordingVerify { recording }, json)
+        RecordingCommand::Delete { id, json } => {
+            (Request::RecordingDelete { recording: recording_id(&id)?, by: None }, json)
         }
-        RecordingCommand::Delete { id, json } => (Request::RecordingDelete { recording: recording_id(&id)? }, json),
+        command @ (RecordingCommand::Hold { .. }
+        | RecordingCommand::Holds { .. }
+        | RecordingCommand::Lift { .. }
+        | RecordingCommand::Verify { .. }) => return keeping::recording(&read_config(sources)?, command).await,
     };
     answer(sources, request, json).await
 }
@@ -336,15 +342,8 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
         Answer::NotFound { what } => bail!("not found: {what}"),
         Answer::Failed { problem } => bail!("{problem}"),
         Answer::Refused { refusal } => bail!("refused: {}", show::refusal(refusal)),
-        Answer::Verified { results } => {
-            let bad = results.iter().filter(|result| !result.problem.is_empty()).count();
-            if !json {
-                println!("{}", show::verified(&results));
-            }
-            if bad > 0 {
-                bail!("{bad} of {} recordings are not what was recorded", results.len());
-            }
-            Ok(())
+        Answer::Held { hold } => {
+            bail!("a legal hold of {} by {} keeps it: {}", hold.placed, hold.by, hold.reason)
         }
         Answer::Status { .. }
         | Answer::Done
@@ -352,6 +351,7 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
         | Answer::Call { .. }
         | Answer::Recordings { .. }
         | Answer::Recording { .. }
+        | Answer::Verified { .. }
         | Answer::Events { .. }
         | Answer::Lockouts { .. }
         | Answer::Cleared { .. }

@@ -56,6 +56,8 @@ pub struct Settings {
     pub pause_reminder_s: u16,
     /// A pause by a person ends by itself after this, in seconds; 0: never.
     pub max_pause_s: u32,
+    /// Recordings are deleted so many days after their call; 0: never.
+    pub retention_days: u32,
     /// Write the microphone of a held party instead of silence.
     pub record_while_held: bool,
     /// Calls whose media is not SRTP are refused, and so are keys that do not come over TLS.
@@ -106,6 +108,7 @@ impl Default for Settings {
             pause: PauseInFile::Silence,
             pause_reminder_s: 0,
             max_pause_s: 0,
+            retention_days: 0,
             record_while_held: false,
             only_encrypted: false,
             transfer: true,
@@ -314,6 +317,8 @@ pub struct Number {
     pub notice: Option<NoticeTo>,
     /// Dialled before a number, it makes this one the caller id of that call.
     pub dial_prefix: Option<String>,
+    /// Instead of the company's `retention_days`, for calls over this number.
+    pub retention_days: Option<u32>,
 }
 
 /// Where a call to a number goes.

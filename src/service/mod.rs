@@ -8,6 +8,8 @@
 //! ```
 
 mod archivist;
+pub mod audit;
+pub mod backup;
 mod bindings;
 pub mod clock;
 pub mod config;
@@ -15,6 +17,7 @@ pub mod control;
 mod core;
 mod heap;
 mod intake;
+pub mod keeping;
 mod monitor;
 mod net;
 mod ports;
@@ -28,14 +31,12 @@ mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
-use crate::api::{Answer, Desk, Request, Verified};
-use crate::archive::{audio_digest, frame_digest};
+use crate::api::{Answer, Desk, ExportSettings, Request};
 use crate::base::{CallId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
-use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
+use crate::ledger::CallRecord;
 use crate::notify::{Courier, Postman, PostmanError};
-use crate::recording::offset_of;
 use crate::registrar::Lifetimes;
 use crate::sip::Transport;
 use crate::sip::endpoint::EndpointConfig;
@@ -45,7 +46,7 @@ use crate::store::{Purged, RecordingFilter, Store, StoreError};
 use crate::subscription::FeedEntry;
 use archivist::ArchivistHandle;
 use clock::{Clock, OsRandom};
-use config::{Config, Listen};
+use config::{AuditConfig, Config, ExportConfig, Listen};
 use net::{Bound, Connections, Outlets};
 use priority::WorkerClass;
 use recorder::{RecorderConfig, RecorderHandle};
@@ -109,6 +110,7 @@ pub struct Service {
     bindings: JoinHandle<()>,
     archivist: ArchivistHandle,
     control: PathBuf,
+    audit: AuditConfig,
     grace: Duration,
 }
 
@@ -174,7 +176,7 @@ impl Service {
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
         let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed };
-        let web = web::start(&config.http, &config.webhooks.guard, &handle)?;
+        let web = web::start(&config.http, export_settings(&config), &config.webhooks.guard, &handle)?;
         let mut tasks = listening.tasks;
         tasks.extend(web.tasks);
         tasks.push(tokio::spawn(control::serve(control_listener, handle.clone())));
@@ -189,6 +191,8 @@ impl Service {
             tasks.push(tokio::spawn(purge(handle.clone(), retention)));
         }
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
+        tasks.push(tokio::spawn(keeping::keep(handle.clone())));
+        tasks.push(tokio::spawn(audit::keep(handle.store.clone(), config.audit.clone(), clock)));
         let service = Service {
             addresses: listening.addresses,
             http: web.addresses,
@@ -203,6 +207,7 @@ impl Service {
             tasks,
             archivist,
             control: config.control.socket.clone(),
+            audit: config.audit.clone(),
             grace: config.shutdown.grace.into(),
             handle,
         };
@@ -252,6 +257,7 @@ impl Service {
             bindings,
             mut archivist,
             control,
+            audit,
             grace,
         } = self;
         let (done, over) = oneshot::channel();
@@ -276,6 +282,7 @@ impl Service {
             desk.close_streams();
         }
         let _ = handle.store.pump_feed(handle.clock.wall(), FEED_BATCH).await;
+        audit::write(&handle.store, &audit, handle.clock.wall()).await;
         handle.store.close().await;
         let _ = std::fs::remove_file(control);
     }
@@ -286,6 +293,12 @@ fn recordings_folder(config: &Config) -> Result<String, StartError> {
     let path = &config.recording.dir;
     let failed = |error| StartError::Folder { path: path.clone(), error };
     Ok(std::path::absolute(path).map_err(failed)?.display().to_string())
+}
+
+fn export_settings(config: &Config) -> ExportSettings {
+    let ExportConfig { max_bytes, per_user, keep } = config.exports;
+    let dir = config.data_dir.join("exports");
+    ExportSettings { dir, max_bytes, per_user, keep, reserve: config.recording.refuse_free }
 }
 
 fn make_folder(path: &Path) -> Result<(), StartError> {
@@ -634,8 +647,12 @@ impl Handle {
                 Ok(None) => Answer::NotFound { what: format!("recording {recording}") },
                 Err(error) => failed(&error),
             },
-            Request::RecordingVerify { recording } => self.verify(recording).await,
-            Request::RecordingDelete { recording } => self.delete(recording).await,
+            Request::RecordingVerify { recording, before } => {
+                keeping::verify(&self.store, &self.recordings, recording, before).await
+            }
+            Request::RecordingDelete { recording, by } => {
+                self.delete(recording, by.as_deref().unwrap_or("the operator")).await
+            }
             Request::Events { after, limit } => self.events(after, limit).await,
         }
     }
@@ -685,102 +702,11 @@ impl Handle {
         }
     }
 
-    async fn verify(&self, recording: Option<crate::base::RecordingId>) -> Answer {
-        verify(&self.store, &self.recordings, recording).await
-    }
-
-    async fn delete(&self, recording: crate::base::RecordingId) -> Answer {
-        delete(&self.store, &self.recordings, recording, self.clock).await
+    async fn delete(&self, recording: crate::base::RecordingId, by: &str) -> Answer {
+        keeping::delete(&self.store, &self.recordings, recording, by, self.clock).await
     }
 }
 
 fn failed(error: &StoreError) -> Answer {
     Answer::Failed { problem: error.to_string() }
-}
-
-/// Compares files with their rows: one recording, or all.
-pub async fn verify(store: &Store, dir: &Path, recording: Option<crate::base::RecordingId>) -> Answer {
-    let rows = match recording {
-        Some(id) => match store.recording(id).await {
-            Ok(Some(row)) => vec![row],
-            Ok(None) => return Answer::NotFound { what: format!("recording {id}") },
-            Err(error) => return failed(&error),
-        },
-        None => match all_recordings(store).await {
-            Ok(rows) => rows,
-            Err(error) => return failed(&error),
-        },
-    };
-    let dir = dir.to_owned();
-    let checked = tokio::task::spawn_blocking(move || {
-        rows.iter().filter(|row| !row.path.is_empty()).filter_map(|row| check(&dir, row)).collect()
-    });
-    match checked.await {
-        Ok(results) => Answer::Verified { results },
-        Err(error) => Answer::Failed { problem: error.to_string() },
-    }
-}
-
-async fn all_recordings(store: &Store) -> Result<Vec<RecordingRecord>, StoreError> {
-    let mut all = Vec::new();
-    let mut filter = RecordingFilter::default();
-    loop {
-        let page = store.recordings(&filter, 1_000).await?;
-        filter.before = page.last().map(|row| row.id);
-        let more = page.len() == 1_000;
-        all.extend(page);
-        if !more {
-            return Ok(all);
-        }
-    }
-}
-
-fn check(dir: &Path, row: &RecordingRecord) -> Option<Verified> {
-    if row.state == RecordingState::Deleted {
-        return None;
-    }
-    let problem = match compare(dir, row) {
-        Ok(problem) => problem,
-        Err(error) => error.to_string(),
-    };
-    Some(Verified { recording: row.id, path: row.path.clone(), problem })
-}
-
-fn compare(dir: &Path, row: &RecordingRecord) -> io::Result<String> {
-    let file = std::fs::File::open(dir.join(&row.path))?;
-    let data_end = offset_of(row.samples, row.sidecar.channels);
-    let bytes = file.metadata()?.len();
-    if bytes != row.bytes {
-        return Ok(format!("the file has {bytes} bytes, the row says {}", row.bytes));
-    }
-    if audio_digest(&file, data_end)? != row.audio_sha256 {
-        return Ok("the audio is not what was recorded".to_owned());
-    }
-    match frame_digest(&file, data_end)? == row.frame_sha256 {
-        true => Ok(String::new()),
-        false => Ok("header or markers are not what was written".to_owned()),
-    }
-}
-
-/// Deletes a recording: the row says so first, then the files go.
-pub async fn delete(store: &Store, dir: &Path, recording: crate::base::RecordingId, clock: Clock) -> Answer {
-    match store.delete_recording(recording, clock.wall()).await {
-        Ok(Some(row)) => {
-            if !row.path.is_empty() {
-                let wav = dir.join(&row.path);
-                for path in [wav.clone(), wav.with_extension("json")] {
-                    if let Err(error) = std::fs::remove_file(&path)
-                        && error.kind() != io::ErrorKind::NotFound
-                    {
-                        return Answer::Failed {
-                            problem: format!("the row is marked, but {} stays: {error}", path.display()),
-                        };
-                    }
-                }
-            }
-            Answer::Done
-        }
-        Ok(None) => Answer::NotFound { what: format!("recording {recording}") },
-        Err(error) => failed(&error),
-    }
 }

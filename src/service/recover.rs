@@ -15,7 +15,7 @@ use super::archivist::{failed_recording, finish_file};
 use super::clock::OsRandom;
 use super::recorder::Paths;
 use super::refused::discard;
-use crate::archive::Sealed;
+use crate::archive::{Rest, Sealed};
 use crate::base::{Random, Rate, RecordingId, Wall};
 use crate::ledger::{
     Because, CallRecord, Change, EndReason, OutboxKind, Outcome, RecordingRecord, RecordingState, Sidecar,
@@ -316,11 +316,11 @@ async fn compare_rows(dir: &Path, store: &Store) -> Result<usize, StoreError> {
             let page = store.recording_files(Some(state), before, PAGE).await?;
             before = page.last().map(|record| record.id);
             for record in page.iter().filter(|record| !record.path.is_empty()) {
-                let wav = dir.join(&record.path);
+                let rest = Rest::of(dir, &record.path);
                 if state == RecordingState::Deleted {
-                    let _ = fs::remove_file(&wav);
-                    let _ = fs::remove_file(wav.with_extension("json"));
-                } else if !wav.exists() {
+                    // What stays is tried again, as the row says.
+                    let _ = rest.remove();
+                } else if !rest.wav.exists() {
                     store.mark_missing(record.id).await?;
                     tracing::warn!(recording = %record.id, call = %record.call, "the file of a recording is missing");
                     missing += 1;

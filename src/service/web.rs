@@ -5,7 +5,7 @@ use super::config::{HttpConfig, HttpListen};
 use super::tls::Tls;
 use super::{Handle, StartError};
 use crate::api::http::{Peer, Shared, router};
-use crate::api::{Answer, Desk, Operator, Request, World};
+use crate::api::{Answer, Desk, ExportSettings, Operator, Request, World};
 use crate::base::{Random, Time, Wall};
 use crate::notify::{self, Guard};
 use axum::extract::ConnectInfo;
@@ -49,14 +49,17 @@ pub struct Web {
 }
 
 /// Binds every listener and serves on it.
-pub fn start(config: &HttpConfig, guard: &Guard, handle: &Handle) -> Result<Web, StartError> {
+pub fn start(config: &HttpConfig, exports: ExportSettings, guard: &Guard, handle: &Handle) -> Result<Web, StartError> {
     let mut web = Web { addresses: Vec::new(), tasks: Vec::new(), desk: None };
     if config.listen.is_empty() {
         return Ok(web);
     }
     let world = Box::new(Clocks(handle.clock));
     let operator = Box::new(Hand { handle: handle.clone(), orders: Semaphore::new(ORDERS) });
-    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), guard.clone(), world, operator));
+    let (store, recordings) = (handle.store.clone(), handle.recordings.clone());
+    let desk = Arc::new(Desk::new(store, recordings, exports, guard.clone(), world, operator));
+    let keeper = Arc::clone(&desk);
+    web.tasks.push(tokio::spawn(async move { keeper.keep_exports().await }));
     web.desk = Some(Arc::clone(&desk));
     for HttpListen { address, tls } in &config.listen {
         let listening = |error| StartError::Http { address: *address, error };

@@ -404,22 +404,24 @@ async fn password(
 }
 
 async fn number(connection: &mut SqliteConnection, to: &NumberState) -> Result<(), StoreError> {
-    let NumberState { company, e164, route, recording, notice, dial_prefix } = to;
+    let NumberState { company, e164, route, recording, notice, dial_prefix, retention_days } = to;
     let (extension, facility) = match route {
         RouteTo::Unrouted => (None, None),
         RouteTo::User(extension) => (Some(extension), None),
         RouteTo::Group(_) | RouteTo::Inbox(_) | RouteTo::Flow(_) => (None, Some(route.to_string())),
     };
     let query = sqlx::query(
-        "INSERT INTO numbers (company_id, e164, recording, route_user_id, route, notice, dial_prefix)
+        "INSERT INTO numbers (company_id, e164, recording, route_user_id, route, notice, dial_prefix,
+                              retention_days)
          SELECT id, $2, $3, (SELECT users.id FROM users WHERE users.company_id = companies.id AND extension = $4),
-             $5, $6, $7
+             $5, $6, $7, $8
          FROM companies WHERE key = $1
          ON CONFLICT (e164) DO UPDATE SET recording = excluded.recording, route_user_id = excluded.route_user_id,
-             route = excluded.route, notice = excluded.notice, dial_prefix = excluded.dial_prefix",
+             route = excluded.route, notice = excluded.notice, dial_prefix = excluded.dial_prefix,
+             retention_days = excluded.retention_days",
     );
     let query = query.bind(company).bind(e164).bind(recording.as_str()).bind(extension).bind(facility);
-    let query = query.bind(notice.map(NoticeTo::as_str)).bind(dial_prefix);
+    let query = query.bind(notice.map(NoticeTo::as_str)).bind(dial_prefix).bind(retention_days.map(i64::from));
     let done = query.execute(connection).await?;
     one(done.rows_affected(), || format!("company {company}"))
 }

@@ -48,6 +48,13 @@ impl Store {
         query.fetch_optional(&self.readers).await?.as_ref().map(call).transpose()
     }
 
+    /// Those of these ids that are there, in the order of time.
+    pub async fn calls_by_ids(&self, ids: &[CallId]) -> Result<Vec<CallRecord>, StoreError> {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let query = sqlx::query("SELECT * FROM calls WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id");
+        query.bind(serde_json::to_string(&ids)?).fetch_all(&self.readers).await?.iter().map(call).collect()
+    }
+
     /// The newest first; those before `before`, where it is given.
     pub async fn calls(&self, limit: u32, before: Option<CallId>) -> Result<Vec<CallRecord>, StoreError> {
         let rows = match before {

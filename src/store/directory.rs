@@ -30,7 +30,7 @@ impl Store {
         .fetch_all(&mut *transaction)
         .await?;
         let numbers = sqlx::query(
-            "SELECT id, company_id, e164, route_user_id, route, recording, notice, dial_prefix
+            "SELECT id, company_id, e164, route_user_id, route, recording, notice, dial_prefix, retention_days
              FROM numbers ORDER BY id",
         )
         .fetch_all(&mut *transaction)
@@ -156,6 +156,7 @@ fn number(row: &SqliteRow, names: &Names) -> Result<Number, StoreError> {
             None => None,
         },
         dial_prefix: row.get("dial_prefix")?,
+        retention_days: row.get::<Option<i64>>("retention_days")?.and_then(|days| u32::try_from(days).ok()),
     })
 }
 

@@ -102,6 +102,24 @@ impl Store {
         }
     }
 
+    /// The newest line's number and chain; 0 and nothing where there is none.
+    pub async fn access_head(&self) -> Result<(i64, String), StoreError> {
+        let query = sqlx::query("SELECT seq, chain FROM access_log ORDER BY seq DESC LIMIT 1");
+        match query.fetch_optional(&self.readers).await? {
+            Some(row) => {
+                let row = Reading::new("access_log", &row);
+                Ok((row.get("seq")?, row.text("chain")?))
+            }
+            None => Ok((0, String::new())),
+        }
+    }
+
+    /// The chain of a line, as it stands there.
+    pub async fn access_chain_of(&self, seq: i64) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT chain FROM access_log WHERE seq = $1").bind(seq);
+        Ok(query.fetch_optional(&self.readers).await?)
+    }
+
     /// The user has listened to the recording.
     pub async fn mark_heard(&self, recording: RecordingId, user: UserId, now: Wall) -> Result<(), StoreError> {
         let query = sqlx::query(

@@ -97,13 +97,6 @@ impl Store {
         query.bind(serde_json::to_string(&ids)?).fetch_all(&self.readers).await?.iter().map(recording).collect()
     }
 
-    /// When it was deleted, as far as events tell it.
-    pub async fn deleted_at(&self, id: RecordingId) -> Result<Option<Wall>, StoreError> {
-        let query = sqlx::query_scalar("SELECT at FROM outbox WHERE subject_id = $1 AND kind = $2");
-        let query = query.bind(id.to_string()).bind(OutboxKind::RecordingDeleted.as_str());
-        Ok(query.fetch_optional(&self.readers).await?.map(Wall::from_unix_micros))
-    }
-
     /// The newest first.
     pub async fn recordings(&self, filter: &RecordingFilter, limit: u32) -> Result<Vec<RecordingRecord>, StoreError> {
         let RecordingFilter { company, call, state, before } = filter;
@@ -148,25 +141,6 @@ impl Store {
             .bind(RecordingState::Deleted.as_str());
         query.execute(&self.writer).await?;
         Ok(())
-    }
-
-    /// Marks the recording as deleted, with an outbox entry in the same transaction, and
-    /// returns it as it then is; `None` when there is none. The row keeps the path: the
-    /// file goes after the row, and a start that finds both removes the file. Deleting
-    /// twice is deleting once.
-    pub async fn delete_recording(&self, id: RecordingId, now: Wall) -> Result<Option<RecordingRecord>, StoreError> {
-        let mut transaction = self.write().await?;
-        let before = state_of(&mut transaction, id).await?;
-        let query = sqlx::query("UPDATE recordings SET state = $2 WHERE id = $1 RETURNING *");
-        let query = query.bind(id.to_string()).bind(RecordingState::Deleted.as_str());
-        let Some(row) = query.fetch_optional(&mut *transaction).await? else { return Ok(None) };
-        let record = recording(&row)?;
-        if before != Some(RecordingState::Deleted) {
-            outbox::append(&mut transaction, &record, OutboxKind::RecordingDeleted, now).await?;
-        }
-        transaction.commit().await?;
-        self.grown.notify_one();
-        Ok(Some(record))
     }
 }
 
@@ -248,7 +222,7 @@ async fn insert(connection: &mut SqliteConnection, recording: &RecordingRecord) 
     Ok(query.execute(connection).await?.rows_affected() != 0)
 }
 
-fn file(row: &SqliteRow) -> Result<RecordingFile, StoreError> {
+pub(super) fn file(row: &SqliteRow) -> Result<RecordingFile, StoreError> {
     let row = Reading::new("recordings", row);
     Ok(RecordingFile {
         id: row.word("id", RecordingId::parse)?,

@@ -567,14 +567,20 @@ async fn recordings_are_found_by_what_they_belong_to() {
     assert_eq!(lab.store.recordings_of(call_id(3)).await.unwrap(), [recording(3, 2)]);
 }
 
+fn gone(second: u64) -> Gone {
+    Gone { at: at(second), because: "deleted by 204 Ada".to_owned(), by: "204 Ada".to_owned() }
+}
+
 #[tokio::test]
 async fn deleting_keeps_the_row_and_is_told_once() {
     let lab = Lab::new().await;
     lab.store.hand_over(&recording(1, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
-    let deleted = lab.store.delete_recording(recording_id(1), at(20)).await.unwrap().unwrap();
-    assert_eq!(deleted, RecordingRecord { state: RecordingState::Deleted, ..recording(1, 1) });
-    assert_eq!(lab.store.delete_recording(recording_id(1), at(30)).await.unwrap(), Some(deleted.clone()));
-    assert_eq!(lab.store.delete_recording(recording_id(2), at(30)).await.unwrap(), None);
+    let deleted = RecordingRecord { state: RecordingState::Deleted, ..recording(1, 1) };
+    let done = Deletion::Done(Box::new(deleted.clone()));
+    assert_eq!(lab.store.delete_recording(recording_id(1), &gone(20)).await.unwrap(), done);
+    assert_eq!(lab.store.delete_recording(recording_id(1), &gone(30)).await.unwrap(), done);
+    assert_eq!(lab.store.delete_recording(recording_id(2), &gone(30)).await.unwrap(), Deletion::NotFound);
+    assert_eq!(lab.store.gone(recording_id(1)).await.unwrap(), Some(gone(20)), "the first time stays");
     let kinds: Vec<_> =
         lab.store.outbox_after(0, 10).await.unwrap().iter().map(|entry| (entry.kind, entry.at)).collect();
     assert_eq!(kinds, [(OutboxKind::RecordingFinished, at(10)), (OutboxKind::RecordingDeleted, at(20))]);
@@ -822,15 +828,114 @@ async fn after_a_purge_nothing_is_told_twice() {
     let lab = Lab::new().await;
     let kind = OutboxKind::RecordingFinished;
     lab.store.hand_over(&recording(1, 1), kind, at(10)).await.unwrap();
-    lab.store.delete_recording(recording_id(1), at(20)).await.unwrap();
+    lab.store.delete_recording(recording_id(1), &gone(20)).await.unwrap();
     lab.store.hand_over(&recording(2, 1), kind, at(21)).await.unwrap();
     lab.store.pump_feed(at(30), 10).await.unwrap();
     assert_eq!(lab.store.purge_events(at(40), 10).await.unwrap(), Purged { outbox: 3, feed: 3 });
-    lab.store.delete_recording(recording_id(1), at(50)).await.unwrap();
+    lab.store.delete_recording(recording_id(1), &gone(50)).await.unwrap();
     assert_eq!(lab.store.hand_over(&recording(2, 1), kind, at(51)).await.unwrap(), None);
     assert_eq!(lab.store.pump_feed(at(52), 10).await.unwrap(), []);
     let next = lab.store.hand_over(&recording(3, 1), kind, at(53)).await.unwrap();
     assert!(next > Some(3), "a position is never used again: {next:?}");
 }
 
+#[tokio::test]
+async fn whoever_was_deleted_before_there_were_reasons_has_the_time_of_its_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.db");
+    let lab = Lab::new().await;
+    lab.store.hand_over(&recording(1, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
+    lab.store.delete_recording(recording_id(1), &gone(20)).await.unwrap();
+    lab.store.copy_to(&path).await.unwrap();
+    let pool = sqlx::SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    let back = "DROP INDEX recordings_kept; DROP INDEX recordings_to_remove; DROP TABLE holds;
+        DROP TABLE export_items; DROP TABLE exports; ALTER TABLE numbers DROP COLUMN retention_days;
+        ALTER TABLE recordings DROP COLUMN gone_at; ALTER TABLE recordings DROP COLUMN gone_because;
+        ALTER TABLE recordings DROP COLUMN gone_by; ALTER TABLE recordings DROP COLUMN to_remove;
+        DELETE FROM schema_steps WHERE version = 12";
+    sqlx::raw_sql(back).execute(&pool).await.unwrap();
+    sqlx::raw_sql(include_str!("migrations/0012_keeping.sql")).execute(&pool).await.unwrap();
+    sqlx::raw_sql("INSERT INTO schema_steps (version) VALUES (12)").execute(&pool).await.unwrap();
+    pool.close().await;
+    let store = Store::open(&path).await.unwrap();
+    let expected = Gone { at: at(20), because: "deleted".to_owned(), by: String::new() };
+    assert_eq!(store.gone(recording_id(1)).await.unwrap(), Some(expected));
+    let to_remove = store.files_to_remove(None, 10).await.unwrap();
+    assert_eq!(to_remove.len(), 1, "it is made sure that its files are gone");
+}
+
+#[tokio::test]
+async fn erasing_a_number_leaves_those_that_begin_with_it() {
+    let lab = Lab::new().await;
+    let numbers = ["+166600", "+1666001", "166600"];
+    for (n, number) in (1..).zip(numbers) {
+        let party = Party { user: None, address: number.to_owned(), name: "Carol".to_owned() };
+        let mut one = recording(n, 1);
+        one.sidecar.parties[0].party = party.clone();
+        lab.store.hand_over(&one, OutboxKind::RecordingFinished, at(10)).await.unwrap();
+        // The third call has no row of its own.
+        if n < 3 {
+            let record = CallRecord { id: one.call, caller: party, ended: Some(at(9)), ..call(n) };
+            lab.store.save_call(&record).await.unwrap();
+        }
+    }
+    let contact = Contact::parse("+166600").unwrap();
+    let company = recording(1, 1).company;
+    let found = lab.store.calls_of_recordings_with(company, &contact).await.unwrap();
+    assert_eq!(found, [call_id(1), call_id(3)]);
+    for call in found {
+        let erased = lab.store.erase_call(call, &contact, &gone(20)).await.unwrap();
+        assert!(matches!(erased, Erased::Done(files) if files.len() == 1));
+    }
+    let kept = lab.store.recording(recording_id(2)).await.unwrap().unwrap();
+    assert_eq!((kept.state, kept.sidecar.parties[0].party.address.as_str()), (recording(2, 1).state, "+1666001"));
+    assert_eq!(lab.store.calls_of_recordings_with(company, &contact).await.unwrap(), []);
+    let blanked = lab.store.call(call_id(1)).await.unwrap().unwrap();
+    assert_eq!((blanked.caller.address.as_str(), blanked.caller.name.as_str()), ("erased", "erased"));
+}
+
+/// The hourly look reads what is old and kept, and not all that ever was.
+#[tokio::test]
+async fn what_may_have_expired_is_read_from_an_index_of_its_own() {
+    let lab = Lab::new().await;
+    for (sql, index) in [
+        (retention::OLD, "SEARCH r USING INDEX recordings_kept (company_id=? AND id>? AND id<?)"),
+        (retention::OLD, "SEARCH h USING INDEX holds_now (kind=? AND thing=?)"),
+        (retention::TO_REMOVE, "SEARCH recordings USING INDEX recordings_to_remove (id>?)"),
+    ] {
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
+        let plan = plan.fetch_all(&lab.store.readers).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| sqlx::Row::get(row, "detail")).collect();
+        assert!(steps.iter().any(|step| step == index), "{index}: {steps:?}");
+    }
+}
+
+/// A part of a call that is up was handed over already: the call has not ended.
+#[tokio::test]
+async fn a_part_of_a_call_that_is_up_has_no_end_yet() {
+    let lab = Lab::new().await;
+    lab.store.save_call(&call(1)).await.unwrap();
+    let over = CallRecord { ended: Some(at(50)), ..call(2) };
+    lab.store.save_call(&over).await.unwrap();
+    for n in 1..=3 {
+        lab.store.hand_over(&recording(n, 1), OutboxKind::RecordingFinished, at(10)).await.unwrap();
+    }
+    let hold = NewHold {
+        company: CompanyId(1),
+        thing: Held::Call(call_id(2)),
+        reason: "case".to_owned(),
+        placed: at(60),
+        by: "204 Ada".to_owned(),
+    };
+    lab.store.place_hold(&hold).await.unwrap();
+    let found = lab.store.old_recordings(CompanyId(1), at(100), None, 10).await.unwrap();
+    let told: Vec<_> = found.iter().map(|one| (one.id, one.ended.is_some(), one.held)).collect();
+    let (first, second, third) = (recording_id(1), recording_id(2), recording_id(3));
+    assert_eq!(told, [(first, false, false), (second, true, true), (third, true, false)], "the third has no call row");
+    let all: Vec<_> = [first, second, third].map(|id| (id, gone(100))).into();
+    let deletions = lab.store.delete_recordings(&all).await.unwrap();
+    assert!(matches!(deletions[1], Deletion::Held(_)), "a hold is looked at again when it is deleted");
+    let left = lab.store.old_recordings(CompanyId(1), at(100), None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|one| one.id).collect::<Vec<_>>(), [second]);
+}
 mod events;

@@ -52,9 +52,15 @@ impl Home {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
         let mut child = self.command().arg("serve").stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         // Said when the calls of before are put right and the sockets are bound; the end of a
-        // process that failed reads as an empty line.
+        // process that failed reads as an empty line. A first start says other things before.
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        while !line.contains("UDP ") {
+            line.clear();
+            if lines.read_line(&mut line).unwrap() == 0 {
+                break;
+            }
+        }
         let said = line.split_once("UDP ").map(|(_, rest)| rest.split([' ', ',']).next().unwrap_or(""));
         let address = said.map(|address| address.trim_end_matches('.').parse());
         let log = || std::fs::read_to_string(self.folder.join("log")).unwrap();

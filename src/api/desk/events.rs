@@ -395,6 +395,8 @@ const fn over(problem: &Problem) -> Over {
         | Problem::NoScope(_)
         | Problem::Invalid { .. }
         | Problem::Gone { .. }
+        | Problem::Held(_)
+        | Problem::TooMuch(_)
         | Problem::NoCompany
         | Problem::Conflict(_)
         | Problem::Unfit(_)

@@ -7,7 +7,7 @@ use crate::base::{CallId, Direction, RecordingId, Wall};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,7 +16,7 @@ const PAGE: u32 = 50;
 
 /// The query of a list, as it is written. Unknown keys are refused: a filter that is misspelt must
 /// not show more than was asked for.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
@@ -87,6 +87,18 @@ fn moment(text: &str) -> Option<Wall> {
 }
 
 impl ListQuery {
+    /// All that fits, and no page of it.
+    pub fn whole(self) -> Result<CallQuery, HttpProblem> {
+        match (&self.before, &self.limit) {
+            (None, None) => self.meant(),
+            (before, limit) => {
+                let value = before.clone().or_else(|| limit.map(|limit| limit.to_string())).unwrap_or_default();
+                let (key, expected) = (if before.is_some() { "before" } else { "limit" }, "no page: all that fits");
+                Err(Problem::Invalid { key, value, expected }.into())
+            }
+        }
+    }
+
     fn meant(self) -> Result<CallQuery, HttpProblem> {
         const MOMENT: &str = "a time such as 2026-11-27T09:00:00Z";
         let ListQuery { before, limit, from, until, direction, number, inbox, group, user, recorded, missed, text } =

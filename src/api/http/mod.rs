@@ -18,6 +18,10 @@
 //! | `GET /numbers/{e164}/subscribers`, `PUT`, `DELETE /…/{extension}` | admins |
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log` | admins |
+//! | `GET /recordings/{id}/peaks` | the shape of a recording |
+//! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
+//! | `GET`, `POST /exports`, `GET`, `DELETE /exports/{id}`, `GET /exports/{id}/file` | archives: one's own |
+//! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
@@ -33,6 +37,7 @@ mod audio;
 mod calls;
 mod directory;
 mod events;
+mod keeping;
 mod openapi;
 mod problem;
 mod repeat;
@@ -85,6 +90,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(events::routes())
         .merge(socket::routes())
         .merge(staff::routes())
+        .merge(keeping::routes())
         .merge(webhooks::routes())
         .merge(directory::routes())
 }
@@ -157,6 +163,7 @@ impl Shared {
             Reply::Tokens(tokens) => Json(TokenList { tokens }).into_response(),
             Reply::NewToken(grant) => tokens::made(&grant),
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
+            Reply::Keeping(reply) => keeping::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })

@@ -26,8 +26,15 @@ impl IntoResponse for HttpProblem {
             "status": status.as_u16(),
             "detail": problem.to_string(),
         });
-        if let (Problem::Gone { at: Some(at), .. }, Some(body)) = (&problem, body.as_object_mut()) {
-            body.insert("deleted".to_owned(), at.to_string().into());
+        match (&problem, body.as_object_mut()) {
+            (Problem::Gone { what: _, at, because }, Some(body)) => {
+                body.extend(at.map(|at| ("deleted".to_owned(), at.to_string().into())));
+                body.insert("because".to_owned(), because.as_str().into());
+            }
+            (Problem::Held(hold), Some(body)) => {
+                body.insert("hold".to_owned(), json!(hold));
+            }
+            (_, Some(_) | None) => {}
         }
         if let (Problem::Unfit(errors) | Problem::InUse(errors), Some(body)) = (&problem, body.as_object_mut()) {
             body.insert("errors".to_owned(), errors.clone().into());
@@ -52,6 +59,8 @@ impl IntoResponse for HttpProblem {
             | Problem::NoScope(_)
             | Problem::Invalid { .. }
             | Problem::Gone { .. }
+            | Problem::Held(_)
+            | Problem::TooMuch(_)
             | Problem::EventsGone { .. }
             | Problem::NoCompany
             | Problem::Conflict(_)

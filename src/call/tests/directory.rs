@@ -98,6 +98,7 @@ fn number(id: i64, company: i64, e164: &str, route: Route) -> Number {
         recording: NumberRecording::Inherit,
         notice: None,
         dial_prefix: None,
+        retention_days: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::value::{
     AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, DigitOrOff, Domain, DomainOrNone, E164,
     Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, MaxPause, Name,
     NationalPrefix, NumberOrNone, Own, Patience, PauseReminder, PeerAddress, Port, Realm, RealmOrNone, RegisterFor,
-    RingSeconds, RouteTo, Secret, Weight,
+    RetentionDays, RingSeconds, RouteTo, Secret, Weight,
 };
 use crate::ledger::{Channels, PauseInFile};
 use serde::Deserialize;
@@ -63,6 +63,7 @@ pub struct SettingKeys {
     pub pause: Option<PauseInFile>,
     pub pause_reminder_s: Option<PauseReminder>,
     pub max_pause_s: Option<MaxPause>,
+    pub retention_days: Option<RetentionDays>,
     pub record_while_held: Option<bool>,
     pub only_encrypted: Option<bool>,
     pub transfer: Option<bool>,
@@ -144,6 +145,8 @@ pub struct NumberKeys {
     pub notice: Option<Own<NoticeTo>>,
     /// Dialled before a number, it makes this one the caller id; `""` for none.
     pub dial_prefix: Option<DialPrefix>,
+    /// `"inherit"` for the company's; 0: its recordings are kept for ever.
+    pub retention_days: Option<Own<RetentionDays>>,
 }
 
 /// `[[trunk]]`

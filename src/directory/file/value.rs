@@ -73,6 +73,8 @@ pub enum BadValue {
     PauseReminder(u32),
     #[error("{0} s is not the longest pause: write 5 to 86400, or 0 for no limit")]
     MaxPause(u32),
+    #[error("{0} days is not a time to keep recordings: write 1 to 36500, or 0 for ever")]
+    RetentionDays(u32),
     #[error("{0} ms is no patience: write 500 to 32000")]
     Patience(u32),
     #[error("{0} s is not a registration: write 60 to 86400")]
@@ -241,6 +243,12 @@ number_value!(
     MaxPause(u32),
     |s| (s == 0 || (5..=86_400).contains(&s)).then_some(s),
     BadValue::MaxPause
+);
+number_value!(
+    /// How long recordings are kept, in days; 0 for ever.
+    RetentionDays(u32),
+    |days| (days <= 36_500).then_some(days),
+    BadValue::RetentionDays
 );
 number_value!(
     /// How long a target may say nothing, in ms: at most Timer B (RFC 3261 §17.1.1.2).

@@ -48,6 +48,7 @@ pub fn setting_keys(settings: &Settings) -> Keys {
         pause,
         pause_reminder_s,
         max_pause_s,
+        retention_days,
         record_while_held,
         only_encrypted,
         transfer,
@@ -78,6 +79,7 @@ pub fn setting_keys(settings: &Settings) -> Keys {
         ("pause", value(pause)),
         ("pause_reminder_s", value(pause_reminder_s)),
         ("max_pause_s", value(max_pause_s)),
+        ("retention_days", value(retention_days)),
         ("record_while_held", value(record_while_held)),
         ("only_encrypted", value(only_encrypted)),
         ("transfer", value(transfer)),
@@ -137,13 +139,14 @@ impl UserState {
 
 impl NumberState {
     pub fn keys(&self) -> Keys {
-        let NumberState { company: _, e164, route, recording, notice, dial_prefix } = self;
+        let NumberState { company: _, e164, route, recording, notice, dial_prefix, retention_days } = self;
         vec![
             ("number", text(e164)),
             ("route", Some(Value::String(route.to_string()))),
             ("recording", value(recording)),
             ("notice", notice.as_ref().and_then(value)),
             ("dial_prefix", or_none(dial_prefix)),
+            ("retention_days", retention_days.as_ref().and_then(value)),
         ]
     }
 }

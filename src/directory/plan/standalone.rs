@@ -124,7 +124,7 @@ fn user(state: UserState, ids: &Ids) -> Option<User> {
 }
 
 fn number(state: NumberState, ids: &Ids) -> Option<Number> {
-    let NumberState { company, e164, route, recording, notice, dial_prefix } = state;
+    let NumberState { company, e164, route, recording, notice, dial_prefix, retention_days } = state;
     let facility = |kind, name: &str| ids.facility(&company, kind, name);
     let route = match route {
         RouteTo::Unrouted => None,
@@ -135,7 +135,7 @@ fn number(state: NumberState, ids: &Ids) -> Option<Number> {
     };
     let route = route.unwrap_or(Route::Unrouted);
     let (id, company) = (ids.number(Some(&e164))?, ids.company(&company));
-    Some(Number { id, company, e164, route, recording, notice, dial_prefix })
+    Some(Number { id, company, e164, route, recording, notice, dial_prefix, retention_days })
 }
 
 fn trunk(state: TrunkState, id: TrunkId, ids: &Ids) -> Trunk {

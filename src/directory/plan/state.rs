@@ -64,6 +64,7 @@ pub struct NumberState {
     pub recording: NumberRecording,
     pub notice: Option<NoticeTo>,
     pub dial_prefix: Option<String>,
+    pub retention_days: Option<u32>,
 }
 
 /// A key of the company file and its value, for people.
@@ -141,6 +142,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         pause,
         pause_reminder_s,
         max_pause_s,
+        retention_days,
         record_while_held,
         only_encrypted,
         transfer,
@@ -171,6 +173,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         ("pause", pause.as_str().to_owned()),
         ("pause_reminder_s", pause_reminder_s.to_string()),
         ("max_pause_s", max_pause_s.to_string()),
+        ("retention_days", retention_days.to_string()),
         ("record_while_held", on_off(*record_while_held)),
         ("only_encrypted", on_off(*only_encrypted)),
         ("transfer", on_off(*transfer)),
@@ -284,7 +287,7 @@ impl UserState {
 
 impl NumberState {
     pub(super) fn of(directory: &Directory, company: &str, number: &Number) -> Self {
-        let Number { id: _, company: _, e164, route, recording, notice, dial_prefix } = number;
+        let Number { id: _, company: _, e164, route, recording, notice, dial_prefix, retention_days } = number;
         let route = match route {
             Route::Unrouted => None,
             Route::User(id) => directory.user(*id).map(|user| RouteTo::User(user.extension.clone())),
@@ -293,17 +296,25 @@ impl NumberState {
             Route::Flow(id) => directory.flow(*id).map(|flow| RouteTo::Flow(flow.name.clone())),
         };
         let route = route.unwrap_or(RouteTo::Unrouted);
-        let (company, dial_prefix) = (company.to_owned(), dial_prefix.clone());
-        NumberState { company, e164: e164.clone(), route, recording: *recording, notice: *notice, dial_prefix }
+        NumberState {
+            company: company.to_owned(),
+            e164: e164.clone(),
+            route,
+            recording: *recording,
+            notice: *notice,
+            dial_prefix: dial_prefix.clone(),
+            retention_days: *retention_days,
+        }
     }
 
     pub(super) fn fields(&self) -> Vec<Field> {
-        let NumberState { company: _, e164: _, route, recording, notice, dial_prefix } = self;
+        let NumberState { company: _, e164: _, route, recording, notice, dial_prefix, retention_days } = self;
         vec![
             ("route", route.to_string()),
             ("recording", recording.as_str().to_owned()),
             ("notice", own(notice.map(|notice| notice.as_str().to_owned()))),
             ("dial_prefix", or_none(dial_prefix)),
+            ("retention_days", own(retention_days.map(|days| days.to_string()))),
         ]
     }
 }

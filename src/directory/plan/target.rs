@@ -123,6 +123,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         pause,
         pause_reminder_s,
         max_pause_s,
+        retention_days,
         record_while_held,
         only_encrypted,
         transfer,
@@ -152,6 +153,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.pause, *pause);
     set(&mut settings.pause_reminder_s, pause_reminder_s.map(|reminder| reminder.0));
     set(&mut settings.max_pause_s, max_pause_s.map(|most| most.0));
+    set(&mut settings.retention_days, retention_days.map(|days| days.0));
     set(&mut settings.record_while_held, *record_while_held);
     set(&mut settings.only_encrypted, *only_encrypted);
     set(&mut settings.transfer, *transfer);
@@ -242,7 +244,7 @@ fn new_user(company: &str, extension: &str) -> UserState {
 }
 
 fn number(world: &mut World, entry: &Entry<NumberKeys>) {
-    let NumberKeys { company: _, number: _, route, recording, notice, dial_prefix } = &entry.keys;
+    let NumberKeys { company: _, number: _, route, recording, notice, dial_prefix, retention_days } = &entry.keys;
     let number = world.numbers.entry(entry.name.clone()).or_insert_with(|| NumberState {
         company: entry.company.clone(),
         e164: entry.name.clone(),
@@ -250,11 +252,13 @@ fn number(world: &mut World, entry: &Entry<NumberKeys>) {
         recording: Default::default(),
         notice: None,
         dial_prefix: None,
+        retention_days: None,
     });
     set(&mut number.route, route.clone());
     set(&mut number.recording, *recording);
     set(&mut number.notice, notice.map(Own::value));
     set(&mut number.dial_prefix, dial_prefix.as_ref().map(|prefix| prefix.0.clone()));
+    set(&mut number.retention_days, retention_days.map(|own| own.value().map(|days| days.0)));
 }
 
 /// The number that a key names: absent, none any more, or this one.

@@ -66,6 +66,7 @@ fn current() -> Directory {
         recording: NumberRecording::Inherit,
         notice: None,
         dial_prefix: None,
+        retention_days: None,
     };
     let trunk = Trunk {
         id: TrunkId(1),
@@ -159,6 +160,25 @@ fn a_company_says_what_its_recordings_are_like() {
     ] {
         let unreadable = CompanyFile::parse(&settings(keys)).unwrap_err();
         assert!(unreadable[0].to_string().contains(problem), "{unreadable:?}");
+    }
+}
+
+#[test]
+fn a_company_and_a_number_say_how_long_recordings_are_kept() {
+    let current = current();
+    let file = |company: &str, number: &str| {
+        format!(
+            "[[company]]\nkey = 'a'\n[company.settings]\nretention_days = {company}\n\
+             [[number]]\nnumber = '+100'\nretention_days = {number}"
+        )
+    };
+    assert_eq!(
+        planned(&current, &file("365", "0"), false),
+        ["~ company a: retention_days 0 → 365", "~ number +100 of a: retention_days inherit → 0"]
+    );
+    assert_eq!(planned(&current, &file("0", "'inherit'"), false), [""; 0]);
+    for (company, number) in [("36501", "0"), ("'inherit'", "0"), ("0", "-1"), ("0", "'for ever'")] {
+        assert!(CompanyFile::parse(&file(company, number)).is_err(), "{company}, {number}");
     }
 }
 

@@ -40,6 +40,7 @@ fn number(id: i64, company: i64, e164: &str) -> Number {
         recording: NumberRecording::Inherit,
         notice: None,
         dial_prefix: None,
+        retention_days: None,
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::super::tls::TlsConfig;
 use super::raw::{
-    RawConfig, RawControl, RawEvents, RawHttp, RawLimits, RawListen, RawLog, RawMedia, RawRecording, RawRtp,
-    RawShutdown, RawSip, RawTls, RawWebhooks,
+    RawAudit, RawConfig, RawControl, RawEvents, RawExports, RawHttp, RawLimits, RawListen, RawLog, RawMedia,
+    RawRecording, RawRtp, RawShutdown, RawSip, RawTls, RawWebhooks,
 };
 use super::source::Origin;
 use super::{
-    Advertise, Config, ControlConfig, EventConfig, HttpConfig, HttpListen, LimitConfig, Listen, LogConfig,
-    MediaAddress, MediaConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig, WebhookConfig,
+    Advertise, AuditConfig, Config, ControlConfig, EventConfig, ExportConfig, HttpConfig, HttpListen, LimitConfig,
+    Listen, LogConfig, MediaAddress, MediaConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig, WebhookConfig,
 };
 use crate::base::Span;
 use crate::directory::Transport;
@@ -145,7 +145,7 @@ fn rtp_ranges(rtp: &RawRtp, findings: &mut Findings) {
 }
 
 fn rest(raw: &RawConfig, findings: &mut Findings) {
-    let RawConfig { media, recording, log, shutdown, events, limits, .. } = raw;
+    let RawConfig { media, recording, log, shutdown, events, exports, limits, .. } = raw;
     findings.within("media.workers", media.workers, 0..=256, "threads");
     findings.within("recording.write_interval_ms", recording.write_interval_ms, 20..=500, "ms");
     findings.within("recording.window_ms", recording.window_ms, 20..=500, "ms");
@@ -155,6 +155,9 @@ fn rest(raw: &RawConfig, findings: &mut Findings) {
     findings.within("recording.recorders", recording.recorders, 1..=64, "threads");
     findings.within("shutdown.grace_s", shutdown.grace_s, 0..=3600, "s");
     findings.within("events.retention_days", events.retention_days, 0..=36_500, "days");
+    findings.within("exports.max_mib", exports.max_mib, 1..=16 * MIB, "MiB");
+    findings.within("exports.per_user", exports.per_user, 1..=1_000, "exports");
+    findings.within("exports.keep_days", exports.keep_days, 1..=366, "days");
     findings.within("limits.memory_mib", limits.memory_mib, 0..=16 * MIB, "MiB");
     findings.within("limits.cpu_percent", limits.cpu_percent, 0..=100, "%");
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log.filter) {
@@ -369,6 +372,8 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         shutdown,
         control,
         events,
+        exports,
+        audit,
         limits,
     } = raw;
     let RawMedia { workers, pin, realtime } = workers;
@@ -376,6 +381,8 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
     let RawShutdown { grace_s } = shutdown;
     let RawControl { socket } = control;
     let RawEvents { retention_days } = events;
+    let RawExports { max_mib, per_user, keep_days } = exports;
+    let RawAudit { key, heads } = audit;
     let RawLimits { memory_mib, cpu_percent } = limits;
     Config {
         data_dir: data_dir.to_owned(),
@@ -391,6 +398,15 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         control: ControlConfig { socket: below(data_dir, socket, "control.sock") },
         events: EventConfig {
             retention: (*retention_days != 0).then(|| Span::from_secs(u64::from(*retention_days) * 86_400)),
+        },
+        exports: ExportConfig {
+            max_bytes: max_mib.saturating_mul(MIB),
+            per_user: *per_user,
+            keep: Span::from_secs(u64::from(*keep_days) * 86_400),
+        },
+        audit: AuditConfig {
+            key: below(data_dir, key, "audit-key.p8"),
+            heads: below(data_dir, heads, "audit-heads.jsonl"),
         },
         limits: LimitConfig {
             memory: (*memory_mib != 0).then(|| memory_mib.saturating_mul(MIB)),

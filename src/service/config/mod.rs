@@ -32,6 +32,8 @@ pub struct Config {
     pub shutdown: ShutdownConfig,
     pub control: ControlConfig,
     pub events: EventConfig,
+    pub exports: ExportConfig,
+    pub audit: AuditConfig,
     pub limits: LimitConfig,
 }
 
@@ -168,6 +170,22 @@ pub struct ControlConfig {
 pub struct EventConfig {
     /// `None`: events are kept for ever.
     pub retention: Option<Span>,
+}
+
+/// Archives of recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportConfig {
+    /// Of one at most.
+    pub max_bytes: u64,
+    pub per_user: u32,
+    pub keep: Span,
+}
+
+/// The access log outside the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditConfig {
+    pub key: PathBuf,
+    pub heads: PathBuf,
 }
 
 /// `None`: no limit.

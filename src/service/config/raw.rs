@@ -205,6 +205,28 @@ section!(
 );
 
 section!(
+    /// `[exports]`
+    RawExports {
+        max_mib: u64 = 20_480, "MiB",
+            "An archive of recordings (`POST /exports`) is not made larger than this.";
+        per_user: u32 = 5, "exports",
+            "Archives that one person has at a time, made or waiting.";
+        keep_days: u32 = 7, "days",
+            "An archive is deleted so long after it was made.";
+    }
+);
+
+section!(
+    /// `[audit]`
+    RawAudit {
+        key: String = String::new(), "",
+            "File of the key (Ed25519, PKCS #8) that heads of the access log are signed with; made, mode 0600, where it is not there; empty: `audit-key.p8` below `data_dir`.";
+        heads: String = String::new(), "",
+            "File that a signed head of the access log is added to once a day and when the service stops; best on another machine's disk, or one that can only be added to. Empty: `audit-heads.jsonl` below `data_dir`.";
+    }
+);
+
+section!(
     /// `[limits]`
     RawLimits {
         memory_mib: u64 = 0, "MiB",
@@ -231,6 +253,8 @@ pub struct RawConfig {
     pub shutdown: RawShutdown,
     pub control: RawControl,
     pub events: RawEvents,
+    pub exports: RawExports,
+    pub audit: RawAudit,
     pub limits: RawLimits,
 }
 
@@ -289,6 +313,8 @@ pub fn describe() -> Vec<KeyDoc> {
     RawShutdown::describe("shutdown", &mut docs);
     RawControl::describe("control", &mut docs);
     RawEvents::describe("events", &mut docs);
+    RawExports::describe("exports", &mut docs);
+    RawAudit::describe("audit", &mut docs);
     RawLimits::describe("limits", &mut docs);
     docs
 }
