@@ -24,6 +24,8 @@ pub struct CallQuery {
     pub user: Option<String>,
     pub recorded: Option<bool>,
     pub missed: Option<bool>,
+    /// With a recording that the viewer has listened to, or not; calls without one are in neither.
+    pub played: Option<bool>,
     pub text: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use super::{
     AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, EventItem, HeardView, LiveCommand, LiveItem,
     MeView, Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
-use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, Wall};
+use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, UserId, Wall};
 use crate::call::{LockName, LockSource, Lockout};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::ledger::{RecordingRecord, RecordingState};
@@ -221,7 +221,7 @@ impl Desk {
     async fn calls(&self, directory: &Directory, person: &Person<'_>, query: &CallQuery) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
         let limit = query.limit.clamp(1, CallQuery::MOST);
-        let filter = filter(directory, person.company, query)?;
+        let filter = filter(directory, person.company, person.user.id, query)?;
         // Whether a call was recorded is told to those who may play it.
         let asked = if filter.recorded.is_some() { &scope.playing() } else { &scope };
         let mut records = self.store.visible_calls(asked, &filter, limit + 1).await?;
@@ -230,10 +230,13 @@ impl Desk {
         let next = records.last().filter(|_| more).map(|call| call.id);
         let ids: Vec<CallId> = records.iter().map(|call| call.id).collect();
         let recordings = self.store.recordings_of_calls(&ids).await?;
+        let heard = self.store.heard_of(person.user.id, &ids).await?;
         let calls = records.iter().filter_map(|call| {
             let own: Vec<RecordingRecord> = recordings.iter().filter(|one| one.call == call.id).cloned().collect();
             let facts = facts(call, !own.is_empty());
-            CallItem::of(directory, &scope, (call, &facts), &own)
+            let mut item = CallItem::of(directory, &scope, (call, &facts), &own)?;
+            item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
+            Some(item)
         });
         Ok(Reply::Calls(CallPage { calls: calls.collect(), next }))
     }
@@ -242,7 +245,9 @@ impl Desk {
         let scope = self.scope(directory, person).await?;
         let (call, facts) = self.store.call_with_facts(id).await?.ok_or(NO_CALL)?;
         let recordings = self.store.recordings_of(id).await?;
-        let item = CallItem::of(directory, &scope, (&call, &facts), &recordings).ok_or(NO_CALL)?;
+        let mut item = CallItem::of(directory, &scope, (&call, &facts), &recordings).ok_or(NO_CALL)?;
+        let heard = self.store.heard_of(person.user.id, &[id]).await?;
+        item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
         Ok(Reply::Call(Box::new(item)))
     }
 
@@ -265,12 +270,13 @@ impl Desk {
         let (recording, facts, scope) = self.playable(directory, person, id).await?;
         self.gone(&recording).await?;
         let heard = self.store.heard_by(id).await?;
+        let played = heard.iter().any(|(user, _)| *user == person.user.id);
         let heard = heard.into_iter().filter_map(|(user, at)| {
             let user = directory.user(user)?;
             Some(HeardView { extension: user.extension.clone(), name: user.name.clone(), at: at.to_string() })
         });
         Ok(Reply::Recording(Box::new(RecordingView {
-            item: RecordingItem::of(&recording),
+            item: RecordingItem { played, ..RecordingItem::of(&recording) },
             call: recording.call,
             rate: recording.rate,
             audio_sha256: recording.audio_sha256.clone(),
@@ -506,9 +512,34 @@ fn subscription<'d>(
 }
 
 /// What a query asks for, by ids.
-fn filter(directory: &Directory, company: &Company, query: &CallQuery) -> Result<CallFilter, Problem> {
-    let CallQuery { before, limit: _, from, until, direction, number, inbox, group, user, recorded, missed, text } =
-        query;
+fn filter(directory: &Directory, company: &Company, viewer: UserId, query: &CallQuery) -> Result<CallFilter, Problem> {
+    let CallQuery {
+        before,
+        limit: _,
+        from,
+        until,
+        direction,
+        number,
+        inbox,
+        group,
+        user,
+        recorded,
+        missed,
+        played,
+        text,
+    } = query;
+    // Who has listened is known of recordings only.
+    let recorded = match (played, recorded) {
+        (None, recorded) => *recorded,
+        (Some(_), None | Some(true)) => Some(true),
+        (Some(played), Some(false)) => {
+            return Err(Problem::Invalid {
+                key: "played",
+                value: played.to_string(),
+                expected: "only together with recorded=true, or without `recorded`",
+            });
+        }
+    };
     let mut numbers: Option<BTreeSet<NumberId>> = None;
     let mut narrow = |more: BTreeSet<NumberId>| {
         numbers = Some(match numbers.take() {
@@ -539,8 +570,9 @@ fn filter(directory: &Directory, company: &Company, query: &CallQuery) -> Result
         direction: *direction,
         numbers: numbers.map(|numbers| numbers.into_iter().collect()),
         user,
-        recorded: *recorded,
+        recorded,
         missed: *missed,
+        heard: played.map(|played| (viewer, played)),
         text: text.clone(),
     })
 }

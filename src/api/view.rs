@@ -240,6 +240,8 @@ pub struct RecordingItem {
     pub started: String,
     pub length_ms: u64,
     pub bytes: u64,
+    /// The viewer has listened to it.
+    pub played: bool,
 }
 
 impl RecordingItem {
@@ -251,6 +253,7 @@ impl RecordingItem {
             started: recording.started.to_string(),
             length_ms: Rate(recording.rate).span(Samples(recording.samples)).as_millis(),
             bytes: recording.bytes,
+            played: false,
         }
     }
 }

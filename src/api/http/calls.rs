@@ -27,6 +27,7 @@ pub struct ListQuery {
     user: Option<String>,
     recorded: Option<bool>,
     missed: Option<bool>,
+    played: Option<bool>,
     text: Option<String>,
 }
 
@@ -58,8 +59,21 @@ fn moment(text: &str) -> Option<Wall> {
 impl ListQuery {
     fn meant(self) -> Result<CallQuery, HttpProblem> {
         const MOMENT: &str = "a time such as 2026-11-27T09:00:00Z";
-        let ListQuery { before, limit, from, until, direction, number, inbox, group, user, recorded, missed, text } =
-            self;
+        let ListQuery {
+            before,
+            limit,
+            from,
+            until,
+            direction,
+            number,
+            inbox,
+            group,
+            user,
+            recorded,
+            missed,
+            played,
+            text,
+        } = self;
         let limit = limit.unwrap_or(PAGE);
         if !(1..=CallQuery::MOST).contains(&limit) {
             return Err(Problem::Invalid { key: "limit", value: limit.to_string(), expected: "1 to 200" }.into());
@@ -76,6 +90,7 @@ impl ListQuery {
             user,
             recorded,
             missed,
+            played,
             text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
         })
     }
