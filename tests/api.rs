@@ -23,10 +23,10 @@ use scene::Scene;
 use serde_json::json;
 use std::net::SocketAddr;
 use telegraphone::directory::Transport as Listens;
-use telegraphone::directory::file::CompanyFile;
-use telegraphone::directory::plan::plan;
+use telegraphone::directory::file::{CompanyFile, Secret};
+use telegraphone::directory::plan::{WebPassword, plan};
 use telegraphone::service::Service;
-use telegraphone::service::clock::OsRandom;
+use telegraphone::service::clock::{Clock, OsRandom};
 use telegraphone::service::config::{Config, HttpListen, Listen};
 
 const SCENE: Scene = Scene("api");
@@ -298,14 +298,85 @@ async fn a_call_that_is_up_is_paused_and_ended_by_those_who_may() {
         assert_eq!(live()["recording"], json!(true));
         let changes = live()["changes"].clone();
         let told = |at: usize, key: &str| changes[at][key].clone();
-        assert_eq!((told(0, "how"), told(0, "by")["who"].clone()), (json!("api"), json!("user")), "{changes}");
-        assert_eq!((told(1, "wanted"), told(1, "by")["who"].clone()), (json!(true), json!("colleague")), "{changes}");
+        assert_eq!((told(0, "how"), told(0, "by")), (json!("api"), json!("user")), "{changes}");
+        assert_eq!((told(1, "wanted"), told(1, "by")), (json!(true), json!("colleague")), "{changes}");
         assert_eq!(order(&ada, "hang-up"), 204);
         let ended = ada.stream("/api/v1/events", Some(0)).next();
         assert_eq!(ended.data["about"]["end_reason"]["reason"], "ended_by_user");
         assert_eq!(order(&ada, "hang-up"), 404, "it is over");
     });
     story.await.unwrap();
+    service.stop().await;
+}
+
+/// Seed 002: a reseller has an admin's rights in the companies given to them and sees nothing of
+/// others; the operator has all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reseller_administers_the_companies_given_to_them_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    let first = WebPassword::draw(Some(Secret::try_from("first-secret".to_owned()).unwrap()), &mut OsRandom);
+    let (hash, now) = (first.argon2().unwrap(), Clock::start().wall());
+    assert!(service.store().add_first_operator("operator", &hash, now).await.unwrap());
+    assert!(!service.store().add_first_operator("second", &hash, now).await.unwrap(), "there is one");
+    let store = service.store().clone();
+    let story = tokio::task::spawn_blocking(move || {
+        let operator = http.log_in_as_staff("operator", "first-secret");
+        let keys = |who: &Session| -> Vec<String> {
+            let list = who.get("/api/v1/companies").json();
+            list["companies"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(keys(&operator), ["api", "other"]);
+        let made = operator.send("POST", "/api/v1/staff", r#"{"name":"rita","kind":"reseller"}"#);
+        assert_eq!(made.status, 201);
+        let password = made.json()["password"].as_str().unwrap().to_owned();
+        let again = operator.send("POST", "/api/v1/staff", r#"{"name":"rita","kind":"operator"}"#);
+        assert_eq!(again.status, 409, "the name is taken");
+        let rita = http.log_in_as_staff("rita", &password);
+        assert_eq!(rita.get("/api/v1/me").json(), json!({ "name": "rita", "kind": "reseller", "companies": [] }));
+        assert_eq!((keys(&rita), rita.get("/api/v1/calls").status), (Vec::<String>::new(), 400));
+        assert_eq!(operator.put("/api/v1/staff/rita/companies/api").status, 204);
+        assert_eq!(keys(&rita), ["api"]);
+
+        calls(sip, 1);
+        let (of_api, of_other) = (rita.of("api"), rita.of("other"));
+        let listed = |who: &Session| who.get("/api/v1/calls?recorded=true").json()["calls"].as_array().unwrap().len();
+        let mut stream = of_api.stream("/api/v1/events", Some(0));
+        let event = stream.next();
+        assert_eq!((listed(&of_api), listed(&operator.of("api")), listed(&operator.of("other"))), (1, 1, 0));
+        let recording = event.data["recording"].as_str().unwrap().to_owned();
+        assert_eq!(of_api.get(&format!("/api/v1/recordings/{recording}/audio")).status, 200);
+        let (there, nowhere) = (of_other.get("/api/v1/calls"), rita.of("nowhere").get("/api/v1/calls"));
+        assert_eq!((there.status, there.body), (404, nowhere.body), "a company of others is as none");
+
+        for (method, path, body) in [
+            ("GET", "/api/v1/staff".to_owned(), ""),
+            ("POST", "/api/v1/staff".to_owned(), r#"{"name":"x","kind":"operator"}"#),
+            ("PUT", "/api/v1/staff/rita/companies/other".to_owned(), ""),
+            ("PUT", "/api/v1/staff/operator/password".to_owned(), "{}"),
+            ("DELETE", "/api/v1/staff/operator".to_owned(), ""),
+        ] {
+            assert_eq!(rita.send(method, &path, body).status, 403, "{method} {path}");
+        }
+        assert_eq!(http.log_in("api", "204", "ada-secret").get("/api/v1/staff").status, 404, "no user sees the staff");
+        assert_eq!(http.log_in("api", "204", "ada-secret").of("other").get("/api/v1/calls").status, 404);
+
+        let log = http.log_in("api", "204", "ada-secret").get("/api/v1/access-log").json();
+        let lines = log["lines"].as_array().unwrap();
+        assert!(lines.iter().any(|line| line["who"] == "reseller rita" && line["action"] == "recording.play"), "{log}");
+
+        assert_eq!(operator.delete("/api/v1/staff/rita/companies/api").status, 204);
+        assert_eq!(
+            (keys(&rita), of_api.get("/api/v1/calls").status),
+            (Vec::<String>::new(), 404),
+            "on the next request"
+        );
+        assert_eq!(operator.delete("/api/v1/staff/operator").status, 409, "the last operator stays");
+        assert_eq!(operator.delete("/api/v1/staff/rita").status, 204);
+        assert_eq!(rita.get("/api/v1/me").status, 401);
+    });
+    story.await.unwrap();
+    assert!(store.verify_access_log().await.unwrap().is_ok());
     service.stop().await;
 }
 

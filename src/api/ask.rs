@@ -1,7 +1,8 @@
 //! What can be asked over HTTP, and the answers.
 
+use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, EventItem, LiveItem, MeView, RecordingView, TokenView};
-use super::{Grant, Permission};
+use super::{Grant, InsightAsk, InsightReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ pub struct CallQuery {
     pub missed: Option<bool>,
     /// With a recording that the viewer has listened to, or not; calls without one are in neither.
     pub played: Option<bool>,
+    /// The outside number that it was with, E.164.
+    pub contact: Option<String>,
     pub text: Option<String>,
 }
 
@@ -57,10 +60,14 @@ pub enum LiveCommand {
 pub enum Ask {
     Me,
     LogOut,
+    /// Of operators and resellers, above the companies.
+    Staff(StaffAsk),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
     },
+    /// What people look up: outside numbers and figures.
+    Insight(InsightAsk),
     /// Calls that are up.
     Live,
     Command {
@@ -111,10 +118,35 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Whether it is asked of one company. What operators and resellers ask of their log-in, and of
+    /// the companies as such, is not.
+    pub(super) const fn is_of_a_company(&self, staff: bool) -> bool {
+        match self {
+            Ask::Me | Ask::LogOut | Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } | Ask::Staff(_) => {
+                !staff
+            }
+            Ask::Calls(_)
+            | Ask::Call { .. }
+            | Ask::Insight(_)
+            | Ask::Live
+            | Ask::Command { .. }
+            | Ask::Recording { .. }
+            | Ask::Audio { .. }
+            | Ask::DeleteRecording { .. }
+            | Ask::Subscribers { .. }
+            | Ask::Subscribe { .. }
+            | Ask::Unsubscribe { .. }
+            | Ask::AccessLog { .. }
+            | Ask::Events { .. } => true,
+        }
+    }
+
     /// What a token must be made for.
     pub const fn needs(&self) -> Option<Permission> {
         match self {
             Ask::Me | Ask::LogOut => None,
+            Ask::Staff(ask) => Some(ask.needs()),
+            Ask::Insight(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -135,6 +167,9 @@ impl Ask {
 pub enum Reply {
     Done,
     Me(MeView),
+    StaffMe(StaffView),
+    Staff(StaffReply),
+    Insight(InsightReply),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),

@@ -5,16 +5,19 @@
 //! and on the next event of a stream that is open. What a viewer may not see is answered like what
 //! does not exist, by the same code.
 
+mod insight;
+mod staff;
+
 use super::view::{has_file, scopes_of};
 use super::{
-    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, EventItem, HeardView, LiveCommand, LiveItem,
-    MeView, Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
+    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, EventItem, Grant, HeardView, LiveCommand,
+    LiveItem, Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
 use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, UserId, Wall};
 use crate::call::{LockName, LockSource, Lockout};
 use crate::directory::{Company, Directory, Number, Role, User};
-use crate::ledger::{RecordingRecord, RecordingState};
-use crate::store::{Access, CallFilter, Store, TokenKind, facts};
+use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
+use crate::store::{Access, CallFilter, Owner, StaffRow, Store, TokenKind, facts};
 use crate::subscription::{CallFacts, Scope};
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -27,6 +30,8 @@ const NO_RECORDING: Problem = Problem::NotFound { what: "recording" };
 const NO_CALL: Problem = Problem::NotFound { what: "call" };
 const NO_NUMBER: Problem = Problem::NotFound { what: "number" };
 const NO_USER: Problem = Problem::NotFound { what: "user" };
+const NO_COMPANY: Problem = Problem::NotFound { what: "company" };
+const NO_PAGE: Problem = Problem::NotFound { what: "page" };
 /// Passwords that are checked at a time: each takes tens of ms of a core and 19 MiB.
 const CHECKS: usize = 1;
 /// Log-ins that wait for that; further ones are asked to come back.
@@ -66,16 +71,47 @@ pub struct Desk {
     fetched: Mutex<HashMap<(i64, RecordingId, AudioUse), Time>>,
 }
 
-/// Who asks, as the directory has them now.
+/// Who asks, as they are now, and of which company.
 struct Person<'d> {
     company: &'d Company,
-    user: &'d User,
+    actor: Actor<'d>,
     viewer: &'d Viewer,
 }
 
+/// A user of the company, or somebody above it who has an admin's rights in it.
+#[derive(Clone, Copy)]
+enum Actor<'d> {
+    User(&'d User),
+    Staff(&'d StaffRow),
+}
+
 impl Person<'_> {
+    /// The user of the company; `None` for an operator or a reseller.
+    fn user(&self) -> Option<&User> {
+        match self.actor {
+            Actor::User(user) => Some(user),
+            Actor::Staff(_) => None,
+        }
+    }
+
+    /// As whom they have listened to recordings: nobody above the company has, and no user has this id.
+    fn listener(&self) -> UserId {
+        self.user().map_or(UserId(0), |user| user.id)
+    }
+
     fn is_admin(&self) -> bool {
-        self.user.role == Role::Admin
+        match self.actor {
+            Actor::User(user) => user.role == Role::Admin,
+            Actor::Staff(_) => true,
+        }
+    }
+
+    /// As the access log names them.
+    fn who(&self) -> String {
+        match self.actor {
+            Actor::User(user) => format!("{} {}", user.extension, user.name),
+            Actor::Staff(staff) => format!("{} {}", staff.kind.as_str(), staff.name),
+        }
     }
 
     fn must_be_admin(&self) -> Result<(), Problem> {
@@ -105,20 +141,26 @@ impl Desk {
         Ok(directory)
     }
 
-    /// Opens a session for a user of a company who knows their password. `user` is an extension or
-    /// the name that their phones log in with.
+    /// Opens a session for whoever knows their password: a user of the company `key`, by extension or by
+    /// the name that their phones log in with; without a company an operator or a reseller.
     pub async fn log_in(
         &self,
-        key: &str,
+        key: Option<&str>,
         user: &str,
         password: &str,
         source: IpAddr,
     ) -> Result<login::LoggedIn, Problem> {
         let directory = self.directory().await?;
-        let company = directory.company_by_key(key);
-        let found = company.and_then(|company| {
-            directory.user_by_extension(company.id, user).or_else(|| directory.user_by_auth(company.id, user))
-        });
+        let company = key.and_then(|key| directory.company_by_key(key));
+        let found = match (key, company) {
+            (None, _) => self.store.staff_by_name(user).await?.map(|staff| Owner::Staff(staff.id)),
+            (Some(_), None) => None,
+            (Some(_), Some(company)) => directory
+                .user_by_extension(company.id, user)
+                .or_else(|| directory.user_by_auth(company.id, user))
+                .map(|user| Owner::User(user.id)),
+        };
+        let key = key.unwrap_or_default();
         // Names of companies that are not there are counted as well, each for itself: nobody learns
         // which there are.
         let name = match company {
@@ -136,7 +178,7 @@ impl Desk {
         }
         let fits = login::check_password(&self.store, found, password).await?;
         let now = self.world.now();
-        let Some(user) = found.filter(|_| fits) else {
+        let Some(owner) = found.filter(|_| fits) else {
             let mut lockout = self.lockout.lock().unwrap_or_else(PoisonError::into_inner);
             for lock in lockout.failed(&name, from, now) {
                 tracing::warn!(what = lock.what, seconds = lock.seconds, "locked out after wrong passwords over HTTP");
@@ -144,13 +186,18 @@ impl Desk {
             return Err(Problem::WrongPassword);
         };
         self.lockout.lock().unwrap_or_else(PoisonError::into_inner).proven(&name, from, now);
-        login::open_session(&self.store, user, source, self.world.wall(), &mut *self.world.random()).await
+        login::open_session(&self.store, owner, source, self.world.wall(), &mut *self.world.random()).await
     }
 
     /// Whose session or token this is.
-    pub async fn viewer(&self, secret: &str, source: IpAddr) -> Result<(Viewer, TokenKind), Problem> {
-        let directory = self.directory().await?;
-        let found = login::viewer_of(&self.store, &directory, secret, source, self.world.wall()).await?;
+    /// `company`: key of the company that is asked of, where the request says it.
+    pub async fn viewer(
+        &self,
+        secret: &str,
+        company: Option<String>,
+        source: IpAddr,
+    ) -> Result<(Viewer, TokenKind), Problem> {
+        let found = login::viewer_of(&self.store, secret, company, source, self.world.wall()).await?;
         found.ok_or(Problem::NotLoggedIn)
     }
 
@@ -160,12 +207,23 @@ impl Desk {
             return Err(Problem::NoScope(permission.as_str()));
         }
         let directory = self.directory().await?;
-        let user = directory.user(viewer.user).ok_or(Problem::NotLoggedIn)?;
-        let company = directory.company(user.company).ok_or(Problem::NotLoggedIn)?;
-        let person = Person { company, user, viewer };
+        let staff = match viewer.owner {
+            Owner::User(_) => None,
+            Owner::Staff(id) => Some(self.store.staff(id).await?.ok_or(Problem::NotLoggedIn)?),
+        };
+        let person = match ask.is_of_a_company(staff.is_some()) {
+            true => person(&directory, viewer, staff.as_ref())?,
+            false => return self.answer_staff(&directory, viewer, staff.as_ref(), ask).await,
+        };
+        let company = person.company;
         match ask {
-            Ask::Me => Ok(Reply::Me(MeView::of(company, user, viewer))),
+            Ask::Me => match person.actor {
+                Actor::User(user) => self.me(&directory, company, user, viewer).await,
+                Actor::Staff(staff) => Ok(Reply::StaffMe(self.staff_view(&directory, staff))),
+            },
             Ask::LogOut => self.log_out(viewer).await,
+            Ask::Staff(_) => Err(NO_PAGE),
+            Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
             Ask::Live => self.live(&directory, &person).await,
@@ -191,11 +249,11 @@ impl Desk {
                 Ok(Reply::Done)
             }
             Ask::Tokens => {
-                let rows = self.store.tokens_of(user.id, self.world.wall()).await?;
+                let rows = self.store.tokens_of(viewer.owner, self.world.wall()).await?;
                 Ok(Reply::Tokens(rows.iter().map(TokenView::from).collect()))
             }
             Ask::NewToken { name, scopes, days } => self.new_token(&person, name, &scopes, days).await,
-            Ask::RemoveToken { id } => match self.store.remove_token(user.id, id).await? {
+            Ask::RemoveToken { id } => match self.store.remove_token(viewer.owner, id).await? {
                 true => Ok(Reply::Done),
                 false => Err(Problem::NotFound { what: "token" }),
             },
@@ -209,36 +267,52 @@ impl Desk {
     }
 
     async fn log_out(&self, viewer: &Viewer) -> Result<Reply, Problem> {
-        self.store.remove_token(viewer.user, viewer.token).await?;
+        self.store.remove_token(viewer.owner, viewer.token).await?;
         Ok(Reply::Done)
     }
 
     async fn scope(&self, directory: &Directory, person: &Person<'_>) -> Result<Scope, Problem> {
-        let subscribed = self.store.subscriptions_of(person.user.id).await?;
-        Ok(Scope::of(directory, person.company, person.user, subscribed))
+        let user = match person.actor {
+            Actor::User(user) => user,
+            Actor::Staff(_) => return Ok(Scope::of_whole(person.company.id)),
+        };
+        let subscribed = self.store.subscriptions_of(user.id).await?;
+        Ok(Scope::of(directory, person.company, user, subscribed))
     }
 
     async fn calls(&self, directory: &Directory, person: &Person<'_>, query: &CallQuery) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
         let limit = query.limit.clamp(1, CallQuery::MOST);
-        let filter = filter(directory, person.company, person.user.id, query)?;
+        let filter = filter(directory, person.company, person.listener(), query)?;
         // Whether a call was recorded is told to those who may play it.
         let asked = if filter.recorded.is_some() { &scope.playing() } else { &scope };
-        let mut records = self.store.visible_calls(asked, &filter, limit + 1).await?;
+        let records = self.store.visible_calls(asked, &filter, limit + 1).await?;
+        Ok(Reply::Calls(self.page_of(directory, person, &scope, records, limit).await?))
+    }
+
+    /// A page out of one call more than it has, with the recordings that the viewer can play.
+    async fn page_of(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        scope: &Scope,
+        mut records: Vec<CallRecord>,
+        limit: u32,
+    ) -> Result<CallPage, Problem> {
         let more = records.len() > limit as usize;
         records.truncate(limit as usize);
         let next = records.last().filter(|_| more).map(|call| call.id);
         let ids: Vec<CallId> = records.iter().map(|call| call.id).collect();
         let recordings = self.store.recordings_of_calls(&ids).await?;
-        let heard = self.store.heard_of(person.user.id, &ids).await?;
+        let heard = self.store.heard_of(person.listener(), &ids).await?;
         let calls = records.iter().filter_map(|call| {
             let own: Vec<RecordingRecord> = recordings.iter().filter(|one| one.call == call.id).cloned().collect();
             let facts = facts(call, !own.is_empty());
-            let mut item = CallItem::of(directory, &scope, (call, &facts), &own)?;
+            let mut item = CallItem::of(directory, scope, (call, &facts), &own)?;
             item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
             Some(item)
         });
-        Ok(Reply::Calls(CallPage { calls: calls.collect(), next }))
+        Ok(CallPage { calls: calls.collect(), next })
     }
 
     async fn call(&self, directory: &Directory, person: &Person<'_>, id: CallId) -> Result<Reply, Problem> {
@@ -246,7 +320,7 @@ impl Desk {
         let (call, facts) = self.store.call_with_facts(id).await?.ok_or(NO_CALL)?;
         let recordings = self.store.recordings_of(id).await?;
         let mut item = CallItem::of(directory, &scope, (&call, &facts), &recordings).ok_or(NO_CALL)?;
-        let heard = self.store.heard_of(person.user.id, &[id]).await?;
+        let heard = self.store.heard_of(person.listener(), &[id]).await?;
         item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
         Ok(Reply::Call(Box::new(item)))
     }
@@ -270,7 +344,7 @@ impl Desk {
         let (recording, facts, scope) = self.playable(directory, person, id).await?;
         self.gone(&recording).await?;
         let heard = self.store.heard_by(id).await?;
-        let played = heard.iter().any(|(user, _)| *user == person.user.id);
+        let played = heard.iter().any(|(user, _)| *user == person.listener());
         let heard = heard.into_iter().filter_map(|(user, at)| {
             let user = directory.user(user)?;
             Some(HeardView { extension: user.extension.clone(), name: user.name.clone(), at: at.to_string() })
@@ -324,7 +398,9 @@ impl Desk {
         }
         if self.is_first_of_a_while(person.viewer.token, id, purpose) {
             self.note(person, action, format!("recording {id}")).await?;
-            self.store.mark_heard(id, person.user.id, self.world.wall()).await?;
+            if let Some(user) = person.user() {
+                self.store.mark_heard(id, user.id, self.world.wall()).await?;
+            }
         }
         Ok(Reply::Audio { path: self.recordings.join(&recording.path), name })
     }
@@ -356,7 +432,7 @@ impl Desk {
         let Answer::Calls { calls } = self.operator.ask(Request::CallsOf { company: person.company.id }).await else {
             return Err(Problem::Internal);
         };
-        let items = calls.iter().filter_map(|call| LiveItem::of(directory, &scope, person.user, call));
+        let items = calls.iter().filter_map(|call| LiveItem::of(directory, &scope, person.user(), call));
         Ok(Reply::Live(items.collect()))
     }
 
@@ -369,18 +445,21 @@ impl Desk {
         what: LiveCommand,
     ) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
-        let user = person.user.id;
         let Answer::Call { up: Some(up), .. } = self.operator.ask(Request::CallUp { call }).await else {
             return Err(NO_CALL);
         };
-        let item = LiveItem::of(directory, &scope, person.user, &up).ok_or(NO_CALL)?;
-        let (action, request) = match what {
-            LiveCommand::Pause => ("call.pause", Request::CallCommand { call, user, start: false }),
-            LiveCommand::Record => ("call.record", Request::CallCommand { call, user, start: true }),
-            LiveCommand::HangUp if item.can_end => ("call.hang_up", Request::CallEnd { call, user }),
-            LiveCommand::HangUp => {
-                return Err(Problem::Forbidden("only who is on the call, an admin or a supervisor ends it"));
-            }
+        let item = LiveItem::of(directory, &scope, person.user(), &up).ok_or(NO_CALL)?;
+        if what == LiveCommand::HangUp && !item.can_end {
+            return Err(Problem::Forbidden("only who is on the call, an admin or a supervisor ends it"));
+        }
+        let user = person.user().map(|user| user.id);
+        let (action, request) = match (what, user) {
+            (LiveCommand::Pause, Some(user)) => ("call.pause", Request::CallCommand { call, user, start: false }),
+            (LiveCommand::Pause, None) => ("call.pause", Request::CallPause { call }),
+            (LiveCommand::Record, Some(user)) => ("call.record", Request::CallCommand { call, user, start: true }),
+            (LiveCommand::Record, None) => ("call.record", Request::CallResume { call }),
+            (LiveCommand::HangUp, Some(user)) => ("call.hang_up", Request::CallEnd { call, user }),
+            (LiveCommand::HangUp, None) => ("call.hang_up", Request::CallHangUp { call }),
         };
         self.note(person, action, format!("call {call}")).await?;
         done(self.operator.ask(request).await)
@@ -401,6 +480,13 @@ impl Desk {
         scopes: &[String],
         days: u32,
     ) -> Result<Reply, Problem> {
+        let grant = self.make_token(person.viewer, name, scopes, days).await?;
+        self.note(person, "token.add", format!("token {}", grant.row.id)).await?;
+        Ok(Reply::NewToken(grant))
+    }
+
+    /// A token for whoever asks.
+    async fn make_token(&self, viewer: &Viewer, name: String, scopes: &[String], days: u32) -> Result<Grant, Problem> {
         const DAYS: &str = "a number of days from 1 to 366";
         if !(1..=login::TOKEN_DAYS).contains(&days) {
             return Err(Problem::Invalid { key: "days", value: days.to_string(), expected: DAYS });
@@ -411,20 +497,17 @@ impl Desk {
         let scopes = scopes_of(scopes).map_err(|value| Problem::Invalid {
             key: "scopes",
             value,
-            expected: "one of calls.read, calls.command, recordings.listen, recordings.download, recordings.delete, events.read, subscriptions.write, tokens.write, access.read",
+            expected: "one of the scopes that GET /api/v1/openapi.json lists (NewToken)",
         })?;
         // A token cannot give away more than it has.
-        let allowed = |scope: &String| Permission::parse(scope).is_some_and(|scope| person.viewer.scopes.allow(scope));
+        let allowed = |scope: &String| Permission::parse(scope).is_some_and(|scope| viewer.scopes.allow(scope));
         if !scopes.iter().all(allowed) {
             return Err(Problem::Forbidden("a token cannot make one that may do more than itself"));
         }
         let now = self.world.wall();
         let expires = now.plus(Span::from_secs(u64::from(days) * 86_400));
         let random = &mut *self.world.random();
-        let grant = login::grant(&self.store, TokenKind::Token, person.user.id, &name, scopes, expires, now, random);
-        let grant = grant.await?;
-        self.note(person, "token.add", format!("token {}", grant.row.id)).await?;
-        Ok(Reply::NewToken(grant))
+        login::grant(&self.store, TokenKind::Token, viewer.owner, &name, scopes, expires, now, random).await
     }
 
     /// Events after a position that the viewer may know.
@@ -470,8 +553,8 @@ impl Desk {
         let access = Access {
             at: self.world.wall(),
             company: person.company.id,
-            user: Some(person.user.id),
-            who: format!("{} {}", person.user.extension, person.user.name),
+            user: person.user().map(|user| user.id),
+            who: person.who(),
             source: person.viewer.source.to_string(),
             action: action.to_owned(),
             thing,
@@ -479,6 +562,32 @@ impl Desk {
         self.store.log_access(&access).await?;
         Ok(())
     }
+}
+
+/// Who asks, and of which company: their own, or the one that they name and have rights in. Any other
+/// company is as one that does not exist.
+fn person<'d>(
+    directory: &'d Directory,
+    viewer: &'d Viewer,
+    staff: Option<&'d StaffRow>,
+) -> Result<Person<'d>, Problem> {
+    let named = viewer.company.as_deref();
+    let (company, actor) = match (viewer.owner, staff) {
+        (Owner::User(user), _) => {
+            let user = directory.user(user).ok_or(Problem::NotLoggedIn)?;
+            let company = directory.company(user.company).ok_or(Problem::NotLoggedIn)?;
+            if named.is_some_and(|key| key != company.key) {
+                return Err(NO_COMPANY);
+            }
+            (company, Actor::User(user))
+        }
+        (Owner::Staff(_), None) => return Err(Problem::NotLoggedIn),
+        (Owner::Staff(_), Some(staff)) => {
+            let company = directory.company_by_key(named.ok_or(Problem::NoCompany)?);
+            (company.filter(|company| staff.administers(company.id)).ok_or(NO_COMPANY)?, Actor::Staff(staff))
+        }
+    };
+    Ok(Person { company, actor, viewer })
 }
 
 /// What came of an order to the service.
@@ -526,6 +635,7 @@ fn filter(directory: &Directory, company: &Company, viewer: UserId, query: &Call
         recorded,
         missed,
         played,
+        contact,
         text,
     } = query;
     // Who has listened is known of recordings only.
@@ -573,6 +683,7 @@ fn filter(directory: &Directory, company: &Company, viewer: UserId, query: &Call
         recorded,
         missed: *missed,
         heard: played.map(|played| (viewer, played)),
+        contact: contact.clone(),
         text: text.clone(),
     })
 }

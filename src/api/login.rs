@@ -1,9 +1,8 @@
 //! Who asks: people with passwords and sessions, programs with tokens.
 
 use super::Problem;
-use crate::base::{CompanyId, Random, Span, UserId, Wall};
-use crate::directory::{Directory, User};
-use crate::store::{NewToken, Store, TokenKind, TokenRow};
+use crate::base::{Random, Span, Wall};
+use crate::store::{NewToken, Owner, Store, TokenKind, TokenRow};
 use argon2::{Argon2, PasswordVerifier};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -29,10 +28,12 @@ pub enum Permission {
     ManageSubscriptions,
     ManageTokens,
     ReadAccessLog,
+    ReadStaff,
+    ManageStaff,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 9] = [
+    pub const ALL: [Permission; 11] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -42,6 +43,8 @@ impl Permission {
         Permission::ManageSubscriptions,
         Permission::ManageTokens,
         Permission::ReadAccessLog,
+        Permission::ReadStaff,
+        Permission::ManageStaff,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -55,6 +58,8 @@ impl Permission {
             Permission::ManageSubscriptions => "subscriptions.write",
             Permission::ManageTokens => "tokens.write",
             Permission::ReadAccessLog => "access.read",
+            Permission::ReadStaff => "staff.read",
+            Permission::ManageStaff => "staff.write",
         }
     }
 
@@ -83,8 +88,9 @@ impl Scopes {
 /// Who asks, as far as the log-in tells it. What they may is looked up for each request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Viewer {
-    pub user: UserId,
-    pub company: CompanyId,
+    pub owner: Owner,
+    /// Key of the company that is asked of: operators and resellers say it with each request.
+    pub company: Option<String>,
     pub scopes: Scopes,
     /// The session or token, to be ended.
     pub token: i64,
@@ -119,10 +125,11 @@ pub fn csrf_of(secret: &str) -> String {
     hex::encode(digest.finalize())
 }
 
-/// Checks a password; takes the same time whether the user exists or not.
-pub async fn check_password(store: &Store, user: Option<&User>, password: &str) -> Result<bool, Problem> {
-    let stored = match user {
-        Some(user) => store.password_hash(user.id).await?,
+/// Checks a password; takes the same time whether there is such a person or not.
+pub async fn check_password(store: &Store, owner: Option<Owner>, password: &str) -> Result<bool, Problem> {
+    let stored = match owner {
+        Some(Owner::User(user)) => store.password_hash(user).await?,
+        Some(Owner::Staff(staff)) => store.staff_password_hash(staff).await?,
         None => None,
     };
     let known = stored.is_some();
@@ -135,16 +142,16 @@ pub async fn check_password(store: &Store, user: Option<&User>, password: &str) 
     Ok(fits.await.unwrap_or(false) && known)
 }
 
-/// Opens a session for `user`.
+/// Opens a session.
 pub async fn open_session(
     store: &Store,
-    user: &User,
+    owner: Owner,
     source: IpAddr,
     now: Wall,
     random: &mut (dyn Random + Send),
 ) -> Result<LoggedIn, Problem> {
-    let grant = grant(store, TokenKind::Session, user.id, "", Vec::new(), now.plus(SESSION), now, random).await?;
-    let viewer = Viewer { user: user.id, company: user.company, scopes: Scopes::All, token: grant.row.id, source };
+    let grant = grant(store, TokenKind::Session, owner, "", Vec::new(), now.plus(SESSION), now, random).await?;
+    let viewer = Viewer { owner, company: None, scopes: Scopes::All, token: grant.row.id, source };
     Ok(LoggedIn { viewer, grant })
 }
 
@@ -153,7 +160,7 @@ pub async fn open_session(
 pub async fn grant(
     store: &Store,
     kind: TokenKind,
-    user: UserId,
+    owner: Owner,
     name: &str,
     scopes: Vec<String>,
     expires: Wall,
@@ -163,7 +170,7 @@ pub async fn grant(
     let mut bytes = [0; 32];
     random.fill(&mut bytes);
     let secret = hex::encode(bytes);
-    let new = NewToken { kind, user, name: name.to_owned(), hash: hash_of(&secret), scopes, created: now, expires };
+    let new = NewToken { kind, owner, name: name.to_owned(), hash: hash_of(&secret), scopes, created: now, expires };
     let row = store.add_token(&new).await?;
     Ok(Grant { secret, row })
 }
@@ -171,18 +178,17 @@ pub async fn grant(
 /// Whose secret this is; `None` where nobody's, or nobody's any more.
 pub async fn viewer_of(
     store: &Store,
-    directory: &Directory,
     secret: &str,
+    company: Option<String>,
     source: IpAddr,
     now: Wall,
 ) -> Result<Option<(Viewer, TokenKind)>, Problem> {
     let Some(row) = store.token_by_hash(&hash_of(secret), now).await? else { return Ok(None) };
-    let Some(user) = directory.user(row.user) else { return Ok(None) };
     let scopes = match row.kind {
         TokenKind::Session => Scopes::All,
         TokenKind::Token => Scopes::Only(row.scopes.iter().filter_map(|scope| Permission::parse(scope)).collect()),
     };
-    Ok(Some((Viewer { user: user.id, company: user.company, scopes, token: row.id, source }, row.kind)))
+    Ok(Some((Viewer { owner: row.owner, company, scopes, token: row.id, source }, row.kind)))
 }
 
 #[cfg(test)]

@@ -12,17 +12,24 @@
 mod ask;
 mod desk;
 pub mod http;
+mod insight;
 mod login;
 mod operator;
 mod problem;
+mod staff;
 mod view;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{Desk, Operator, World};
+pub use insight::{
+    AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry, InsightAsk,
+    InsightReply, MeMore,
+};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
-pub use operator::{Answer, Request, Status, Verified};
+pub use operator::{Answer, DeviceView, Request, Status, Verified};
 pub use problem::Problem;
+pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
 pub use view::{
-    AccessView, CallItem, CallPage, EventItem, HeardView, LiveItem, MeView, PartyView, RecordingItem, RecordingView,
-    TokenView,
+    AccessList, AccessView, CallItem, CallPage, ChangeView, EventItem, HeardView, LiveItem, LiveList, MeView,
+    NewTokenView, PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
 };

@@ -31,6 +31,10 @@ pub enum Problem {
         "events up to {purged} were deleted after their retention: begin again with Last-Event-ID {purged}, and read the calls of before from the list"
     )]
     EventsGone { purged: i64 },
+    #[error("say of which company: send its key as `Telegraphone-Company`; GET /api/v1/companies lists yours")]
+    NoCompany,
+    #[error("{0}")]
+    Conflict(String),
     #[error("the request has a session cookie and no X-CSRF-Token: send the one of the log-in")]
     NoCsrf,
     #[error("something went wrong here; the log says what")]
@@ -44,8 +48,8 @@ impl Problem {
             Problem::LockedOut { .. } => 429,
             Problem::NotFound { .. } => 404,
             Problem::Forbidden(_) | Problem::NoScope(_) | Problem::NoCsrf => 403,
-            Problem::Refused(_) => 409,
-            Problem::Invalid { .. } => 400,
+            Problem::Refused(_) | Problem::Conflict(_) => 409,
+            Problem::Invalid { .. } | Problem::NoCompany => 400,
             Problem::Gone { .. } | Problem::EventsGone { .. } => 410,
             Problem::Internal => 500,
         }
@@ -61,6 +65,8 @@ impl Problem {
             Problem::Forbidden(_) => "forbidden",
             Problem::Refused(_) => "refused",
             Problem::NoScope(_) => "no-scope",
+            Problem::NoCompany => "no-company",
+            Problem::Conflict(_) => "conflict",
             Problem::NoCsrf => "no-csrf-token",
             Problem::Invalid { .. } => "invalid",
             Problem::Gone { .. } => "gone",

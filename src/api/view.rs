@@ -1,18 +1,20 @@
 //! What answers look like: JSON, ids as text, times in UTC (RFC 3339).
 
-use super::{Permission, Viewer};
+use super::{MeMore, Permission, Viewer};
 use crate::base::{CallId, Direction, Rate, RecordingId, Samples, Side};
 use crate::call::CallView;
 use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User};
 use crate::ledger::{
-    CallRecord, Change, EndReason, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState,
+    By, CallRecord, Change, EndReason, How, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState,
+    Refusal,
 };
 use crate::store::{AccessLine, TokenRow, facts};
 use crate::subscription::{CallFacts, FeedEntry, Reason, Rights, Scope};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Who I am and what I may.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MeView {
     pub company: String,
     pub company_name: String,
@@ -25,10 +27,12 @@ pub struct MeView {
     /// Scopes of the token; absent for a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    #[serde(flatten)]
+    pub more: MeMore,
 }
 
 impl MeView {
-    pub(super) fn of(company: &Company, user: &User, viewer: &Viewer) -> Self {
+    pub(super) fn of(company: &Company, user: &User, viewer: &Viewer, more: MeMore) -> Self {
         let Rights { visibility, play, download } = Rights::of(company, user);
         let scopes = match &viewer.scopes {
             super::Scopes::All => None,
@@ -44,12 +48,13 @@ impl MeView {
             play,
             download,
             scopes,
+            more,
         }
     }
 }
 
 /// A party of a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PartyView {
     /// Extension, where it is a user of the company.
     pub user: Option<String>,
@@ -67,7 +72,7 @@ impl PartyView {
 }
 
 /// A party that came by transfer. From which call is not told: it may be none of the viewer's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinedView {
     pub at: String,
     pub side: Side,
@@ -89,6 +94,51 @@ impl JoinedView {
     }
 }
 
+/// A command during a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChangeView {
+    pub at: String,
+    /// After the answer, in ms.
+    pub offset_ms: u64,
+    /// `user`, `colleague`, `operator`, `outside` or `service`.
+    pub by: String,
+    /// The person's name; empty where it was nobody of the company.
+    pub name: String,
+    pub how: How,
+    /// To record (`true`) or to pause (`false`).
+    pub wanted: bool,
+    /// Why it changed nothing; absent where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+    /// What held after it, and the source that said so.
+    pub record: bool,
+    pub because: String,
+}
+
+impl ChangeView {
+    fn of(change: &Change) -> Self {
+        let Change { at, offset_ms, by, how, wanted, refused, decision } = change;
+        let (by, name) = match by {
+            By::User { id: _, name, side: _ } => ("user", name.as_str()),
+            By::Colleague { id: _, name } => ("colleague", name.as_str()),
+            By::Operator => ("operator", ""),
+            By::Outside { side: _ } => ("outside", ""),
+            By::Service => ("service", ""),
+        };
+        ChangeView {
+            at: at.to_string(),
+            offset_ms: *offset_ms,
+            by: by.to_owned(),
+            name: name.to_owned(),
+            how: *how,
+            wanted: *wanted,
+            refused: *refused,
+            record: decision.record,
+            because: decision.because.source().to_owned(),
+        }
+    }
+}
+
 /// The word for a reason, without the call that a transfer led into.
 fn reason_word(reason: &EndReason) -> Option<String> {
     let value = serde_json::to_value(reason).ok()?;
@@ -96,7 +146,7 @@ fn reason_word(reason: &EndReason) -> Option<String> {
 }
 
 /// A call with what the viewer may do with it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CallItem {
     pub id: CallId,
     pub direction: Direction,
@@ -119,7 +169,7 @@ pub struct CallItem {
     pub record: bool,
     pub because: String,
     /// Commands during the call.
-    pub changes: Vec<Change>,
+    pub changes: Vec<ChangeView>,
     pub ended_paused: bool,
     /// Why the viewer sees this call.
     pub seen: Reason,
@@ -161,7 +211,7 @@ impl CallItem {
             inbox: inbox.map(|inbox| inbox.name.clone()),
             record: call.decision.record,
             because: call.decision.because.source().to_owned(),
-            changes: call.changes.clone(),
+            changes: call.changes.iter().map(ChangeView::of).collect(),
             ended_paused: call.ended_paused,
             seen,
             can_play: can_play && has_file,
@@ -172,7 +222,7 @@ impl CallItem {
 }
 
 /// A call that is up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LiveItem {
     pub id: CallId,
     pub direction: Direction,
@@ -189,19 +239,19 @@ pub struct LiveItem {
     pub recording_failed: bool,
     /// The source that decided at the answer.
     pub because: String,
-    pub changes: Vec<Change>,
+    pub changes: Vec<ChangeView>,
     pub held: [bool; 2],
     pub seen: Reason,
-    /// The viewer is on it, or is an admin or a supervisor.
+    /// The viewer is on it, or is an admin or a supervisor, or stands above the company.
     pub can_end: bool,
 }
 
 impl LiveItem {
-    pub(super) fn of(directory: &Directory, scope: &Scope, user: &User, call: &CallView) -> Option<Self> {
+    pub(super) fn of(directory: &Directory, scope: &Scope, user: Option<&User>, call: &CallView) -> Option<Self> {
         let CallView { record, recording, recording_failed, caller, callee } = call;
         let seen = scope.visible(&facts(record, false))?;
         let parties = Side::BOTH.map(|side| record.party(side));
-        let is_on = parties.iter().any(|party| party.user == Some(user.id));
+        let is_on = parties.iter().any(|party| user.is_some_and(|user| party.user == Some(user.id)));
         let [from, to] = parties.map(|party| PartyView::of(directory, party));
         Some(LiveItem {
             id: record.id,
@@ -214,16 +264,16 @@ impl LiveItem {
             recording: *recording,
             recording_failed: *recording_failed,
             because: record.decision.because.source().to_owned(),
-            changes: record.changes.clone(),
+            changes: record.changes.iter().map(ChangeView::of).collect(),
             held: [caller.held, callee.held],
             seen,
-            can_end: is_on || matches!(user.role, Role::Admin | Role::Supervisor),
+            can_end: is_on || user.is_none_or(|user| matches!(user.role, Role::Admin | Role::Supervisor)),
         })
     }
 }
 
 /// A page of calls, the newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CallPage {
     pub calls: Vec<CallItem>,
     /// For the next page; absent on the last one.
@@ -232,7 +282,7 @@ pub struct CallPage {
 }
 
 /// A recording in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecordingItem {
     pub id: RecordingId,
     pub state: RecordingState,
@@ -267,7 +317,7 @@ pub(super) fn has_file(recording: &RecordingRecord) -> bool {
 }
 
 /// One recording as a whole. No path: files are fetched by id.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RecordingView {
     #[serde(flatten)]
     pub item: RecordingItem,
@@ -282,7 +332,7 @@ pub struct RecordingView {
 }
 
 /// Somebody has listened to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HeardView {
     pub extension: String,
     pub name: String,
@@ -291,7 +341,7 @@ pub struct HeardView {
 }
 
 /// A token of a program, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
     pub id: i64,
     pub name: String,
@@ -302,7 +352,7 @@ pub struct TokenView {
 
 impl From<&TokenRow> for TokenView {
     fn from(row: &TokenRow) -> Self {
-        let TokenRow { id, kind: _, user: _, name, scopes, created, expires } = row;
+        let TokenRow { id, kind: _, owner: _, name, scopes, created, expires } = row;
         TokenView {
             id: *id,
             name: name.clone(),
@@ -314,7 +364,7 @@ impl From<&TokenRow> for TokenView {
 }
 
 /// A line of the access log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccessView {
     pub seq: i64,
     pub at: String,
@@ -332,8 +382,39 @@ impl From<AccessLine> for AccessView {
     }
 }
 
+/// Calls that are up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LiveList {
+    pub calls: Vec<LiveItem>,
+}
+
+/// Who receives the recordings of a number: extensions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubscriberList {
+    pub subscribers: Vec<String>,
+}
+
+/// Tokens of one user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenList {
+    pub tokens: Vec<TokenView>,
+}
+
+/// A token that was just made. Its secret is shown this once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewTokenView {
+    pub token: TokenView,
+    pub secret: String,
+}
+
+/// Lines of the access log, the oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccessList {
+    pub lines: Vec<AccessView>,
+}
+
 /// An event that the viewer may know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventItem {
     /// Where a stream goes on after this one.
     pub seq: i64,

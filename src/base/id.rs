@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 macro_rules! row_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
@@ -43,6 +44,10 @@ row_id!(
     FlowId
 );
 row_id!(
+    /// An operator or a reseller.
+    StaffId
+);
+row_id!(
     /// A SIP peer that carries calls to and from the outside.
     TrunkId
 );
@@ -50,8 +55,9 @@ row_id!(
 macro_rules! time_ordered_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
+        #[schema(value_type = String, format = "uuid")]
         pub struct $name(uuid::Uuid);
 
         impl $name {
@@ -69,6 +75,11 @@ macro_rules! time_ordered_id {
             /// The largest id of that millisecond.
             pub fn last_of(wall: super::Wall) -> Self {
                 Self::new(wall, [0xff; 10])
+            }
+
+            /// The next larger id.
+            pub fn next(self) -> Self {
+                Self(uuid::Uuid::from_u128(self.0.as_u128().saturating_add(1)))
             }
 
             /// The id that `text` spells, with or without hyphens.

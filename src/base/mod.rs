@@ -8,7 +8,7 @@ mod random;
 mod time;
 mod unit;
 
-pub use id::{CallId, CompanyId, FlowId, GroupId, InboxId, LegId, NumberId, RecordingId, TrunkId, UserId};
+pub use id::{CallId, CompanyId, FlowId, GroupId, InboxId, LegId, NumberId, RecordingId, StaffId, TrunkId, UserId};
 pub use random::{Random, Seeded};
 pub use time::{Span, Time, Wall};
 pub use unit::{Direction, Rate, Samples, Side};

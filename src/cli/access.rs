@@ -14,13 +14,13 @@ use anyhow::{anyhow, bail};
 use serde_json::json;
 
 /// The database with what it says of companies.
-struct Desk {
-    store: Store,
-    directory: Directory,
+pub struct Desk {
+    pub store: Store,
+    pub directory: Directory,
 }
 
 impl Desk {
-    async fn open(config: &Config) -> anyhow::Result<Self> {
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let path = config.data_dir.join("telegraphone.db");
         if !path.exists() {
             bail!(

@@ -100,6 +100,11 @@ pub enum Command {
         #[command(subcommand)]
         command: LockoutCommand,
     },
+    /// Operators, who run the service, and resellers, who administer companies given to them
+    Staff {
+        #[command(subcommand)]
+        command: StaffCommand,
+    },
     /// Who receives the recordings of a number
     Subscription {
         #[command(subcommand)]
@@ -222,6 +227,40 @@ pub enum LockoutCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StaffCommand {
+    /// Operators and resellers, and their companies
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add an operator, or with --reseller a reseller; a password that is not given is made and shown once
+    Add {
+        name: String,
+        #[arg(long)]
+        reseller: bool,
+        #[arg(long)]
+        password: Option<String>,
+    },
+    /// Remove one, with all sessions and tokens
+    Remove {
+        name: String,
+        /// Only tell what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Set a new password; one that is not given is made and shown once
+    Password {
+        name: String,
+        #[arg(long)]
+        password: Option<String>,
+    },
+    /// Give a reseller an admin's rights in a company
+    Give { name: String, company: String },
+    /// Take them back
+    Take { name: String, company: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,7 @@ mod access;
 mod args;
 mod prompts;
 mod show;
+mod staff;
 
 pub use args::{Cli, Command};
 
@@ -57,6 +58,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Lockout { command: LockoutCommand::Clear { only, json } } => {
             answer(&sources, Request::LockoutClear { only }, json).await
         }
+        Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
         Command::Explain { command } => access::explain(&read_config(&sources)?, command).await,
@@ -91,6 +93,7 @@ async fn serve(sources: &Sources) -> anyhow::Result<()> {
     start_log(&config);
     let data_dir = config.data_dir.clone();
     let service = Service::start(config).await?;
+    staff::first_operator(service.store()).await?;
     for (transport, address) in service.sip_addresses() {
         tracing::info!(%transport, %address, "listening");
     }

@@ -1,10 +1,11 @@
 //! What a company consists of.
 
 use super::DestinationRule;
-use super::flow::Unanswered;
+use super::flow::{Unanswered, Zone};
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::ledger::{Channels, PauseInFile};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A tenant. Two companies never see, reach or name each other's things.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +86,8 @@ pub struct Settings {
     /// Where users may call outside; `None`: in the company's country, see
     /// [`super::DestinationRule::home`].
     pub destinations: Option<Vec<DestinationRule>>,
+    /// Where the company's days begin and end, in figures and for people; data are in UTC.
+    pub time_zone: Zone,
 }
 
 impl Default for Settings {
@@ -118,12 +121,13 @@ impl Default for Settings {
             emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
             service_numbers: Vec::new(),
             destinations: None,
+            time_zone: Zone::default(),
         }
     }
 }
 
 /// An audio codec as the company file names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AudioCodec {
     Opus,
@@ -162,7 +166,7 @@ impl Default for Commands {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum AuthAlgorithm {
     #[serde(rename = "md5")]
     Md5,
@@ -170,7 +174,7 @@ pub enum AuthAlgorithm {
     Sha256,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallVisibility {
     OwnAndMissed,
@@ -179,7 +183,7 @@ pub enum CallVisibility {
     All,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Play {
     All,
@@ -188,7 +192,7 @@ pub enum Play {
 }
 
 /// Who is told that a call is recorded, and how. A call that is not recorded has no notice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeTo {
     #[default]
@@ -217,7 +221,7 @@ impl NoticeTo {
 }
 
 /// What happens to a call whose recording cannot be made or goes on failing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnRecordingFailure {
     /// The call goes on; the failure is recorded and shown.
@@ -230,7 +234,7 @@ pub enum OnRecordingFailure {
     Refuse,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Admin,
@@ -328,7 +332,7 @@ pub enum Route {
     Flow(FlowId),
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NumberRecording {
     /// The company's toggle speaks.
@@ -354,7 +358,7 @@ impl NumberRecording {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     #[default]

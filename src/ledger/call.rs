@@ -4,9 +4,10 @@ use super::{Because, By, Change, Decision, How};
 use crate::base::{CallId, CompanyId, Direction, NumberId, Side, UserId, Wall};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// One end of a call.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Party {
     /// The user of the company, where it is one.
     pub user: Option<UserId>,
@@ -26,7 +27,7 @@ impl fmt::Display for Party {
 }
 
 /// How a call went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nobody has answered yet.
@@ -73,7 +74,7 @@ impl Outcome {
 }
 
 /// Why a call ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum EndReason {
     CallerHungUp,
@@ -116,7 +117,7 @@ pub enum EndReason {
 }
 
 /// How a party came into a call that was up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JoinedBy {
     /// REFER to an address (RFC 3515).
@@ -128,7 +129,7 @@ pub enum JoinedBy {
 }
 
 /// A party that took the place, and the channel, of the one before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Joined {
     pub at: Wall,
     /// ms after the answer.

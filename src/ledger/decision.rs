@@ -3,16 +3,17 @@
 use crate::base::{Direction, Side, UserId, Wall};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// The answer of the policy: the value, and the source that spoke.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Decision {
     pub record: bool,
     pub because: Because,
 }
 
 /// The source that decided, first of these that speaks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "source", rename_all = "snake_case")]
 pub enum Because {
     /// The outside party does not want to be recorded: nothing and nobody opens this call's gate.
@@ -53,7 +54,7 @@ impl fmt::Display for Because {
 }
 
 /// How a command reached the service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
     /// Telephone events in RTP (RFC 4733).
@@ -73,7 +74,7 @@ pub enum How {
 }
 
 /// Who commanded it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "who", rename_all = "snake_case")]
 pub enum By {
     /// A user on the call.
@@ -100,7 +101,7 @@ impl fmt::Display for By {
 }
 
 /// Why a command changed nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// The user's effective `agent_pause` is off.
@@ -116,7 +117,7 @@ pub enum Refusal {
 }
 
 /// One command during a call: kept with the call and shown wherever the recording is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     pub at: Wall,
     /// ms after the answer.

@@ -3,9 +3,10 @@
 use super::{Change, Decision, EndReason, Party};
 use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Wall};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a place in the file means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MarkerKind {
     Start,
@@ -48,7 +49,7 @@ impl MarkerKind {
 }
 
 /// A marked place in the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Marker {
     /// Position in samples of one channel, from the start of the file.
     pub at: u64,
@@ -64,7 +65,7 @@ pub struct Marker {
 }
 
 /// The channels of the file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channels {
     /// Left the caller, right the callee.
@@ -105,7 +106,7 @@ impl Channels {
 }
 
 /// What becomes of a pause in the file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseInFile {
     /// Silence of the same length, with a marker at both ends.
@@ -125,7 +126,7 @@ impl PauseInFile {
 }
 
 /// How good the file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
     /// Everything that the gate let through is in the file.
@@ -259,7 +260,7 @@ pub struct Sidecar {
 }
 
 /// What happened, for the subscription layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum OutboxKind {
     /// A file is there; its state says how good it is.
     #[serde(rename = "recording.finished")]

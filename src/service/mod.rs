@@ -570,6 +570,7 @@ impl Handle {
             | Request::CallHangUp { .. }
             | Request::CallsOf { .. }
             | Request::CallUp { .. }
+            | Request::DevicesOf { .. }
             | Request::CallCommand { .. }
             | Request::CallEnd { .. }
             | Request::CallPause { .. }

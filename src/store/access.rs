@@ -134,4 +134,4 @@ fn subscribed(row: &SqliteRow) -> Result<Subscribed, StoreError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

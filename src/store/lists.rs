@@ -33,6 +33,8 @@ pub struct CallFilter {
     pub missed: Option<bool>,
     /// With a recording that this user has listened to (`true`), or with none that they have.
     pub heard: Option<(UserId, bool)>,
+    /// With this outside number, E.164.
+    pub contact: Option<String>,
     /// Part of a party's name or address.
     pub text: Option<String>,
 }
@@ -92,6 +94,8 @@ enum Base {
     PartyOver(UserId, NumberId),
     /// With a recording that the user has listened to.
     Heard(UserId),
+    /// With the outside number of the filter.
+    Contact,
     /// With the text of the filter; few.
     Text,
 }
@@ -114,6 +118,7 @@ impl Set {
         match self.base {
             Base::Party(_) | Base::PartyOver(..) => "u.call_id",
             Base::Heard(_) => "h.call_id",
+            Base::Contact => "k.call_id",
             Base::Text => "t.call_id",
             Base::Company | Base::Number(_) => "c.id",
         }
@@ -130,6 +135,9 @@ pub(super) enum Drive {
 impl Drive {
     /// Looks how many calls have the text of the filter.
     pub(super) async fn choose(store: &Store, filter: &CallFilter) -> Result<Self, StoreError> {
+        if filter.contact.is_some() {
+            return Ok(Drive::Scope);
+        }
         let Some(grams) = filter.text.as_deref().and_then(trigrams) else { return Ok(Drive::Scope) };
         let query = sqlx::query_scalar(
             "SELECT COUNT(*) FROM (SELECT rowid FROM call_search WHERE call_search MATCH $1 LIMIT $2) AS found",
@@ -178,10 +186,11 @@ impl Plan {
         let kinds = Kinds::of(filter);
         let asked = scope.all.is_none();
         let alone = |base| Plan { sets: vec![Set::of(base, kinds)], ask: asked };
-        match (drive, filter.heard) {
-            (Drive::Text(_), _) => return alone(Base::Text),
-            (Drive::Scope, Some((user, true))) => return alone(Base::Heard(user)),
-            (Drive::Scope, Some((_, false)) | None) => {}
+        match (drive, &filter.contact, filter.heard) {
+            (_, Some(_), _) => return alone(Base::Contact),
+            (Drive::Text(_), None, _) => return alone(Base::Text),
+            (Drive::Scope, None, Some((user, true))) => return alone(Base::Heard(user)),
+            (Drive::Scope, None, Some((_, false)) | None) => {}
         }
         let whole = Self::of_company(filter, kinds);
         let sets = if asked { Self::of_scope(scope, filter, kinds) } else { whole.clone() };
@@ -241,7 +250,7 @@ pub(super) fn page(scope: &Scope, filter: &CallFilter, drive: &Drive, limit: u32
     let mut query = QueryBuilder::new("SELECT * FROM calls WHERE id IN (");
     for (at, (set, kind)) in sets.into_iter().enumerate() {
         query.push(if at == 0 { "SELECT id FROM (" } else { ") UNION SELECT id FROM (" });
-        push_set(&mut query, set, kind, scope.company, drive);
+        push_set(&mut query, set, kind, scope.company, (drive, filter));
         if ask {
             query.push(" AND ");
             push_scope(&mut query, scope);
@@ -253,13 +262,30 @@ pub(super) fn page(scope: &Scope, filter: &CallFilter, drive: &Drive, limit: u32
     Some(query)
 }
 
+/// The calls that `scope` sees and `filter` lets through, as a condition on a call `c` of the company; all of
+/// them, so the filter should have a range of time.
+pub(super) fn push_seen(query: &mut QueryBuilder<Sqlite>, scope: &Scope, filter: &CallFilter) {
+    let Plan { sets, ask } = Plan::of(scope, filter, &Drive::Scope);
+    if ask {
+        return push_scope(query, scope);
+    }
+    query.push("c.id IN (SELECT NULL WHERE FALSE");
+    for (set, kind) in sets.into_iter().flat_map(by_kind) {
+        query.push(" UNION SELECT id FROM (");
+        push_set(query, set, kind, scope.company, (&Drive::Scope, filter));
+        push_filter(query, filter, set.id());
+        query.push(")");
+    }
+    query.push(")");
+}
+
 /// A set for each of its kinds, since an index is in the order of time for one of them; one set where
 /// there is an index for all of them together, or where they are few anyway.
 fn by_kind(set: Set) -> Vec<(Set, Option<i64>)> {
     let together = match set.base {
         Base::Company | Base::Party(_) => set.kinds == Kinds::EVERY,
         Base::Number(_) => [Kinds::EVERY, Kinds::RECORDED, Kinds::MISSED].contains(&set.kinds),
-        Base::PartyOver(..) | Base::Heard(_) | Base::Text => true,
+        Base::PartyOver(..) | Base::Heard(_) | Base::Contact | Base::Text => true,
     };
     match (set.kinds.0, together) {
         (0, _) => Vec::new(),
@@ -269,9 +295,17 @@ fn by_kind(set: Set) -> Vec<(Set, Option<i64>)> {
 }
 
 /// The calls of a set. `+ 0` makes a condition that is no invitation to read another index.
-fn push_set(query: &mut QueryBuilder<Sqlite>, set: Set, kind: Option<i64>, company: CompanyId, drive: &Drive) {
+fn push_set(
+    query: &mut QueryBuilder<Sqlite>,
+    set: Set,
+    kind: Option<i64>,
+    company: CompanyId,
+    (drive, filter): (&Drive, &CallFilter),
+) {
     const PARTY: &str = "SELECT u.call_id AS id FROM call_users AS u CROSS JOIN calls AS c WHERE c.id = u.call_id";
-    let of_company = |query: &mut QueryBuilder<Sqlite>| drop(query.push(" AND c.company_id + 0 = ").push_bind(company.0));
+    let of_company = |query: &mut QueryBuilder<Sqlite>| {
+        query.push(" AND c.company_id + 0 = ").push_bind(company.0);
+    };
     let mut column = "c.kind";
     match set.base {
         Base::Company => {
@@ -296,6 +330,11 @@ fn push_set(query: &mut QueryBuilder<Sqlite>, set: Set, kind: Option<i64>, compa
             query.push("SELECT DISTINCT h.call_id AS id FROM heard AS h CROSS JOIN calls AS c WHERE c.id = h.call_id");
             query.push(" AND h.user_id = ").push_bind(user.0);
             of_company(query);
+        }
+        Base::Contact => {
+            query.push("SELECT k.call_id AS id FROM call_contacts AS k CROSS JOIN calls AS c WHERE c.id = k.call_id");
+            query.push(" AND k.company_id = ").push_bind(company.0);
+            query.push(" AND k.e164 = ").push_bind(filter.contact.clone().unwrap_or_default());
         }
         Base::Text => {
             query.push(
@@ -377,7 +416,8 @@ pub(super) fn push_scope(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
 /// What is left of a filter. `id` is the column that the set is read in the order of.
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CallFilter, id: &str) {
     // Direction, recorded and missed are kinds.
-    let CallFilter { before, from, until, direction: _, numbers, user, recorded: _, missed: _, heard, text } = filter;
+    let CallFilter { before, from, until, direction: _, numbers, user, recorded: _, missed: _, heard, contact, text } =
+        filter;
     // Ids begin with the time at which the call began.
     if let Some(before) = before {
         query.push(" AND ").push(id).push(" < ").push_bind(before.to_string());
@@ -403,6 +443,10 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CallFilter, id: &str) 
         query.push(if *heard { " AND EXISTS" } else { " AND NOT EXISTS" });
         query.push(" (SELECT 1 FROM heard AS o WHERE o.call_id = ").push(id).push(" AND o.user_id = ");
         query.push_bind(user.0).push(")");
+    }
+    if let Some(contact) = contact {
+        query.push(" AND EXISTS (SELECT 1 FROM call_contacts AS w WHERE w.call_id = c.id AND w.e164 = ");
+        query.push_bind(contact.clone()).push(")");
     }
     if let Some(text) = text {
         let pattern = within(text);

@@ -5,7 +5,7 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 8] = [
+const STEPS: [(i64, &str); 9] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_restart.sql")),
     (3, include_str!("migrations/0003_facilities.sql")),
@@ -14,6 +14,7 @@ const STEPS: [(i64, &str); 8] = [
     (6, include_str!("migrations/0006_identity.sql")),
     (9, include_str!("migrations/0009_access.sql")),
     (13, include_str!("migrations/0013_insight.sql")),
+    (14, include_str!("migrations/0014_staff.sql")),
 ];
 
 /// The version that this program knows.

@@ -2,7 +2,7 @@
 
 use super::row::Reading;
 use super::{Store, StoreError};
-use crate::base::{UserId, Wall};
+use crate::base::{StaffId, UserId, Wall};
 use sqlx::sqlite::SqliteRow;
 
 /// What a secret is for.
@@ -27,12 +27,31 @@ impl TokenKind {
     }
 }
 
+/// Whose session or token it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// A user of a company.
+    User(UserId),
+    /// An operator or a reseller.
+    Staff(StaffId),
+}
+
+impl Owner {
+    /// Values of the columns `user_id` and `staff_id`.
+    const fn columns(self) -> (Option<i64>, Option<i64>) {
+        match self {
+            Owner::User(user) => (Some(user.0), None),
+            Owner::Staff(staff) => (None, Some(staff.0)),
+        }
+    }
+}
+
 /// A session or token, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRow {
     pub id: i64,
     pub kind: TokenKind,
-    pub user: UserId,
+    pub owner: Owner,
     /// For people, to tell tokens apart.
     pub name: String,
     pub scopes: Vec<String>,
@@ -44,7 +63,7 @@ pub struct TokenRow {
 #[derive(Clone, Debug)]
 pub struct NewToken {
     pub kind: TokenKind,
-    pub user: UserId,
+    pub owner: Owner,
     pub name: String,
     /// SHA-256 of the secret, hex.
     pub hash: String,
@@ -62,16 +81,17 @@ impl Store {
     }
 
     pub async fn add_token(&self, token: &NewToken) -> Result<TokenRow, StoreError> {
-        let NewToken { kind, user, name, hash, scopes, created, expires } = token;
+        let NewToken { kind, owner, name, hash, scopes, created, expires } = token;
         let mut transaction = self.write().await?;
         // Those that have expired go when new ones come: the table is as long as what is in use.
         let expired = sqlx::query("DELETE FROM tokens WHERE expires <= $1").bind(created.unix_micros());
         expired.execute(&mut *transaction).await?;
         let query = sqlx::query(
-            "INSERT INTO tokens (kind, user_id, name, hash, scopes, created, expires)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *",
+            "INSERT INTO tokens (kind, user_id, staff_id, name, hash, scopes, created, expires)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *",
         );
-        let query = query.bind(kind.as_str()).bind(user.0).bind(name).bind(hash);
+        let (user, staff) = owner.columns();
+        let query = query.bind(kind.as_str()).bind(user).bind(staff).bind(name).bind(hash);
         let query = query.bind(serde_json::to_string(scopes)?);
         let row = query.bind(created.unix_micros()).bind(expires.unix_micros()).fetch_one(&mut *transaction).await?;
         let token = self::token(&row)?;
@@ -92,26 +112,35 @@ impl Store {
         Ok(query.bind(id).bind(now.unix_micros()).fetch_one(&self.readers).await?)
     }
 
-    /// A user's tokens of programs, the oldest first.
-    pub async fn tokens_of(&self, user: UserId, now: Wall) -> Result<Vec<TokenRow>, StoreError> {
-        let query = sqlx::query("SELECT * FROM tokens WHERE user_id = $1 AND kind = $2 AND expires > $3 ORDER BY id");
-        let query = query.bind(user.0).bind(TokenKind::Token.as_str()).bind(now.unix_micros());
+    /// Somebody's tokens of programs, the oldest first.
+    pub async fn tokens_of(&self, owner: Owner, now: Wall) -> Result<Vec<TokenRow>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM tokens WHERE (user_id = $1 OR staff_id = $2) AND kind = $3 AND expires > $4 ORDER BY id",
+        );
+        let (user, staff) = owner.columns();
+        let query = query.bind(user).bind(staff).bind(TokenKind::Token.as_str()).bind(now.unix_micros());
         query.fetch_all(&self.readers).await?.iter().map(token).collect()
     }
 
-    /// Ends a session or token of that user; whether there was one.
-    pub async fn remove_token(&self, user: UserId, id: i64) -> Result<bool, StoreError> {
-        let query = sqlx::query("DELETE FROM tokens WHERE user_id = $1 AND id = $2").bind(user.0).bind(id);
+    /// Ends a session or token of that person; whether there was one.
+    pub async fn remove_token(&self, owner: Owner, id: i64) -> Result<bool, StoreError> {
+        let (user, staff) = owner.columns();
+        let query = sqlx::query("DELETE FROM tokens WHERE (user_id = $1 OR staff_id = $2) AND id = $3");
+        let query = query.bind(user).bind(staff).bind(id);
         Ok(query.execute(&self.writer).await?.rows_affected() > 0)
     }
 }
 
 fn token(row: &SqliteRow) -> Result<TokenRow, StoreError> {
     let row = Reading::new("tokens", row);
+    let owner = match (row.get::<Option<i64>>("user_id")?, row.get::<Option<i64>>("staff_id")?) {
+        (_, Some(staff)) => Owner::Staff(StaffId(staff)),
+        (user, None) => Owner::User(UserId(user.unwrap_or_default())),
+    };
     Ok(TokenRow {
         id: row.get("id")?,
         kind: row.word("kind", TokenKind::parse)?,
-        user: UserId(row.get("user_id")?),
+        owner,
         name: row.text("name")?,
         scopes: row.json("scopes")?,
         created: row.wall("created")?,

@@ -12,6 +12,7 @@ use crate::base::{CompanyId, GroupId, InboxId, NumberId, UserId, Wall};
 use crate::directory::{CallVisibility, Company, Directory, Play, Role, User};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// The right to the recordings of a number that end in an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub struct CallFacts {
 }
 
 /// Why somebody sees a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "because", rename_all = "snake_case")]
 pub enum Reason {
     /// An admin sees everything of the company; so do its reseller and the operator.

@@ -50,15 +50,25 @@ impl Http {
         Response { status, headers, body }
     }
 
+    /// As an operator or a reseller, who say with each request of which company they ask.
+    pub fn log_in_as_staff(self, name: &str, password: &str) -> Session {
+        let body = serde_json::json!({ "user": name, "password": password }).to_string();
+        self.opened(name, &body)
+    }
+
     pub fn log_in(self, company: &str, user: &str, password: &str) -> Session {
         let body = serde_json::json!({ "company": company, "user": user, "password": password }).to_string();
-        let answer = self.ask("POST", "/api/v1/session", &[], &body);
-        assert_eq!(answer.status, 200, "{company}/{user}: {}", String::from_utf8_lossy(&answer.body));
+        self.opened(&format!("{company}/{user}"), &body)
+    }
+
+    fn opened(self, who: &str, body: &str) -> Session {
+        let answer = self.ask("POST", "/api/v1/session", &[], body);
+        assert_eq!(answer.status, 200, "{who}: {}", String::from_utf8_lossy(&answer.body));
         let set = answer.header("set-cookie").unwrap();
         assert!(set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
         let cookie = set.split(';').next().unwrap().to_owned();
         let csrf = answer.json()["csrf_token"].as_str().unwrap().to_owned();
-        Session { http: self, cookie, csrf }
+        Session { http: self, cookie, csrf, company: None }
     }
 }
 
@@ -80,15 +90,28 @@ pub struct Session {
     http: Http,
     cookie: String,
     csrf: String,
+    company: Option<String>,
 }
 
 impl Session {
+    /// The same person, asking of that company.
+    pub fn of(&self, company: &str) -> Session {
+        Session {
+            company: Some(company.to_owned()),
+            http: self.http,
+            cookie: self.cookie.clone(),
+            csrf: self.csrf.clone(),
+        }
+    }
+
     pub fn get(&self, path: &str) -> Response {
         self.get_with(path, &[])
     }
 
     pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
-        let all: Vec<(&str, &str)> = headers.iter().copied().chain([("Cookie", self.cookie.as_str())]).collect();
+        let company = self.company.as_deref().map(|company| ("Telegraphone-Company", company));
+        let own = [("Cookie", self.cookie.as_str())].into_iter().chain(company);
+        let all: Vec<(&str, &str)> = headers.iter().copied().chain(own).collect();
         self.http.ask("GET", path, &all, "")
     }
 
@@ -101,7 +124,10 @@ impl Session {
     }
 
     pub fn send(&self, method: &str, path: &str, body: &str) -> Response {
-        self.http.ask(method, path, &[("Cookie", &self.cookie), ("X-CSRF-Token", &self.csrf)], body)
+        let company = self.company.as_deref().map(|company| ("Telegraphone-Company", company));
+        let own = [("Cookie", self.cookie.as_str()), ("X-CSRF-Token", &self.csrf)];
+        let all: Vec<(&str, &str)> = own.into_iter().chain(company).collect();
+        self.http.ask(method, path, &all, body)
     }
 
     pub fn without_csrf(&self, method: &str, path: &str, body: &str) -> Response {
@@ -112,6 +138,7 @@ impl Session {
     pub fn stream(&self, path: &str, after: Option<i64>) -> Stream {
         let last = after.map(|after| after.to_string());
         let mut headers = vec![("Cookie", self.cookie.as_str())];
+        headers.extend(self.company.as_deref().map(|company| ("Telegraphone-Company", company)));
         headers.extend(last.as_deref().map(|last| ("Last-Event-ID", last)));
         let mut reader = self.http.open("GET", path, &headers, "");
         let (status, headers) = head(&mut reader);

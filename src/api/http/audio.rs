@@ -2,7 +2,7 @@
 
 use super::calls::recording_id;
 use super::who::Who;
-use super::{Desks, Handled, HttpProblem};
+use super::{Desks, Handled, HttpProblem, Shared};
 use crate::api::{Ask, AudioUse, Problem, Reply};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -10,19 +10,36 @@ use axum::http::{HeaderValue, Request, header};
 use axum::response::IntoResponse;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub async fn play(State(shared): Desks, who: Who, Path(recording): Path<String>, request: Request<Body>) -> Handled {
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(play)).routes(routes!(download))
+}
+
+/// The recording to be heard, by ranges (RFC 9110 §14). No file is offered.
+#[utoipa::path(get, path = "/recordings/{recording}/audio", tag = "recordings",
+    params(("recording" = String, Path), ("Range" = Option<String>, Header, description = "e.g. `bytes=0-65535`")),
+    responses(
+        (status = 200, content_type = "audio/wav", body = [u8], description = "All of it"),
+        (status = 206, content_type = "audio/wav", body = [u8], description = "The range"),
+        (status = 416, description = "There is no such range"),
+    ))]
+async fn play(State(shared): Desks, who: Who, Path(recording): Path<String>, request: Request<Body>) -> Handled {
     let recording = recording_id(&recording)?;
     let reply = shared.ask(&who, Ask::Audio { recording, purpose: AudioUse::Play }).await?;
     serve(reply, request).await
 }
 
-pub async fn download(
-    State(shared): Desks,
-    who: Who,
-    Path(recording): Path<String>,
-    request: Request<Body>,
-) -> Handled {
+/// The `.wav` with its name: needs the right to download.
+#[utoipa::path(get, path = "/recordings/{recording}/file", tag = "recordings",
+    params(("recording" = String, Path), ("Range" = Option<String>, Header, description = "e.g. `bytes=0-65535`")),
+    responses(
+        (status = 200, content_type = "audio/wav", body = [u8], description = "All of it"),
+        (status = 206, content_type = "audio/wav", body = [u8], description = "The range"),
+        (status = 416, description = "There is no such range"),
+    ))]
+async fn download(State(shared): Desks, who: Who, Path(recording): Path<String>, request: Request<Body>) -> Handled {
     let recording = recording_id(&recording)?;
     let reply = shared.ask(&who, Ask::Audio { recording, purpose: AudioUse::Download }).await?;
     serve(reply, request).await

@@ -1,38 +1,72 @@
 //! Calls, recordings, and who receives them.
 
 use super::who::Who;
-use super::{Desks, Handled, HttpProblem};
-use crate::api::{Ask, CallQuery, LiveCommand, Problem};
+use super::{Desks, Handled, HttpProblem, Shared};
+use crate::api::{Ask, CallItem, CallPage, CallQuery, LiveCommand, LiveList, Problem, RecordingView, SubscriberList};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Calls of a page where nothing else is asked for.
 const PAGE: u32 = 50;
 
 /// The query of a list, as it is written. Unknown keys are refused: a filter that is misspelt must
 /// not show more than was asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ListQuery {
+    /// `next` of the page before.
     before: Option<String>,
+    /// 1 to 200; 50 where it is not said.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
+    /// Begun at this moment or later (RFC 3339).
+    #[param(format = DateTime)]
     from: Option<String>,
+    /// Begun before this moment.
+    #[param(format = DateTime)]
     until: Option<String>,
+    #[param(value_type = Option<Direction>)]
     direction: Option<String>,
+    /// E.164, with its `+`.
     number: Option<String>,
+    /// By name.
     inbox: Option<String>,
+    /// By name: calls over numbers that are routed to it.
     group: Option<String>,
+    /// By extension: a party of the call.
     user: Option<String>,
     recorded: Option<bool>,
     missed: Option<bool>,
+    /// Recorded, and the viewer has listened to it, or has not.
     played: Option<bool>,
+    /// The outside number that it was with, E.164.
+    contact: Option<String>,
+    /// Part of a party's name or address.
+    #[param(max_length = 100)]
     text: Option<String>,
 }
 
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(live))
+        .routes(routes!(show))
+        .routes(routes!(pause))
+        .routes(routes!(record))
+        .routes(routes!(hang_up))
+        .routes(routes!(recording, delete))
+        .routes(routes!(subscribers))
+        .routes(routes!(subscribe, unsubscribe))
+}
+
 /// A key of the query by what it means.
-fn read<T>(
+pub(super) fn read<T>(
     key: &'static str,
     said: Option<String>,
     expected: &'static str,
@@ -47,7 +81,7 @@ fn read<T>(
     }
 }
 
-fn short(text: &str) -> Option<String> {
+pub(super) fn short(text: &str) -> Option<String> {
     (text.chars().count() <= 100).then(|| text.to_owned())
 }
 
@@ -72,6 +106,7 @@ impl ListQuery {
             recorded,
             missed,
             played,
+            contact,
             text,
         } = self;
         let limit = limit.unwrap_or(PAGE);
@@ -91,33 +126,56 @@ impl ListQuery {
             recorded,
             missed,
             played,
+            contact,
             text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
         })
     }
 }
 
-pub async fn list(State(shared): Desks, who: Who, query: Result<Query<ListQuery>, QueryRejection>) -> Handled {
+/// Calls that the viewer sees, the newest first.
+#[utoipa::path(get, path = "/calls", tag = "calls", params(ListQuery), responses((status = 200, body = CallPage)))]
+async fn list(State(shared): Desks, who: Who, query: Result<Query<ListQuery>, QueryRejection>) -> Handled {
     let query = super::session::query(query, "the filters of this list")?;
     shared.json(&who, Ask::Calls(Box::new(query.meant()?))).await
 }
 
-pub async fn show(State(shared): Desks, who: Who, Path(call): Path<String>) -> Handled {
+/// One call.
+#[utoipa::path(get, path = "/calls/{call}", tag = "calls", params(("call" = String, Path)),
+    responses((status = 200, body = CallItem)))]
+async fn show(State(shared): Desks, who: Who, Path(call): Path<String>) -> Handled {
     let call = CallId::parse(&call).ok_or(Problem::NotFound { what: "call" })?;
     shared.json(&who, Ask::Call { call }).await
 }
 
-pub async fn live(State(shared): Desks, who: Who) -> Handled {
+/// Calls that are up.
+#[utoipa::path(get, path = "/calls/live", tag = "calls", responses((status = 200, body = LiveList)))]
+async fn live(State(shared): Desks, who: Who) -> Handled {
     shared.json(&who, Ask::Live).await
 }
 
-pub async fn command(State(shared): Desks, who: Who, Path((call, what)): Path<(String, String)>) -> Handled {
-    let what = match what.as_str() {
-        "pause" => LiveCommand::Pause,
-        "record" => LiveCommand::Record,
-        "hang-up" => LiveCommand::HangUp,
-        _ => return Err(Problem::NotFound { what: "page" }.into()),
-    };
-    let call = CallId::parse(&call).ok_or(Problem::NotFound { what: "call" })?;
+/// Pauses the recording, as `#11#`.
+#[utoipa::path(post, path = "/calls/{call}/pause", tag = "calls", params(("call" = String, Path)),
+    responses((status = 204, description = "It is paused")))]
+async fn pause(State(shared): Desks, who: Who, Path(call): Path<String>) -> Handled {
+    command(shared, who, &call, LiveCommand::Pause).await
+}
+
+/// Starts a recording that was off, or resumes one that was paused, as `#12#`.
+#[utoipa::path(post, path = "/calls/{call}/record", tag = "calls", params(("call" = String, Path)),
+    responses((status = 204, description = "It is recorded")))]
+async fn record(State(shared): Desks, who: Who, Path(call): Path<String>) -> Handled {
+    command(shared, who, &call, LiveCommand::Record).await
+}
+
+/// Ends the call: whoever is on it, admins and supervisors.
+#[utoipa::path(post, path = "/calls/{call}/hang-up", tag = "calls", params(("call" = String, Path)),
+    responses((status = 204, description = "It ends")))]
+async fn hang_up(State(shared): Desks, who: Who, Path(call): Path<String>) -> Handled {
+    command(shared, who, &call, LiveCommand::HangUp).await
+}
+
+async fn command(shared: Shared, who: Who, call: &str, what: LiveCommand) -> Handled {
+    let call = CallId::parse(call).ok_or(Problem::NotFound { what: "call" })?;
     shared.json(&who, Ask::Command { call, what }).await
 }
 
@@ -126,30 +184,48 @@ pub fn recording_id(text: &str) -> Result<RecordingId, HttpProblem> {
     RecordingId::parse(text).ok_or(HttpProblem(Problem::NotFound { what: "recording" }))
 }
 
-pub async fn recording(State(shared): Desks, who: Who, Path(recording): Path<String>) -> Handled {
+/// One recording with its markers and who has heard it.
+#[utoipa::path(get, path = "/recordings/{recording}", tag = "recordings", params(("recording" = String, Path)),
+    responses((status = 200, body = RecordingView)))]
+async fn recording(State(shared): Desks, who: Who, Path(recording): Path<String>) -> Handled {
     shared.json(&who, Ask::Recording { recording: recording_id(&recording)? }).await
 }
 
-pub async fn delete(State(shared): Desks, who: Who, Path(recording): Path<String>) -> Handled {
+/// Deletes a recording for good: admins.
+#[utoipa::path(delete, path = "/recordings/{recording}", tag = "recordings", params(("recording" = String, Path)),
+    responses((status = 204, description = "It is gone")))]
+async fn delete(State(shared): Desks, who: Who, Path(recording): Path<String>) -> Handled {
     shared.json(&who, Ask::DeleteRecording { recording: recording_id(&recording)? }).await
 }
 
-pub async fn subscribers(State(shared): Desks, who: Who, Path(number): Path<String>) -> Handled {
+/// Who receives the recordings of a number: admins.
+#[utoipa::path(get, path = "/numbers/{number}/subscribers", tag = "subscriptions", params(("number" = String, Path)),
+    responses((status = 200, body = SubscriberList)))]
+async fn subscribers(State(shared): Desks, who: Who, Path(number): Path<String>) -> Handled {
     shared.json(&who, Ask::Subscribers { number }).await
 }
 
-pub async fn subscribe(State(shared): Desks, who: Who, Path((number, extension)): Path<(String, String)>) -> Handled {
+/// From now on the user receives the recordings of the number: admins.
+#[utoipa::path(put, path = "/numbers/{number}/subscribers/{extension}", tag = "subscriptions",
+    params(("number" = String, Path), ("extension" = String, Path)),
+    responses((status = 204, description = "The user is subscribed")))]
+async fn subscribe(State(shared): Desks, who: Who, Path((number, extension)): Path<(String, String)>) -> Handled {
     shared.json(&who, Ask::Subscribe { number, extension }).await
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct EndQuery {
     /// What was received is taken back as well.
     withdraw: bool,
 }
 
-pub async fn unsubscribe(
+/// From now on the user receives no more of them; with `withdraw` what was received goes as well: admins.
+#[utoipa::path(delete, path = "/numbers/{number}/subscribers/{extension}", tag = "subscriptions",
+    params(("number" = String, Path), ("extension" = String, Path), EndQuery),
+    responses((status = 204, description = "The user is not subscribed any more")))]
+async fn unsubscribe(
     State(shared): Desks,
     who: Who,
     Path((number, extension)): Path<(String, String)>,

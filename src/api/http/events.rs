@@ -16,6 +16,12 @@ use futures_util::stream;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(stream))
+}
 
 /// A comment after so long without an event: what stands between keeps the connection, and a
 /// reader that is gone is noticed.
@@ -32,7 +38,12 @@ struct Reading {
     ready: VecDeque<EventItem>,
 }
 
-pub async fn stream(
+/// Events as they come. With `Last-Event-ID` the stream goes on after that one.
+#[utoipa::path(get, path = "/events", tag = "events",
+    params(("Last-Event-ID" = Option<i64>, Header, minimum = 0)),
+    responses((status = 200, content_type = "text/event-stream", body = String, description = "A stream"),
+        (status = 410, description = "Events after that one were deleted: begin again")))]
+async fn stream(
     State(shared): Desks,
     Who(viewer): Who,
     headers: HeaderMap,

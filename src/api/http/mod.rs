@@ -9,6 +9,8 @@
 //! | `DELETE /session` | log out |
 //! | `GET /me` | who I am and what I may |
 //! | `GET /calls`, `/calls/{id}` | calls that the viewer sees |
+//! | `GET /contacts`, `/contacts/{e164}` | outside numbers, and what was with one of them |
+//! | `GET /analytics`, `/analytics.csv` | figures by day, user, group, number or inbox |
 //! | `GET /calls/live` | calls that are up |
 //! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
 //! | `GET /recordings/{id}` | a recording with its markers |
@@ -19,28 +21,37 @@
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log` | admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
+//! | `GET /companies` | operators and resellers: the companies that they administer |
+//! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
+//! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
+//! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
 //! Outside it `GET /health` says that the process answers. Problems are RFC 9457. A thing that a
 //! viewer may not see is answered as one that does not exist.
 
 mod audio;
 mod calls;
 mod events;
+mod insight;
+mod openapi;
 mod problem;
 mod session;
+mod staff;
 mod tokens;
 mod who;
 
-use super::{Ask, Desk, Reply};
+use super::{AccessList, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, Request, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::get;
 use axum::{Json, Router};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::watch;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 use who::Who;
 
 pub use problem::HttpProblem;
@@ -64,26 +75,33 @@ pub struct Shared {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// Everything under `/api/v1`, each route with its description.
+fn api() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .merge(session::routes())
+        .merge(calls::routes())
+        .merge(audio::routes())
+        .merge(tokens::routes())
+        .merge(events::routes())
+        .merge(staff::routes())
+        .merge(insight::routes())
+}
+
+/// The API as it describes itself (OpenAPI 3.1).
+pub fn description() -> OpenApi {
+    openapi::finished(api().into_openapi())
+}
+
 /// Every route.
 pub fn router(shared: Shared) -> Router {
-    let api = Router::new()
-        .route("/session", post(session::log_in).delete(session::log_out))
-        .route("/me", get(session::me))
-        .route("/calls", get(calls::list))
-        .route("/calls/live", get(calls::live))
-        .route("/calls/{call}", get(calls::show))
-        .route("/calls/{call}/{what}", post(calls::command))
-        .route("/recordings/{recording}", get(calls::recording).delete(calls::delete))
-        .route("/recordings/{recording}/audio", get(audio::play))
-        .route("/recordings/{recording}/file", get(audio::download))
-        .route("/numbers/{number}/subscribers", get(calls::subscribers))
-        .route("/numbers/{number}/subscribers/{extension}", put(calls::subscribe).delete(calls::unsubscribe))
-        .route("/tokens", get(tokens::list).post(tokens::add))
-        .route("/tokens/{id}", delete(tokens::remove))
-        .route("/access-log", get(tokens::access_log))
-        .route("/events", get(events::stream));
+    let (api, description) = api().split_for_parts();
+    let description = Arc::new(openapi::finished(description));
+    let described = get(move || {
+        let description = Arc::clone(&description);
+        async move { Json(&*description).into_response() }
+    });
     Router::new()
-        .nest("/api/v1", api)
+        .nest("/api/v1", api.route("/openapi.json", described))
         .route("/health", get(async || Json(serde_json::json!({ "status": "up" }))))
         .fallback(async || HttpProblem(super::Problem::NotFound { what: "page" }))
         .layer(DefaultBodyLimit::max(BODY))
@@ -118,14 +136,19 @@ impl Shared {
         Ok(match self.ask(who, ask).await? {
             Reply::Done => axum::http::StatusCode::NO_CONTENT.into_response(),
             Reply::Me(view) => Json(view).into_response(),
+            Reply::StaffMe(view) => Json(view).into_response(),
+            Reply::Staff(StaffReply::Companies(list)) => Json(list).into_response(),
+            Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
+            Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
+            Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),
             Reply::Call(call) => Json(call).into_response(),
-            Reply::Live(calls) => Json(serde_json::json!({ "calls": calls })).into_response(),
+            Reply::Live(calls) => Json(LiveList { calls }).into_response(),
             Reply::Recording(recording) => Json(recording).into_response(),
-            Reply::Subscribers(extensions) => Json(serde_json::json!({ "subscribers": extensions })).into_response(),
-            Reply::Tokens(tokens) => Json(serde_json::json!({ "tokens": tokens })).into_response(),
+            Reply::Subscribers(extensions) => Json(SubscriberList { subscribers: extensions }).into_response(),
+            Reply::Tokens(tokens) => Json(TokenList { tokens }).into_response(),
             Reply::NewToken(grant) => tokens::made(&grant),
-            Reply::AccessLog(lines) => Json(serde_json::json!({ "lines": lines })).into_response(),
+            Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
             Reply::Events { events, position } => {
                 Json(serde_json::json!({ "events": events, "position": position })).into_response()
             }

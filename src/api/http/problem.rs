@@ -47,6 +47,8 @@ impl IntoResponse for HttpProblem {
             | Problem::Invalid { .. }
             | Problem::Gone { .. }
             | Problem::EventsGone { .. }
+            | Problem::NoCompany
+            | Problem::Conflict(_)
             | Problem::NoCsrf
             | Problem::Internal => {}
         }

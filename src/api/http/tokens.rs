@@ -2,27 +2,36 @@
 
 use super::session::body;
 use super::who::Who;
-use super::{Desks, Handled};
-use crate::api::{Ask, Grant, Problem, TokenView};
+use super::{Desks, Handled, Shared};
+use crate::api::{AccessList, Ask, Grant, NewTokenView, Problem, TokenList, TokenView};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Days that a token lasts where nothing else is said.
 const DAYS: u32 = 90;
 /// Lines of a page of the log.
 const LINES: u32 = 200;
 
-#[derive(Deserialize)]
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(remove)).routes(routes!(access_log))
+}
+
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     name: String,
+    /// e.g. `calls.read`.
     scopes: Vec<String>,
+    /// 1 to 366; 90 where it is not said.
     #[serde(default = "days")]
+    #[schema(minimum = 1, maximum = 366)]
     days: u32,
 }
 
@@ -33,31 +42,46 @@ const fn days() -> u32 {
 /// The one time that the secret is shown.
 pub fn made(grant: &Grant) -> Response {
     let token = TokenView::from(&grant.row);
-    (StatusCode::CREATED, Json(json!({ "token": token, "secret": grant.secret }))).into_response()
+    (StatusCode::CREATED, Json(NewTokenView { token, secret: grant.secret.clone() })).into_response()
 }
 
-pub async fn list(State(shared): Desks, who: Who) -> Handled {
+/// The viewer's tokens, without their secrets.
+#[utoipa::path(get, path = "/tokens", tag = "tokens", responses((status = 200, body = TokenList)))]
+async fn list(State(shared): Desks, who: Who) -> Handled {
     shared.json(&who, Ask::Tokens).await
 }
 
-pub async fn add(State(shared): Desks, who: Who, token: Result<Json<NewToken>, JsonRejection>) -> Handled {
+/// Makes a token for a program. Its secret is shown this once.
+#[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = NewToken,
+    responses((status = 201, body = NewTokenView)))]
+async fn add(State(shared): Desks, who: Who, token: Result<Json<NewToken>, JsonRejection>) -> Handled {
     let NewToken { name, scopes, days } = body(token)?;
     shared.json(&who, Ask::NewToken { name, scopes, days }).await
 }
 
-pub async fn remove(State(shared): Desks, who: Who, Path(id): Path<String>) -> Handled {
+/// Ends one of the viewer's tokens.
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(("id" = i64, Path)),
+    responses((status = 204, description = "It is over")))]
+async fn remove(State(shared): Desks, who: Who, Path(id): Path<String>) -> Handled {
     let id = id.parse().map_err(|_| Problem::NotFound { what: "token" })?;
     shared.json(&who, Ask::RemoveToken { id }).await
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct LogQuery {
+    /// `seq` of the last line that was read.
+    #[param(required = false)]
     after: i64,
+    /// 1 to 1,000; 200 where it is not said.
     limit: Option<u32>,
 }
 
-pub async fn access_log(State(shared): Desks, who: Who, query: Result<Query<LogQuery>, QueryRejection>) -> Handled {
+/// Who has heard, fetched, deleted and changed what: admins.
+#[utoipa::path(get, path = "/access-log", tag = "access log", params(LogQuery),
+    responses((status = 200, body = AccessList)))]
+async fn access_log(State(shared): Desks, who: Who, query: Result<Query<LogQuery>, QueryRejection>) -> Handled {
     let LogQuery { after, limit } = super::session::query(query, "after=SEQ and limit=N")?;
     shared.json(&who, Ask::AccessLog { after, limit: limit.unwrap_or(LINES) }).await
 }

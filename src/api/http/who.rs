@@ -14,6 +14,9 @@ pub const COOKIE: &str = "telegraphone_session";
 /// What a page sends along with each change.
 pub const CSRF: &str = "x-csrf-token";
 
+/// The company that an operator or a reseller asks of.
+pub const COMPANY: &str = "telegraphone-company";
+
 /// Whoever is logged in.
 pub struct Who(pub Viewer);
 
@@ -52,11 +55,12 @@ impl FromRequestParts<Shared> for Who {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, HttpProblem> {
         let From(source) = From::from_request_parts(parts, shared).await?;
+        let company = parts.headers.get(COMPANY).and_then(|key| key.to_str().ok()).map(str::to_owned);
         if let Some(secret) = bearer(&parts.headers) {
-            return Ok(Who(shared.desk.viewer(secret, source).await?.0));
+            return Ok(Who(shared.desk.viewer(secret, company, source).await?.0));
         }
         let secret = cookie(&parts.headers).ok_or(Problem::NotLoggedIn)?;
-        let (viewer, kind) = shared.desk.viewer(secret, source).await?;
+        let (viewer, kind) = shared.desk.viewer(secret, company, source).await?;
         // The cookie of a page is sent along by the browser, whoever made it ask.
         if kind != TokenKind::Session {
             return Err(Problem::NotLoggedIn.into());

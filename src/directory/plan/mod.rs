@@ -12,7 +12,7 @@ mod target;
 mod trunk;
 
 pub use facility::FacilityState;
-pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, ha1};
+pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, WebPassword, ha1};
 pub use standalone::standalone;
 pub use state::{CompanyState, NumberState, UserState};
 pub use trunk::TrunkState;

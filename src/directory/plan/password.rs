@@ -71,6 +71,29 @@ impl NewPassword {
     }
 }
 
+/// A password for the web only, drawn and not yet hashed: of operators and resellers, who have no
+/// telephone.
+#[derive(Debug)]
+pub struct WebPassword(Drawn);
+
+impl WebPassword {
+    /// `given`, or one that is made here.
+    pub fn draw(given: Option<Secret>, random: &mut dyn Random) -> Self {
+        let what = given.map_or(PasswordWanted::Generate, PasswordWanted::Given);
+        WebPassword(NewPassword { realm: String::new(), auth_name: String::new(), what }.draw(random))
+    }
+
+    /// The password, when it was made here: to be shown once.
+    pub fn generated(&self) -> Option<&Secret> {
+        self.0.generated()
+    }
+
+    /// Its Argon2id hash as a PHC string. Slow on purpose.
+    pub fn argon2(&self) -> Result<String, HashError> {
+        self.0.hash().map(|hashes| hashes.argon2)
+    }
+}
+
 impl Drawn {
     /// The password, when it was generated: to be shown once.
     pub fn generated(&self) -> Option<&Secret> {

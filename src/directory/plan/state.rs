@@ -152,6 +152,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         emergency_numbers,
         service_numbers,
         destinations,
+        time_zone,
     } = settings;
     vec![
         ("record_inbound", on_off(*record_inbound)),
@@ -183,6 +184,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         ("emergency_numbers", list(emergency_numbers)),
         ("service_numbers", if service_numbers.is_empty() { "none".to_owned() } else { list(service_numbers) }),
         ("destinations", own(destinations.as_deref().map(list))),
+        ("time_zone", time_zone.as_str().to_owned()),
     ]
 }
 

@@ -12,27 +12,27 @@ use std::fmt::Write;
 const USERS: i64 = 8;
 const NUMBERS: i64 = 6;
 
-struct Dice(Seeded);
+pub struct Dice(pub Seeded);
 
 impl Dice {
     /// 0 to `below` - 1.
-    fn roll(&mut self, below: u64) -> u64 {
+    pub fn roll(&mut self, below: u64) -> u64 {
         let mut bytes = [0; 8];
         self.0.fill(&mut bytes);
         u64::from_le_bytes(bytes) % below
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.roll(from.len() as u64) as usize]
     }
 
-    fn some<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub fn some<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
         (self.roll(2) == 0).then(|| value(self))
     }
 }
 
 /// Two companies with the same shape: users in two groups and two inboxes, numbers routed anyhow.
-fn generated(dice: &mut Dice) -> Directory {
+pub fn generated(dice: &mut Dice) -> Directory {
     let levels = ["own_and_missed", "group_calls", "group_and_number_calls", "all"];
     let mut text = String::new();
     for company in ["acme", "other"] {
@@ -70,7 +70,7 @@ fn e164(company: &str, number: i64) -> String {
     format!("+1555{}{number}", if company == "acme" { "0100" } else { "0200" })
 }
 
-fn at(seconds: u64) -> Wall {
+pub fn at(seconds: u64) -> Wall {
     Wall::from_unix_micros(1_700_000_000_000_000).plus(Span::from_secs(seconds))
 }
 
@@ -81,7 +81,7 @@ fn party(user: Option<UserId>) -> Party {
 }
 
 /// A call of some company, of anybody, over any number, begun within the first 1,000 s.
-fn some_call(directory: &Directory, dice: &mut Dice) -> CallRecord {
+pub fn some_call(directory: &Directory, dice: &mut Dice) -> CallRecord {
     let companies: Vec<CompanyId> = directory.companies().map(|company| company.id).collect();
     let company = dice.pick(&companies);
     let users: Vec<UserId> = directory.users_of(company).map(|user| user.id).collect();
@@ -134,6 +134,7 @@ fn some_filter(directory: &Directory, company: CompanyId, dice: &mut Dice) -> Ca
         recorded: dice.some(|dice| dice.roll(2) == 0),
         missed: dice.some(|dice| dice.roll(2) == 0),
         heard: dice.some(|dice| (dice.pick(&users), dice.roll(2) == 0)).filter(|_| dice.roll(2) == 0),
+        contact: (dice.roll(4) == 0).then(|| "+4930555".to_owned()),
         text: dice.some(|dice| dice.pick(&["20", "49", "+4930", "30555", "205", "%", "Äpf", "nobody"]).to_owned()),
     }
 }
@@ -141,6 +142,16 @@ fn some_filter(directory: &Directory, company: CompanyId, dice: &mut Dice) -> Ca
 /// Who has listened to what, of the calls that were recorded.
 fn has_heard(user: UserId, call: &CallRecord, recorded: bool) -> bool {
     recorded && (call.started.unix_micros() / 1_000_000 + user.0) % 2 == 0
+}
+
+/// The only outside number is a party of it, on the outside.
+fn is_outside(call: &CallRecord) -> bool {
+    let first = match call.direction {
+        Direction::Inbound => call.caller.user.is_none(),
+        Direction::Outbound => call.callee.user.is_none(),
+        Direction::Internal => false,
+    };
+    first || call.joined.iter().any(|joined| joined.party.user.is_none())
 }
 
 /// What a filter says, read one call at a time.
@@ -154,11 +165,12 @@ fn lets_through(filter: &CallFilter, call: &CallRecord, recorded: bool) -> bool 
         && filter.user.is_none_or(|user| call.users().contains(&user))
         && filter.recorded.is_none_or(|wanted| recorded == wanted)
         && filter.missed.is_none_or(|missed| call.is_missed() == missed)
+        && filter.contact.as_ref().is_none_or(|_| is_outside(call))
         && filter.heard.is_none_or(|(user, heard)| has_heard(user, call, recorded) == heard)
         && filter.text.as_ref().is_none_or(text)
 }
 
-fn some_subscriptions(directory: &Directory, user: &User, dice: &mut Dice) -> Vec<Subscribed> {
+pub fn some_subscriptions(directory: &Directory, user: &User, dice: &mut Dice) -> Vec<Subscribed> {
     let numbers: Vec<NumberId> = directory.numbers_of(user.company).map(|number| number.id).collect();
     let interval = |dice: &mut Dice| Subscribed {
         number: dice.pick(&numbers),
@@ -168,7 +180,7 @@ fn some_subscriptions(directory: &Directory, user: &User, dice: &mut Dice) -> Ve
     (0..dice.roll(3)).map(|_| interval(dice)).collect()
 }
 
-async fn store() -> (tempfile::TempDir, Store) {
+pub async fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("t.db")).await.unwrap();
     (folder, store)

@@ -112,7 +112,7 @@ CREATE TABLE contacts (
     last_call TEXT NOT NULL,
     UNIQUE (company_id, e164)
 );
-CREATE INDEX contacts_in_time ON contacts (company_id, last_call);
+CREATE INDEX contacts_in_time ON contacts (company_id, last_call, e164);
 INSERT INTO call_contacts (company_id, e164, call_id, name)
     SELECT company_id, e164, call_id, MAX(name) FROM outside_parties GROUP BY company_id, e164, call_id;
 -- The other columns of a MAX are those of its row.

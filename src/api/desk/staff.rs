@@ -1,0 +1,176 @@
+//! Operators and resellers: what is above the companies.
+
+use super::{Desk, NO_COMPANY, NO_PAGE};
+use crate::api::staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
+use crate::api::{Ask, Problem, Reply, TokenView, Viewer};
+use crate::base::CompanyId;
+use crate::directory::Directory;
+use crate::directory::file::Secret;
+use crate::directory::plan::WebPassword;
+use crate::store::{Access, StaffKind, StaffRow};
+
+const NOBODY: Problem = Problem::NotFound { what: "operator or reseller" };
+/// Lines of the access log that are of no one company.
+const SERVICE: CompanyId = CompanyId(0);
+
+impl Desk {
+    /// What is asked of no one company.
+    pub(super) async fn answer_staff(
+        &self,
+        directory: &Directory,
+        viewer: &Viewer,
+        staff: Option<&StaffRow>,
+        ask: Ask,
+    ) -> Result<Reply, Problem> {
+        let staff = staff.ok_or(Problem::NotLoggedIn)?;
+        match ask {
+            Ask::Me => Ok(Reply::StaffMe(self.staff_view(directory, staff))),
+            Ask::LogOut => self.log_out(viewer).await,
+            Ask::Tokens => {
+                let rows = self.store.tokens_of(viewer.owner, self.world.wall()).await?;
+                Ok(Reply::Tokens(rows.iter().map(TokenView::from).collect()))
+            }
+            Ask::NewToken { name, scopes, days } => {
+                let grant = self.make_token(viewer, name, &scopes, days).await?;
+                self.note_staff(viewer, staff, "token.add", format!("token {}", grant.row.id)).await?;
+                Ok(Reply::NewToken(grant))
+            }
+            Ask::RemoveToken { id } => match self.store.remove_token(viewer.owner, id).await? {
+                true => Ok(Reply::Done),
+                false => Err(Problem::NotFound { what: "token" }),
+            },
+            Ask::Staff(ask) => self.staff(directory, viewer, staff, ask).await,
+            // All others are of a company.
+            _ => Err(NO_PAGE),
+        }
+    }
+
+    async fn staff(
+        &self,
+        directory: &Directory,
+        viewer: &Viewer,
+        staff: &StaffRow,
+        ask: StaffAsk,
+    ) -> Result<Reply, Problem> {
+        let is_operator = staff.kind == StaffKind::Operator;
+        let own = matches!(&ask, StaffAsk::Companies)
+            || matches!(&ask, StaffAsk::Password { name, .. } if *name == staff.name);
+        if !is_operator && !own {
+            return Err(Problem::Forbidden("only an operator may do that"));
+        }
+        match ask {
+            StaffAsk::Companies => Ok(Reply::Staff(StaffReply::Companies(companies(directory, staff)))),
+            StaffAsk::List => {
+                let staff = self.store.all_staff().await?;
+                let staff = staff.iter().map(|one| self.staff_view(directory, one)).collect();
+                Ok(Reply::Staff(StaffReply::List(StaffList { staff })))
+            }
+            StaffAsk::Add { name, kind, password } => {
+                let name = good_name(name)?;
+                let (hash, shown) = self.hashed(password).await?;
+                let added = self.store.add_staff(&name, kind, &hash, self.world.wall()).await?;
+                if added.is_none() {
+                    return Err(Problem::Conflict(format!("name: `{name}` is taken")));
+                }
+                self.note_staff(viewer, staff, "staff.add", format!("{} {name}", kind.as_str())).await?;
+                Ok(Reply::Staff(StaffReply::Password(StaffPassword { name, password: shown })))
+            }
+            StaffAsk::Remove { name } => {
+                let other = self.store.staff_by_name(&name).await?.ok_or(NOBODY)?;
+                if !self.store.remove_staff(other.id).await? {
+                    return Err(Problem::Conflict(format!("{name} is the last operator: add another one first")));
+                }
+                self.note_staff(viewer, staff, "staff.remove", name).await?;
+                Ok(Reply::Done)
+            }
+            StaffAsk::Password { name, password } => {
+                let other = self.store.staff_by_name(&name).await?.ok_or(NOBODY)?;
+                let (hash, shown) = self.hashed(password).await?;
+                self.store.set_staff_password(other.id, &hash).await?;
+                self.note_staff(viewer, staff, "staff.password", name.clone()).await?;
+                Ok(Reply::Staff(StaffReply::Password(StaffPassword { name, password: shown })))
+            }
+            StaffAsk::Give { name, company } => {
+                let (other, id) = self.reseller(directory, &name, &company).await?;
+                self.store.give_company(other.id, id).await?;
+                self.note_staff(viewer, staff, "staff.give", format!("{company} to {name}")).await?;
+                Ok(Reply::Done)
+            }
+            StaffAsk::Take { name, company } => {
+                let (other, id) = self.reseller(directory, &name, &company).await?;
+                self.store.take_company(other.id, id).await?;
+                self.note_staff(viewer, staff, "staff.take", format!("{company} from {name}")).await?;
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    async fn reseller(
+        &self,
+        directory: &Directory,
+        name: &str,
+        company: &str,
+    ) -> Result<(StaffRow, CompanyId), Problem> {
+        let other = self.store.staff_by_name(name).await?.ok_or(NOBODY)?;
+        let company = directory.company_by_key(company).ok_or(NO_COMPANY)?;
+        match other.kind {
+            StaffKind::Reseller => Ok((other, company.id)),
+            StaffKind::Operator => Err(Problem::Conflict(format!("{name} is an operator, who has every company"))),
+        }
+    }
+
+    /// The Argon2 hash of a password, and the password where it was made here.
+    async fn hashed(&self, password: Option<String>) -> Result<(String, Option<String>), Problem> {
+        let wrong = |_| Problem::Invalid {
+            key: "password",
+            value: "…".to_owned(),
+            expected: "8 to 128 characters, none of them a control character",
+        };
+        let given = password.map(Secret::try_from).transpose().map_err(wrong)?;
+        let drawn = WebPassword::draw(given, &mut *self.world.random());
+        let shown = drawn.generated().map(|secret| secret.reveal().to_owned());
+        let hash = tokio::task::spawn_blocking(move || drawn.argon2()).await.map_err(|_| Problem::Internal)?;
+        Ok((hash.map_err(|_| Problem::Internal)?, shown))
+    }
+
+    pub(super) fn staff_view(&self, directory: &Directory, staff: &StaffRow) -> StaffView {
+        let StaffRow { id: _, name, kind, companies } = staff;
+        let keys = companies.iter().filter_map(|id| directory.company(*id)).map(|company| company.key.clone());
+        StaffView { name: name.clone(), kind: *kind, companies: keys.collect() }
+    }
+
+    async fn note_staff(&self, viewer: &Viewer, staff: &StaffRow, action: &str, thing: String) -> Result<(), Problem> {
+        let access = Access {
+            at: self.world.wall(),
+            company: SERVICE,
+            user: None,
+            who: format!("{} {}", staff.kind.as_str(), staff.name),
+            source: viewer.source.to_string(),
+            action: action.to_owned(),
+            thing,
+        };
+        self.store.log_access(&access).await?;
+        Ok(())
+    }
+}
+
+fn companies(directory: &Directory, staff: &StaffRow) -> CompanyList {
+    let given = directory.companies().filter(|company| staff.administers(company.id));
+    let item = |company: &crate::directory::Company| CompanyItem {
+        key: company.key.clone(),
+        name: company.name.clone(),
+        domains: company.domains.clone(),
+        users: directory.users_of(company.id).count(),
+        numbers: directory.numbers_of(company.id).count(),
+    };
+    CompanyList { companies: given.map(item).collect() }
+}
+
+fn good_name(name: String) -> Result<String, Problem> {
+    match crate::store::is_staff_name(&name) {
+        true => Ok(name),
+        false => {
+            Err(Problem::Invalid { key: "name", value: name, expected: "1 to 40 of a-z, 0-9, `-`, `_`, `.` and `@`" })
+        }
+    }
+}
