@@ -48,8 +48,8 @@ pub struct Contacts {
 }
 
 /// Calls that are looked at for a page at most: these, so many times.
-const WALK: u32 = 500;
-const STEPS: usize = 12;
+const WALK: u32 = 150;
+const STEPS: usize = 30;
 /// Numbers with a text that are looked at one by one.
 const FEW: i64 = 500;
 
@@ -207,7 +207,7 @@ impl Store {
         with(&mut query);
         query.push(" LIMIT ").push_bind(Contact::COUNTED).push(") AS counted) AS calls, l.name AS name, ");
         query.push("c.id AS call_id, ").push(COLUMNS).push(MISSED).push(" AS missed FROM json_each(");
-        query.push_bind(serde_json::to_string(numbers)?).push(") AS n, call_contacts AS l, calls AS c ");
+        query.push_bind(serde_json::to_string(numbers)?).push(") AS n CROSS JOIN call_contacts AS l CROSS JOIN calls AS c ");
         query.push("WHERE l.company_id = ").push_bind(scope.company.0);
         query.push(" AND l.e164 = n.value AND c.id = l.call_id AND l.call_id = (SELECT k.call_id");
         with(&mut query);

@@ -150,7 +150,7 @@ impl Drive {
 /// What the index of texts is asked for: the last few runs of three characters, since numbers differ
 /// in their ends. `None` for a text that is shorter than that.
 pub(super) fn trigrams(text: &str) -> Option<String> {
-    const MOST: usize = 4;
+    const MOST: usize = 3;
     let characters: Vec<char> = text.chars().collect();
     let mut grams: Vec<String> = Vec::new();
     for three in characters.windows(3).rev() {

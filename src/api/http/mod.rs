@@ -111,7 +111,7 @@ pub fn router(shared: Shared) -> Router {
 
 /// What every answer says: nothing of it is to be kept by others, framed, or taken for something else.
 async fn headers(request: Request<axum::body::Body>, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let mut response = problem::told(next.run(request).await);
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
