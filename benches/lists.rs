@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use telegraphone::base::{CallId, CompanyId, Direction, NumberId, Random, RecordingId, Seeded, Span, UserId, Wall};
 use telegraphone::directory::Play;
 use telegraphone::ledger::{
-    Because, CallRecord, Channels, Decision, Outcome, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar,
+    Because, CallRecord, Channels, Decision, OutboxKind, Outcome, Party, RecordingRecord, RecordingState, Sidecar,
 };
 use telegraphone::store::{CallFilter, FigureKey, Store};
 use telegraphone::subscription::{Reason, Scope, Subscribed};

@@ -11,7 +11,11 @@ use utoipa::ToSchema;
 pub enum InsightAsk {
     Contacts(ContactQuery),
     /// Everything with one outside number, the newest first.
-    Contact { e164: String, before: Option<CallId>, limit: u32 },
+    Contact {
+        e164: String,
+        before: Option<CallId>,
+        limit: u32,
+    },
     Analytics(Box<AnalyticsQuery>),
 }
 

@@ -22,8 +22,8 @@ mod view;
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{Desk, Operator, World};
 pub use insight::{
-    AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry, InsightAsk,
-    InsightReply, MeMore,
+    AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
+    InsightAsk, InsightReply, MeMore,
 };
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
 pub use operator::{Answer, DeviceView, Request, Status, Verified};

@@ -207,7 +207,9 @@ impl Store {
         with(&mut query);
         query.push(" LIMIT ").push_bind(Contact::COUNTED).push(") AS counted) AS calls, l.name AS name, ");
         query.push("c.id AS call_id, ").push(COLUMNS).push(MISSED).push(" AS missed FROM json_each(");
-        query.push_bind(serde_json::to_string(numbers)?).push(") AS n CROSS JOIN call_contacts AS l CROSS JOIN calls AS c ");
+        query
+            .push_bind(serde_json::to_string(numbers)?)
+            .push(") AS n CROSS JOIN call_contacts AS l CROSS JOIN calls AS c ");
         query.push("WHERE l.company_id = ").push_bind(scope.company.0);
         query.push(" AND l.e164 = n.value AND c.id = l.call_id AND l.call_id = (SELECT k.call_id");
         with(&mut query);

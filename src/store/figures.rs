@@ -115,7 +115,9 @@ fn push_sums(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
         Play::None => drop(query.push("FALSE")),
     };
     query.push(" AS bucket, COUNT(*) AS calls, SUM(c.answered IS NOT NULL) AS answered, SUM(");
-    query.push(MISSED).push(") AS missed, SUM(CASE WHEN c.ended > c.answered THEN c.ended - c.answered ELSE 0 END) AS talk, ");
+    query
+        .push(MISSED)
+        .push(") AS missed, SUM(CASE WHEN c.ended > c.answered THEN c.ended - c.answered ELSE 0 END) AS talk, ");
     query.push("SUM(c.answered IS NOT NULL AND ");
     may_play(query);
     query.push(") AS playable, SUM(c.recorded AND c.answered IS NOT NULL AND ");

@@ -112,12 +112,17 @@ mod tests {
                     CallFilter { contact: Some("+16660001".to_owned()), ..CallFilter::default() },
                 ] {
                     let listed = store.visible_calls(&scope, &filter, 10).await.unwrap();
-                    assert_eq!(listed.iter().map(|call| call.id).collect::<Vec<_>>(), [id], "from {version}: {filter:?}");
+                    assert_eq!(
+                        listed.iter().map(|call| call.id).collect::<Vec<_>>(),
+                        [id],
+                        "from {version}: {filter:?}"
+                    );
                 }
                 assert_eq!(store.contact(&scope, "+16660001").await.unwrap().unwrap().calls, 1, "from {version}");
             }
             assert!(store.pump_feed(crate::base::Wall::default(), 10).await.unwrap().is_empty(), "taken once");
-            let states: Vec<String> = sqlx::query_scalar("SELECT path FROM recordings").fetch_all(&store.writer).await.unwrap();
+            let states: Vec<String> =
+                sqlx::query_scalar("SELECT path FROM recordings").fetch_all(&store.writer).await.unwrap();
             assert_eq!(states, ["x.wav"], "from {version}");
             store.close().await;
             // Once more: nothing is done twice.

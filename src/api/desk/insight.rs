@@ -152,9 +152,9 @@ impl Desk {
             _ => return Err(Problem::Internal),
         };
         let is_in = |members: &Vec<UserId>| members.contains(&user.id);
-        let numbers = directory.numbers_of(company.id).filter(|number| {
-            user.number == Some(number.id) || directory.reach_of(number).users.contains(&user.id)
-        });
+        let numbers = directory
+            .numbers_of(company.id)
+            .filter(|number| user.number == Some(number.id) || directory.reach_of(number).users.contains(&user.id));
         let inboxes = directory.inboxes_of(company.id).filter(|inbox| is_in(&inbox.members));
         let groups = directory.groups_of(company.id).filter(|group| is_in(&group.members));
         let more = MeMore {
@@ -343,7 +343,10 @@ mod tests {
     fn days_are_the_zones_own_also_where_clocks_are_put_back() {
         let berlin = zone("Europe/Berlin");
         let (from, until) = range(&berlin, &ask("2026-10-24", "2026-10-27"), Wall::default()).unwrap();
-        assert_eq!((from.to_string().as_str(), until.to_string().as_str()), ("2026-10-23T22:00:00.000Z", "2026-10-26T23:00:00.000Z"));
+        assert_eq!(
+            (from.to_string().as_str(), until.to_string().as_str()),
+            ("2026-10-23T22:00:00.000Z", "2026-10-26T23:00:00.000Z")
+        );
         let hours: Vec<i64> = berlin.offsets(from, until).iter().map(|(_, ahead)| ahead / 3_600_000_000).collect();
         assert_eq!(hours, [2, 1]);
         let days = day_buckets(&berlin, from, until, &BTreeMap::new());

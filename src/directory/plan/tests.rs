@@ -150,8 +150,7 @@ fn a_company_says_what_its_recordings_are_like() {
         planned(&current, &settings("time_zone = 'Europe/Berlin'"), false),
         ["~ company a: time_zone UTC → Europe/Berlin"]
     );
-    let defaults =
-        "time_zone = 'UTC'\nchannels = 'stereo'\npause = 'silence'\npause_reminder_s = 0\nmax_pause_s = 0\nnotice_refuse = 'off'";
+    let defaults = "time_zone = 'UTC'\nchannels = 'stereo'\npause = 'silence'\npause_reminder_s = 0\nmax_pause_s = 0\nnotice_refuse = 'off'";
     assert_eq!(planned(&current, &settings(defaults), false), [""; 0]);
     for (keys, problem) in [
         ("channels = 'left'", "unknown variant `left`"),

@@ -1,11 +1,11 @@
 use super::*;
 use crate::base::{Direction, Span};
-use crate::store::lists::{Drive, page};
 use crate::base::{Random, Seeded};
 use crate::directory::file::CompanyFile;
 use crate::directory::plan::standalone;
 use crate::directory::{Directory, User};
 use crate::ledger::{Because, Decision, Joined, JoinedBy, Outcome, Party};
+use crate::store::lists::{Drive, page};
 use crate::subscription::Rights;
 use std::fmt::Write;
 

@@ -125,7 +125,8 @@ async fn what_is_taken_out_of_calls_is_taken_out_of_contacts_and_texts() {
         let whole = format!("INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)");
         sqlx::raw_sql(sqlx::AssertSqlSafe(whole)).execute(&store.writer).await.unwrap();
     }
-    let parts: Vec<Vec<u8>> = sqlx::query_scalar("SELECT block FROM call_search_data").fetch_all(&store.writer).await.unwrap();
+    let parts: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT block FROM call_search_data").fetch_all(&store.writer).await.unwrap();
     assert!(!parts.iter().any(|part| part.windows(3).any(|three| three == b"hei")), "no trace in the index");
 }
 

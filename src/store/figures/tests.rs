@@ -56,12 +56,16 @@ async fn figures_are_sums_over_the_calls_that_are_seen() {
                     let lets = |call: &&CallRecord| {
                         (from..until).contains(&call.started)
                             && filter.direction.is_none_or(|direction| call.direction == direction)
-                            && filter.numbers.as_ref().is_none_or(|all| call.number.is_some_and(|one| all.contains(&one)))
+                            && filter
+                                .numbers
+                                .as_ref()
+                                .is_none_or(|all| call.number.is_some_and(|one| all.contains(&one)))
                             && filter.user.is_none_or(|user| call.users().contains(&user))
                             && scope.visible(&facts(call, recorded(call))).is_some()
                     };
                     let hour = 3_600_000_000;
-                    let keys = [FigureKey::Whole, FigureKey::User, FigureKey::Number, FigureKey::Day { ahead: 2 * hour }];
+                    let keys =
+                        [FigureKey::Whole, FigureKey::User, FigureKey::Number, FigureKey::Day { ahead: 2 * hour }];
                     for key in keys {
                         let mut expected: BTreeMap<Option<i64>, Figures> = BTreeMap::new();
                         for call in calls.iter().filter(lets) {
