@@ -30,6 +30,7 @@
 //! | [`ua`] | a small softphone as a machine |
 //! | [`subscription`] | who may see, play and fetch a call; the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |
+//! | [`notify`] | what leaves the house, with its queue: hooks told of events over HTTPS |
 //! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final |
 //! | [`api`] | requests and answers as enums; the desk, which applies the rules of access; HTTP |
 //! | [`service`] | sockets, media workers, recorders, archivist, clocks, configuration, start and stop |
@@ -72,6 +73,7 @@ pub mod directory;
 pub mod ledger;
 pub mod live;
 pub mod media;
+pub mod notify;
 pub mod policy;
 pub mod recording;
 pub mod registrar;

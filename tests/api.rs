@@ -111,7 +111,7 @@ async fn a_recording_reaches_its_subscribers_when_the_call_ends_and_nobody_else(
         let subscribers = ada.get(&format!("/api/v1/numbers/{NUMBER}/subscribers")).json();
         assert_eq!(subscribers, json!({ "subscribers": ["202"] }));
 
-        let mut stream = jane.stream("/api/v1/events", None);
+        let mut stream = jane.stream("/api/v1/events?kinds=recording.finished", None);
         calls(sip, 1);
         let event = stream.next();
         assert_eq!(event.name, "recording.finished");
@@ -212,11 +212,11 @@ async fn a_stream_goes_on_where_it_stood_and_settings_act_on_the_next_request() 
     let story = tokio::task::spawn_blocking(move || {
         let ada = http.log_in("api", "204", "ada-secret");
         calls(sip, 2);
-        let first = ada.stream("/api/v1/events", Some(0)).next();
-        let mut again = ada.stream("/api/v1/events", Some(first.id));
+        let first = ada.stream("/api/v1/events?kinds=recording.finished", Some(0)).next();
+        let mut again = ada.stream("/api/v1/events?kinds=recording.finished", Some(first.id));
         let second = again.next();
         assert!(second.id > first.id && second.data["recording"] != first.data["recording"]);
-        let mut all = ada.stream("/api/v1/events", Some(0));
+        let mut all = ada.stream("/api/v1/events?kinds=recording.finished", Some(0));
         assert_eq!([all.next().id, all.next().id], [first.id, second.id], "nothing is lost, nothing comes twice");
         let mallory = http.log_in("api", "203", "mallory-secret");
         assert_eq!(mallory.get("/api/v1/calls").json()["calls"], json!([]));
@@ -234,7 +234,7 @@ async fn a_stream_goes_on_where_it_stood_and_settings_act_on_the_next_request() 
         assert_eq!(refused.status, 410, "it has missed some");
         assert!(refused.json()["detail"].as_str().unwrap().contains(&purged.to_string()));
         assert_eq!(after(-1).status, 400);
-        drop(ada.stream("/api/v1/events", Some(purged)));
+        drop(ada.stream("/api/v1/events?kinds=recording.finished", Some(purged)));
     });
     gone.await.unwrap();
     apply(&service, "[[company]]\nkey = \"api\"\n[company.settings]\ncall_visibility = \"all\"\nplay = \"all\"\n")
@@ -301,7 +301,7 @@ async fn a_call_that_is_up_is_paused_and_ended_by_those_who_may() {
         assert_eq!((told(0, "how"), told(0, "by")), (json!("api"), json!("user")), "{changes}");
         assert_eq!((told(1, "wanted"), told(1, "by")), (json!(true), json!("colleague")), "{changes}");
         assert_eq!(order(&ada, "hang-up"), 204);
-        let ended = ada.stream("/api/v1/events", Some(0)).next();
+        let ended = ada.stream("/api/v1/events?kinds=recording.finished", Some(0)).next();
         assert_eq!(ended.data["about"]["end_reason"]["reason"], "ended_by_user");
         assert_eq!(order(&ada, "hang-up"), 404, "it is over");
     });
@@ -341,7 +341,7 @@ async fn a_reseller_administers_the_companies_given_to_them_and_no_other() {
         calls(sip, 1);
         let (of_api, of_other) = (rita.of("api"), rita.of("other"));
         let listed = |who: &Session| who.get("/api/v1/calls?recorded=true").json()["calls"].as_array().unwrap().len();
-        let mut stream = of_api.stream("/api/v1/events", Some(0));
+        let mut stream = of_api.stream("/api/v1/events?kinds=recording.finished", Some(0));
         let event = stream.next();
         assert_eq!((listed(&of_api), listed(&operator.of("api")), listed(&operator.of("other"))), (1, 1, 0));
         let recording = event.data["recording"].as_str().unwrap().to_owned();

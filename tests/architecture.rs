@@ -46,8 +46,9 @@ const MODULES: &[(&str, &[&str], bool)] = &[
     ("ua", &["base", "sip", "sdp", "rtp", "audio", "media"], false),
     ("subscription", &["base", "ledger", "directory"], false),
     ("store", &["base", "ledger", "directory", "subscription"], true),
+    ("notify", &["base", "ledger", "directory", "subscription", "store"], true),
     ("archive", &["base", "ledger", "audio", "recording"], true),
-    ("api", &["base", "ledger", "directory", "trunk", "call", "subscription", "store"], true),
+    ("api", &["base", "ledger", "directory", "trunk", "call", "subscription", "store", "notify"], true),
     (
         "service",
         &[
@@ -67,6 +68,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
             "subscription",
             "store",
             "archive",
+            "notify",
             "api",
         ],
         true,
@@ -127,6 +129,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
             "call",
             "subscription",
             "store",
+            "notify",
             "api",
             "service",
             "replay",

@@ -29,7 +29,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use telegraphone::audio::{Law, mix};
 use telegraphone::base::{CallId, Random, RecordingId, Seeded};
-use telegraphone::ledger::{Channels, EndReason, MarkerKind, OutboxKind, RecordingRecord, RecordingState};
+use telegraphone::ledger::{CallRecord, Channels, EndReason, MarkerKind, OutboxKind, RecordingRecord, RecordingState};
+use telegraphone::subscription::FeedEntry;
 
 /// Each ends with a kill.
 const ROUNDS: u64 = 52;
@@ -133,7 +134,9 @@ fn check(service: &Service, folder: &Path, dead: &[Dead], number: u64) {
     check_rows(service, folder, &rows, number);
     let by_call = by_call(&rows);
     let mut recorded = BTreeSet::new();
-    for call in service.stored_calls() {
+    let calls = service.stored_calls();
+    check_call_events(service, &calls, number);
+    for call in calls {
         assert!(call.ended.is_some(), "round {number}: call {} has no end", call.id);
         let recordings = by_call.get(&call.id).map_or(&[][..], Vec::as_slice);
         if call.end_reason == Some(EndReason::Crashed) {
@@ -157,17 +160,34 @@ fn check(service: &Service, folder: &Path, dead: &[Dead], number: u64) {
     }
 }
 
+/// Of every call it is told once that it began and once that it ended, also where the process died in
+/// between, and its recording only after that.
+fn check_call_events(service: &Service, calls: &[CallRecord], number: u64) {
+    let ends = |event: &FeedEntry| event.kind == OutboxKind::CallEnded;
+    assert_eq!(service.events_until(ends, calls.len()).len(), calls.len(), "round {number}: ends of calls");
+    let events = service.events_until(|_| true, 0);
+    for call in calls {
+        let of_call: Vec<_> =
+            events.iter().filter(|event| event.call == Some(call.id)).map(|event| event.kind).collect();
+        let places = |kind| of_call.iter().enumerate().filter(|(_, other)| **other == kind).map(|(at, _)| at).collect();
+        let (begun, ended): (Vec<usize>, Vec<usize>) = (places(OutboxKind::CallStarted), places(OutboxKind::CallEnded));
+        assert_eq!((begun.as_slice(), ended.len()), ([0].as_slice(), 1), "round {number}: {of_call:?}");
+        let finished: Vec<usize> = places(OutboxKind::RecordingFinished);
+        assert!(finished.iter().all(|at| *at > ended[0]), "round {number}: {of_call:?}");
+    }
+}
+
 /// Files, rows and events belong together, each once.
 fn check_rows(service: &Service, folder: &Path, rows: &[RecordingRecord], number: u64) {
     let finals = files_and_rows_agree(folder, rows);
     assert_eq!(finals, Vec::<String>::new(), "round {number}: files and rows");
     assert_eq!(service.verify(), Vec::<String>::new(), "round {number}: recording verify");
     let events = service.events(rows.len());
-    let told: BTreeSet<RecordingId> = events.iter().map(|event| event.recording).collect();
+    let told: BTreeSet<RecordingId> = events.iter().filter_map(FeedEntry::recording).collect();
     assert_eq!(told, rows.iter().map(|row| row.id).collect(), "round {number}: events and rows");
     assert_eq!(events.len(), rows.len(), "round {number}: one event per recording");
     for event in &events {
-        let row = rows.iter().find(|row| row.id == event.recording).unwrap();
+        let row = rows.iter().find(|row| Some(row.id) == event.recording()).unwrap();
         let kind = match row.state {
             RecordingState::Failed => OutboxKind::RecordingFailed,
             RecordingState::Complete | RecordingState::Recovered => OutboxKind::RecordingFinished,
@@ -456,7 +476,7 @@ fn finish_calls(service: &Service, phones: &mut Phones, count: usize) -> Vec<(i6
         phones.run_until(Instant::now() + Duration::from_millis(10));
     }
     let events = service.events(count);
-    let seq = |id: RecordingId| events.iter().find(|event| event.recording == id).unwrap().seq;
+    let seq = |id: RecordingId| events.iter().find(|event| event.recording() == Some(id)).unwrap().seq;
     service.recordings().into_iter().map(|row| (seq(row.id), row)).collect()
 }
 
@@ -470,7 +490,8 @@ fn check_states(service: &Service, folder: &Path, before: &[(i64, RecordingRecor
         let found: Vec<_> = rows.iter().filter(|found| found.call == recording.call).collect();
         assert_eq!(found.len(), 1, "{context}: rows");
         check_state(row.expected, found[0], recording, &context);
-        let told: Vec<_> = events.iter().filter(|event| event.call == recording.call).map(|event| event.kind).collect();
+        let told: Vec<_> =
+            events.iter().filter(|event| event.call == Some(recording.call)).map(|event| event.kind).collect();
         assert_eq!(told, row.events, "{context}: events");
         let call = calls.iter().find(|call| call.id == recording.call);
         assert!(call.is_some_and(|call| call.ended.is_some()), "{context}: the call has no end");

@@ -1,7 +1,8 @@
 //! What can be asked over HTTP, and the answers.
 
 use super::staff::{StaffAsk, StaffReply, StaffView};
-use super::view::{AccessView, CallItem, CallPage, EventItem, LiveItem, MeView, RecordingView, TokenView};
+use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
+use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use std::path::PathBuf;
@@ -62,6 +63,7 @@ pub enum Ask {
     LogOut,
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
+    Webhooks(WebhookAsk),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
@@ -111,10 +113,6 @@ pub enum Ask {
         after: i64,
         limit: u32,
     },
-    Events {
-        after: i64,
-        limit: u32,
-    },
 }
 
 impl Ask {
@@ -137,7 +135,7 @@ impl Ask {
             | Ask::Subscribe { .. }
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
-            | Ask::Events { .. } => true,
+            | Ask::Webhooks(_) => true,
         }
     }
 
@@ -147,6 +145,7 @@ impl Ask {
             Ask::Me | Ask::LogOut => None,
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
+            Ask::Webhooks(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -157,7 +156,6 @@ impl Ask {
             }
             Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
-            Ask::Events { .. } => Some(Permission::ReadEvents),
         }
     }
 }
@@ -170,6 +168,7 @@ pub enum Reply {
     StaffMe(StaffView),
     Staff(StaffReply),
     Insight(InsightReply),
+    Webhooks(WebhookReply),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),
@@ -183,9 +182,4 @@ pub enum Reply {
     Tokens(Vec<TokenView>),
     NewToken(Grant),
     AccessLog(Vec<AccessView>),
-    /// Those that the viewer may know, and the position up to which was looked.
-    Events {
-        events: Vec<EventItem>,
-        position: i64,
-    },
 }

@@ -5,20 +5,26 @@
 //! and on the next event of a stream that is open. What a viewer may not see is answered like what
 //! does not exist, by the same code.
 
+mod events;
 mod insight;
 mod staff;
+mod webhooks;
+
+pub use events::{EventStream, News, Over, Shown};
 
 use super::view::{has_file, scopes_of};
 use super::{
-    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, EventItem, Grant, HeardView, LiveCommand,
-    LiveItem, Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
+    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, Grant, HeardView, LiveCommand, LiveItem,
+    Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
 use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, UserId, Wall};
 use crate::call::{LockName, LockSource, Lockout};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
+use crate::notify::Guard;
 use crate::store::{Access, CallFilter, Owner, StaffRow, Store, TokenKind, facts};
 use crate::subscription::{CallFacts, Scope};
+use events::Lanes;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -40,8 +46,6 @@ const WAITING: usize = 16;
 const WHILE: Span = Span::from_secs(600);
 /// Listenings that are remembered at a time.
 const FETCHES: usize = 10_000;
-/// Entries of a feed that are looked at for one answer.
-const EVENTS: u32 = 200;
 
 /// What only the service can do: with files, and with calls that are up.
 pub trait Operator: Send + Sync {
@@ -67,6 +71,10 @@ pub struct Desk {
     lockout: Mutex<Lockout>,
     checks: Semaphore,
     waiting: Semaphore,
+    /// Where hooks may lead.
+    guard: Guard,
+    /// What open streams of events share.
+    lanes: Lanes,
     /// When what was last fetched, by token: of the last minutes.
     fetched: Mutex<HashMap<(i64, RecordingId, AudioUse), Time>>,
 }
@@ -123,10 +131,28 @@ impl Person<'_> {
 }
 
 impl Desk {
-    pub fn new(store: Store, recordings: PathBuf, world: Box<dyn World>, operator: Box<dyn Operator>) -> Self {
+    pub fn new(
+        store: Store,
+        recordings: PathBuf,
+        guard: Guard,
+        world: Box<dyn World>,
+        operator: Box<dyn Operator>,
+    ) -> Self {
         let (directory, lockout) = (Mutex::default(), Mutex::new(Lockout::default()));
         let (checks, waiting) = (Semaphore::new(CHECKS), Semaphore::new(WAITING));
-        Desk { store, recordings, world, operator, directory, lockout, checks, waiting, fetched: Mutex::default() }
+        Desk {
+            store,
+            recordings,
+            world,
+            operator,
+            directory,
+            lockout,
+            checks,
+            waiting,
+            guard,
+            lanes: Lanes::default(),
+            fetched: Mutex::default(),
+        }
     }
 
     /// The directory as it is now.
@@ -207,10 +233,7 @@ impl Desk {
             return Err(Problem::NoScope(permission.as_str()));
         }
         let directory = self.directory().await?;
-        let staff = match viewer.owner {
-            Owner::User(_) => None,
-            Owner::Staff(id) => Some(self.store.staff(id).await?.ok_or(Problem::NotLoggedIn)?),
-        };
+        let staff = self.staff_of(viewer).await?;
         let person = match ask.is_of_a_company(staff.is_some()) {
             true => person(&directory, viewer, staff.as_ref())?,
             false => return self.answer_staff(&directory, viewer, staff.as_ref(), ask).await,
@@ -224,6 +247,7 @@ impl Desk {
             Ask::LogOut => self.log_out(viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
+            Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
             Ask::Live => self.live(&directory, &person).await,
@@ -262,7 +286,6 @@ impl Desk {
                 let lines = self.store.access_log(company.id, after, limit.clamp(1, 1_000)).await?;
                 Ok(Reply::AccessLog(lines.into_iter().map(AccessView::from).collect()))
             }
-            Ask::Events { after, limit } => self.events(&directory, &person, after, limit).await,
         }
     }
 
@@ -510,43 +533,18 @@ impl Desk {
         login::grant(&self.store, TokenKind::Token, viewer.owner, &name, scopes, expires, now, random).await
     }
 
-    /// Events after a position that the viewer may know.
-    async fn events(
-        &self,
-        directory: &Directory,
-        person: &Person<'_>,
-        after: i64,
-        limit: u32,
-    ) -> Result<Reply, Problem> {
-        // A stream outlives its request: not the session or token that it was opened with.
-        if !self.store.token_lives(person.viewer.token, self.world.wall()).await? {
-            return Err(Problem::NotLoggedIn);
-        }
-        let scope = self.scope(directory, person).await?;
-        let entries = self.store.feed_after(Some(person.company.id), after, limit.clamp(1, EVENTS)).await?;
-        let position = entries.last().map_or(after, |entry| entry.seq);
-        let mut events = Vec::new();
-        for entry in entries {
-            // Every event of today is about a recording: whoever cannot play it does not learn of it.
-            let found = self.store.recording_with_facts(entry.recording).await?;
-            if found.is_some_and(|(_, facts)| scope.playable(&facts)) {
-                events.push(EventItem::from(entry));
-            }
-        }
-        Ok(Reply::Events { events, position })
+    /// The operator or reseller that asks; `None` where it is a user.
+    async fn staff_of(&self, viewer: &Viewer) -> Result<Option<StaffRow>, Problem> {
+        Ok(match viewer.owner {
+            Owner::User(_) => None,
+            Owner::Staff(id) => Some(self.store.staff(id).await?.ok_or(Problem::NotLoggedIn)?),
+        })
     }
 
-    /// Whether a stream can go on after `position` without having missed anything.
-    pub async fn can_go_on_after(&self, position: i64) -> Result<(), Problem> {
-        match self.store.feed_purged().await? {
-            purged if position < purged => Err(Problem::EventsGone { purged }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The newest position of the feed: where a stream begins that was not open before.
-    pub async fn newest_event(&self) -> Result<i64, Problem> {
-        Ok(self.store.feed_newest().await?)
+    /// What a viewer sees as the directory is.
+    async fn scope_of(&self, directory: &Directory, viewer: &Viewer) -> Result<Scope, Problem> {
+        let staff = self.staff_of(viewer).await?;
+        self.scope(directory, &person(directory, viewer, staff.as_ref())?).await
     }
 
     async fn note(&self, person: &Person<'_>, action: &str, thing: String) -> Result<(), Problem> {

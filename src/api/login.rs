@@ -6,6 +6,9 @@ use crate::store::{NewToken, Owner, Store, TokenKind, TokenRow};
 use argon2::{Argon2, PasswordVerifier};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// How long a session lasts.
 const SESSION: Span = Span::from_secs(12 * 3_600);
@@ -30,10 +33,12 @@ pub enum Permission {
     ReadAccessLog,
     ReadStaff,
     ManageStaff,
+    ReadWebhooks,
+    ManageWebhooks,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 11] = [
+    pub const ALL: [Permission; 13] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -45,6 +50,8 @@ impl Permission {
         Permission::ReadAccessLog,
         Permission::ReadStaff,
         Permission::ManageStaff,
+        Permission::ReadWebhooks,
+        Permission::ManageWebhooks,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -60,6 +67,8 @@ impl Permission {
             Permission::ReadAccessLog => "access.read",
             Permission::ReadStaff => "staff.read",
             Permission::ManageStaff => "staff.write",
+            Permission::ReadWebhooks => "webhooks.read",
+            Permission::ManageWebhooks => "webhooks.write",
         }
     }
 
@@ -67,6 +76,15 @@ impl Permission {
         Self::ALL.into_iter().find(|permission| permission.as_str() == text)
     }
 }
+
+impl PartialSchema for Permission {
+    fn schema() -> RefOr<Schema> {
+        let names = Permission::ALL.map(Permission::as_str);
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for Permission {}
 
 /// The permissions of whoever asks.
 #[derive(Clone, Debug, PartialEq, Eq)]

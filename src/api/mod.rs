@@ -18,9 +18,10 @@ mod operator;
 mod problem;
 mod staff;
 mod view;
+mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
-pub use desk::{Desk, Operator, World};
+pub use desk::{Desk, EventStream, News, Operator, Over, Shown, World};
 pub use insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
     InsightAsk, InsightReply, MeMore,
@@ -30,6 +31,9 @@ pub use operator::{Answer, DeviceView, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
 pub use view::{
-    AccessList, AccessView, CallItem, CallPage, ChangeView, EventItem, HeardView, LiveItem, LiveList, MeView,
-    NewTokenView, PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+    AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
+    PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+};
+pub use webhooks::{
+    DeliveryList, DeliveryView, Replayed, WebhookAsk, WebhookList, WebhookReply, WebhookSecret, WebhookView,
 };

@@ -5,11 +5,10 @@ use crate::base::{CallId, Direction, Rate, RecordingId, Samples, Side};
 use crate::call::CallView;
 use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User};
 use crate::ledger::{
-    By, CallRecord, Change, EndReason, How, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState,
-    Refusal,
+    By, CallRecord, Change, How, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState, Refusal,
 };
 use crate::store::{AccessLine, TokenRow, facts};
-use crate::subscription::{CallFacts, FeedEntry, Reason, Rights, Scope};
+use crate::subscription::{CallFacts, Reason, Rights, Scope, reason_word};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,11 +27,11 @@ pub struct MeView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
     #[serde(flatten)]
-    pub more: MeMore,
+    pub more: Box<MeMore>,
 }
 
 impl MeView {
-    pub(super) fn of(company: &Company, user: &User, viewer: &Viewer, more: MeMore) -> Self {
+    pub(super) fn of(company: &Company, user: &User, viewer: &Viewer, more: Box<MeMore>) -> Self {
         let Rights { visibility, play, download } = Rights::of(company, user);
         let scopes = match &viewer.scopes {
             super::Scopes::All => None,
@@ -137,12 +136,6 @@ impl ChangeView {
             because: decision.because.source().to_owned(),
         }
     }
-}
-
-/// The word for a reason, without the call that a transfer led into.
-fn reason_word(reason: &EndReason) -> Option<String> {
-    let value = serde_json::to_value(reason).ok()?;
-    value.get("reason")?.as_str().map(str::to_owned)
 }
 
 /// A call with what the viewer may do with it.
@@ -411,28 +404,6 @@ pub struct NewTokenView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccessList {
     pub lines: Vec<AccessView>,
-}
-
-/// An event that the viewer may know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct EventItem {
-    /// Where a stream goes on after this one.
-    pub seq: i64,
-    /// e.g. `recording.finished`.
-    pub event: String,
-    pub data: serde_json::Value,
-}
-
-impl From<FeedEntry> for EventItem {
-    fn from(entry: FeedEntry) -> Self {
-        let mut data = serde_json::to_value(&entry.event).unwrap_or_default();
-        // Into which call a transfer led is not told: it may be none of the viewer's.
-        let reason = data.get_mut("about").and_then(|about| about.get_mut("end_reason"));
-        if let Some(reason) = reason.and_then(serde_json::Value::as_object_mut) {
-            reason.remove("into");
-        }
-        EventItem { seq: entry.seq, event: entry.kind.as_str().to_owned(), data }
-    }
 }
 
 /// The scopes that a token asks for, or the first that there is not.

@@ -229,7 +229,9 @@ pub trait Shell: Random {
     fn changed(&mut self, call: CallId, change: &Change);
     /// Another party is on the call.
     fn joined(&mut self, call: CallId, joined: &Joined);
-    /// The call was answered or has ended: the record as it stands.
+    /// A call was taken and will ring: the record as it begins.
+    fn begun(&mut self, record: &CallRecord);
+    /// The call was answered, was changed or has ended: the record as it stands.
     fn save(&mut self, record: &CallRecord);
     /// Policy said to record, and no recording can be made.
     fn not_recorded(&mut self, record: &CallRecord, problem: &str);

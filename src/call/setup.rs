@@ -292,6 +292,7 @@ impl Switch {
         let bridge = self.bridge_config(&session, directory, cx);
         cx.shell.media(call, MediaOrder::Open(Box::new(bridge)));
         self.incoming.insert(tx, call);
+        cx.shell.begun(&session.record);
         let ways = ways.into_iter().map(|way| (way, whom.clone())).collect();
         self.ring(session, tx, request, local_tag, ways, cx);
         if led {

@@ -88,6 +88,10 @@ fn wrong_config(errors: &[ConfigError]) -> anyhow::Error {
 fn check_config(sources: &Sources) -> anyhow::Result<()> {
     let config = read_config(sources)?;
     let problems = crate::service::tls::problems(&config.tls, Clock::start().wall());
+    let webhooks = &config.webhooks;
+    let hooks = crate::notify::Postman::new(webhooks.guard.clone(), webhooks.authorities.as_deref()).err();
+    let problems: Vec<String> =
+        problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string())).collect();
     if !problems.is_empty() {
         let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
         bail!("the configuration is wrong in {} place(s):\n{}", problems.len(), lines.join("\n"));

@@ -203,8 +203,8 @@ fn event_table(events: &[FeedEntry]) -> String {
             event.at.to_string(),
             event.kind.as_str().to_owned(),
             event.company.to_string(),
-            event.call.to_string(),
-            event.recording.to_string(),
+            event.call.map(|call| call.to_string()).unwrap_or_default(),
+            event.recording().map(|recording| recording.to_string()).unwrap_or_default(),
         ]);
     }
     table.to_string()

@@ -230,7 +230,7 @@ async fn stored_calls(store: &Store) -> Result<Vec<Stored>, DemoError> {
     let mut all = Vec::new();
     for record in store.calls(100, None).await? {
         let finished =
-            feed.iter().filter(|event| event.call == record.id && event.kind == OutboxKind::RecordingFinished);
+            feed.iter().filter(|event| event.call == Some(record.id) && event.kind == OutboxKind::RecordingFinished);
         let events = finished.count();
         let recordings = store.recordings_of(record.id).await?;
         all.push(Stored { record, recordings, events });

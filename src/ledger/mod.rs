@@ -2,11 +2,12 @@
 
 mod call;
 mod decision;
+mod event;
 mod recording;
 
 pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
 pub use decision::{Because, By, Change, Decision, How, Refusal};
+pub use event::{CallThen, Family, Happened, OutboxEntry, OutboxKind, Subject, Told, happened, is_stale};
 pub use recording::{
-    Channels, Marker, MarkerKind, OutboxEntry, OutboxKind, PauseInFile, RecordingRecord, RecordingState, Sidecar,
-    SidecarParty,
+    Channels, Marker, MarkerKind, PauseInFile, RecordingRecord, RecordingState, Sidecar, SidecarParty,
 };

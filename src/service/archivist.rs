@@ -15,7 +15,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -100,19 +99,12 @@ const ORDERS: usize = 65_536;
 const RETRY: Duration = Duration::from_millis(500);
 
 impl ArchivistHandle {
-    /// Starts the thread. `handed_over` is woken after each transaction. `reserve` is a file that
-    /// may be given up when the disk is full, so that what is open can be finished.
-    pub fn start(
-        clock: Clock,
-        store: Store,
-        runtime: tokio::runtime::Handle,
-        handed_over: Arc<tokio::sync::Notify>,
-        reserve: PathBuf,
-    ) -> io::Result<Self> {
+    /// Starts the thread. `reserve` is a file that may be given up when the disk is full, so that
+    /// what is open can be finished.
+    pub fn start(clock: Clock, store: Store, runtime: tokio::runtime::Handle, reserve: PathBuf) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
         let thread = thread::Builder::new().name("archivist".to_owned()).spawn(move || {
-            let archivist =
-                Archivist { clock, store, runtime, handed_over, reserve, waiting: HashMap::new(), ready: Vec::new() };
+            let archivist = Archivist { clock, store, runtime, reserve, waiting: HashMap::new(), ready: Vec::new() };
             archivist.run(&inbox);
         })?;
         Ok(ArchivistHandle { orders, thread: Some(thread) })
@@ -144,7 +136,6 @@ struct Archivist {
     clock: Clock,
     store: Store,
     runtime: tokio::runtime::Handle,
-    handed_over: Arc<tokio::sync::Notify>,
     reserve: PathBuf,
     waiting: HashMap<CallId, Waiting>,
     ready: Vec<Ready>,
@@ -273,7 +264,6 @@ impl Archivist {
                         let _ = fs::remove_file(journal);
                     }
                 }
-                self.handed_over.notify_one();
             }
             Err(error) => {
                 let _ = fs::remove_file(&self.reserve);

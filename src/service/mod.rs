@@ -28,12 +28,13 @@ mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
-use crate::api::{Answer, Request, Verified};
+use crate::api::{Answer, Desk, Request, Verified};
 use crate::archive::{audio_digest, frame_digest};
 use crate::base::{CallId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
+use crate::notify::{Courier, Postman, PostmanError};
 use crate::recording::offset_of;
 use crate::registrar::Lifetimes;
 use crate::sip::Transport;
@@ -41,6 +42,7 @@ use crate::sip::endpoint::EndpointConfig;
 use crate::sip::session_timer::Policy;
 use crate::sip::transaction::Timers;
 use crate::store::{Purged, RecordingFilter, Store, StoreError};
+use crate::subscription::FeedEntry;
 use archivist::ArchivistHandle;
 use clock::{Clock, OsRandom};
 use config::{Config, Listen};
@@ -76,6 +78,8 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
     #[error(transparent)]
+    Webhooks(#[from] PostmanError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Recover(#[from] recover::RecoverError),
@@ -89,7 +93,6 @@ pub struct Handle {
     recordings: PathBuf,
     clock: Clock,
     tls: Tls,
-    handed_over: Arc<tokio::sync::Notify>,
     /// The newest position of the feed.
     fed: Arc<watch::Sender<i64>>,
 }
@@ -99,6 +102,7 @@ pub struct Service {
     handle: Handle,
     addresses: Vec<(Transport, SocketAddr)>,
     http: Vec<SocketAddr>,
+    desk: Option<Arc<Desk>>,
     core: JoinHandle<ServiceShell>,
     tasks: Vec<JoinHandle<()>>,
     records: JoinHandle<()>,
@@ -137,11 +141,10 @@ impl Service {
         let (recorder_reports, recorder_queue) = mpsc::channel(QUEUE);
         let (orders, order_queue) = mpsc::channel(QUEUE);
         let (records, record_queue) = mpsc::channel(QUEUE);
-        let handed_over = Arc::new(tokio::sync::Notify::new());
 
         let reserve = monitor::reserve_path(&config.recording.dir);
         let runtime = tokio::runtime::Handle::current();
-        let archivist = ArchivistHandle::start(clock, store.clone(), runtime, Arc::clone(&handed_over), reserve)?;
+        let archivist = ArchivistHandle::start(clock, store.clone(), runtime, reserve)?;
         let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports)?;
         let limits = Arc::new(Limits::default());
         let shell =
@@ -170,14 +173,18 @@ impl Service {
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
-        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, handed_over, fed };
-        let web = web::start(&config.http, &handle, handle.fed.subscribe())?;
+        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed };
+        let web = web::start(&config.http, &config.webhooks.guard, &handle)?;
         let mut tasks = listening.tasks;
         tasks.extend(web.tasks);
         tasks.push(tokio::spawn(control::serve(control_listener, handle.clone())));
         tasks.push(tokio::spawn(watch_machine(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
-        tasks.push(tokio::spawn(feed(handle.clone())));
+        let postman = Postman::new(config.webhooks.guard.clone(), config.webhooks.authorities.as_deref())?;
+        let courier = Courier::new(store.clone(), postman, Box::new(web::Clocks(clock)));
+        tasks.push(tokio::spawn(courier.run(handle.fed.subscribe())));
+        tasks.push(tokio::spawn(feed(handle.clone(), web.desk.clone())));
+        tasks.extend(web.desk.clone().map(|desk| tokio::spawn(look_at_rights(desk))));
         if let Some(retention) = config.events.retention {
             tasks.push(tokio::spawn(purge(handle.clone(), retention)));
         }
@@ -185,6 +192,7 @@ impl Service {
         let service = Service {
             addresses: listening.addresses,
             http: web.addresses,
+            desk: web.desk,
             core: tokio::spawn(core.run(inbox)),
             records: tokio::spawn(save_records(
                 store.clone(),
@@ -233,8 +241,19 @@ impl Service {
 
     /// No new calls, the grace period, BYE to those that are left; every recording is finished.
     pub async fn stop(self) {
-        let Service { handle, addresses: _, http: _, core, tasks, records, bindings, mut archivist, control, grace } =
-            self;
+        let Service {
+            handle,
+            addresses: _,
+            http: _,
+            desk,
+            core,
+            tasks,
+            records,
+            bindings,
+            mut archivist,
+            control,
+            grace,
+        } = self;
         let (done, over) = oneshot::channel();
         let _ = handle.orders.send(Order::Stop { grace, done }).await;
         let _ = over.await;
@@ -252,6 +271,9 @@ impl Service {
         let _ = bindings.await;
         for task in tasks {
             task.abort();
+        }
+        if let Some(desk) = desk {
+            desk.close_streams();
         }
         let _ = handle.store.pump_feed(handle.clock.wall(), FEED_BATCH).await;
         handle.store.close().await;
@@ -486,19 +508,27 @@ async fn watch_machine(config: Config, handle: Handle, limits: Arc<Limits>) {
 const FEED_BATCH: u32 = 500;
 
 /// The subscription layer's reader: outbox entries become events of the feed, exactly once.
-async fn feed(handle: Handle) {
+async fn feed(handle: Handle, desk: Option<Arc<Desk>>) {
     loop {
         match handle.store.pump_feed(handle.clock.wall(), FEED_BATCH).await {
             Ok(entries) if entries.is_empty() => {
-                // Woken by each hand-over; now and then also for those of other processes.
-                let _ = tokio::time::timeout(Duration::from_secs(5), handle.handed_over.notified()).await;
+                // Woken by whatever this process writes; now and then also for what others have written.
+                let _ = tokio::time::timeout(Duration::from_secs(5), handle.store.outbox_has_grown()).await;
             }
             Ok(entries) => {
                 if let Some(last) = entries.last() {
                     handle.fed.send_replace(last.seq);
                 }
-                for entry in entries {
-                    tracing::info!(company = %entry.company, call = %entry.call, recording = %entry.recording, event = entry.kind.as_str(), seq = entry.seq, "event");
+                for entry in &entries {
+                    let FeedEntry { seq, at: _, kind, company, call, subject, event: _ } = entry;
+                    let (kind, call) = (kind.as_str(), call.map(tracing::field::display));
+                    match subject.recording() {
+                        Some(recording) => tracing::info!(%company, call, %recording, event = kind, seq, "event"),
+                        None => tracing::debug!(%company, call, event = kind, seq, "event"),
+                    }
+                }
+                if let Some(desk) = &desk {
+                    desk.publish(entries).await;
                 }
             }
             Err(error) => {
@@ -506,6 +536,17 @@ async fn feed(handle: Handle) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+/// Between two looks whether somebody may know less than before, where nothing happens.
+const LOOK_AT_RIGHTS: Duration = Duration::from_secs(1);
+
+/// A session that ends, or a right that is taken away, acts on open streams at once.
+async fn look_at_rights(desk: Arc<Desk>) {
+    loop {
+        tokio::time::sleep(LOOK_AT_RIGHTS).await;
+        desk.look_at_rights().await;
     }
 }
 
@@ -644,10 +685,7 @@ impl Handle {
     }
 
     async fn delete(&self, recording: crate::base::RecordingId) -> Answer {
-        let answer = delete(&self.store, &self.recordings, recording, self.clock).await;
-        // Its outbox entry becomes an event now, not when the reader next looks by itself.
-        self.handed_over.notify_one();
-        answer
+        delete(&self.store, &self.recordings, recording, self.clock).await
     }
 }
 

@@ -58,7 +58,7 @@ pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, 
     walk(dir, &mut files).map_err(|error| RecoverError::Folder { path: dir.to_owned(), error })?;
     let mut rows = all_rows(store).await?;
     for path in files.iter().filter(|path| has_ending(path, "journal")) {
-        if let Some(record) = recover_journal(dir, path, store, now).await? {
+        if let Some(record) = recover_journal(dir, path, store, now, &mut recovered.calls).await? {
             match record.state {
                 RecordingState::Failed => recovered.failed += 1,
                 RecordingState::Complete
@@ -77,7 +77,7 @@ pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, 
         }
         match from_sidecar(dir, path) {
             Ok(record) => {
-                store.hand_over(&record, OutboxKind::RecordingFinished, now).await?;
+                recovered.calls += hand_over(store, record, OutboxKind::RecordingFinished, now).await?;
                 recovered.handed_over += 1;
             }
             Err(error) => {
@@ -90,7 +90,7 @@ pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, 
         let _ = fs::remove_file(path);
     }
     recovered.missing = compare_rows(dir, store).await?;
-    recovered.calls = end_open_calls(store, now).await?;
+    recovered.calls += end_open_calls(store, now).await?;
     recovered.failed += fail_unrecorded_calls(store, now).await?;
     Ok(recovered)
 }
@@ -102,6 +102,7 @@ async fn recover_journal(
     journal: &Path,
     store: &Store,
     now: Wall,
+    calls: &mut usize,
 ) -> Result<Option<RecordingRecord>, StoreError> {
     if let Ok(repaired) = read_journal(journal)
         && is_refused(&repaired, store).await?
@@ -127,15 +128,24 @@ async fn recover_journal(
             | RecordingState::Deleted
             | RecordingState::Missing => OutboxKind::RecordingFinished,
         };
-        store.hand_over(record, kind, now).await?;
-        if store.call(record.call).await?.is_none() {
-            store.save_call(&call_of(&record.sidecar, now)).await?;
-        }
+        *calls += hand_over(store, record.clone(), kind, now).await?;
     }
     if done {
         let _ = fs::remove_file(journal);
     }
     Ok(record)
+}
+
+/// Hands a recording over with its call, whose end the crash cut off: whoever is told of the recording
+/// was told before that the call has ended. How many calls were ended by that.
+async fn hand_over(store: &Store, record: RecordingRecord, kind: OutboxKind, now: Wall) -> Result<usize, StoreError> {
+    let (call, cut_off) = match store.call(record.call).await? {
+        Some(call) if call.ended.is_some() => (None, 0),
+        Some(call) => (Some(ended(call, Some(record.sidecar.answered), now)), 1),
+        None => (Some(call_of(&record.sidecar, now)), 0),
+    };
+    store.hand_over_with_calls(&[(record, kind)], call.as_slice(), now).await?;
+    Ok(cut_off)
 }
 
 /// As its journal says, or the row of its call where the recorder had not come so far.
@@ -327,17 +337,25 @@ async fn compare_rows(dir: &Path, store: &Store) -> Result<usize, StoreError> {
 async fn end_open_calls(store: &Store, now: Wall) -> Result<usize, StoreError> {
     let mut open = store.open_calls().await?;
     for call in &mut open {
-        call.ended = Some(now);
-        call.end_reason = Some(EndReason::Crashed);
-        if call.answered.is_none() {
-            // The answer had not been written yet, the recording that began with it had.
-            call.answered = store.recordings_of(call.id).await?.first().map(|recording| recording.sidecar.answered);
-        }
-        call.ended_paused = call.answered.is_some() && call.changes.last().is_some_and(paused);
-        call.outcome = if call.answered.is_some() { Outcome::Completed } else { Outcome::Failed };
+        let recordings = store.recordings_of(call.id).await?;
+        *call = ended(call.clone(), recordings.first().map(|recording| recording.sidecar.answered), now);
     }
     store.save_calls(&open).await?;
     Ok(open.len())
+}
+
+/// The call as the crash ended it. `recorded` is when it was answered, as its recording says: the
+/// answer may not have been written yet, though the recording that began with it was.
+fn ended(call: CallRecord, recorded: Option<Wall>, now: Wall) -> CallRecord {
+    let answered = call.answered.or(recorded);
+    CallRecord {
+        answered,
+        ended: Some(now),
+        end_reason: Some(EndReason::Crashed),
+        ended_paused: answered.is_some() && call.changes.last().is_some_and(paused),
+        outcome: if answered.is_some() { Outcome::Completed } else { Outcome::Failed },
+        ..call
+    }
 }
 
 /// A call of which the crash left a recording and no row.

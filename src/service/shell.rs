@@ -352,6 +352,11 @@ impl Shell for ServiceShell {
         self.journal(call, JournalLine::Joined { joined: Box::new(joined.clone()) });
     }
 
+    fn begun(&mut self, record: &CallRecord) {
+        self.unsaved.push_back(record.clone());
+        self.save_what_waits();
+    }
+
     fn save(&mut self, record: &CallRecord) {
         if record.ended.is_some()
             && let Some(place) = self.places.get_mut(&record.id)

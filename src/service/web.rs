@@ -7,6 +7,7 @@ use super::{Handle, StartError};
 use crate::api::http::{Peer, Shared, router};
 use crate::api::{Answer, Desk, Operator, Request, World};
 use crate::base::{Random, Time, Wall};
+use crate::notify::{self, Guard};
 use axum::extract::ConnectInfo;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -21,7 +22,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
@@ -43,21 +44,20 @@ const ORDERS: usize = 2;
 pub struct Web {
     pub addresses: Vec<SocketAddr>,
     pub tasks: Vec<JoinHandle<()>>,
+    /// Answers for all of them; `None` where nothing listens.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// Binds every listener and serves on it.
-pub fn start(
-    config: &HttpConfig,
-    handle: &Handle,
-    newest: tokio::sync::watch::Receiver<i64>,
-) -> Result<Web, StartError> {
-    let mut web = Web { addresses: Vec::new(), tasks: Vec::new() };
+pub fn start(config: &HttpConfig, guard: &Guard, handle: &Handle) -> Result<Web, StartError> {
+    let mut web = Web { addresses: Vec::new(), tasks: Vec::new(), desk: None };
     if config.listen.is_empty() {
         return Ok(web);
     }
     let world = Box::new(Clocks(handle.clock));
     let operator = Box::new(Hand { handle: handle.clone(), orders: Semaphore::new(ORDERS) });
-    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), world, operator));
+    let desk = Arc::new(Desk::new(handle.store.clone(), handle.recordings.clone(), guard.clone(), world, operator));
+    web.desk = Some(Arc::clone(&desk));
     for HttpListen { address, tls } in &config.listen {
         let listening = |error| StartError::Http { address: *address, error };
         let listener = std::net::TcpListener::bind(address).map_err(listening)?;
@@ -66,7 +66,7 @@ pub fn start(
         let local = listener.local_addr().map_err(listening)?;
         let proxies: Arc<[IpAddr]> = config.proxies.clone().into();
         let desk = Arc::clone(&desk);
-        let shared = Shared { desk, newest: newest.clone(), secure: *tls, proxies: Arc::clone(&proxies) };
+        let shared = Shared { desk, secure: *tls, proxies: Arc::clone(&proxies) };
         let door = Door {
             tls: tls.then(|| handle.tls.clone()),
             proxied_only: !tls && !local.ip().is_loopback(),
@@ -115,8 +115,7 @@ async fn accept(listener: TcpListener, door: Door) {
         };
         let door = door.clone();
         tokio::spawn(async move {
-            serve(stream, peer, door).await;
-            drop((permit, place));
+            serve(stream, peer, door, (permit, place)).await;
         });
     }
 }
@@ -152,7 +151,7 @@ impl Drop for Place {
 }
 
 /// One connection to its end.
-async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
+async fn serve(stream: TcpStream, peer: SocketAddr, door: Door, held: (OwnedSemaphorePermit, Place)) {
     let _ = stream.set_nodelay(true);
     let kind = match door.tls {
         None => Kind::Plain(stream),
@@ -161,11 +160,12 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
             Err(error) => return tracing::debug!(%error, source = %peer.ip(), "no TLS with a client of the API"),
         },
     };
-    let stream = Stream { kind, stalled: Box::pin(tokio::time::sleep(STALL)) };
+    let stream = Stream { kind, stalled: Box::pin(tokio::time::sleep(STALL)), _held: held };
     let app = door.app.layer(Extension(ConnectInfo(Peer(peer))));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).await {
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    if let Err(error) = connection.with_upgrades().await {
         tracing::debug!(%error, source = %peer.ip(), "a connection to the API ended early");
     }
 }
@@ -174,6 +174,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door) {
 struct Stream {
     kind: Kind,
     stalled: Pin<Box<Sleep>>,
+    /// Its place among all connections, also when it has become a WebSocket.
+    _held: (OwnedSemaphorePermit, Place),
 }
 
 enum Kind {
@@ -227,13 +229,23 @@ impl AsyncWrite for Stream {
     }
 }
 
-struct Clocks(Clock);
+pub struct Clocks(pub Clock);
 
 impl World for Clocks {
     fn now(&self) -> Time {
         self.0.now()
     }
 
+    fn wall(&self) -> Wall {
+        self.0.wall()
+    }
+
+    fn random(&self) -> Box<dyn Random + Send> {
+        Box::new(OsRandom)
+    }
+}
+
+impl notify::World for Clocks {
     fn wall(&self) -> Wall {
         self.0.wall()
     }

@@ -1,9 +1,9 @@
 //! Calls.
 
 use super::row::Reading;
-use super::{Store, StoreError};
+use super::{Store, StoreError, outbox};
 use crate::base::{CallId, CompanyId, Direction, NumberId, UserId};
-use crate::ledger::{CallRecord, Change, Decision, EndReason, Joined, Outcome, Party};
+use crate::ledger::{CallRecord, Change, Decision, EndReason, Joined, Outcome, Party, happened, is_stale};
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -38,7 +38,9 @@ impl Store {
         for call in calls {
             save(&mut transaction, call).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.grown.notify_one();
+        Ok(())
     }
 
     pub async fn call(&self, id: CallId) -> Result<Option<CallRecord>, StoreError> {
@@ -79,8 +81,21 @@ impl Store {
     }
 }
 
-/// A call that has ended has ended: what was queued before its end came by another way is late.
+/// Writes the call, and what has happened to it since it was last written into the outbox, in the
+/// same transaction. What was queued before a newer state came by another way is late, and changes
+/// nothing: a call that has ended has ended.
 pub(super) async fn save(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {
+    let query = sqlx::query("SELECT * FROM calls WHERE id = $1").bind(call.id.to_string());
+    let before = query.fetch_optional(&mut *connection).await?.as_ref().map(self::call).transpose()?;
+    if before.as_ref().is_some_and(|before| is_stale(before, call)) {
+        return Ok(());
+    }
+    upsert(connection, call).await?;
+    save_users(connection, call).await?;
+    outbox::append_of_call(connection, call, &happened(before.as_ref(), call)).await
+}
+
+async fn upsert(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {
     let CallRecord {
         id,
         company,
@@ -117,8 +132,7 @@ pub(super) async fn save(connection: &mut SqliteConnection, call: &CallRecord) -
              caller_name = excluded.caller_name, callee_user_id = excluded.callee_user_id,
              callee_address = excluded.callee_address, callee_name = excluded.callee_name,
              record = excluded.record, because = excluded.because, ended_paused = excluded.ended_paused,
-             detail = excluded.detail, refused = excluded.refused
-         WHERE calls.ended IS NULL OR excluded.ended IS NOT NULL",
+             detail = excluded.detail, refused = excluded.refused",
     );
     let query = query
         .bind(id.to_string())
@@ -141,8 +155,8 @@ pub(super) async fn save(connection: &mut SqliteConnection, call: &CallRecord) -
         .bind(serde_json::to_string(&detail)?)
         // Of a refused recording nothing is to be expected.
         .bind(call.is_refused());
-    query.execute(&mut *connection).await?;
-    save_users(connection, call).await
+    query.execute(connection).await?;
+    Ok(())
 }
 
 /// Whoever was a party of a call sees it: a party that left by transfer as well, and not one for whom

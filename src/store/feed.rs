@@ -2,8 +2,8 @@
 
 use super::row::Reading;
 use super::{Store, StoreError, outbox, recordings};
-use crate::base::{CallId, CompanyId, RecordingId, Wall};
-use crate::ledger::{OutboxEntry, OutboxKind};
+use crate::base::{CallId, CompanyId, Wall};
+use crate::ledger::{OutboxEntry, OutboxKind, Subject};
 use crate::subscription::{FeedEntry, fold};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -74,8 +74,14 @@ impl Store {
 }
 
 async fn event_of(connection: &mut SqliteConnection, entry: &OutboxEntry) -> Result<FeedEntry, StoreError> {
-    let query = sqlx::query("SELECT * FROM recordings WHERE id = $1").bind(entry.recording.to_string());
-    let row = query.fetch_optional(connection).await?;
+    let row = match entry.subject {
+        Subject::Recording(recording) => {
+            let query = sqlx::query("SELECT * FROM recordings WHERE id = $1").bind(recording.to_string());
+            query.fetch_optional(connection).await?
+        }
+        // What happened to a call is in the entry itself.
+        Subject::Call(_) => None,
+    };
     let recording = row.as_ref().map(recordings::recording).transpose()?;
     Ok(fold(entry, recording.as_ref()))
 }
@@ -83,10 +89,10 @@ async fn event_of(connection: &mut SqliteConnection, entry: &OutboxEntry) -> Res
 /// Writes `entries` and moves the reader's position to the last of them.
 async fn append(connection: &mut SqliteConnection, entries: &[FeedEntry], now: Wall) -> Result<(), StoreError> {
     for entry in entries {
-        let FeedEntry { seq, at, kind, company, call, recording, event } = entry;
+        let FeedEntry { seq, at, kind, company, call, subject, event } = entry;
         let query = sqlx::query(
-            "INSERT INTO feed (seq, at, fed, kind, company_id, call_id, recording_id, event)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO feed (seq, at, fed, kind, company_id, call_id, subject, subject_id, event)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         );
         let query = query
             .bind(seq)
@@ -94,8 +100,9 @@ async fn append(connection: &mut SqliteConnection, entries: &[FeedEntry], now: W
             .bind(now.unix_micros())
             .bind(kind.as_str())
             .bind(company.0)
-            .bind(call.to_string())
-            .bind(recording.to_string())
+            .bind(call.map(|call| call.to_string()))
+            .bind(subject.word())
+            .bind(subject.id())
             .bind(serde_json::to_string(event)?);
         query.execute(&mut *connection).await?;
     }
@@ -113,8 +120,8 @@ fn feed_entry(row: &SqliteRow) -> Result<FeedEntry, StoreError> {
         at: row.wall("at")?,
         kind: row.word("kind", OutboxKind::parse)?,
         company: CompanyId(row.get("company_id")?),
-        call: row.word("call_id", CallId::parse)?,
-        recording: row.word("recording_id", RecordingId::parse)?,
+        call: row.word_or_none("call_id", CallId::parse)?,
+        subject: outbox::subject(&row)?,
         event: row.json("event")?,
     })
 }

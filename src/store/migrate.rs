@@ -5,7 +5,7 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 9] = [
+const STEPS: [(i64, &str); 10] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_restart.sql")),
     (3, include_str!("migrations/0003_facilities.sql")),
@@ -13,6 +13,7 @@ const STEPS: [(i64, &str); 9] = [
     (5, include_str!("migrations/0005_trunks.sql")),
     (6, include_str!("migrations/0006_identity.sql")),
     (9, include_str!("migrations/0009_access.sql")),
+    (11, include_str!("migrations/0011_events.sql")),
     (13, include_str!("migrations/0013_insight.sql")),
     (14, include_str!("migrations/0014_staff.sql")),
 ];
@@ -23,7 +24,13 @@ pub(super) fn newest() -> i64 {
 }
 
 pub(super) async fn run(writer: &SqlitePool) -> Result<(), StoreError> {
-    let known = newest();
+    run_up_to(writer, newest()).await?;
+    sqlx::raw_sql(include_str!("migrations/rights.sql")).execute(writer).await?;
+    Ok(())
+}
+
+/// Steps up to `known`, as a program did that knew no later ones.
+pub(super) async fn run_up_to(writer: &SqlitePool, known: i64) -> Result<(), StoreError> {
     loop {
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_steps (version BIGINT PRIMARY KEY)")
@@ -36,7 +43,7 @@ pub(super) async fn run(writer: &SqlitePool) -> Result<(), StoreError> {
         if found > known {
             return Err(StoreError::TooNew { found, known });
         }
-        let Some((version, sql)) = STEPS.iter().find(|(version, _)| *version > found) else {
+        let Some((version, sql)) = STEPS.iter().find(|(version, _)| *version > found && *version <= known) else {
             return Ok(transaction.commit().await?);
         };
         sqlx::raw_sql(*sql).execute(&mut *transaction).await?;

@@ -10,6 +10,7 @@ mod bindings;
 mod calls;
 mod contacts;
 mod directory;
+mod events;
 mod facilities;
 mod feed;
 mod figures;
@@ -22,11 +23,13 @@ mod recordings;
 mod row;
 mod staff;
 mod tokens;
+mod webhooks;
 
 pub use access::facts;
 pub use apply::{Applied, GeneratedPassword};
 pub use bindings::StoredBinding;
 pub use contacts::{Contact, ContactCursor, Contacts};
+pub use events::AccessVersion;
 pub use figures::{FigureKey, Figures};
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
@@ -34,6 +37,7 @@ pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
+pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WebhookRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
@@ -41,7 +45,9 @@ use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,6 +59,10 @@ const READERS: u32 = 4;
 pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// The outbox has something new, written by this process.
+    grown: Arc<Notify>,
+    /// Something was queued for a hook, by this process.
+    deliveries: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +100,13 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrate::run(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store { writer, readers })
+        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default() })
+    }
+
+    /// Woken after each transaction of this process that has written into the outbox; a wake-up
+    /// that nobody waited for is kept. For the one reader of the outbox.
+    pub async fn outbox_has_grown(&self) {
+        self.grown.notified().await;
     }
 
     /// Waits for what is under way and closes the file.

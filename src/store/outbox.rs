@@ -1,9 +1,9 @@
-//! The outbox: what was handed over, in order.
+//! The outbox: what happened, in order.
 
 use super::row::Reading;
 use super::{Store, StoreError};
 use crate::base::{CallId, CompanyId, RecordingId, Wall};
-use crate::ledger::{OutboxEntry, OutboxKind, RecordingRecord};
+use crate::ledger::{CallRecord, Happened, OutboxEntry, OutboxKind, RecordingRecord, Subject, Told};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -15,8 +15,8 @@ impl Store {
     }
 }
 
-/// Appends an entry and says its position; the first one's, where the recording has one of
-/// this kind.
+/// Appends an entry for a recording and says its position; the first one's, where the recording
+/// has one of this kind.
 pub(super) async fn append(
     connection: &mut SqliteConnection,
     recording: &RecordingRecord,
@@ -24,17 +24,47 @@ pub(super) async fn append(
     now: Wall,
 ) -> Result<i64, StoreError> {
     let query = sqlx::query(
-        "INSERT INTO outbox (at, kind, company_id, call_id, recording_id) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (recording_id, kind) DO UPDATE SET kind = excluded.kind RETURNING seq",
+        "INSERT INTO outbox (at, kind, company_id, call_id, subject, subject_id, told, once)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (once) DO UPDATE SET kind = excluded.kind RETURNING seq",
     );
+    let subject = Subject::Recording(recording.id);
     let query = query
         .bind(now.unix_micros())
         .bind(kind.as_str())
         .bind(recording.company.0)
         .bind(recording.call.to_string())
-        .bind(recording.id.to_string());
+        .bind(subject.word())
+        .bind(subject.id())
+        .bind(serde_json::to_string(&Told::Row)?)
+        .bind(format!("{} {}", kind.as_str(), recording.id));
     let row = query.fetch_one(connection).await?;
     Reading::new("outbox", &row).get("seq")
+}
+
+/// Appends what happened to a call, in order.
+pub(super) async fn append_of_call(
+    connection: &mut SqliteConnection,
+    call: &CallRecord,
+    events: &[Happened],
+) -> Result<(), StoreError> {
+    let subject = Subject::Call(call.id);
+    for Happened { at, kind, told } in events {
+        let query = sqlx::query(
+            "INSERT INTO outbox (at, kind, company_id, call_id, subject, subject_id, told)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        );
+        let query = query
+            .bind(at.unix_micros())
+            .bind(kind.as_str())
+            .bind(call.company.0)
+            .bind(call.id.to_string())
+            .bind(subject.word())
+            .bind(subject.id())
+            .bind(serde_json::to_string(told)?);
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// The position at which the recording was handed over; `None` when that was purged.
@@ -42,7 +72,7 @@ pub(super) async fn first_of(
     connection: &mut SqliteConnection,
     recording: RecordingId,
 ) -> Result<Option<i64>, StoreError> {
-    let query = sqlx::query("SELECT MIN(seq) AS seq FROM outbox WHERE recording_id = $1").bind(recording.to_string());
+    let query = sqlx::query("SELECT MIN(seq) AS seq FROM outbox WHERE subject_id = $1").bind(recording.to_string());
     let row = query.fetch_one(connection).await?;
     Reading::new("outbox", &row).get("seq")
 }
@@ -54,7 +84,13 @@ pub(super) fn entry(row: &SqliteRow) -> Result<OutboxEntry, StoreError> {
         at: row.wall("at")?,
         kind: row.word("kind", OutboxKind::parse)?,
         company: CompanyId(row.get("company_id")?),
-        call: row.word("call_id", CallId::parse)?,
-        recording: row.word("recording_id", RecordingId::parse)?,
+        call: row.word_or_none("call_id", CallId::parse)?,
+        subject: subject(&row)?,
+        told: row.json("told")?,
     })
+}
+
+pub(super) fn subject(row: &Reading<'_>) -> Result<Subject, StoreError> {
+    let (word, id) = (row.text("subject")?, row.text("subject_id")?);
+    Subject::parse(&word, &id).ok_or_else(|| row.corrupt("subject", &format!("{word} {id}")))
 }

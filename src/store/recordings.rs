@@ -41,6 +41,7 @@ impl Store {
         let mut transaction = self.write().await?;
         let seq = hand_over(&mut transaction, recording, kind, now).await?;
         transaction.commit().await?;
+        self.grown.notify_one();
         Ok(seq)
     }
 
@@ -73,6 +74,7 @@ impl Store {
             positions.push(hand_over(&mut transaction, recording, *kind, now).await?);
         }
         transaction.commit().await?;
+        self.grown.notify_one();
         Ok(positions)
     }
 
@@ -97,7 +99,7 @@ impl Store {
 
     /// When it was deleted, as far as events tell it.
     pub async fn deleted_at(&self, id: RecordingId) -> Result<Option<Wall>, StoreError> {
-        let query = sqlx::query_scalar("SELECT at FROM outbox WHERE recording_id = $1 AND kind = $2");
+        let query = sqlx::query_scalar("SELECT at FROM outbox WHERE subject_id = $1 AND kind = $2");
         let query = query.bind(id.to_string()).bind(OutboxKind::RecordingDeleted.as_str());
         Ok(query.fetch_optional(&self.readers).await?.map(Wall::from_unix_micros))
     }
@@ -163,6 +165,7 @@ impl Store {
             outbox::append(&mut transaction, &record, OutboxKind::RecordingDeleted, now).await?;
         }
         transaction.commit().await?;
+        self.grown.notify_one();
         Ok(Some(record))
     }
 }

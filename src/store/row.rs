@@ -49,12 +49,17 @@ impl<'r> Reading<'r> {
         parse(&text).ok_or_else(|| self.corrupt(column, &text))
     }
 
+    pub fn word_or_none<T>(&self, column: &'static str, parse: fn(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
+        let text: Option<String> = self.get(column)?;
+        text.map(|text| parse(&text).ok_or_else(|| self.corrupt(column, &text))).transpose()
+    }
+
     pub fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         let text = self.text(column)?;
         serde_json::from_str(&text).map_err(|error| self.corrupt(column, &error.to_string()))
     }
 
-    fn corrupt(&self, column: &'static str, what: &str) -> StoreError {
+    pub fn corrupt(&self, column: &'static str, what: &str) -> StoreError {
         // Every table's first column is its key.
         let row = self.row.try_get::<String, _>(0);
         let row = row.or_else(|_| self.row.try_get::<i64, _>(0).map(|id| id.to_string()));

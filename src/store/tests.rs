@@ -5,8 +5,9 @@ use crate::directory::file::CompanyFile;
 use crate::directory::plan::{self, Plan, ha1};
 use crate::ledger::{
     Because, By, CallRecord, Change, Channels, Decision, EndReason, How, Joined, JoinedBy, OutboxKind, Outcome, Party,
-    RecordingRecord, RecordingState, Sidecar, SidecarParty,
+    RecordingRecord, RecordingState, Sidecar, SidecarParty, Subject,
 };
+use crate::subscription::{About, FeedEntry};
 use argon2::{Argon2, PasswordVerifier};
 use tempfile::TempDir;
 
@@ -519,7 +520,10 @@ async fn a_recording_is_handed_over_once() {
     assert_eq!(lab.store.recording(recording_id(1)).await.unwrap(), Some(recording(1, 1)), "the first hand-over holds");
     let outbox = lab.store.outbox_after(0, 10).await.unwrap();
     assert_eq!(outbox.len(), 1);
-    assert_eq!((Some(outbox[0].seq), outbox[0].at, outbox[0].recording), (first, at(10), recording_id(1)));
+    assert_eq!(
+        (Some(outbox[0].seq), outbox[0].at, outbox[0].subject),
+        (first, at(10), Subject::Recording(recording_id(1)))
+    );
 }
 
 #[tokio::test]
@@ -593,7 +597,7 @@ async fn every_hand_over_becomes_one_event_across_restarts() {
             batch => told.extend(batch),
         }
     }
-    let recordings: Vec<_> = told.iter().map(|entry| entry.recording).collect();
+    let recordings: Vec<_> = told.iter().filter_map(FeedEntry::recording).collect();
     assert_eq!(recordings, (0..12).map(recording_id).collect::<Vec<_>>());
     assert_eq!(lab.store.feed_after(None, 0, 100).await.unwrap(), told);
 }
@@ -740,7 +744,7 @@ async fn a_failure_that_is_repaired_later_is_told_as_failed_and_then_as_recovere
         let told: Vec<_> = told
             .iter()
             .map(|entry| {
-                let about = entry.event.about.as_ref().unwrap();
+                let Some(About::Recording(about)) = &entry.event.about else { panic!("{entry:?}") };
                 (entry.kind, about.state, about.length_ms, about.bytes == 0)
             })
             .collect();
@@ -807,8 +811,8 @@ async fn old_events_go_when_they_were_read_and_not_before() {
     assert_eq!(lab.store.purge_events(at(601), 1).await.unwrap(), Purged { outbox: 0, feed: 1 });
     assert_eq!(lab.store.feed_purged().await.unwrap(), second);
     assert!(lab.store.purge_events(at(601), 1).await.unwrap().is_nothing());
-    let left: Vec<_> = lab.store.feed_after(None, 0, 10).await.unwrap().iter().map(|entry| entry.recording).collect();
-    assert_eq!(left, [recording_id(3)]);
+    let left: Vec<_> = lab.store.feed_after(None, 0, 10).await.unwrap().iter().map(FeedEntry::recording).collect();
+    assert_eq!(left, [Some(recording_id(3))]);
 }
 
 #[tokio::test]
@@ -826,3 +830,5 @@ async fn after_a_purge_nothing_is_told_twice() {
     let next = lab.store.hand_over(&recording(3, 1), kind, at(53)).await.unwrap();
     assert!(next > Some(3), "a position is never used again: {next:?}");
 }
+
+mod events;

@@ -1,7 +1,12 @@
-//! The reader of the outbox: each entry, with its recording, becomes one event of the feed.
+//! The reader of the outbox: each entry, with the row of its subject where it needs that, becomes
+//! one event of the feed.
 
-use crate::base::{CallId, CompanyId, Direction, NumberId, Rate, RecordingId, Samples, UserId, Wall};
-use crate::ledger::{EndReason, OutboxEntry, OutboxKind, RecordingRecord, RecordingState, Sidecar, SidecarParty};
+use crate::base::{CallId, CompanyId, Direction, NumberId, Rate, RecordingId, Samples, Side, UserId, Wall};
+use crate::directory::Directory;
+use crate::ledger::{
+    By, CallThen, Change, EndReason, How, Joined, JoinedBy, OutboxEntry, OutboxKind, Outcome, Party, RecordingRecord,
+    RecordingState, Sidecar, SidecarParty, Subject, Told,
+};
 use serde::{Deserialize, Serialize};
 
 /// One event of the feed, as it is kept. Exactly one per entry of the outbox.
@@ -12,24 +17,71 @@ pub struct FeedEntry {
     pub at: Wall,
     pub kind: OutboxKind,
     pub company: CompanyId,
-    pub call: CallId,
-    pub recording: RecordingId,
-    pub event: RecordingEvent,
+    /// Events of one call are in order.
+    pub call: Option<CallId>,
+    #[serde(flatten)]
+    pub subject: Subject,
+    pub event: Event,
 }
 
-/// What a `recording.*` event tells. No path and no free text: files are fetched by id, and
-/// a problem's text may name folders.
+impl FeedEntry {
+    pub const fn recording(&self) -> Option<RecordingId> {
+        self.subject.recording()
+    }
+}
+
+/// What an event tells: the same body for every kind, with what its kind has. No path and no free
+/// text: files are fetched by id, and a problem's text may name folders.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecordingEvent {
+pub struct Event {
     pub event: OutboxKind,
     pub seq: i64,
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC: when it happened.
     pub at: String,
     pub company: CompanyId,
-    pub call: CallId,
-    pub recording: RecordingId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingId>,
     /// `None` only where the recording's row has gone.
-    pub about: Option<AboutRecording>,
+    pub about: Option<About>,
+    /// Of a transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<EventJoined>,
+    /// Of a recording that was started, paused or resumed by a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<EventChange>,
+}
+
+/// What the event is about. Each has a field that no other has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum About {
+    /// Of `recording.finished`, `failed`, `recovered` and `deleted`.
+    Recording(AboutRecording),
+    /// Of the others: the call as it was then.
+    Call(AboutCall),
+}
+
+/// The call, as far as an event tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AboutCall {
+    pub direction: Direction,
+    pub number: Option<Named<NumberId>>,
+    /// Who was on it then.
+    pub caller: EventParty,
+    pub callee: EventParty,
+    /// RFC 3339, UTC.
+    pub started: String,
+    pub answered: Option<String>,
+    pub ended: Option<String>,
+    pub outcome: Outcome,
+    pub missed: bool,
+    /// A word of ours, e.g. `caller_hung_up`.
+    pub end_reason: Option<String>,
+    /// The decision at the answer, and the source that spoke.
+    pub record: bool,
+    pub because: String,
 }
 
 /// The recording, as far as an event tells it.
@@ -38,7 +90,7 @@ pub struct AboutRecording {
     pub state: RecordingState,
     pub direction: Direction,
     /// The company's number: the called one, or the caller id.
-    pub number: Option<NumberId>,
+    pub number: Option<Named<NumberId>>,
     pub parties: Vec<EventParty>,
     /// RFC 3339, UTC: when the call was answered.
     pub answered: String,
@@ -57,46 +109,155 @@ pub struct AboutRecording {
     pub end_reason: Option<EndReason>,
 }
 
-/// A party and its channel.
+/// A row of the directory as it is kept, by id, and as it is told, by the name that people use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Named<T> {
+    Id(T),
+    Name(String),
+}
+
+/// A party, and its channel in a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventParty {
-    /// `left` or `right`.
+    /// `left`, `right` or `both`; nothing where there is no file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub channel: String,
-    pub user: Option<UserId>,
+    /// The user of the company, where it is one: kept by id, told by extension.
+    pub user: Option<Named<UserId>>,
     pub address: String,
     pub name: String,
 }
 
-/// The event that `entry` becomes.
-pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEntry {
-    let OutboxEntry { seq, at, kind, company, call, recording: id } = *entry;
-    let event = RecordingEvent {
-        event: kind,
-        seq,
-        at: at.to_string(),
-        company,
-        call,
-        recording: id,
-        about: recording.map(|recording| about(recording, kind)),
-    };
-    FeedEntry { seq, at, kind, company, call, recording: id, event }
+/// A party that came by transfer. From which call is not told: it may be none of the reader's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventJoined {
+    pub side: Side,
+    pub party: EventParty,
+    pub instead_of: EventParty,
+    pub how: JoinedBy,
 }
 
-fn about(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording {
+/// Who moved the gate, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventChange {
+    /// `user`, `colleague`, `operator`, `outside` or `service`.
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Named<UserId>>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    pub how: How,
+    /// The source that decides from here on.
+    pub because: String,
+}
+
+/// The event that `entry` becomes. `recording` is the row of the recording that it is about.
+pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEntry {
+    let OutboxEntry { seq, at, kind, company, call, subject, told } = entry;
+    let (about, joined, change) = match told {
+        Told::Row => (recording.map(|recording| About::Recording(about_recording(recording, *kind))), None, None),
+        Told::Call { call, joined, change } => {
+            let joined = joined.as_deref().map(about_joined);
+            (Some(About::Call(about_call(call))), joined, change.as_deref().map(about_change))
+        }
+    };
+    let event = Event {
+        event: *kind,
+        seq: *seq,
+        at: at.to_string(),
+        company: *company,
+        call: *call,
+        recording: subject.recording(),
+        about,
+        joined,
+        change,
+    };
+    FeedEntry { seq: *seq, at: *at, kind: *kind, company: *company, call: *call, subject: *subject, event }
+}
+
+fn about_call(call: &CallThen) -> AboutCall {
+    let CallThen {
+        direction,
+        caller,
+        callee,
+        number,
+        started,
+        answered,
+        ended,
+        outcome,
+        missed,
+        end_reason,
+        record,
+        because,
+    } = call;
+    AboutCall {
+        direction: *direction,
+        number: number.map(Named::Id),
+        caller: party(caller),
+        callee: party(callee),
+        started: started.to_string(),
+        answered: answered.map(|at| at.to_string()),
+        ended: ended.map(|at| at.to_string()),
+        outcome: *outcome,
+        missed: *missed,
+        end_reason: end_reason.as_ref().and_then(reason_word),
+        record: *record,
+        because: because.clone(),
+    }
+}
+
+/// The word for a reason, without the call that a transfer led into.
+pub fn reason_word(reason: &EndReason) -> Option<String> {
+    let value = serde_json::to_value(reason).ok()?;
+    value.get("reason")?.as_str().map(str::to_owned)
+}
+
+fn about_joined(joined: &Joined) -> EventJoined {
+    let Joined { at: _, offset_ms: _, side, party: newcomer, codec: _, how, instead_of, from_call: _ } = joined;
+    EventJoined { side: *side, party: party(newcomer), instead_of: party(instead_of), how: *how }
+}
+
+fn about_change(change: &Change) -> EventChange {
+    let Change { at: _, offset_ms: _, by, how, wanted: _, refused: _, decision } = change;
+    let (who, user, name) = match by {
+        By::User { id, name, side: _ } => ("user", Some(*id), name.clone()),
+        By::Colleague { id, name } => ("colleague", Some(*id), name.clone()),
+        By::Operator => ("operator", None, String::new()),
+        By::Outside { side: _ } => ("outside", None, String::new()),
+        By::Service => ("service", None, String::new()),
+    };
+    EventChange {
+        by: who.to_owned(),
+        user: user.map(Named::Id),
+        name,
+        how: *how,
+        because: decision.because.source().to_owned(),
+    }
+}
+
+fn about_recording(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording {
     let RecordingRecord { state, started, samples, rate, bytes, sidecar, .. } = record;
     // Repaired before its failure was read: the event tells what was so when it happened.
     let (state, samples, bytes) = match kind {
         OutboxKind::RecordingFailed => (&RecordingState::Failed, &0, &0),
-        OutboxKind::RecordingFinished | OutboxKind::RecordingRecovered | OutboxKind::RecordingDeleted => {
-            (state, samples, bytes)
-        }
+        OutboxKind::CallStarted
+        | OutboxKind::CallAnswered
+        | OutboxKind::CallTransferred
+        | OutboxKind::CallEnded
+        | OutboxKind::RecordingStarted
+        | OutboxKind::RecordingPaused
+        | OutboxKind::RecordingResumed
+        | OutboxKind::RecordingFinished
+        | OutboxKind::RecordingRecovered
+        | OutboxKind::RecordingDeleted => (state, samples, bytes),
     };
     let Sidecar { direction, number, parties, answered, offset_ms, decision, ended_paused, end_reason, .. } = sidecar;
     AboutRecording {
         state: *state,
         direction: *direction,
-        number: *number,
-        parties: parties.iter().map(party).collect(),
+        number: number.map(Named::Id),
+        parties: parties.iter().map(channel).collect(),
         answered: answered.to_string(),
         started: started.to_string(),
         offset_ms: *offset_ms,
@@ -109,12 +270,60 @@ fn about(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording {
     }
 }
 
-fn party(party: &SidecarParty) -> EventParty {
-    EventParty {
-        channel: party.channel.clone(),
-        user: party.party.user,
-        address: party.party.address.clone(),
-        name: party.party.name.clone(),
+fn channel(side: &SidecarParty) -> EventParty {
+    EventParty { channel: side.channel.clone(), ..party(&side.party) }
+}
+
+fn party(party: &Party) -> EventParty {
+    let Party { user, address, name } = party;
+    EventParty { channel: String::new(), user: user.map(Named::Id), address: address.clone(), name: name.clone() }
+}
+
+impl Event {
+    /// The event as it is told to people and programs of the company: users by extension, numbers in
+    /// E.164, as the directory has them now, and no call that it does not belong to.
+    pub fn told(mut self, directory: &Directory) -> Self {
+        let user = |user: &mut Option<Named<UserId>>| {
+            if let Some(Named::Id(id)) = user {
+                *user = directory.user(*id).map(|user| Named::Name(user.extension.clone()));
+            }
+        };
+        let number = |number: &mut Option<Named<NumberId>>| {
+            if let Some(Named::Id(id)) = number {
+                *number = directory.number(*id).map(|number| Named::Name(number.e164.clone()));
+            }
+        };
+        match &mut self.about {
+            Some(About::Call(call)) => {
+                user(&mut call.caller.user);
+                user(&mut call.callee.user);
+                number(&mut call.number);
+            }
+            Some(About::Recording(recording)) => {
+                recording.parties.iter_mut().for_each(|party| user(&mut party.user));
+                number(&mut recording.number);
+            }
+            None => {}
+        }
+        if let Some(joined) = &mut self.joined {
+            user(&mut joined.party.user);
+            user(&mut joined.instead_of.user);
+        }
+        if let Some(change) = &mut self.change {
+            user(&mut change.user);
+        }
+        self
+    }
+
+    /// As JSON for those whom it is told to.
+    pub fn json(self, directory: &Directory) -> serde_json::Value {
+        let mut data = serde_json::to_value(self.told(directory)).unwrap_or_default();
+        // Into which call a transfer led is not told: it may be none of the reader's.
+        let reason = data.get_mut("about").and_then(|about| about.get_mut("end_reason"));
+        if let Some(reason) = reason.and_then(serde_json::Value::as_object_mut) {
+            reason.remove("into");
+        }
+        data
     }
 }
 
@@ -122,14 +331,66 @@ fn party(party: &SidecarParty) -> EventParty {
 mod tests {
     use super::*;
 
+    const AT: Wall = Wall::from_unix_micros(1_700_000_000_123_456);
+
+    fn call_then() -> CallThen {
+        let caller = Party { user: Some(UserId(7)), address: "201".to_owned(), name: "Jane".to_owned() };
+        CallThen {
+            direction: Direction::Outbound,
+            caller,
+            callee: Party::default(),
+            number: Some(NumberId(3)),
+            started: AT,
+            answered: Some(AT),
+            ended: Some(AT),
+            outcome: Outcome::Completed,
+            missed: false,
+            end_reason: Some(EndReason::Transferred { into: CallId::new(AT, [9; 10]) }),
+            record: true,
+            because: "number".to_owned(),
+        }
+    }
+
     #[test]
     fn an_entry_without_its_recording_is_still_told() {
-        let at = Wall::from_unix_micros(1_700_000_000_123_456);
-        let (call, recording) = (CallId::new(at, [1; 10]), RecordingId::new(at, [2; 10]));
-        let kind = OutboxKind::RecordingFailed;
-        let entry = OutboxEntry { seq: 4, at, kind, company: CompanyId(1), call, recording };
+        let (call, recording) = (CallId::new(AT, [1; 10]), RecordingId::new(AT, [2; 10]));
+        let (kind, subject) = (OutboxKind::RecordingFailed, Subject::Recording(recording));
+        let entry =
+            OutboxEntry { seq: 4, at: AT, kind, company: CompanyId(1), call: Some(call), subject, told: Told::Row };
         let fed = fold(&entry, None);
-        assert_eq!((fed.seq, fed.kind, fed.recording, fed.event.about), (4, kind, recording, None));
+        assert_eq!((fed.seq, fed.kind, fed.subject, fed.event.about), (4, kind, subject, None));
         assert_eq!(fed.event.at, "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn what_is_told_of_a_call_names_no_other_call_and_reads_back_as_it_was_written() {
+        let call = CallId::new(AT, [1; 10]);
+        let (kind, subject) = (OutboxKind::CallEnded, Subject::Call(call));
+        let told = Told::Call { call: Box::new(call_then()), joined: None, change: None };
+        let entry = OutboxEntry { seq: 4, at: AT, kind, company: CompanyId(1), call: Some(call), subject, told };
+        let fed = fold(&entry, None);
+        let text = serde_json::to_string(&fed).unwrap();
+        assert_eq!(serde_json::from_str::<FeedEntry>(&text).unwrap(), fed);
+        let json = fed.event.json(&Directory::default());
+        assert_eq!(json["about"]["end_reason"], "transferred");
+        assert!(!json.to_string().contains(&CallId::new(AT, [9; 10]).to_string()), "{json}");
+        assert_eq!(json["about"]["caller"]["user"], serde_json::Value::Null, "who is gone has no extension");
+    }
+
+    #[test]
+    fn an_event_of_the_former_shape_is_read() {
+        let text = r#"{"event":"recording.finished","seq":1,"at":"2023-11-14T22:13:20.123Z","company":1,
+            "call":"018bcfe5-687b-7101-8101-010101010101","recording":"018bcfe5-687b-7202-8202-020202020202",
+            "about":{"state":"complete","direction":"inbound","number":3,
+                "parties":[{"channel":"left","user":null,"address":"+1666","name":""},
+                           {"channel":"right","user":7,"address":"201","name":"Jane"}],
+                "answered":"a","started":"b","offset_ms":0,"length_ms":1,"bytes":2,"record":true,"because":"number",
+                "ended_paused":false,"end_reason":{"reason":"caller_hung_up"}}}"#;
+        let event: Event = serde_json::from_str(text).unwrap();
+        let Some(About::Recording(about)) = event.about else { panic!("{event:?}") };
+        assert_eq!(
+            (about.number, about.parties[1].user.clone()),
+            (Some(Named::Id(NumberId(3))), Some(Named::Id(UserId(7))))
+        );
     }
 }

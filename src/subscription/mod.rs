@@ -3,6 +3,10 @@
 
 mod access;
 mod feed;
+mod kinds;
 
 pub use access::{CallFacts, Reason, Rights, Scope, Subscribed};
-pub use feed::{AboutRecording, EventParty, FeedEntry, RecordingEvent, fold};
+pub use feed::{
+    About, AboutCall, AboutRecording, Event, EventChange, EventJoined, EventParty, FeedEntry, Named, fold, reason_word,
+};
+pub use kinds::Kinds;

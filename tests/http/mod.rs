@@ -94,6 +94,10 @@ pub struct Session {
 }
 
 impl Session {
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// The same person, asking of that company.
     pub fn of(&self, company: &str) -> Session {
         Session {

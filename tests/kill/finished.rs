@@ -211,8 +211,8 @@ fn bring_sidecar(sidecar: SidecarFile, path: &Path) {
 
 /// `$1` is the recording, `$2` its call.
 const fn statements(database: Database) -> &'static [&'static str] {
-    const NO_EVENT: &str = "DELETE FROM feed WHERE recording_id = $1 AND $2 <> ''";
-    const NO_ENTRY: &str = "DELETE FROM outbox WHERE recording_id = $1 AND $2 <> ''";
+    const NO_EVENT: &str = "DELETE FROM feed WHERE subject_id = $1 AND $2 <> ''";
+    const NO_ENTRY: &str = "DELETE FROM outbox WHERE subject_id = $1 AND $2 <> ''";
     const NO_ROW: &str = "DELETE FROM recordings WHERE id = $1 AND $2 <> ''";
     // The row and this mark are written in one transaction.
     const UNMARKED: &str = "UPDATE calls SET recorded = FALSE WHERE id = $2 AND $1 <> ''";
@@ -220,13 +220,15 @@ const fn statements(database: Database) -> &'static [&'static str] {
     const NO_CALL: &str = "DELETE FROM calls WHERE id = $2 AND $1 <> ''";
     const FAILED: &str = "UPDATE recordings SET state = 'failed', path = '', samples = 0, bytes = 0, audio_sha256 = '',
         frame_sha256 = '', problem = 'no room' WHERE id = $1 AND $2 <> ''";
-    const FAILED_ENTRY: &str = "UPDATE outbox SET kind = 'recording.failed' WHERE recording_id = $1 AND $2 <> ''";
-    const FAILED_EVENT: &str = "UPDATE feed SET kind = 'recording.failed' WHERE recording_id = $1 AND $2 <> ''";
+    const FAILED_ENTRY: &str = "UPDATE outbox SET kind = 'recording.failed', once = 'recording.failed ' || $1
+        WHERE subject_id = $1 AND $2 <> ''";
+    const FAILED_EVENT: &str = "UPDATE feed SET kind = 'recording.failed' WHERE subject_id = $1 AND $2 <> ''";
     const DELETED: &str = "UPDATE recordings SET state = 'deleted' WHERE id = $1 AND $2 <> ''";
-    const DELETED_ENTRY: &str = "INSERT INTO outbox (at, kind, company_id, call_id, recording_id)
-        SELECT at, 'recording.deleted', company_id, $2, $1 FROM outbox WHERE recording_id = $1";
+    const DELETED_ENTRY: &str = "INSERT INTO outbox (at, kind, company_id, call_id, subject, subject_id, told, once)
+        SELECT at, 'recording.deleted', company_id, $2, subject, $1, told, 'recording.deleted ' || $1
+        FROM outbox WHERE subject_id = $1";
     const UNREAD: &str = "UPDATE outbox_readers
-        SET position = (SELECT seq - 1 FROM outbox WHERE recording_id = $1 AND $2 <> '')";
+        SET position = (SELECT seq - 1 FROM outbox WHERE subject_id = $1 AND $2 <> '')";
     match database {
         Database::CallUp => &[NO_EVENT, NO_ENTRY, NO_ROW, UNMARKED, CALL_UP],
         Database::NoCall => &[NO_EVENT, NO_ENTRY, NO_ROW, NO_CALL],

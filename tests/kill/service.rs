@@ -75,12 +75,18 @@ impl Service {
         problems.filter(|problem| **problem != "").map(ToString::to_string).collect()
     }
 
-    /// All events, once there are `count` of them.
+    /// All events of finished and failed recordings, once there are `count` of them.
     pub fn events(&self, count: usize) -> Vec<FeedEntry> {
+        self.events_until(|event| event.recording().is_some(), count)
+    }
+
+    /// All events of which `wanted` is true, once there are `count` of them.
+    pub fn events_until(&self, wanted: impl Fn(&FeedEntry) -> bool, count: usize) -> Vec<FeedEntry> {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let answer = self.home.ask(&["event", "list", "--limit", ALL]);
-            let events: Vec<FeedEntry> = serde_json::from_value(answer["events"].clone()).unwrap();
+            let mut events: Vec<FeedEntry> = serde_json::from_value(answer["events"].clone()).unwrap();
+            events.retain(&wanted);
             if events.len() >= count {
                 return events;
             }

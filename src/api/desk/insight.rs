@@ -167,7 +167,7 @@ impl Desk {
             subscriptions: subscribed.iter().filter_map(|one| interval(directory, one)).collect(),
             devices,
         };
-        Ok(Reply::Me(MeView::of(company, user, viewer, more)))
+        Ok(Reply::Me(MeView::of(company, user, viewer, Box::new(more))))
     }
 }
 

@@ -1,21 +1,19 @@
 //! Events as they come (`text/event-stream`).
-//!
-//! A stream holds no queue: it waits for the feed to grow, and reads on from where it stands when
-//! its reader has taken what was sent. So a slow reader costs nobody anything, and one that comes
-//! back with `Last-Event-ID` misses nothing and gets nothing twice. The rules are asked anew for
-//! every event.
 
 use super::who::Who;
 use super::{Desks, HttpProblem, Shared};
-use crate::api::{Ask, EventItem, Problem, Reply, Viewer};
-use axum::extract::State;
+use crate::api::{Desk, EventStream, News, Problem};
+use crate::subscription::Kinds;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use futures_util::Stream;
 use futures_util::stream;
-use std::collections::VecDeque;
+use serde::Deserialize;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::sync::Arc;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,77 +21,100 @@ pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(stream))
 }
 
-/// A comment after so long without an event: what stands between keeps the connection, and a
-/// reader that is gone is noticed.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Entries of the feed that are read at once.
-const BATCH: u32 = 100;
-
-/// Where a stream stands.
-struct Reading {
-    shared: Shared,
-    viewer: Viewer,
-    /// Looked at up to here.
-    position: i64,
-    ready: VecDeque<EventItem>,
+/// Where a stream begins, and what is on it.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamQuery {
+    /// The `seq` of the last event that was received: the stream goes on after that one. Without it
+    /// (and without `Last-Event-ID`) it begins now.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+    /// Kinds, with commas between: `recording.*,call.ended`. Without it all that the viewer may know.
+    kinds: Option<String>,
 }
 
-/// Events as they come. With `Last-Event-ID` the stream goes on after that one.
+impl StreamQuery {
+    /// Position and kinds; `Last-Event-ID`, which a browser sends when it comes back, goes before `after`.
+    pub fn read(
+        query: Result<Query<StreamQuery>, QueryRejection>,
+        headers: &HeaderMap,
+    ) -> Result<(Option<i64>, Kinds), Problem> {
+        let expected = "after=SEQ and kinds=KIND,…";
+        let StreamQuery { after, kinds } = super::session::query(query, expected).map_err(|problem| problem.0)?;
+        const ID: &str = "the id of the last event that was received";
+        let last = match headers.get("last-event-id") {
+            Some(value) => {
+                let said = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                let id = said.parse().ok().filter(|id: &i64| *id >= 0);
+                Some(id.ok_or(Problem::Invalid { key: "Last-Event-ID", value: said, expected: ID })?)
+            }
+            None => None,
+        };
+        if let Some(after) = after.filter(|after| *after < 0) {
+            return Err(Problem::Invalid { key: "after", value: after.to_string(), expected: ID });
+        }
+        let kinds = match kinds {
+            Some(text) => Kinds::parse(&text).map_err(wrong_kind)?,
+            None => Kinds::all(),
+        };
+        Ok((last.or(after), kinds))
+    }
+}
+
+/// A pattern that names no kind there is.
+pub fn wrong_kind(value: String) -> Problem {
+    let expected = "the name of a kind (call.ended), a family (recording.*), or *";
+    Problem::Invalid { key: "kinds", value, expected }
+}
+
+/// Events as they come. With `Last-Event-ID` or `after` the stream goes on after that one. An id
+/// without an event says that there was nothing for the viewer up to there.
 #[utoipa::path(get, path = "/events", tag = "events",
-    params(("Last-Event-ID" = Option<i64>, Header, minimum = 0)),
+    params(("Last-Event-ID" = Option<i64>, Header, minimum = 0), StreamQuery),
     responses((status = 200, content_type = "text/event-stream", body = String, description = "A stream"),
         (status = 410, description = "Events after that one were deleted: begin again")))]
 async fn stream(
     State(shared): Desks,
     Who(viewer): Who,
     headers: HeaderMap,
+    query: Result<Query<StreamQuery>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, HttpProblem> {
-    let position = match headers.get("last-event-id") {
-        Some(value) => {
-            value.to_str().ok().and_then(|text| text.parse().ok()).filter(|id| *id >= 0).ok_or(Problem::Invalid {
-                key: "Last-Event-ID",
-                value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                expected: "the id of the last event that was received",
-            })?
-        }
-        None => shared.desk.newest_event().await?,
-    };
-    // From the very beginning: whatever there still is.
-    if position > 0 {
-        shared.desk.can_go_on_after(position).await?;
-    }
-    // Asked once before the answer begins: whoever may not read events is told with a status.
-    shared.desk.answer(&viewer, Ask::Events { after: position, limit: 1 }).await?;
-    let reading = Reading { shared, viewer, position, ready: VecDeque::new() };
+    let (after, kinds) = StreamQuery::read(query, &headers)?;
+    let stream = shared.desk.open_stream(viewer, after, kinds).await?;
+    let sent = stream.position();
+    let reading = Reading { desk: shared.desk, stream, sent };
     let events = stream::unfold(reading, async |mut reading| {
         let event = reading.next().await?;
         Some((Ok(event), reading))
     });
-    Ok(Sse::new(Box::pin(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    Ok(Sse::new(Box::pin(events)))
+}
+
+/// Where a stream stands.
+struct Reading {
+    desk: Arc<Desk>,
+    stream: EventStream,
+    /// The last id that its reader was sent.
+    sent: i64,
 }
 
 impl Reading {
     /// The next event that the viewer may know; `None` where they may read no more.
     async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(item) = self.ready.pop_front() {
-                return Some(Event::default().id(item.seq.to_string()).event(item.event).data(item.data.to_string()));
+        match self.desk.next_news(&mut self.stream).await {
+            News::Event(shown) => {
+                self.sent = shown.seq;
+                let event = Event::default().id(shown.seq.to_string());
+                Some(event.event(shown.kind.as_str()).data(&shown.json))
             }
-            // Marked before it is read: what comes after this is waited for by the next turn.
-            self.shared.newest.borrow_and_update();
-            let ask = Ask::Events { after: self.position, limit: BATCH };
-            let Ok(Reply::Events { events, position }) = self.shared.desk.answer(&self.viewer, ask).await else {
-                return None;
-            };
-            let more = position > self.position;
-            self.position = position;
-            self.ready.extend(events);
-            if !more {
-                // Now and then also without one: a session that is over ends its streams.
-                if let Ok(changed) = tokio::time::timeout(KEEP_ALIVE, self.shared.newest.changed()).await {
-                    changed.ok()?;
-                }
+            // What stands between keeps the connection, and a reader that is gone is noticed.
+            News::Position(position) if position > self.sent => {
+                self.sent = position;
+                Some(Event::default().id(position.to_string()))
             }
+            News::Position(_) => Some(Event::default().comment("")),
+            News::Over(_) => None,
         }
     }
 }

@@ -21,6 +21,8 @@
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log` | admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
+//! | `GET /events/ws` | the same over WebSocket |
+//! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET /companies` | operators and resellers: the companies that they administer |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
@@ -36,11 +38,13 @@ mod insight;
 mod openapi;
 mod problem;
 mod session;
+mod socket;
 mod staff;
 mod tokens;
+mod webhooks;
 mod who;
 
-use super::{AccessList, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList};
+use super::{AccessList, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList, WebhookReply};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, Request, header};
 use axum::middleware::{self, Next};
@@ -49,7 +53,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use who::Who;
@@ -63,8 +66,6 @@ const BODY: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Shared {
     pub desk: Arc<Desk>,
-    /// The newest position of the feed; whoever waits for events waits for it.
-    pub newest: watch::Receiver<i64>,
     /// Whether cookies travel over TLS only.
     pub secure: bool,
     /// Whose word on where a request came from is believed (`X-Forwarded-For`).
@@ -83,8 +84,10 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(audio::routes())
         .merge(tokens::routes())
         .merge(events::routes())
+        .merge(socket::routes())
         .merge(staff::routes())
         .merge(insight::routes())
+        .merge(webhooks::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -137,6 +140,11 @@ impl Shared {
             Reply::Done => axum::http::StatusCode::NO_CONTENT.into_response(),
             Reply::Me(view) => Json(view).into_response(),
             Reply::StaffMe(view) => Json(view).into_response(),
+            Reply::Webhooks(WebhookReply::List(list)) => Json(list).into_response(),
+            Reply::Webhooks(WebhookReply::One(view)) => Json(view).into_response(),
+            Reply::Webhooks(WebhookReply::Made(made)) => Json(made).into_response(),
+            Reply::Webhooks(WebhookReply::Deliveries(list)) => Json(list).into_response(),
+            Reply::Webhooks(WebhookReply::Replayed(replayed)) => Json(replayed).into_response(),
             Reply::Staff(StaffReply::Companies(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
@@ -149,9 +157,6 @@ impl Shared {
             Reply::Tokens(tokens) => Json(TokenList { tokens }).into_response(),
             Reply::NewToken(grant) => tokens::made(&grant),
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
-            Reply::Events { events, position } => {
-                Json(serde_json::json!({ "events": events, "position": position })).into_response()
-            }
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })

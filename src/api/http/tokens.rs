@@ -3,7 +3,7 @@
 use super::session::body;
 use super::who::Who;
 use super::{Desks, Handled, Shared};
-use crate::api::{AccessList, Ask, Grant, NewTokenView, Problem, TokenList, TokenView};
+use crate::api::{AccessList, Ask, Grant, NewTokenView, Permission, Problem, TokenList, TokenView};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -26,8 +26,10 @@ pub fn routes() -> OpenApiRouter<Shared> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
+    #[schema(min_length = 1, max_length = 80)]
     name: String,
-    /// e.g. `calls.read`.
+    /// What it may be used for.
+    #[schema(value_type = Vec<Permission>, inline)]
     scopes: Vec<String>,
     /// 1 to 366; 90 where it is not said.
     #[serde(default = "days")]

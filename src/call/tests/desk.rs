@@ -47,6 +47,7 @@ pub struct Desk {
     targets: HashSet<CallId>,
     /// Legs of real bridges on their way: who waits for one.
     awaited: HashMap<CallId, Joining>,
+    pub begun: Vec<CallRecord>,
     pub saved: Vec<CallRecord>,
     pub not_recorded: Vec<String>,
     pub notes: Vec<Note>,
@@ -74,6 +75,7 @@ impl Desk {
             joined: Vec::new(),
             targets: HashSet::new(),
             awaited: HashMap::new(),
+            begun: Vec::new(),
             saved: Vec::new(),
             not_recorded: Vec::new(),
             notes: Vec::new(),
@@ -208,6 +210,8 @@ impl Desk {
             assert!(orders.last().is_some_and(|order| is_last(order)), "End is the last order");
             let opened_first = matches!(orders.first(), Some(MediaOrder::Open(_)));
             assert!(opens == 1 && opened_first || orders.len() == 1, "one Open before all else: {opens}");
+            let begun = self.begun.iter().filter(|record| record.id == *call);
+            assert_eq!(begun.count(), opens, "a call that was opened has begun once");
             let saved: Vec<&CallRecord> = self.saved.iter().filter(|record| record.id == *call).collect();
             if opens == 1 {
                 let last = saved.last().expect("a call that was opened is saved");
@@ -284,6 +288,10 @@ impl Shell for Desk {
 
     fn joined(&mut self, _: CallId, joined: &Joined) {
         self.joined.push(joined.clone());
+    }
+
+    fn begun(&mut self, record: &CallRecord) {
+        self.begun.push(record.clone());
     }
 
     fn save(&mut self, record: &CallRecord) {

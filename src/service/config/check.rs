@@ -3,15 +3,16 @@
 use super::super::tls::TlsConfig;
 use super::raw::{
     RawConfig, RawControl, RawEvents, RawHttp, RawLimits, RawListen, RawLog, RawMedia, RawRecording, RawRtp,
-    RawShutdown, RawSip, RawTls,
+    RawShutdown, RawSip, RawTls, RawWebhooks,
 };
 use super::source::Origin;
 use super::{
     Advertise, Config, ControlConfig, EventConfig, HttpConfig, HttpListen, LimitConfig, Listen, LogConfig,
-    MediaAddress, MediaConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig,
+    MediaAddress, MediaConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig, WebhookConfig,
 };
 use crate::base::Span;
 use crate::directory::Transport;
+use crate::notify::Guard;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub enum Wrong {
     PlainHttp(SocketAddr),
     #[error("`{0}` is not an IP address: write e.g. 192.0.2.1 or 2001:db8::1")]
     Ip(String),
+    #[error("`{0}` is no network: write e.g. 10.1.0.0/16, fd00::/8 or 192.0.2.1")]
+    Network(String),
     #[error("`{0}` is not host or host:port")]
     Advertise(String),
     #[error("{0} is no address that phones can be told: listen on one that is, or set `advertise` beside it")]
@@ -107,10 +110,11 @@ pub(super) fn check(raw: &RawConfig) -> Result<Config, Vec<ConfigError>> {
     let listen = listeners(&raw.sip.listen, &mut findings);
     tls_files(&raw.tls, raw.http.tls, &listen, &mut findings);
     let http = http(&raw.http, &mut findings);
+    let webhooks = webhooks(&raw.webhooks, &mut findings);
     media_ports(&raw.rtp, &listen, &mut findings);
     let media = media_addresses(&raw.rtp, &listen, &mut findings);
     match findings.0.is_empty() {
-        true => Ok(Config { http, ..config(raw, Path::new(&raw.data_dir.0), listen, media) }),
+        true => Ok(Config { http, webhooks, ..config(raw, Path::new(&raw.data_dir.0), listen, media) }),
         false => Err(findings.0),
     }
 }
@@ -248,6 +252,18 @@ fn http(raw: &RawHttp, findings: &mut Findings) -> HttpConfig {
     config
 }
 
+fn webhooks(raw: &RawWebhooks, findings: &mut Findings) -> WebhookConfig {
+    let RawWebhooks { allow, authorities } = raw;
+    let mut guard = Guard::default();
+    for (index, text) in allow.iter().enumerate() {
+        match text.parse() {
+            Ok(network) => guard.allow.push(network),
+            Err(()) => findings.say(&format!("webhooks.allow[{}]", index + 1), Wrong::Network(text.clone())),
+        }
+    }
+    WebhookConfig { guard, authorities: (!authorities.is_empty()).then(|| authorities.into()) }
+}
+
 fn tls_files(tls: &RawTls, http: bool, listen: &[Listen], findings: &mut Findings) {
     let needed = http || listen.iter().any(|listen| listen.transport == Transport::Tls);
     let RawTls { certificate, key, authorities: _ } = tls;
@@ -345,6 +361,7 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         sip,
         tls,
         http: _,
+        webhooks: _,
         rtp,
         media: workers,
         recording,
@@ -365,6 +382,7 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         sip: sip_config(sip, listen),
         tls: tls_config(tls),
         http: HttpConfig::default(),
+        webhooks: WebhookConfig::default(),
         rtp: rtp_config(rtp, media),
         media: MediaConfig { workers: usize::from(*workers), pin: *pin, realtime: *realtime },
         recording: recording_config(recording, data_dir),

@@ -13,6 +13,7 @@ pub use source::{Origin, Sources};
 use super::tls::TlsConfig;
 use crate::base::Span;
 use crate::directory::Transport;
+use crate::notify::Guard;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,7 @@ pub struct Config {
     pub sip: SipConfig,
     pub tls: TlsConfig,
     pub http: HttpConfig,
+    pub webhooks: WebhookConfig,
     pub rtp: RtpConfig,
     pub media: MediaConfig,
     pub recording: RecordingConfig,
@@ -67,6 +69,14 @@ pub struct HttpConfig {
     /// None: it is off.
     pub listen: Vec<HttpListen>,
     pub proxies: Vec<IpAddr>,
+}
+
+/// Where hooks may lead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebhookConfig {
+    pub guard: Guard,
+    /// PEM; `None`: the authorities of the system.
+    pub authorities: Option<PathBuf>,
 }
 
 /// A listener of the API.

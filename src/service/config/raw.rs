@@ -109,6 +109,16 @@ section!(
 );
 
 section!(
+    /// `[webhooks]`
+    RawWebhooks {
+        allow: Vec<String> = Vec::new(), "",
+            "Networks inside that webhooks may lead to, as IP or IP/bits, e.g. `[\"10.1.0.0/16\"]`; there also without encryption. Others lead to public addresses over HTTPS only.";
+        authorities: String = String::new(), "",
+            "PEM file of the authorities that certificates of webhooks are held to; empty: those of the system.";
+    }
+);
+
+section!(
     /// `[rtp]`
     RawRtp {
         address: Vec<String> = Vec::new(), "",
@@ -213,6 +223,7 @@ pub struct RawConfig {
     pub sip: RawSip,
     pub tls: RawTls,
     pub http: RawHttp,
+    pub webhooks: RawWebhooks,
     pub rtp: RawRtp,
     pub media: RawMedia,
     pub recording: RawRecording,
@@ -270,6 +281,7 @@ pub fn describe() -> Vec<KeyDoc> {
     RawSip::describe("sip", &mut docs);
     RawTls::describe("tls", &mut docs);
     RawHttp::describe("http", &mut docs);
+    RawWebhooks::describe("webhooks", &mut docs);
     RawRtp::describe("rtp", &mut docs);
     RawMedia::describe("media", &mut docs);
     RawRecording::describe("recording", &mut docs);

@@ -1,0 +1,467 @@
+//! Open streams of events.
+//!
+//! ```text
+//! feed ─► publish: once per event its call's facts and its JSON ─► lane of the company ─► its streams
+//!                                                                     └ what is older: from the feed
+//! ```
+//! A stream holds no queue: it waits for its company's lane, and reads on from where it stands when
+//! its reader has taken what was sent. So a slow reader costs nobody anything, and one that comes
+//! back with its position misses nothing and gets nothing twice. Whether a viewer may know an event
+//! is asked for every event; what the answer is made of (directory, subscriptions, the token) is read
+//! again when it has changed, which one number says.
+
+use super::Desk;
+use crate::api::{Permission, Problem, Viewer};
+use crate::base::{CompanyId, RecordingId, Span, Time, Wall};
+use crate::directory::Directory;
+use crate::ledger::{Family, OutboxKind};
+use crate::store::AccessVersion;
+use crate::subscription::{CallFacts, FeedEntry, Kinds, Scope};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Events of a company that are at hand for its streams; who is further behind reads the feed.
+const RECENT: usize = 256;
+/// Entries of the feed that are read at once.
+const BATCH: u32 = 100;
+/// What was read of the rules holds for so long, unless an event came since.
+const HOLDS: Span = Span::from_millis(50);
+/// A stream that has nothing to tell says that it is there.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// An event on its way to streams: made once for all of them.
+#[derive(Debug)]
+pub struct Shown {
+    pub seq: i64,
+    pub kind: OutboxKind,
+    /// As it is told.
+    pub json: String,
+    /// What the rules look at; `None` where there is nothing any more that they could look at.
+    facts: Option<CallFacts>,
+}
+
+impl Shown {
+    fn may_be_known(&self, scope: &Scope) -> bool {
+        let Some(facts) = &self.facts else { return false };
+        match self.kind.family() {
+            Family::Call => scope.visible(facts).is_some(),
+            Family::Recording => scope.playable(facts),
+        }
+    }
+}
+
+/// What is new on a stream.
+#[derive(Debug)]
+pub enum News {
+    Event(Arc<Shown>),
+    /// Nothing that the viewer may know, up to this position.
+    Position(i64),
+    /// The viewer may read no more.
+    Over(Over),
+}
+
+/// Why a stream ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The session or token has ended, or its user has gone.
+    LoggedOut,
+    /// Events that it had not come to were deleted after their retention.
+    Gone { purged: i64 },
+    /// The service stops, or cannot read its database.
+    Unable,
+}
+
+/// What the streams of this service share.
+#[derive(Default)]
+pub(super) struct Lanes {
+    /// Companies that somebody listens to.
+    open: Mutex<HashMap<CompanyId, Weak<Lane>>>,
+    rules: tokio::sync::Mutex<Option<(Rules, Time)>>,
+    /// Everything up to here that belongs on a lane is on it.
+    fed: AtomicI64,
+    /// The service stops.
+    closed: AtomicBool,
+}
+
+/// What answers are made of, as it was at one moment.
+#[derive(Clone)]
+struct Rules {
+    directory: Arc<Directory>,
+    version: AccessVersion,
+}
+
+/// The newest events of one company.
+struct Lane {
+    /// Grows with every event, and is touched when rights have changed.
+    newest: watch::Sender<i64>,
+    recent: Mutex<Recent>,
+}
+
+/// All events of the company after a position, up to the newest that was published.
+#[derive(Default)]
+struct Recent {
+    /// `None` before the first.
+    after: Option<i64>,
+    events: VecDeque<Arc<Shown>>,
+}
+
+impl Recent {
+    fn push(&mut self, shown: Arc<Shown>) {
+        self.after.get_or_insert(shown.seq - 1);
+        self.events.push_back(shown);
+        if self.events.len() > RECENT
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.after = Some(oldest.seq);
+        }
+    }
+
+    /// What came after `position`; `None` where that is not all at hand.
+    fn since(&self, position: i64) -> Option<Vec<Arc<Shown>>> {
+        self.after.filter(|after| *after <= position)?;
+        let at = self.events.partition_point(|shown| shown.seq <= position);
+        Some(self.events.range(at..).take(BATCH as usize).cloned().collect())
+    }
+}
+
+/// One stream, where it stands, and what its viewer may know.
+pub struct EventStream {
+    viewer: Viewer,
+    kinds: Kinds,
+    lane: Arc<Lane>,
+    newest: watch::Receiver<i64>,
+    /// Looked at up to here.
+    position: i64,
+    ready: VecDeque<Arc<Shown>>,
+    rights: Option<Rights>,
+}
+
+/// Worked out from rules of that version.
+struct Rights {
+    version: AccessVersion,
+    scope: Scope,
+    until: Wall,
+}
+
+impl EventStream {
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+}
+
+impl Desk {
+    /// Opens a stream of what happens after the event `after`, or from now on.
+    ///
+    /// # Errors
+    /// Where the viewer may not read events, and where events after that one were deleted.
+    pub async fn open_stream(&self, viewer: Viewer, after: Option<i64>, kinds: Kinds) -> Result<EventStream, Problem> {
+        if !viewer.scopes.allow(Permission::ReadEvents) {
+            return Err(Problem::NoScope(Permission::ReadEvents.as_str()));
+        }
+        let rules = self.rules().await?;
+        let rights = self.rights(&rules, &viewer).await?.ok_or(Problem::NotLoggedIn)?;
+        // Before the position is read: what comes between is in the feed or on the lane.
+        let lane = self.lanes.lane(rights.scope.company);
+        let newest = self.store.feed_newest().await?;
+        lane.begins_after(newest);
+        let position = after.unwrap_or(newest);
+        // From the very beginning: whatever there still is.
+        if position > 0
+            && let purged = self.store.feed_purged().await?
+            && position < purged
+        {
+            return Err(Problem::EventsGone { purged });
+        }
+        let newest = lane.newest.subscribe();
+        Ok(EventStream { viewer, kinds, lane, newest, position, ready: VecDeque::new(), rights: Some(rights) })
+    }
+
+    /// The next news of a stream; waits for it. May be dropped and asked again: nothing is lost.
+    pub async fn next_news(&self, stream: &mut EventStream) -> News {
+        match self.news(stream).await {
+            Ok(news) => news,
+            Err(problem) => News::Over(over(&problem)),
+        }
+    }
+
+    async fn news(&self, stream: &mut EventStream) -> Result<News, Problem> {
+        loop {
+            if let Some(shown) = self.look(stream).await? {
+                return Ok(News::Event(shown));
+            }
+            // Marked before it is read: what comes after this is waited for by the next turn.
+            stream.newest.borrow_and_update();
+            if self.read_on(stream).await? {
+                continue;
+            }
+            if self.lanes.closed.load(Ordering::Relaxed) {
+                return Ok(News::Over(Over::Unable));
+            }
+            if tokio::time::timeout(KEEP_ALIVE, stream.newest.changed()).await.is_err() {
+                // A session that is over ends its streams also where nothing happens.
+                let news = self.look(stream).await?.map(News::Event);
+                return Ok(news.unwrap_or(News::Position(stream.position)));
+            }
+        }
+    }
+
+    /// The next of what was read that the viewer may know, as the rules are now.
+    async fn look(&self, stream: &mut EventStream) -> Result<Option<Arc<Shown>>, Problem> {
+        loop {
+            let rules = self.rules().await?;
+            let holds = stream.rights.as_ref().is_some_and(|rights| rights.version == rules.version);
+            if !holds {
+                stream.rights = self.rights(&rules, &stream.viewer).await?;
+            }
+            let now = self.world.wall();
+            let rights = stream.rights.as_ref().filter(|rights| now < rights.until).ok_or(Problem::NotLoggedIn)?;
+            let Some(shown) = stream.ready.pop_front() else { return Ok(None) };
+            if shown.may_be_known(&rights.scope) {
+                return Ok(Some(shown));
+            }
+        }
+    }
+
+    /// Takes what came after the stream's position; whether anything did.
+    async fn read_on(&self, stream: &mut EventStream) -> Result<bool, Problem> {
+        // Before the lane is looked at: up to here it has all.
+        let fed = self.lanes.fed.load(Ordering::Acquire);
+        let at_hand = stream.lane.recent.lock().unwrap_or_else(PoisonError::into_inner).since(stream.position);
+        let shown = match at_hand {
+            Some(shown) => shown,
+            None => self.read_feed(stream).await?,
+        };
+        let Some(last) = shown.last() else {
+            stream.position = stream.position.max(fed);
+            return Ok(false);
+        };
+        stream.position = last.seq;
+        let kinds = &stream.kinds;
+        stream.ready.extend(shown.into_iter().filter(|shown| kinds.contain(shown.kind)));
+        Ok(true)
+    }
+
+    async fn read_feed(&self, stream: &EventStream) -> Result<Vec<Arc<Shown>>, Problem> {
+        let Some(rights) = &stream.rights else { return Err(Problem::NotLoggedIn) };
+        let entries = self.store.feed_after(Some(rights.scope.company), stream.position, BATCH).await?;
+        if !entries.is_empty()
+            && stream.position > 0
+            && let purged = self.store.feed_purged().await?
+            && stream.position < purged
+        {
+            return Err(Problem::EventsGone { purged });
+        }
+        let rules = self.rules().await?;
+        self.show(&rules.directory, entries).await
+    }
+
+    /// What was fed goes to those who listen. In the order in which it was fed.
+    pub async fn publish(&self, entries: Vec<FeedEntry>) {
+        let Some(newest) = entries.last().map(|entry| entry.seq) else { return };
+        let lanes = self.put_on_lanes(entries).await;
+        self.lanes.fed.store(newest, Ordering::Release);
+        for (lane, newest) in lanes {
+            lane.newest.send_replace(newest);
+        }
+    }
+
+    /// The lanes that have something new, each with its newest position.
+    async fn put_on_lanes(&self, entries: Vec<FeedEntry>) -> Vec<(Arc<Lane>, i64)> {
+        let mut of_each: HashMap<CompanyId, Vec<FeedEntry>> = HashMap::new();
+        for entry in entries {
+            of_each.entry(entry.company).or_default().push(entry);
+        }
+        let mut changed = Vec::new();
+        // Read after the events were written: a change that came before them counts for them.
+        let mut rules = None;
+        for (company, entries) in of_each {
+            let (Some(lane), Some(newest)) = (self.lanes.open(company), entries.last().map(|entry| entry.seq)) else {
+                continue;
+            };
+            match self.shown_now(&mut rules, entries).await {
+                Ok(shown) => lane.take(shown),
+                Err(problem) => {
+                    tracing::error!(%problem, "streams of events read the feed by themselves");
+                    lane.forget();
+                }
+            }
+            changed.push((lane, newest));
+        }
+        changed
+    }
+
+    async fn shown_now(&self, rules: &mut Option<Rules>, entries: Vec<FeedEntry>) -> Result<Vec<Arc<Shown>>, Problem> {
+        let rules = match rules {
+            Some(rules) => rules,
+            None => rules.insert(self.rules_anew().await?),
+        };
+        self.show(&rules.directory, entries).await
+    }
+
+    /// Ends every stream: the service stops.
+    pub fn close_streams(&self) {
+        self.lanes.closed.store(true, Ordering::Relaxed);
+        self.lanes.all().iter().for_each(|lane| lane.newest.send_modify(|_| {}));
+    }
+
+    /// Wakes streams when what their viewers may know has changed; to be asked now and then.
+    pub async fn look_at_rights(&self) {
+        let lanes = self.lanes.all();
+        if lanes.is_empty() {
+            return;
+        }
+        let before = self.lanes.rules.lock().await.as_ref().map(|(rules, _)| rules.version);
+        let Ok(rules) = self.rules_anew().await else { return };
+        if before != Some(rules.version) {
+            lanes.iter().for_each(|lane| lane.newest.send_modify(|_| {}));
+        }
+    }
+
+    /// Facts and text of events, each call's facts once.
+    async fn show(&self, directory: &Directory, entries: Vec<FeedEntry>) -> Result<Vec<Arc<Shown>>, Problem> {
+        let mut calls = HashMap::new();
+        let mut recordings: HashMap<RecordingId, Option<CallFacts>> = HashMap::new();
+        let mut shown = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let facts = match (entry.recording(), entry.call) {
+                (Some(recording), _) => match recordings.get(&recording) {
+                    Some(facts) => facts.clone(),
+                    None => {
+                        let found = self.store.recording_with_facts(recording).await?.map(|(_, facts)| facts);
+                        recordings.insert(recording, found.clone());
+                        found
+                    }
+                },
+                (None, Some(call)) => match calls.get(&call) {
+                    Some(facts) => Option::clone(facts),
+                    None => {
+                        let found = self.store.call_with_facts(call).await?.map(|(_, facts)| facts);
+                        calls.insert(call, found.clone());
+                        found
+                    }
+                },
+                (None, None) => None,
+            };
+            let FeedEntry { seq, at: _, kind, company: _, call: _, subject: _, event } = entry;
+            let json = event.json(directory).to_string();
+            shown.push(Arc::new(Shown { seq, kind, json, facts }));
+        }
+        Ok(shown)
+    }
+
+    async fn rules(&self) -> Result<Rules, Problem> {
+        let now = self.world.now();
+        let mut known = self.lanes.rules.lock().await;
+        match &*known {
+            Some((rules, read)) if now.since(*read) < HOLDS => Ok(rules.clone()),
+            Some(_) | None => self.read_rules(&mut known).await,
+        }
+    }
+
+    async fn rules_anew(&self) -> Result<Rules, Problem> {
+        self.read_rules(&mut *self.lanes.rules.lock().await).await
+    }
+
+    async fn read_rules(&self, known: &mut Option<(Rules, Time)>) -> Result<Rules, Problem> {
+        let read = self.world.now();
+        let version = self.store.access_version().await?;
+        let directory = self.directory().await?;
+        let rules = Rules { directory, version };
+        *known = Some((rules.clone(), read));
+        Ok(rules)
+    }
+
+    /// `None` where the session or token is over.
+    async fn rights(&self, rules: &Rules, viewer: &Viewer) -> Result<Option<Rights>, Problem> {
+        let Some(until) = self.store.token_holds_until(viewer.token, self.world.wall()).await? else { return Ok(None) };
+        let scope = self.scope_of(&rules.directory, viewer).await?;
+        Ok(Some(Rights { version: rules.version, scope, until }))
+    }
+}
+
+const fn over(problem: &Problem) -> Over {
+    match problem {
+        Problem::EventsGone { purged } => Over::Gone { purged: *purged },
+        Problem::Internal => Over::Unable,
+        Problem::NotLoggedIn
+        | Problem::WrongPassword
+        | Problem::LockedOut { .. }
+        | Problem::NotFound { .. }
+        | Problem::Forbidden(_)
+        | Problem::Refused(_)
+        | Problem::NoScope(_)
+        | Problem::Invalid { .. }
+        | Problem::Gone { .. }
+        | Problem::NoCompany
+        | Problem::Conflict(_)
+        | Problem::NoCsrf => Over::LoggedOut,
+    }
+}
+
+impl Lane {
+    fn take(&self, shown: Vec<Arc<Shown>>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.into_iter().for_each(|shown| recent.push(shown));
+    }
+
+    /// What comes after this position is on the lane, which was there before that was the newest.
+    fn begins_after(&self, position: i64) {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).after.get_or_insert(position);
+    }
+
+    /// A hole: what is at hand is not all any more.
+    fn forget(&self) {
+        *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = Recent::default();
+    }
+}
+
+impl Lanes {
+    /// The lane of a company, made where nobody listens to it yet.
+    fn lane(&self, company: CompanyId) -> Arc<Lane> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, lane| lane.strong_count() > 0);
+        if let Some(lane) = open.get(&company).and_then(Weak::upgrade) {
+            return lane;
+        }
+        let lane = Arc::new(Lane { newest: watch::Sender::new(0), recent: Mutex::default() });
+        open.insert(company, Arc::downgrade(&lane));
+        lane
+    }
+
+    fn open(&self, company: CompanyId) -> Option<Arc<Lane>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&company)?.upgrade()
+    }
+
+    fn all(&self) -> Vec<Arc<Lane>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(seq: i64) -> Arc<Shown> {
+        Arc::new(Shown { seq, kind: OutboxKind::CallStarted, json: String::new(), facts: None })
+    }
+
+    #[test]
+    fn a_lane_says_when_it_does_not_have_all_that_a_stream_asks_for() {
+        let mut recent = Recent::default();
+        assert!(recent.since(0).is_none(), "nothing was published yet: the feed knows");
+        for seq in 10..(10 + RECENT as i64 + 5) {
+            recent.push(shown(seq));
+        }
+        // The first five went.
+        let seqs = |position| recent.since(position).map(|events| events.iter().map(|one| one.seq).collect::<Vec<_>>());
+        assert_eq!(seqs(13), None);
+        assert_eq!(seqs(14).unwrap()[..2], [15, 16]);
+        assert_eq!(seqs(14).unwrap().len(), BATCH as usize);
+        let last = 10 + RECENT as i64 + 4;
+        assert_eq!(seqs(last - 1), Some(vec![last]));
+        assert_eq!(seqs(last), Some(Vec::new()));
+    }
+}

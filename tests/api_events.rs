@@ -1,0 +1,376 @@
+//! Events of real calls: streams, sockets, and webhooks.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails, and it waits for conditions"
+)]
+#![allow(dead_code, reason = "the scene serves other tests too")]
+
+#[path = "http/mod.rs"]
+mod http;
+#[path = "scene/phones.rs"]
+mod phones;
+#[path = "events/receiver.rs"]
+mod receiver;
+#[path = "scene/mod.rs"]
+mod scene;
+#[path = "events/socket.rs"]
+mod socket;
+
+use http::{Http, Session};
+use phones::Phones;
+use receiver::Receiver;
+use scene::Scene;
+use serde_json::{Value, json};
+use socket::Message;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use telegraphone::directory::Transport as Listens;
+use telegraphone::directory::file::CompanyFile;
+use telegraphone::directory::plan::plan;
+use telegraphone::notify::signature;
+use telegraphone::service::Service;
+use telegraphone::service::clock::OsRandom;
+use telegraphone::service::config::{Config, HttpListen, Listen};
+
+const SCENE: Scene = Scene("api");
+/// Ada is the admin, Mallory sees nothing; `other` is another company.
+const PEOPLE: &str = r#"
+[[user]]
+extension = "203"
+name = "Mallory"
+password = "mallory-secret"
+[[user]]
+extension = "204"
+name = "Ada"
+password = "ada-secret"
+role = "admin"
+"#;
+const OTHER: &str = r#"
+[[company]]
+key = "other"
+domains = ["other.example"]
+[[user]]
+company = "other"
+extension = "204"
+name = "Eve"
+password = "eve-secret"
+role = "admin"
+"#;
+const OF_A_CALL: [&str; 5] = ["call.started", "call.answered", "recording.started", "call.ended", "recording.finished"];
+
+async fn service(folder: &Path) -> (Service, SocketAddr, Http) {
+    let mut config = Config::default_for(folder);
+    let address = "127.0.0.1:0".parse().unwrap();
+    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
+    config.http.listen = vec![HttpListen { address, tls: false }];
+    config.webhooks.guard.allow = vec!["127.0.0.0/8".parse().unwrap()];
+    let service = Service::start(config).await.unwrap();
+    for text in [format!("{}{PEOPLE}", SCENE.company()), OTHER.to_owned()] {
+        apply(&service, &text).await;
+    }
+    let (sip, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
+    (service, sip, http)
+}
+
+async fn apply(service: &Service, text: &str) {
+    let file = CompanyFile::parse(text).unwrap();
+    let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
+    service.store().apply(&plan, &mut OsRandom).await.unwrap();
+    service.reload().await;
+}
+
+/// Places so many calls, one after the other; the numbers of their callers go on from `first`.
+fn calls(sip: SocketAddr, first: usize, count: usize) {
+    let phones = Phones::new(SCENE, sip);
+    phones.register();
+    place(&phones, first, count);
+}
+
+fn place(phones: &Phones, first: usize, count: usize) {
+    for call in first..first + count {
+        let answered = phones.call(call);
+        assert_eq!(answered.status, 200, "{}", answered.reason);
+        phones.speak(&answered, 10);
+        assert_eq!(phones.hang_up(call, &answered).status, 200);
+    }
+}
+
+fn token(session: &Session, scopes: &[&str]) -> (i64, String) {
+    let body = json!({ "name": "t", "scopes": scopes }).to_string();
+    let made = session.send("POST", "/api/v1/tokens", &body).json();
+    (made["token"]["id"].as_i64().unwrap(), made["secret"].as_str().unwrap().to_owned())
+}
+
+async fn blocking(story: impl FnOnce() + Send + 'static) {
+    tokio::task::spawn_blocking(story).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_is_told_from_its_beginning_to_its_recording_to_those_who_see_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    blocking(move || {
+        let log_in = |company: &str, user: &str, password: &str| http.log_in(company, user, password);
+        let (ada, bob) = (log_in("api", "204", "ada-secret"), log_in("api", "201", "api-secret"));
+        let (mallory, eve) = (log_in("api", "203", "mallory-secret"), log_in("other", "204", "eve-secret"));
+        let mut streams = [&ada, &bob].map(|who| who.stream("/api/v1/events", None));
+        let mut ended = ada.stream("/api/v1/events?kinds=call.ended", None);
+        calls(sip, 0, 1);
+        for stream in &mut streams {
+            let events: Vec<http::Event> = OF_A_CALL.iter().map(|_| stream.next()).collect();
+            assert_eq!(events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), OF_A_CALL);
+            assert!(events.windows(2).all(|pair| pair[0].id < pair[1].id));
+            let (answered, over) = (&events[1].data, &events[3].data);
+            assert_eq!(answered["about"]["callee"]["user"], "201", "named as people name them: {answered}");
+            assert_eq!(answered["about"]["number"], "+15550100");
+            assert_eq!(
+                (&answered["about"]["outcome"], &answered["about"]["ended"]),
+                (&json!("answered"), &Value::Null)
+            );
+            assert_eq!((&over["about"]["outcome"], &over["about"]["missed"]), (&json!("completed"), &json!(false)));
+            assert_eq!(over["about"]["end_reason"], "caller_hung_up");
+            assert!(events.iter().all(|event| event.data["call"] == over["call"]));
+        }
+        assert_eq!(ended.next().name, "call.ended");
+        for nobody in [&mallory, &eve] {
+            let told = nobody.first_events_after(0);
+            assert!(!told.contains("data:"), "{told}");
+        }
+        assert_eq!(ada.get("/api/v1/events?kinds=call.endet").status, 400);
+        assert_eq!(ada.get("/api/v1/events?after=-1").status, 400);
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_socket_tells_the_same_and_says_why_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        let (id, secret) = token(&ada, &["events.read"]);
+        let bearer = format!("Bearer {secret}");
+        let with_token = [("Authorization", bearer.as_str())];
+        let path = "/api/v1/events/ws?after=0&kinds=call.*,recording.finished";
+        let mut socket = socket::open(http.0, path, &with_token).unwrap_or_else(|status| panic!("{status}"));
+        calls(sip, 0, 1);
+        for expected in ["call.started", "call.answered", "call.ended", "recording.finished"] {
+            let Message::Event(event) = socket.next() else { panic!("it has ended before {expected}") };
+            assert_eq!(event["event"], expected);
+        }
+        assert_eq!(ada.delete(&format!("/api/v1/tokens/{id}")).status, 204);
+        assert_eq!(socket.next(), Message::Closed(4001), "the token has ended");
+        assert_eq!(socket::open(http.0, path, &with_token).err(), Some(401));
+        let (_, other) = token(&ada, &["calls.read"]);
+        let bearer = format!("Bearer {other}");
+        assert_eq!(socket::open(http.0, path, &[("Authorization", &bearer)]).err(), Some(403));
+        let (own, cookie) = (format!("http://{}", http.0), ada.cookie().to_owned());
+        for (origin, opened) in [(own.as_str(), true), ("http://evil.example", false), ("null", false)] {
+            let headers = [("Cookie", cookie.as_str()), ("Origin", origin)];
+            assert_eq!(socket::open(http.0, path, &headers).is_ok(), opened, "{origin}");
+        }
+        assert_eq!(socket::open(http.0, path, &[("Cookie", &cookie)]).err(), Some(403), "a page says who it is");
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_stream_that_is_cut_at_any_event_misses_nothing_and_gets_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        let (_, secret) = token(&ada, &["events.read"]);
+        let bearer = format!("Bearer {secret}");
+        const CALLS: usize = 12;
+        let placing = std::thread::spawn(move || calls(sip, 0, CALLS));
+        let (mut last, mut told) = (0, Vec::new());
+        // Cut after 1, 2, 3, … events, by turns over HTTP and over a socket, while calls go on.
+        for round in 1.. {
+            let mut socket = (round % 2 == 0).then(|| {
+                let path = format!("/api/v1/events/ws?after={last}");
+                socket::open(http.0, &path, &[("Authorization", &bearer)]).unwrap_or_else(|status| panic!("{status}"))
+            });
+            let mut stream = socket.is_none().then(|| ada.stream("/api/v1/events", Some(last)));
+            for _ in 0..1 + round % 5 {
+                if told.len() == CALLS * OF_A_CALL.len() {
+                    break;
+                }
+                let data = match (&mut socket, &mut stream) {
+                    (Some(socket), _) => match socket.next() {
+                        Message::Event(event) => event,
+                        Message::Closed(code) => panic!("closed: {code}"),
+                    },
+                    (None, Some(stream)) => stream.next().data,
+                    (None, None) => unreachable!(),
+                };
+                let seq = data["seq"].as_i64().unwrap();
+                assert!(seq > last, "{seq} after {last}");
+                last = seq;
+                told.push((data["call"].as_str().unwrap().to_owned(), data["event"].as_str().unwrap().to_owned()));
+            }
+            if told.len() == CALLS * OF_A_CALL.len() {
+                break;
+            }
+        }
+        placing.join().unwrap();
+        let mut by_call: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (call, event) in &told {
+            by_call.entry(call).or_default().push(event);
+        }
+        assert_eq!(by_call.len(), CALLS);
+        assert!(by_call.values().all(|events| events == &OF_A_CALL), "{by_call:?}");
+    })
+    .await;
+    service.stop().await;
+}
+
+/// Connections of one address are limited: they come from several.
+fn stream_from(source: &str, http: Http, bearer: &str) -> BufReader<std::net::TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let source: SocketAddr = format!("{source}:0").parse().unwrap();
+    socket.bind(&source.into()).unwrap();
+    socket.connect(&http.0.into()).unwrap();
+    let mut stream: std::net::TcpStream = socket.into();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: {}\r\nAuthorization: {bearer}\r\n\r\n", http.0);
+    stream.write_all(request.as_bytes()).unwrap();
+    BufReader::new(stream)
+}
+
+/// Kinds on a stream, until the recording is finished.
+fn kinds_until_finished(stream: &mut BufReader<std::net::TcpStream>) -> Vec<String> {
+    let mut kinds = Vec::new();
+    let mut line = String::new();
+    while kinds.last().is_none_or(|kind| kind != "recording.finished") {
+        line.clear();
+        assert!(stream.read_line(&mut line).unwrap() > 0, "the stream has ended");
+        kinds.extend(line.trim_end().strip_prefix("event: ").map(str::to_owned));
+    }
+    kinds
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_streams_are_told_each_event_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        let (_, secret) = token(&ada, &["events.read"]);
+        let bearer = format!("Bearer {secret}");
+        let mut streams: Vec<_> =
+            (0..1_000).map(|at| stream_from(&format!("127.0.0.{}", 10 + at % 8), http, &bearer)).collect();
+        // Each has its answer's head before the call begins.
+        for stream in &mut streams {
+            let mut line = String::new();
+            stream.read_line(&mut line).unwrap();
+            assert_eq!(line.trim_end(), "HTTP/1.1 200 OK");
+        }
+        calls(sip, 0, 1);
+        for stream in &mut streams {
+            assert_eq!(kinds_until_finished(stream), OF_A_CALL);
+        }
+    })
+    .await;
+    service.stop().await;
+}
+
+fn kinds_of(delivered: &[receiver::Delivery]) -> Vec<(String, String)> {
+    let taken = delivered.iter().filter(|delivery| delivery.status == 200).map(receiver::Delivery::json);
+    taken
+        .map(|json| (json["call"].as_str().unwrap_or("").to_owned(), json["event"].as_str().unwrap().to_owned()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hook_is_told_signed_in_order_and_again_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, sip, http) = service(folder.path()).await;
+    let receiver = Receiver::new(2);
+    let hook = receiver.clone();
+    let secret = tokio::task::spawn_blocking(move || {
+        let (ada, bob) = (http.log_in("api", "204", "ada-secret"), http.log_in("api", "201", "api-secret"));
+        let eve = http.log_in("other", "204", "eve-secret");
+        let body = json!({ "url": hook.url(), "kinds": ["call.*", "recording.finished"] }).to_string();
+        assert_eq!(bob.send("POST", "/api/v1/webhooks", &body).status, 403, "admins only");
+        for url in ["http://hooks.example.invalid@x/", "https://10.0.0.1/", "http://169.254.169.254/latest", "ftp://x/"]
+        {
+            let body = json!({ "url": url, "kinds": ["*"] }).to_string();
+            assert_eq!(ada.send("POST", "/api/v1/webhooks", &body).status, 400, "{url}");
+        }
+        let wrong = json!({ "url": hook.url(), "kinds": ["calls.*"] }).to_string();
+        assert_eq!(ada.send("POST", "/api/v1/webhooks", &wrong).status, 400);
+        let made = ada.send("POST", "/api/v1/webhooks", &body);
+        assert_eq!(made.status, 201);
+        let made = made.json();
+        let (id, secret) = (made["webhook"]["id"].as_i64().unwrap(), made["secret"].as_str().unwrap().to_owned());
+        let path = format!("/api/v1/webhooks/{id}");
+        assert!(!String::from_utf8_lossy(&ada.get(&path).body).contains(&secret), "shown once");
+        assert_eq!((eve.get(&path).status, eve.get("/api/v1/webhooks").json()), (404, json!({ "webhooks": [] })));
+        let phones = Phones::new(SCENE, sip);
+        phones.register();
+        place(&phones, 0, 1);
+        let delivered = hook.until(|seen| seen.iter().filter(|one| one.status == 200).count() == 4);
+        let kinds: Vec<String> = kinds_of(&delivered).into_iter().map(|(_, kind)| kind).collect();
+        assert_eq!(
+            kinds,
+            ["call.started", "call.answered", "call.ended", "recording.finished"],
+            "in order, though refused"
+        );
+        assert_eq!(delivered.len(), 6, "what was refused came again, and nothing else");
+        for one in &delivered {
+            let (stamp, signed) = (&one.headers["telegraphone-timestamp"], &one.headers["telegraphone-signature"]);
+            assert_eq!(*signed, signature(&secret, stamp, &one.body));
+            assert_eq!(one.headers["telegraphone-event"], one.json()["event"].as_str().unwrap());
+            assert_eq!(one.headers["telegraphone-event-id"], one.json()["seq"].to_string());
+        }
+        assert_eq!(ada.send("POST", &format!("{path}/test"), "").status, 202);
+        let delivered = hook.until(|seen| seen.len() == 7);
+        assert_eq!(delivered[6].json()["event"], "webhook.test");
+        // What is refused from here on is pending when the service stops.
+        hook.refuse(usize::MAX);
+        place(&phones, 1, 2);
+        hook.until(|seen| seen.len() >= 9);
+        secret
+    });
+    let secret = secret.await.unwrap();
+    first.stop().await;
+    let (second, _, http) = service(folder.path()).await;
+    receiver.refuse(0);
+    blocking(move || {
+        let delivered = receiver.until(|seen| seen.iter().filter(|one| one.status == 200).count() == 5 + 8);
+        let mut by_call: HashMap<String, Vec<String>> = HashMap::new();
+        for (call, kind) in kinds_of(&delivered).into_iter().filter(|(call, _)| !call.is_empty()) {
+            by_call.entry(call).or_default().push(kind);
+        }
+        let whole = ["call.started", "call.answered", "call.ended", "recording.finished"];
+        assert_eq!(by_call.len(), 3);
+        assert!(by_call.values().all(|kinds| kinds == &whole), "each once and in order: {by_call:?}");
+        let last = delivered.last().unwrap();
+        let stamp = &last.headers["telegraphone-timestamp"];
+        assert_eq!(last.headers["telegraphone-signature"], signature(&secret, stamp, &last.body));
+        let ada = http.log_in("api", "204", "ada-secret");
+        let hooks = ada.get("/api/v1/webhooks").json();
+        let id = hooks["webhooks"][0]["id"].as_i64().unwrap();
+        let list = ada.get(&format!("/api/v1/webhooks/{id}/deliveries?limit=2")).json();
+        assert_eq!((list["deliveries"].as_array().unwrap().len(), list["next"].is_i64()), (2, true), "{list}");
+        let delivery = &list["deliveries"][0]["id"];
+        let replayed = ada.send("POST", &format!("/api/v1/webhooks/{id}/deliveries/{delivery}/replay"), "");
+        assert_eq!(replayed.json(), json!({ "replayed": 1 }));
+        let count = delivered.len();
+        receiver.until(|seen| seen.len() > count);
+        assert_eq!(ada.delete(&format!("/api/v1/webhooks/{id}")).status, 204);
+        assert_eq!(ada.get(&format!("/api/v1/webhooks/{id}")).status, 404);
+    })
+    .await;
+    second.stop().await;
+}
