@@ -102,8 +102,14 @@ async fn outside_numbers_and_figures_are_of_the_calls_that_one_sees() {
         let (mallory, eve) = (http.log_in("api", "203", "mallory-secret"), http.log_in("other", "204", "eve-secret"));
         let mut stream = ada.stream("/api/v1/events", None);
         calls(sip, 2);
-        let recording = stream.next().data["recording"].as_str().unwrap().to_owned();
-        stream.next();
+        let mut finished = || loop {
+            let event = stream.next();
+            if event.name == "recording.finished" {
+                break event.data["recording"].as_str().unwrap().to_owned();
+            }
+        };
+        let recording = finished();
+        finished();
 
         let contacts = ada.get("/api/v1/contacts").json();
         let all = contacts["contacts"].as_array().unwrap().clone();
