@@ -20,7 +20,7 @@
 //! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP, SRTP |
 //! | [`sdp`] | descriptions and offer/answer, with keys (RFC 4568) |
 //! | [`audio`] | codecs, resampling, keys in the audio, noise, tones, prompts, WAV chunks |
-//! | [`directory`] | company, user, number, trunk, group, inbox, call flow; the company file and what applying it changes |
+//! | [`directory`] | company, user, number, trunk, group, inbox, call flow; the company file, what applying it or changing one thing changes, and the file again |
 //! | [`policy`] | the decision and why; commands in digits; the gate |
 //! | [`media`] | one call's RTP as a machine: receive, relay, digits, tap |
 //! | [`recording`] | tap events → aligned samples → WAV bytes; markers; repair |

@@ -1,5 +1,6 @@
 //! What can be asked over HTTP, and the answers.
 
+use super::directory::{DirectoryAsk, DirectoryReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::webhooks::{WebhookAsk, WebhookReply};
@@ -64,6 +65,8 @@ pub enum Ask {
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
     Webhooks(WebhookAsk),
+    /// What the company consists of.
+    Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
@@ -123,7 +126,8 @@ impl Ask {
             Ask::Me | Ask::LogOut | Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } | Ask::Staff(_) => {
                 !staff
             }
-            Ask::Calls(_)
+            Ask::Directory(_)
+            | Ask::Calls(_)
             | Ask::Call { .. }
             | Ask::Insight(_)
             | Ask::Live
@@ -146,6 +150,7 @@ impl Ask {
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
+            Ask::Directory(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -169,6 +174,7 @@ pub enum Reply {
     Staff(StaffReply),
     Insight(InsightReply),
     Webhooks(WebhookReply),
+    Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),

@@ -5,6 +5,7 @@
 //! and on the next event of a stream that is open. What a viewer may not see is answered like what
 //! does not exist, by the same code.
 
+mod directory;
 mod events;
 mod insight;
 mod staff;
@@ -212,7 +213,10 @@ impl Desk {
             return Err(Problem::WrongPassword);
         };
         self.lockout.lock().unwrap_or_else(PoisonError::into_inner).proven(&name, from, now);
-        login::open_session(&self.store, owner, source, self.world.wall(), &mut *self.world.random()).await
+        let random = &mut *self.world.random();
+        let logged_in = login::open_session(&self.store, owner, source, self.world.wall(), random).await?;
+        self.note_session(&directory, &logged_in.viewer, "session.open").await?;
+        Ok(logged_in)
     }
 
     /// Whose session or token this is.
@@ -244,10 +248,11 @@ impl Desk {
                 Actor::User(user) => self.me(&directory, company, user, viewer).await,
                 Actor::Staff(staff) => Ok(Reply::StaffMe(self.staff_view(&directory, staff))),
             },
-            Ask::LogOut => self.log_out(viewer).await,
+            Ask::LogOut => self.log_out(&directory, viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
+            Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
             Ask::Live => self.live(&directory, &person).await,
@@ -278,7 +283,11 @@ impl Desk {
             }
             Ask::NewToken { name, scopes, days } => self.new_token(&person, name, &scopes, days).await,
             Ask::RemoveToken { id } => match self.store.remove_token(viewer.owner, id).await? {
-                true => Ok(Reply::Done),
+                true => {
+                    self.note(&person, "token.remove", format!("token {id}")).await?;
+                    self.operator.ask(Request::Wake).await;
+                    Ok(Reply::Done)
+                }
                 false => Err(Problem::NotFound { what: "token" }),
             },
             Ask::AccessLog { after, limit } => {
@@ -289,9 +298,29 @@ impl Desk {
         }
     }
 
-    async fn log_out(&self, viewer: &Viewer) -> Result<Reply, Problem> {
+    async fn log_out(&self, directory: &Directory, viewer: &Viewer) -> Result<Reply, Problem> {
         self.store.remove_token(viewer.owner, viewer.token).await?;
+        self.note_session(directory, viewer, "session.close").await?;
+        self.operator.ask(Request::Wake).await;
         Ok(Reply::Done)
+    }
+
+    /// A line of the access log on a session that began or ended.
+    async fn note_session(&self, directory: &Directory, viewer: &Viewer, action: &str) -> Result<(), Problem> {
+        let (company, user, who) = match viewer.owner {
+            Owner::User(id) => {
+                let user = directory.user(id).ok_or(Problem::NotLoggedIn)?;
+                (user.company, Some(id), format!("{} {}", user.extension, user.name))
+            }
+            Owner::Staff(id) => {
+                let staff = self.store.staff(id).await?.ok_or(Problem::NotLoggedIn)?;
+                (CompanyId(0), None, format!("{} {}", staff.kind.as_str(), staff.name))
+            }
+        };
+        let (at, source) = (self.world.wall(), viewer.source.to_string());
+        let (action, thing) = (action.to_owned(), format!("session {}", viewer.token));
+        self.store.log_access(&Access { at, company, user, who, source, action, thing }).await?;
+        Ok(())
     }
 
     async fn scope(&self, directory: &Directory, person: &Person<'_>) -> Result<Scope, Problem> {
@@ -369,7 +398,7 @@ impl Desk {
         let heard = self.store.heard_by(id).await?;
         let played = heard.iter().any(|(user, _)| *user == person.listener());
         let heard = heard.into_iter().filter_map(|(user, at)| {
-            let user = directory.user(user)?;
+            let user = directory.user_ever(user)?;
             Some(HeardView { extension: user.extension.clone(), name: user.name.clone(), at: at.to_string() })
         });
         Ok(Reply::Recording(Box::new(RecordingView {
@@ -529,6 +558,13 @@ impl Desk {
         }
         let now = self.world.wall();
         let expires = now.plus(Span::from_secs(u64::from(days) * 86_400));
+        if viewer.ends.is_some_and(|ends| expires > ends) {
+            return Err(Problem::Forbidden("a token cannot make one that outlives itself: give it fewer days"));
+        }
+        if self.store.tokens_of(viewer.owner, now).await?.len() >= login::TOKENS {
+            let text = format!("you have {} tokens, which is as many as there may be: remove one", login::TOKENS);
+            return Err(Problem::Conflict(text));
+        }
         let random = &mut *self.world.random();
         login::grant(&self.store, TokenKind::Token, viewer.owner, &name, scopes, expires, now, random).await
     }
@@ -668,7 +704,7 @@ fn filter(directory: &Directory, company: &Company, viewer: UserId, query: &Call
         narrow(directory.numbers_of(company.id).filter(routed).map(|number| number.id).collect());
     }
     let user = match user {
-        Some(extension) => Some(directory.user_by_extension(company.id, extension).ok_or(NO_USER)?.id),
+        Some(extension) => Some(directory.user_ever_by_extension(company.id, extension).ok_or(NO_USER)?.id),
         None => None,
     };
     Ok(CallFilter {

@@ -14,6 +14,8 @@ use utoipa::{PartialSchema, ToSchema};
 const SESSION: Span = Span::from_secs(12 * 3_600);
 /// Days that a token lasts at most.
 pub const TOKEN_DAYS: u32 = 366;
+/// Tokens that somebody has at a time.
+pub const TOKENS: usize = 50;
 /// A password that nobody has: checking it takes as long as any, so that time does not tell whether
 /// a user exists.
 const NOBODY: &str =
@@ -35,10 +37,12 @@ pub enum Permission {
     ManageStaff,
     ReadWebhooks,
     ManageWebhooks,
+    ReadDirectory,
+    ManageDirectory,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 13] = [
+    pub const ALL: [Permission; 15] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -52,6 +56,8 @@ impl Permission {
         Permission::ManageStaff,
         Permission::ReadWebhooks,
         Permission::ManageWebhooks,
+        Permission::ReadDirectory,
+        Permission::ManageDirectory,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -69,6 +75,8 @@ impl Permission {
             Permission::ManageStaff => "staff.write",
             Permission::ReadWebhooks => "webhooks.read",
             Permission::ManageWebhooks => "webhooks.write",
+            Permission::ReadDirectory => "directory.read",
+            Permission::ManageDirectory => "directory.write",
         }
     }
 
@@ -112,6 +120,8 @@ pub struct Viewer {
     pub scopes: Scopes,
     /// The session or token, to be ended.
     pub token: i64,
+    /// When a token ends; `None`: it is a session.
+    pub ends: Option<Wall>,
     pub source: IpAddr,
 }
 
@@ -169,7 +179,7 @@ pub async fn open_session(
     random: &mut (dyn Random + Send),
 ) -> Result<LoggedIn, Problem> {
     let grant = grant(store, TokenKind::Session, owner, "", Vec::new(), now.plus(SESSION), now, random).await?;
-    let viewer = Viewer { owner, company: None, scopes: Scopes::All, token: grant.row.id, source };
+    let viewer = Viewer { owner, company: None, scopes: Scopes::All, token: grant.row.id, ends: None, source };
     Ok(LoggedIn { viewer, grant })
 }
 
@@ -193,6 +203,25 @@ pub async fn grant(
     Ok(Grant { secret, row })
 }
 
+/// A token as the command line makes it, for a name, scopes and a number of days.
+pub async fn secret_token(
+    store: &Store,
+    owner: Owner,
+    (name, scopes, days): (&str, Vec<String>, u32),
+    now: Wall,
+    random: &mut (dyn Random + Send),
+) -> Result<Grant, Problem> {
+    if !(1..=TOKEN_DAYS).contains(&days) {
+        let expected = "a number of days from 1 to 366";
+        return Err(Problem::Invalid { key: "days", value: days.to_string(), expected });
+    }
+    if store.tokens_of(owner, now).await?.len() >= TOKENS {
+        return Err(Problem::Conflict(format!("the user has {TOKENS} tokens, which is the most: remove one")));
+    }
+    let expires = now.plus(Span::from_secs(u64::from(days) * 86_400));
+    grant(store, TokenKind::Token, owner, name, scopes, expires, now, random).await
+}
+
 /// Whose secret this is; `None` where nobody's, or nobody's any more.
 pub async fn viewer_of(
     store: &Store,
@@ -206,7 +235,8 @@ pub async fn viewer_of(
         TokenKind::Session => Scopes::All,
         TokenKind::Token => Scopes::Only(row.scopes.iter().filter_map(|scope| Permission::parse(scope)).collect()),
     };
-    Ok(Some((Viewer { owner: row.owner, company, scopes, token: row.id, source }, row.kind)))
+    let ends = (row.kind == TokenKind::Token).then_some(row.expires);
+    Ok(Some((Viewer { owner: row.owner, company, scopes, token: row.id, ends, source }, row.kind)))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 
 mod ask;
 mod desk;
+pub mod directory;
 pub mod http;
 mod insight;
 mod login;
@@ -26,7 +27,7 @@ pub use insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
     InsightAsk, InsightReply, MeMore,
 };
-pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer};
+pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use operator::{Answer, DeviceView, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};

@@ -15,6 +15,8 @@ pub enum Request {
     Status,
     /// The directory was changed: read it again.
     Reload,
+    /// A session or token has ended: streams that are open look whether they still may.
+    Wake,
     CallList,
     CallShow {
         call: CallId,

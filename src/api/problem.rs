@@ -35,6 +35,14 @@ pub enum Problem {
     NoCompany,
     #[error("{0}")]
     Conflict(String),
+    /// Everything that is wrong with a change, each with key and value.
+    #[error("{}", .0.join("\n"))]
+    Unfit(Vec<String>),
+    /// Everything that still refers to what shall go.
+    #[error("it is still referred to, so change that first (a user can be replaced):\n{}", .0.join("\n"))]
+    InUse(Vec<String>),
+    #[error("it is not what `If-Match` says any more: get it anew, and decide again")]
+    Changed,
     #[error("the request has a session cookie and no X-CSRF-Token: send the one of the log-in")]
     NoCsrf,
     #[error("something went wrong here; the log says what")]
@@ -48,7 +56,9 @@ impl Problem {
             Problem::LockedOut { .. } => 429,
             Problem::NotFound { .. } => 404,
             Problem::Forbidden(_) | Problem::NoScope(_) | Problem::NoCsrf => 403,
-            Problem::Refused(_) | Problem::Conflict(_) => 409,
+            Problem::Refused(_) | Problem::Conflict(_) | Problem::InUse(_) => 409,
+            Problem::Changed => 412,
+            Problem::Unfit(_) => 422,
             Problem::Invalid { .. } | Problem::NoCompany => 400,
             Problem::Gone { .. } | Problem::EventsGone { .. } => 410,
             Problem::Internal => 500,
@@ -67,6 +77,9 @@ impl Problem {
             Problem::NoScope(_) => "no-scope",
             Problem::NoCompany => "no-company",
             Problem::Conflict(_) => "conflict",
+            Problem::Unfit(_) => "unfit",
+            Problem::InUse(_) => "in-use",
+            Problem::Changed => "changed",
             Problem::NoCsrf => "no-csrf-token",
             Problem::Invalid { .. } => "invalid",
             Problem::Gone { .. } => "gone",

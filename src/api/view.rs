@@ -65,7 +65,7 @@ pub struct PartyView {
 impl PartyView {
     pub(super) fn of(directory: &Directory, party: &Party) -> Self {
         let Party { user, address, name } = party;
-        let user = user.and_then(|user| directory.user(user)).map(|user| user.extension.clone());
+        let user = user.and_then(|user| directory.user_ever(user)).map(|user| user.extension.clone());
         PartyView { user, address: address.clone(), name: name.clone() }
     }
 }

@@ -147,6 +147,20 @@ pub fn read_wav(bytes: &[u8]) -> Result<Pcm, PromptError> {
     }
 }
 
+/// A prompt as a WAV file that [`read_wav`] reads.
+pub fn write_wav(samples: &[i16]) -> Vec<u8> {
+    let bytes = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX);
+    let mut wav = b"RIFF".to_vec();
+    wav.extend(bytes.saturating_add(36).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend(RATE.to_le_bytes());
+    wav.extend((RATE * 2).to_le_bytes());
+    wav.extend(b"\x02\0\x10\0data");
+    wav.extend(bytes.to_le_bytes());
+    wav.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    wav
+}
+
 fn encoding_of(format: &[u8]) -> Result<Encoding, PromptError> {
     let head = format.first_chunk::<16>().ok_or(PromptError::Missing("fmt "))?;
     let [t0, t1, c0, c1, r0, r1, r2, r3, _, _, _, _, _, _, b0, b1] = *head;
@@ -183,6 +197,12 @@ fn chunk<'a>(mut rest: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prompt_is_read_as_it_was_written() {
+        let samples: Vec<i16> = (0..8_000).map(|n| n as i16 * 3).collect();
+        assert_eq!(*read_wav(&write_wav(&samples)).unwrap(), *samples);
+    }
 
     /// A WAV file with one `LIST` chunk of odd length before the data.
     fn wav(format: u16, channels: u16, rate: u32, bits: u16, data: &[u8]) -> Vec<u8> {

@@ -57,7 +57,7 @@ impl Desk {
         Ok((company, self.user_of(company, extension)?))
     }
 
-    async fn note(&self, company: &Company, action: &str, thing: String) -> anyhow::Result<()> {
+    pub async fn note(&self, company: &Company, action: &str, thing: String) -> anyhow::Result<()> {
         let access = Access {
             at: Clock::start().wall(),
             company: company.id,

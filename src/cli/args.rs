@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use super::directory::{ApplyArgs, ChangeCommand, DirectoryCommand};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -64,16 +65,10 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Apply a company file: companies, users, numbers, trunks, settings
-    Apply {
-        file: PathBuf,
-        /// Print the difference, change nothing
-        #[arg(long)]
-        dry_run: bool,
-        /// Remove what the file does not name, in the companies that it names
-        #[arg(long)]
-        prune: bool,
-    },
+    /// Apply a company file: companies, users, numbers, trunks, settings; or export one
+    Apply(ApplyArgs),
+    #[command(flatten)]
+    Directory(DirectoryCommand),
     /// How the running service is
     Status {
         /// JSON for scripts
@@ -104,6 +99,11 @@ pub enum Command {
     Staff {
         #[command(subcommand)]
         command: StaffCommand,
+    },
+    /// Whom companies tell of their events
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
     },
     /// Who receives the recordings of a number
     Subscription {
@@ -220,6 +220,8 @@ pub enum TrunkCommand {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    Change(ChangeCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -235,6 +237,47 @@ pub enum LockoutCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WebhookCommand {
+    /// Webhooks, and how they are
+    List {
+        /// Key of a company
+        #[arg(long)]
+        company: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make one, which is told of what happens from now on; its secret is shown once
+    Add {
+        /// Key of the company
+        company: String,
+        url: String,
+        /// Kinds with commas between, e.g. recording.*,call.ended
+        #[arg(long, default_value = "*")]
+        kinds: String,
+    },
+    /// Remove one, with all that was to be told to it
+    Remove {
+        id: i64,
+        /// Only tell what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// What was to be told to one, the newest first
+    Deliveries {
+        id: i64,
+        /// pending, delivered or dead
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send a delivery anew; without one, all that are dead
+    Replay { id: i64, delivery: Option<i64> },
 }
 
 #[derive(Debug, Subcommand)]

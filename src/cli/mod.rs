@@ -2,10 +2,12 @@
 
 mod access;
 mod args;
+mod directory;
 mod manual;
 mod prompts;
 mod show;
 mod staff;
+mod webhooks;
 
 pub use args::{Cli, Command};
 
@@ -22,6 +24,7 @@ use crate::service::{Service, control};
 use crate::store::Store;
 use anyhow::{Context, anyhow, bail};
 use args::{CallCommand, ConfigCommand, EventCommand, LockoutCommand, RecordingCommand, TrunkCommand};
+use directory::{ApplyArgs, ApplyCommand};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -52,13 +55,23 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             println!("{}", show::config_keys(&describe()));
             Ok(())
         }
-        Command::Apply { file, dry_run, prune } => apply(&read_config(&sources)?, &file, dry_run, prune).await,
+        Command::Apply(ApplyArgs { command: Some(ApplyCommand::Export { company, prompts }), .. }) => {
+            directory::export_file(&read_config(&sources)?, company.as_deref(), prompts.as_deref()).await
+        }
+        Command::Apply(ApplyArgs { file, dry_run, prune, command: None }) => {
+            let file = file.ok_or_else(|| anyhow!("which company file? write `telegraphone apply FILE`"))?;
+            apply(&read_config(&sources)?, &file, dry_run, prune).await
+        }
+        Command::Directory(command) => directory::run(&read_config(&sources)?, command).await,
         Command::Status { json } => answer(&sources, Request::Status, json).await,
         Command::Call { command } => call(&sources, command).await,
         Command::Recording { command } => recording(&sources, command).await,
         Command::Trunk { command: TrunkCommand::List { json } } => answer(&sources, Request::TrunkList, json).await,
         Command::Trunk { command: TrunkCommand::Show { name, json } } => {
             answer(&sources, Request::TrunkShow { name }, json).await
+        }
+        Command::Trunk { command: TrunkCommand::Change(command) } => {
+            directory::trunk(&read_config(&sources)?, command).await
         }
         Command::Lockout { command: LockoutCommand::List { json } } => {
             answer(&sources, Request::LockoutList, json).await
@@ -67,6 +80,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             answer(&sources, Request::LockoutClear { only }, json).await
         }
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
+        Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
         Command::Explain { command } => access::explain(&read_config(&sources)?, command).await,
@@ -182,7 +196,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
         println!("Dry run: nothing was changed.");
         return Ok(());
     }
-    let applied = store.apply(&plan, &mut OsRandom).await?;
+    let applied = store.apply_by(&plan, &directory::operator(), &mut OsRandom).await?;
     for generated in &applied.generated {
         println!(
             "password of {}: {}  (shown this once)",
@@ -191,13 +205,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
         );
     }
     store.close().await;
-    match control::ask(&config.control.socket, &Request::Reload).await {
-        Ok(Answer::Done) => println!("Applied; the running service has taken it over."),
-        Ok(Answer::Failed { problem }) => bail!("applied, but the running service could not read it: {problem}"),
-        Ok(_) => bail!("applied, but the running service gave an unexpected answer"),
-        Err(_) => println!("Applied; the service takes it over when it starts."),
-    }
-    Ok(())
+    directory::tell(config).await
 }
 
 fn make_folder(path: &Path) -> anyhow::Result<()> {

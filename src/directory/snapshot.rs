@@ -21,6 +21,8 @@ pub struct Directory {
     version: i64,
     companies: BTreeMap<CompanyId, Company>,
     users: BTreeMap<UserId, User>,
+    /// They can do nothing and be reached by nobody: who asks for users does not find them.
+    deactivated: BTreeMap<UserId, User>,
     numbers: BTreeMap<NumberId, Number>,
     trunks: BTreeMap<TrunkId, Trunk>,
     by_key: HashMap<String, CompanyId>,
@@ -58,6 +60,12 @@ impl Directory {
     /// The same, as the version of the stored directory that it was read from.
     pub fn with_version(self, version: i64) -> Self {
         Directory { version, ..self }
+    }
+
+    /// The same with users who are deactivated.
+    pub fn with_deactivated(mut self, users: impl IntoIterator<Item = User>) -> Self {
+        self.deactivated = users.into_iter().map(|user| (user.id, user)).collect();
+        self
     }
 
     /// The stored directory's version that this is.
@@ -116,6 +124,26 @@ impl Directory {
 
     pub fn user(&self, id: UserId) -> Option<&User> {
         self.users.get(&id)
+    }
+
+    /// The user, also one who is deactivated: for what happened before.
+    pub fn user_ever(&self, id: UserId) -> Option<&User> {
+        self.user(id).or_else(|| self.deactivated.get(&id))
+    }
+
+    /// The user of that extension, also one who is deactivated.
+    pub fn user_ever_by_extension(&self, company: CompanyId, extension: &str) -> Option<&User> {
+        let deactivated = || self.deactivated_of(company).find(|user| user.extension == extension);
+        self.user_by_extension(company, extension).or_else(deactivated)
+    }
+
+    /// By id.
+    pub fn deactivated_of(&self, company: CompanyId) -> impl Iterator<Item = &User> {
+        self.deactivated.values().filter(move |user| user.company == company)
+    }
+
+    pub fn is_deactivated(&self, id: UserId) -> bool {
+        self.deactivated.contains_key(&id)
     }
 
     pub fn user_by_extension(&self, company: CompanyId, extension: &str) -> Option<&User> {

@@ -273,6 +273,7 @@ impl Core {
             Request::LockoutClear { only } => Answer::Cleared { entries: self.switch.clear_lockouts(only.as_deref()) },
             Request::TrunkShow { name } => self.trunk(name, now),
             Request::Reload
+            | Request::Wake
             | Request::RecordingList { .. }
             | Request::RecordingShow { .. }
             | Request::RecordingVerify { .. }

@@ -622,6 +622,10 @@ impl Handle {
             | Request::TrunkShow { .. } => self.ask_core(request).await,
             Request::CallShow { call } => self.call(call).await,
             Request::Reload => self.reload().await,
+            Request::Wake => {
+                self.fed.send_modify(|_| {});
+                Answer::Done
+            }
             Request::RecordingList { limit } => match self.store.recordings(&RecordingFilter::default(), limit).await {
                 Ok(recordings) => Answer::Recordings { recordings },
                 Err(error) => failed(&error),
@@ -674,6 +678,8 @@ impl Handle {
         match self.store.load_directory().await {
             Ok(directory) => {
                 let _ = self.orders.send(Order::Directory(Arc::new(directory))).await;
+                // Who waits for events looks whether they still may.
+                self.fed.send_modify(|_| {});
                 Answer::Done
             }
             Err(error) => failed(&error),

@@ -1,10 +1,10 @@
 //! Carrying out a plan: all of it in one transaction, or nothing.
 
-use super::{Store, StoreError, facilities};
-use crate::base::Random;
+use super::{Access, Store, StoreError, facilities, journal};
+use crate::base::{CompanyId, Random, UserId, Wall};
 use crate::directory::file::{RouteTo, Secret};
 use crate::directory::plan::{
-    Change, CompanyState, Drawn, Hashes, NewPassword, NumberState, Plan, TrunkState, UserState,
+    Change, CompanyState, Drawn, Hashes, NewPassword, Note, NumberState, Plan, TrunkState, UserState,
 };
 use crate::directory::{LoginSecret, NoticeTo};
 use sqlx::SqliteConnection;
@@ -27,10 +27,42 @@ pub struct GeneratedPassword {
     pub password: Secret,
 }
 
+/// Who carries a plan out, and when: for the access log, and for what ends or begins by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    pub at: Wall,
+    /// `None`: the operator.
+    pub user: Option<UserId>,
+    pub who: String,
+    pub source: String,
+    /// The session or token that this is done with: it outlives a change of its own user's password.
+    pub keeps: Option<i64>,
+}
+
 impl Store {
     /// Carries out `plan`, or changes nothing: a plan that was made for another version of
-    /// the directory is refused.
+    /// the directory is refused. Nothing is written to the access log; where rights end or move,
+    /// [`Store::apply_by`] has to be told when.
     pub async fn apply(&self, plan: &Plan, random: &mut (dyn Random + Send)) -> Result<Applied, StoreError> {
+        self.carry_out(plan, None, random).await
+    }
+
+    /// The same, with a line of the access log for each change.
+    pub async fn apply_by(
+        &self,
+        plan: &Plan,
+        by: &By,
+        random: &mut (dyn Random + Send),
+    ) -> Result<Applied, StoreError> {
+        self.carry_out(plan, Some(by), random).await
+    }
+
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        by: Option<&By>,
+        random: &mut (dyn Random + Send),
+    ) -> Result<Applied, StoreError> {
         if plan.is_empty() {
             return Ok(Applied { version: plan.version, generated: Vec::new() });
         }
@@ -47,13 +79,18 @@ impl Store {
         let mut transaction = self.write().await?;
         take_version(&mut transaction, plan.version).await?;
         for change in &plan.changes {
+            end_rights(&mut transaction, change, by.map(|by| by.at)).await?;
             free_names(&mut transaction, change).await?;
         }
         for (change, hashes) in plan.changes.iter().zip(&hashes) {
-            rows(&mut transaction, change, hashes.as_ref()).await?;
+            rows(&mut transaction, change, hashes.as_ref(), by).await?;
         }
         for change in &plan.changes {
             references(&mut transaction, change).await?;
+            added_deactivated(&mut transaction, change, by.map(|by| by.at)).await?;
+            if let Some(by) = by {
+                note(&mut transaction, change, by).await?;
+            }
         }
         transaction.commit().await?;
         Ok(Applied { version: plan.version + 1, generated })
@@ -65,7 +102,8 @@ fn user_of(change: &Change) -> Option<(&UserState, Option<&NewPassword>)> {
     match change {
         Change::AddUser { to, password } => Some((to, Some(password))),
         Change::ChangeUser { from: _, to, password } => Some((to, password.as_ref())),
-        Change::RemoveUser { .. }
+        Change::HandOver { .. }
+        | Change::RemoveUser { .. }
         | Change::RemoveNumber { .. }
         | Change::RemoveTrunk { .. }
         | Change::RemoveFacility { .. }
@@ -108,6 +146,98 @@ async fn take_version(connection: &mut SqliteConnection, version: i64) -> Result
     }
 }
 
+/// Rights that end with a change, or go to others.
+async fn end_rights(connection: &mut SqliteConnection, change: &Change, at: Option<Wall>) -> Result<(), StoreError> {
+    match change {
+        Change::HandOver { company, from, to } => {
+            let at = at.ok_or(StoreError::Unsigned)?;
+            let Some(from) = user_id(connection, company, from).await? else { return Ok(()) };
+            for heir in to {
+                let Some(heir) = user_id(connection, company, heir).await? else { continue };
+                let query = sqlx::query(
+                    "INSERT INTO number_subscriptions (company_id, number_id, user_id, since)
+                     SELECT company_id, number_id, $2, $3 FROM number_subscriptions
+                     WHERE user_id = $1 AND until IS NULL
+                     ON CONFLICT DO NOTHING",
+                );
+                query.bind(from).bind(heir).bind(at.unix_micros()).execute(&mut *connection).await?;
+            }
+            end_subscriptions(connection, from, at).await
+        }
+        Change::ChangeUser { from, to, .. } if from.deactivated != to.deactivated => {
+            let at = at.ok_or(StoreError::Unsigned)?;
+            let Some(id) = user_id(connection, &to.company, &to.extension).await? else { return Ok(()) };
+            let since = to.deactivated.then(|| at.unix_micros());
+            let query = sqlx::query("UPDATE users SET deactivated = $2 WHERE id = $1").bind(id).bind(since);
+            query.execute(&mut *connection).await?;
+            end_subscriptions(connection, id, at).await?;
+            for sql in ["DELETE FROM tokens WHERE user_id = $1", "DELETE FROM bindings WHERE user_id = $1"] {
+                sqlx::query(sql).bind(id).execute(&mut *connection).await?;
+            }
+            Ok(())
+        }
+        Change::RemoveUser { company, extension, name: _ } => {
+            match (user_id(connection, company, extension).await?, at) {
+                (Some(id), Some(at)) => end_subscriptions(connection, id, at).await,
+                (Some(_) | None, _) => Ok(()),
+            }
+        }
+        Change::ChangeUser { .. }
+        | Change::RemoveNumber { .. }
+        | Change::RemoveTrunk { .. }
+        | Change::RemoveFacility { .. }
+        | Change::AddCompany { .. }
+        | Change::ChangeCompany { .. }
+        | Change::AddUser { .. }
+        | Change::AddNumber { .. }
+        | Change::ChangeNumber { .. }
+        | Change::AddTrunk { .. }
+        | Change::ChangeTrunk { .. }
+        | Change::AddFacility { .. }
+        | Change::ChangeFacility { .. } => Ok(()),
+    }
+}
+
+/// A user who comes as one that is deactivated, as in the file of another service.
+async fn added_deactivated(
+    connection: &mut SqliteConnection,
+    change: &Change,
+    at: Option<Wall>,
+) -> Result<(), StoreError> {
+    let Change::AddUser { to, .. } = change else { return Ok(()) };
+    if !to.deactivated {
+        return Ok(());
+    }
+    let at = at.ok_or(StoreError::Unsigned)?;
+    let id = user_id(connection, &to.company, &to.extension).await?;
+    let query = sqlx::query("UPDATE users SET deactivated = $2 WHERE id = $1").bind(id).bind(at.unix_micros());
+    query.execute(connection).await?;
+    Ok(())
+}
+
+async fn user_id(connection: &mut SqliteConnection, company: &str, extension: &str) -> Result<Option<i64>, StoreError> {
+    let query = sqlx::query_scalar(
+        "SELECT id FROM users WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)",
+    );
+    Ok(query.bind(company).bind(extension).fetch_optional(connection).await?)
+}
+
+async fn end_subscriptions(connection: &mut SqliteConnection, user: i64, at: Wall) -> Result<(), StoreError> {
+    let query = sqlx::query("UPDATE number_subscriptions SET until = $2 WHERE user_id = $1 AND until IS NULL");
+    query.bind(user).bind(at.unix_micros()).execute(connection).await?;
+    Ok(())
+}
+
+/// The line of the access log.
+async fn note(connection: &mut SqliteConnection, change: &Change, by: &By) -> Result<(), StoreError> {
+    let Note { company, action, thing } = change.note();
+    let query = sqlx::query_scalar("SELECT id FROM companies WHERE key = $1").bind(company);
+    let company = CompanyId(query.fetch_one(&mut *connection).await?);
+    let By { at, user, who, source, keeps: _ } = by.clone();
+    journal::append(connection, &Access { at, company, user, who, source, action, thing }).await?;
+    Ok(())
+}
+
 /// Gives up the unique names that a later change of the same plan may take over.
 async fn free_names(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
     match change {
@@ -137,7 +267,8 @@ async fn free_names(connection: &mut SqliteConnection, change: &Change) -> Resul
             let gone = facilities::remove(connection, company, *kind, name).await?;
             one(gone, || format!("{kind} {name} of {company}"))?;
         }
-        Change::ChangeUser { .. }
+        Change::HandOver { .. }
+        | Change::ChangeUser { .. }
         | Change::AddCompany { .. }
         | Change::AddUser { .. }
         | Change::AddNumber { .. }
@@ -173,8 +304,15 @@ fn one(rows: u64, what: impl FnOnce() -> String) -> Result<(), StoreError> {
 }
 
 /// The rows themselves, without what refers to rows that may come later.
-async fn rows(connection: &mut SqliteConnection, change: &Change, hashes: Option<&Hashes>) -> Result<(), StoreError> {
+async fn rows(
+    connection: &mut SqliteConnection,
+    change: &Change,
+    hashes: Option<&Hashes>,
+    by: Option<&By>,
+) -> Result<(), StoreError> {
     match change {
+        // Done already: see `end_rights`.
+        Change::HandOver { .. } => Ok(()),
         // Gone already: see `free_names`.
         Change::RemoveUser { .. }
         | Change::RemoveNumber { .. }
@@ -184,7 +322,7 @@ async fn rows(connection: &mut SqliteConnection, change: &Change, hashes: Option
         Change::AddUser { to, password: _ } | Change::ChangeUser { from: _, to, password: _ } => {
             user(connection, to).await?;
             match hashes {
-                Some(hashes) => password(connection, to, hashes).await,
+                Some(hashes) => password(connection, to, hashes, by.and_then(|by| by.keeps)).await,
                 None => Ok(()),
             }
         }
@@ -214,7 +352,19 @@ async fn company(connection: &mut SqliteConnection, to: &CompanyState) -> Result
 }
 
 async fn user(connection: &mut SqliteConnection, to: &UserState) -> Result<(), StoreError> {
-    let UserState { company, extension, name, auth_name, role, overrides, number: _, auth, calls, destinations } = to;
+    let UserState {
+        company,
+        extension,
+        name,
+        auth_name,
+        role,
+        overrides,
+        number: _,
+        auth,
+        calls,
+        destinations,
+        deactivated: _,
+    } = to;
     let auth = auth.as_ref().map(serde_json::to_string).transpose()?;
     let destinations = destinations.as_ref().map(serde_json::to_string).transpose()?;
     let query = sqlx::query(
@@ -231,7 +381,12 @@ async fn user(connection: &mut SqliteConnection, to: &UserState) -> Result<(), S
     Ok(())
 }
 
-async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Hashes) -> Result<(), StoreError> {
+async fn password(
+    connection: &mut SqliteConnection,
+    to: &UserState,
+    hashes: &Hashes,
+    keeps: Option<i64>,
+) -> Result<(), StoreError> {
     let Hashes { ha1_md5, ha1_sha256, argon2 } = hashes;
     let query = sqlx::query(
         "UPDATE users SET ha1_md5 = $3, ha1_sha256 = $4, password_hash = $5
@@ -242,9 +397,9 @@ async fn password(connection: &mut SqliteConnection, to: &UserState, hashes: &Ha
     // Whoever knew the old one is out.
     let opened = sqlx::query(
         "DELETE FROM tokens WHERE user_id IN (SELECT id FROM users
-         WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1))",
+         WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)) AND id <> $3",
     );
-    opened.bind(&to.company).bind(&to.extension).execute(connection).await?;
+    opened.bind(&to.company).bind(&to.extension).bind(keeps.unwrap_or(0)).execute(connection).await?;
     one(done.rows_affected(), || format!("user {} of {}", to.extension, to.company))
 }
 
@@ -312,7 +467,8 @@ async fn references(connection: &mut SqliteConnection, change: &Change) -> Resul
             );
             query.bind(&to.company).bind(&to.extension).bind(&to.number).execute(connection).await?;
         }
-        Change::RemoveUser { .. }
+        Change::HandOver { .. }
+        | Change::RemoveUser { .. }
         | Change::RemoveNumber { .. }
         | Change::RemoveTrunk { .. }
         | Change::RemoveFacility { .. }

@@ -24,7 +24,7 @@ impl Store {
                 .await?;
         let users = sqlx::query(
             "SELECT id, company_id, extension, name, auth_name, ha1_md5, ha1_sha256, role, overrides, number_id, auth,
-                    calls, destinations
+                    calls, destinations, deactivated
              FROM users ORDER BY id",
         )
         .fetch_all(&mut *transaction)
@@ -37,12 +37,17 @@ impl Store {
         .await?;
         let trunks = sqlx::query("SELECT * FROM trunks ORDER BY id").fetch_all(&mut *transaction).await?;
         let companies: Vec<_> = companies.iter().map(|row| company(row, &mut domains)).collect::<Result<_, _>>()?;
-        let users: Vec<_> = users.iter().map(user).collect::<Result<_, _>>()?;
+        let (mut active, mut deactivated) = (Vec::new(), Vec::new());
+        for row in &users {
+            let is_active = Reading::new("users", row).wall_or_none("deactivated")?.is_none();
+            if is_active { &mut active } else { &mut deactivated }.push(user(row)?);
+        }
         let facilities = facilities::read(&mut transaction).await?;
         let names = Names::of(&facilities);
         let numbers: Vec<_> = numbers.iter().map(|row| number(row, &names)).collect::<Result<_, _>>()?;
         let trunks: Vec<_> = trunks.iter().map(trunk).collect::<Result<_, _>>()?;
-        let directory = Directory::new(companies, users, numbers, trunks).with_facilities(facilities);
+        let directory = Directory::new(companies, active, numbers, trunks);
+        let directory = directory.with_deactivated(deactivated).with_facilities(facilities);
         Ok(directory.with_version(version))
     }
 

@@ -135,7 +135,7 @@ impl Store {
     }
 }
 
-async fn append(connection: &mut SqliteConnection, access: &Access) -> Result<i64, StoreError> {
+pub(super) async fn append(connection: &mut SqliteConnection, access: &Access) -> Result<i64, StoreError> {
     let Access { at, company, user, who, source, action, thing } = access;
     let last = sqlx::query("SELECT seq, chain FROM access_log ORDER BY seq DESC LIMIT 1");
     let (seq, before) = match last.fetch_optional(&mut *connection).await? {

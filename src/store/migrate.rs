@@ -5,7 +5,7 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 10] = [
+const STEPS: [(i64, &str); 11] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_restart.sql")),
     (3, include_str!("migrations/0003_facilities.sql")),
@@ -13,6 +13,7 @@ const STEPS: [(i64, &str); 10] = [
     (5, include_str!("migrations/0005_trunks.sql")),
     (6, include_str!("migrations/0006_identity.sql")),
     (9, include_str!("migrations/0009_access.sql")),
+    (10, include_str!("migrations/0010_directory.sql")),
     (11, include_str!("migrations/0011_events.sql")),
     (13, include_str!("migrations/0013_insight.sql")),
     (14, include_str!("migrations/0014_staff.sql")),

@@ -20,13 +20,14 @@ mod migrate;
 mod outbox;
 mod purge;
 mod recordings;
+mod repeats;
 mod row;
 mod staff;
 mod tokens;
 mod webhooks;
 
 pub use access::facts;
-pub use apply::{Applied, GeneratedPassword};
+pub use apply::{Applied, By, GeneratedPassword};
 pub use bindings::StoredBinding;
 pub use contacts::{Contact, ContactCursor, Contacts};
 pub use events::AccessVersion;
@@ -35,6 +36,7 @@ pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
 pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
+pub use repeats::{Answered, Repeat};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
 pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WebhookRow};
@@ -77,6 +79,8 @@ pub enum StoreError {
     Corrupt { table: &'static str, row: String, what: String },
     #[error("the directory has changed since the plan was made (it is no longer at version {0}): apply the file again")]
     Stale(i64),
+    #[error("users are deactivated, or hand over their subscriptions, by somebody and at a time: neither was said")]
+    Unsigned,
     #[error("{0} is not there any more: apply the file again")]
     Gone(String),
     #[error(transparent)]

@@ -11,6 +11,8 @@ use crate::subscription::{About, FeedEntry};
 use argon2::{Argon2, PasswordVerifier};
 use tempfile::TempDir;
 
+mod leaving;
+
 const EXAMPLE: &str = include_str!("../../fixtures/company.example.toml");
 
 /// A store in a folder of its own, which goes with it.

@@ -28,7 +28,7 @@ impl Response {
 }
 
 impl Http {
-    fn open(self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
+    fn open(self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(self.0).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.0);
@@ -38,11 +38,15 @@ impl Http {
         if !body.is_empty() {
             text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
         }
-        stream.write_all(format!("{text}\r\n{body}").as_bytes()).unwrap();
+        stream.write_all(&[format!("{text}\r\n").as_bytes(), body].concat()).unwrap();
         BufReader::new(stream)
     }
 
     pub fn ask(self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        self.ask_with_bytes(method, path, headers, body.as_bytes())
+    }
+
+    pub fn ask_with_bytes(self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         let mut reader = self.open(method, path, headers, body);
         let (status, headers) = head(&mut reader);
         let mut body = Vec::new();
@@ -128,10 +132,14 @@ impl Session {
     }
 
     pub fn send(&self, method: &str, path: &str, body: &str) -> Response {
+        self.send_with(method, path, &[], body.as_bytes())
+    }
+
+    pub fn send_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         let company = self.company.as_deref().map(|company| ("Telegraphone-Company", company));
         let own = [("Cookie", self.cookie.as_str()), ("X-CSRF-Token", &self.csrf)];
-        let all: Vec<(&str, &str)> = own.into_iter().chain(company).collect();
-        self.http.ask(method, path, &all, body)
+        let all: Vec<(&str, &str)> = headers.iter().copied().chain(own).chain(company).collect();
+        self.http.ask_with_bytes(method, path, &all, body)
     }
 
     pub fn without_csrf(&self, method: &str, path: &str, body: &str) -> Response {
@@ -144,7 +152,7 @@ impl Session {
         let mut headers = vec![("Cookie", self.cookie.as_str())];
         headers.extend(self.company.as_deref().map(|company| ("Telegraphone-Company", company)));
         headers.extend(last.as_deref().map(|last| ("Last-Event-ID", last)));
-        let mut reader = self.http.open("GET", path, &headers, "");
+        let mut reader = self.http.open("GET", path, &headers, &[]);
         let (status, headers) = head(&mut reader);
         let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
         assert_eq!((status, kind), (200, Some("text/event-stream")));
@@ -155,7 +163,7 @@ impl Session {
     pub fn first_events_after(&self, after: i64) -> String {
         let last = after.to_string();
         let headers = [("Cookie", self.cookie.as_str()), ("Last-Event-ID", &last)];
-        let mut reader = self.http.open("GET", "/api/v1/events", &headers, "");
+        let mut reader = self.http.open("GET", "/api/v1/events", &headers, &[]);
         reader.get_ref().set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         let mut text = String::new();
         let _ = reader.read_to_string(&mut text);
@@ -173,6 +181,12 @@ pub struct Event {
 }
 
 impl Stream {
+    /// Waits until the service ends the stream; `false`: it went on for as long as one waits.
+    pub fn ends(mut self) -> bool {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).is_ok()
+    }
+
     /// The next event; chunk sizes and comments between are passed over.
     pub fn next(&mut self) -> Event {
         let (mut id, mut name, mut data) = (None, None, None);

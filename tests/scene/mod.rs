@@ -52,7 +52,7 @@ port = 5060
         let mut authorization = String::new();
         for attempt in 1..=2 {
             let response = ask(&format!(
-                "REGISTER sip:{name}.example SIP/2.0\r\nVia: SIP/2.0/UDP {contact};branch=z9hG4bKreg{attempt};rport\r\n\
+                "REGISTER sip:{name}.example SIP/2.0\r\nVia: SIP/2.0/UDP {contact};branch=z9hG4bKreg{id}-{attempt};rport\r\n\
                  Max-Forwards: 70\r\nFrom: <sip:201@{name}.example>;tag=r\r\nTo: <sip:201@{name}.example>\r\n\
                  Call-ID: register-{id}\r\nCSeq: {attempt} REGISTER\r\nContact: <sip:201@{contact}>\r\nExpires: 3600\r\n\
                  {authorization}Content-Length: 0\r\n\r\n"

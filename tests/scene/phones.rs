@@ -28,6 +28,14 @@ impl Phones {
         Phones { scene, service, carrier: bind("127.0.0.2"), device: bind("127.0.0.3") }
     }
 
+    /// Whether the device can register, or why it cannot.
+    pub fn may_register(&self, id: &str) -> Result<(), String> {
+        self.scene.register(self.device.local_addr().unwrap(), id, |request| {
+            self.device.send_to(request.as_bytes(), self.service).unwrap();
+            Ok(response(&self.device))
+        })
+    }
+
     pub fn register(&self) {
         let asked = self.scene.register(self.device.local_addr().unwrap(), "1", |request| {
             self.device.send_to(request.as_bytes(), self.service).unwrap();

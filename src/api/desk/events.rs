@@ -397,6 +397,9 @@ const fn over(problem: &Problem) -> Over {
         | Problem::Gone { .. }
         | Problem::NoCompany
         | Problem::Conflict(_)
+        | Problem::Unfit(_)
+        | Problem::InUse(_)
+        | Problem::Changed
         | Problem::NoCsrf => Over::LoggedOut,
     }
 }

@@ -25,7 +25,7 @@ impl Desk {
         let staff = staff.ok_or(Problem::NotLoggedIn)?;
         match ask {
             Ask::Me => Ok(Reply::StaffMe(self.staff_view(directory, staff))),
-            Ask::LogOut => self.log_out(viewer).await,
+            Ask::LogOut => self.log_out(directory, viewer).await,
             Ask::Tokens => {
                 let rows = self.store.tokens_of(viewer.owner, self.world.wall()).await?;
                 Ok(Reply::Tokens(rows.iter().map(TokenView::from).collect()))
@@ -36,7 +36,10 @@ impl Desk {
                 Ok(Reply::NewToken(grant))
             }
             Ask::RemoveToken { id } => match self.store.remove_token(viewer.owner, id).await? {
-                true => Ok(Reply::Done),
+                true => {
+                    self.note_staff(viewer, staff, "token.remove", format!("token {id}")).await?;
+                    Ok(Reply::Done)
+                }
                 false => Err(Problem::NotFound { what: "token" }),
             },
             Ask::Staff(ask) => self.staff(directory, viewer, staff, ask).await,

@@ -33,10 +33,12 @@
 
 mod audio;
 mod calls;
+mod directory;
 mod events;
 mod insight;
 mod openapi;
 mod problem;
+mod repeat;
 mod session;
 mod socket;
 mod staff;
@@ -88,6 +90,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(staff::routes())
         .merge(insight::routes())
         .merge(webhooks::routes())
+        .merge(directory::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -107,6 +110,7 @@ pub fn router(shared: Shared) -> Router {
         .nest("/api/v1", api.route("/openapi.json", described))
         .route("/health", get(async || Json(serde_json::json!({ "status": "up" }))))
         .fallback(async || HttpProblem(super::Problem::NotFound { what: "page" }))
+        .layer(middleware::from_fn_with_state(shared.clone(), repeat::once))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(headers))
         .with_state(shared)
@@ -148,6 +152,7 @@ impl Shared {
             Reply::Staff(StaffReply::Companies(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
+            Reply::Directory(reply) => directory::response(reply),
             Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),
             Reply::Call(call) => Json(call).into_response(),

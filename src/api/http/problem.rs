@@ -29,6 +29,9 @@ impl IntoResponse for HttpProblem {
         if let (Problem::Gone { at: Some(at), .. }, Some(body)) = (&problem, body.as_object_mut()) {
             body.insert("deleted".to_owned(), at.to_string().into());
         }
+        if let (Problem::Unfit(errors) | Problem::InUse(errors), Some(body)) = (&problem, body.as_object_mut()) {
+            body.insert("errors".to_owned(), errors.clone().into());
+        }
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -43,6 +46,9 @@ impl IntoResponse for HttpProblem {
             | Problem::NotFound { .. }
             | Problem::Forbidden(_)
             | Problem::Refused(_)
+            | Problem::Unfit(_)
+            | Problem::InUse(_)
+            | Problem::Changed
             | Problem::NoScope(_)
             | Problem::Invalid { .. }
             | Problem::Gone { .. }

@@ -55,6 +55,8 @@ async fn add(State(shared): Desks, who: Who, staff: Result<Json<NewStaff>, JsonR
     let NewStaff { name, kind, password } = body(staff)?;
     let mut response = shared.json(&who, Ask::Staff(StaffAsk::Add { name, kind, password })).await?;
     *response.status_mut() = axum::http::StatusCode::CREATED;
+    // It may show a password.
+    response.extensions_mut().insert(super::repeat::ShownOnce);
     Ok(response)
 }
 

@@ -44,7 +44,10 @@ const fn days() -> u32 {
 /// The one time that the secret is shown.
 pub fn made(grant: &Grant) -> Response {
     let token = TokenView::from(&grant.row);
-    (StatusCode::CREATED, Json(NewTokenView { token, secret: grant.secret.clone() })).into_response()
+    let made = Json(NewTokenView { token, secret: grant.secret.clone() });
+    let mut response = (StatusCode::CREATED, made).into_response();
+    response.extensions_mut().insert(super::repeat::ShownOnce);
+    response
 }
 
 /// The viewer's tokens, without their secrets.

@@ -55,6 +55,7 @@ async fn add(State(shared): Desks, who: Who, hook: Result<Json<NewHook>, JsonRej
     let NewHook { url, kinds } = body(hook)?;
     let mut response = shared.json(&who, Ask::Webhooks(WebhookAsk::Add { url, kinds })).await?;
     *response.status_mut() = StatusCode::CREATED;
+    response.extensions_mut().insert(super::repeat::ShownOnce);
     Ok(response)
 }
 
@@ -101,7 +102,9 @@ async fn remove(State(shared): Desks, who: Who, Path(text): Path<String>) -> Han
 #[utoipa::path(post, path = "/webhooks/{id}/secret", tag = "webhooks", params(("id" = i64, Path)),
     responses((status = 200, body = WebhookSecret)))]
 async fn rotate(State(shared): Desks, who: Who, Path(text): Path<String>) -> Handled {
-    shared.json(&who, Ask::Webhooks(WebhookAsk::Rotate { id: id(&text)? })).await
+    let mut response = shared.json(&who, Ask::Webhooks(WebhookAsk::Rotate { id: id(&text)? })).await?;
+    response.extensions_mut().insert(super::repeat::ShownOnce);
+    Ok(response)
 }
 
 /// Sends a delivery that tells of nothing (`webhook.test`); what came of it is among the deliveries.

@@ -86,6 +86,18 @@ pub enum Problem {
     AuthNameTaken { auth_name: String, other: String },
     #[error("route `user:{0}`: the company has no such user: add one, or route elsewhere")]
     UnknownRoute(String),
+    #[error("{key} `{said}`: this is {is}, and what a thing is named by never changes")]
+    OtherName { key: &'static str, said: String, is: String },
+    #[error("{0}: null means nothing here: leave the key out, or give a value")]
+    NotNull(String),
+    #[error("is not there")]
+    NotThere,
+    #[error("is deactivated already")]
+    DeactivatedAlready,
+    #[error("replacement `{0}` cannot take over: name an active user, or a group that has another active member")]
+    Replacement(String),
+    #[error("{key} `{to}`: the user is deactivated: name another, or activate them")]
+    DeactivatedUser { key: &'static str, to: String },
     #[error("route `{0}`: the company has none of that name: add it, or route elsewhere")]
     UnknownFacility(RouteTo),
     #[error("{key} {e164} is not a number of this company: add a [[number]], or choose another")]

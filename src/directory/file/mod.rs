@@ -7,11 +7,13 @@
 mod error;
 mod facility;
 mod raw;
+mod single;
 mod value;
 
 pub use error::{FileError, Place, Problem};
 pub use facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, StepKeys};
 pub use raw::{CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TargetKeys, TrunkKeys, UserKeys};
+pub use single::{Kind, none_of, place, table_of_json};
 pub use value::{
     BadValue, DestinationText, DialledCode, ForwardOrNext, KeyOrNone, LoginPassword, LoginUser, NumberOrNone, Own,
     RingSeconds, RouteTo, Secret,
@@ -56,8 +58,13 @@ impl CompanyFile {
             let message = format!("line {line}: {}", error.message());
             vec![FileError { place: Place::File, problem: Problem::Syntax(message) }]
         })?;
-        let (raw, bad) = leaves::read::<RawFile>(&table);
-        let mut reader = Reader { table: &table, sole: sole_company(&raw), errors: Vec::new() };
+        Self::of_table(&table)
+    }
+
+    /// The same of a text that was read already.
+    pub fn of_table(table: &Table) -> Result<Self, Vec<FileError>> {
+        let (raw, bad) = leaves::read::<RawFile>(table);
+        let mut reader = Reader { table, sole: sole_company(&raw), errors: Vec::new() };
         bad.into_iter().for_each(|error| reader.bad_leaf(error));
         let file = reader.entries(raw);
         file.say_twice(&mut reader.errors);

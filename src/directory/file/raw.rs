@@ -129,6 +129,8 @@ pub struct UserKeys {
     pub on_unregistered: Option<ForwardOrNext>,
     /// Where the user may call outside, instead of where the company may.
     pub destinations: Option<Own<Vec<DestinationText>>>,
+    /// The user can neither call, register nor log in, and nothing may lead to them.
+    pub deactivated: Option<bool>,
 }
 
 /// `[[number]]`

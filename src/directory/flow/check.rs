@@ -20,6 +20,8 @@ pub enum Flaw {
     UnknownStep { branch: String, name: StepName },
     #[error("{0}: the company has none of that name")]
     UnknownTarget(String),
+    #[error("{0}: the user is deactivated: name another, or activate them")]
+    DeactivatedUser(String),
     #[error("prompt `{0}` is neither one of the company's [[prompt]] nor one that comes with the service ({names})", names = super::super::facility::BUILT_IN_PROMPTS.join(", "))]
     UnknownPrompt(String),
     #[error("is never reached: no branch leads to it from the start")]

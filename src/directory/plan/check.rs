@@ -142,6 +142,10 @@ fn auth_names_of(world: &World) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn check_user(world: &World, user: &UserState, errors: &mut Vec<FileError>) {
+    // What they refer to is looked at when they are activated.
+    if user.deactivated {
+        return;
+    }
     if let Some(e164) = user.number.as_ref().filter(|e164| !world.numbers.contains_key(*e164)) {
         let problem = Problem::UnknownNumber { key: "number", e164: e164.clone() };
         errors.push(FileError { place: place_of_user(user), problem });
@@ -160,6 +164,9 @@ fn check_user(world: &World, user: &UserState, errors: &mut Vec<FileError>) {
 fn check_route(world: &World, number: &NumberState, errors: &mut Vec<FileError>) {
     if !facility::route_exists(world, number) {
         let problem = match &number.route {
+            RouteTo::User(extension) if world.has_deactivated(extension) => {
+                Problem::DeactivatedUser { key: "route", to: number.route.to_string() }
+            }
             RouteTo::User(extension) => Problem::UnknownRoute(extension.clone()),
             RouteTo::Unrouted | RouteTo::Group(_) | RouteTo::Inbox(_) | RouteTo::Flow(_) => {
                 Problem::UnknownFacility(number.route.clone())

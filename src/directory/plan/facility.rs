@@ -179,7 +179,16 @@ fn call_flow(world: &mut World, entry: &Entry<FlowKeys>, errors: &mut Vec<FileEr
         flaws.into_iter().map(|(step, flaw)| FileError { place: place.clone(), problem: Problem::Step { step, flaw } }),
     );
     let known = world.facilities.contains_key(&(FacilityKind::Flow, entry.name.clone()));
+    let only_start = entry.keys.step.is_empty() && known && entry.keys.start.is_some();
     match flow {
+        // Of a flow that is there another step becomes the first.
+        Some(flow) if only_start => {
+            if let Some(FacilityState { facility: Facility::Flow(there), .. }) =
+                world.facilities.get_mut(&(FacilityKind::Flow, entry.name.clone()))
+            {
+                there.start = flow.start;
+            }
+        }
         Some(flow) => {
             put(world, entry, Facility::Flow(flow));
             world.half_read.extend(broken.then(|| entry.name.clone()));
@@ -214,7 +223,7 @@ impl Names<'_> {
 
 impl Known for Names<'_> {
     fn user(&self, extension: &str) -> bool {
-        self.0.users.contains_key(extension)
+        self.0.has_active(extension)
     }
 
     fn group(&self, name: &str) -> bool {
@@ -248,8 +257,11 @@ pub(super) fn check(before: Option<&World>, world: &World, errors: &mut Vec<File
 
 fn members(world: &World, state: &FacilityState, members: &[String], errors: &mut Vec<FileError>) {
     let mut say = |problem| errors.push(FileError { place: state.place(), problem });
-    for name in members.iter().filter(|extension| !world.users.contains_key(*extension)) {
-        say(Problem::UnknownName { key: "members", name: name.clone() });
+    for name in members.iter().filter(|extension| !world.has_active(extension)) {
+        say(match world.has_deactivated(name) {
+            true => Problem::DeactivatedUser { key: "members", to: name.clone() },
+            false => Problem::UnknownName { key: "members", name: name.clone() },
+        });
     }
     for name in repeated(members) {
         say(Problem::NamedTwice { key: "members", name });
@@ -277,15 +289,25 @@ fn check_inbox(world: &World, state: &FacilityState, inbox: &InboxText, errors: 
 fn check_flow(world: &World, state: &FacilityState, flow: &flow::Flow, errors: &mut Vec<FileError>) {
     let place = state.place();
     match flow::check(flow, &Names(world)) {
-        Ok(flaws) => errors.extend(
-            flaws
-                .into_iter()
-                .filter(|(_, flaw)| !follows_from_others(world, state, flaw))
-                .map(|(step, flaw)| FileError { place: place.clone(), problem: Problem::Step { step, flaw } }),
-        ),
+        Ok(flaws) => errors.extend(flaws.into_iter().filter(|(_, flaw)| !follows_from_others(world, state, flaw)).map(
+            |(step, flaw)| FileError {
+                place: place.clone(),
+                problem: Problem::Step { step, flaw: or_deactivated(world, flaw) },
+            },
+        )),
         // A start that could not be read was complained of.
         Err(_) if world.half_read.contains(&state.name) => {}
         Err(start) => errors.push(FileError { place, problem: Problem::UnknownStart(start) }),
+    }
+}
+
+/// A flaw that says of a user who is there that there is none, as it is.
+fn or_deactivated(world: &World, flaw: Flaw) -> Flaw {
+    match flaw {
+        Flaw::UnknownTarget(to) if to.strip_prefix("user:").is_some_and(|user| world.has_deactivated(user)) => {
+            Flaw::DeactivatedUser(to)
+        }
+        other => other,
     }
 }
 
@@ -329,7 +351,14 @@ pub(super) fn check_calls(world: &World, user: &UserState) -> Vec<Problem> {
     ];
     for (key, to) in ways.into_iter().filter_map(|(key, to)| to.as_ref().map(|to| (key, to))) {
         if !flow::forward_exists(to, &Names(world)) {
-            problems.push(Problem::UnknownForward { key, to: to.to_string() });
+            problems.push(match to {
+                flow::ForwardTo::User(user) if world.has_deactivated(user) => {
+                    Problem::DeactivatedUser { key, to: to.to_string() }
+                }
+                flow::ForwardTo::User(_) | flow::ForwardTo::Group(_) | flow::ForwardTo::Number(_) => {
+                    Problem::UnknownForward { key, to: to.to_string() }
+                }
+            });
         }
         if *to == flow::ForwardTo::User(user.extension.clone()) {
             problems.push(Problem::ForwardLoop { key, to: to.to_string() });
@@ -349,7 +378,7 @@ pub(super) fn check_calls(world: &World, user: &UserState) -> Vec<Problem> {
 pub(super) fn route_exists(world: &World, number: &NumberState) -> bool {
     match &number.route {
         RouteTo::Unrouted => true,
-        RouteTo::User(extension) => world.users.contains_key(extension),
+        RouteTo::User(extension) => world.has_active(extension),
         RouteTo::Group(name) => Names(world).has(FacilityKind::Group, name),
         RouteTo::Inbox(name) => Names(world).has(FacilityKind::Inbox, name),
         RouteTo::Flow(name) => Names(world).has(FacilityKind::Flow, name),

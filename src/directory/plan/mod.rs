@@ -3,7 +3,12 @@
 //! Worlds as they are ─file laid over─► worlds as they shall be ─checked─► difference
 
 mod check;
+mod edit;
+mod export;
 mod facility;
+mod keys;
+mod listed;
+mod note;
 mod password;
 mod show;
 mod standalone;
@@ -11,8 +16,13 @@ mod state;
 mod target;
 mod trunk;
 
+pub use edit::{BadReplacement, Edit, Replacement, Thing};
+pub use export::{Export, Prompts, export};
 pub use facility::FacilityState;
-pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, WebPassword, ha1};
+pub use keys::{Keys, setting_keys};
+pub use listed::{Listed, listed};
+pub use note::Note;
+pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, WebPassword, generated, ha1};
 pub use standalone::standalone;
 pub use state::{CompanyState, NumberState, UserState};
 pub use trunk::TrunkState;
@@ -34,20 +44,68 @@ pub struct Plan {
 /// One change. `from` and `to` are whole values: what differs is shown, all of `to` is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    RemoveUser { company: String, extension: String, name: String },
-    RemoveNumber { company: String, e164: String },
-    RemoveTrunk { company: String, name: String },
-    RemoveFacility { company: String, kind: FacilityKind, name: String },
-    AddCompany { to: CompanyState },
-    ChangeCompany { from: Box<CompanyState>, to: CompanyState },
-    AddUser { to: UserState, password: NewPassword },
-    ChangeUser { from: UserState, to: UserState, password: Option<NewPassword> },
-    AddNumber { to: NumberState },
-    ChangeNumber { from: NumberState, to: NumberState },
-    AddTrunk { to: TrunkState },
-    ChangeTrunk { from: TrunkState, to: TrunkState },
-    AddFacility { to: FacilityState },
-    ChangeFacility { from: FacilityState, to: FacilityState },
+    /// From now on others are subscribed to what the user was, and the user is not. Carried out
+    /// before anything goes.
+    HandOver {
+        company: String,
+        from: String,
+        to: Vec<String>,
+    },
+    RemoveUser {
+        company: String,
+        extension: String,
+        name: String,
+    },
+    RemoveNumber {
+        company: String,
+        e164: String,
+    },
+    RemoveTrunk {
+        company: String,
+        name: String,
+    },
+    RemoveFacility {
+        company: String,
+        kind: FacilityKind,
+        name: String,
+    },
+    AddCompany {
+        to: CompanyState,
+    },
+    ChangeCompany {
+        from: Box<CompanyState>,
+        to: CompanyState,
+    },
+    AddUser {
+        to: UserState,
+        password: NewPassword,
+    },
+    ChangeUser {
+        from: UserState,
+        to: UserState,
+        password: Option<NewPassword>,
+    },
+    AddNumber {
+        to: NumberState,
+    },
+    ChangeNumber {
+        from: NumberState,
+        to: NumberState,
+    },
+    AddTrunk {
+        to: TrunkState,
+    },
+    ChangeTrunk {
+        from: TrunkState,
+        to: TrunkState,
+    },
+    AddFacility {
+        to: FacilityState,
+    },
+    ChangeFacility {
+        from: FacilityState,
+        to: FacilityState,
+    },
 }
 
 impl Plan {
@@ -66,17 +124,36 @@ pub fn plan(current: &Directory, file: &CompanyFile, prune: bool) -> Result<Plan
     target::lay_over(&mut after, file, prune, &mut errors);
     check::check(&before, &after, &mut errors);
     let passwords = Passwords::of(current, file, &after, &mut errors);
+    match errors.is_empty() {
+        true => Ok(Plan { version: current.version(), changes: difference(&before, &after, &passwords) }),
+        false => Err(errors),
+    }
+}
+
+/// Plans one change of a single thing, or says everything that stands in its way: what still refers
+/// to a thing that shall go is named there.
+pub fn plan_edit(current: &Directory, edit: &Edit) -> Result<Plan, Vec<FileError>> {
+    let before = state::worlds(current);
+    let mut after = before.clone();
+    let mut changes = edit::carry_out(&mut after, edit)?;
+    let mut errors = Vec::new();
+    check::check(&before, &after, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
+    changes.extend(difference(&before, &after, &Passwords::default()));
+    Ok(Plan { version: current.version(), changes })
+}
+
+fn difference(before: &BTreeMap<String, World>, after: &BTreeMap<String, World>, passwords: &Passwords) -> Vec<Change> {
     let mut changes = Vec::new();
     after.iter().for_each(|(key, world)| removals(before.get(key), world, &mut changes));
     after.iter().for_each(|(key, world)| company(before.get(key), world, &mut changes));
-    after.iter().for_each(|(key, world)| users(before.get(key), world, &passwords, &mut changes));
+    after.iter().for_each(|(key, world)| users(before.get(key), world, passwords, &mut changes));
     after.iter().for_each(|(key, world)| numbers(before.get(key), world, &mut changes));
     after.iter().for_each(|(key, world)| trunks(before.get(key), world, &mut changes));
     after.iter().for_each(|(key, world)| facilities(before.get(key), world, &mut changes));
-    Ok(Plan { version: current.version(), changes })
+    changes
 }
 
 fn removals(before: Option<&World>, after: &World, changes: &mut Vec<Change>) {
@@ -151,6 +228,7 @@ fn facilities(before: Option<&World>, after: &World, changes: &mut Vec<Change>) 
 }
 
 /// The passwords that are to change, by company key and extension.
+#[derive(Default)]
 struct Passwords {
     new: BTreeMap<(String, String), NewPassword>,
 }
@@ -167,7 +245,8 @@ impl Passwords {
             let Some(world) = after.get(&entry.company) else { continue };
             let Some(to) = world.users.get(&entry.name) else { continue };
             let company = current.company_by_key(&entry.company);
-            let user = company.and_then(|company| Some((company, current.user_by_extension(company.id, &entry.name)?)));
+            let user =
+                company.and_then(|company| Some((company, current.user_ever_by_extension(company.id, &entry.name)?)));
             match wanted(user, to, entry) {
                 Ok(Some(what)) => {
                     let (realm, auth_name) = (world.company.realm.clone(), to.auth_name.clone());

@@ -65,7 +65,7 @@ impl NewPassword {
         random.fill(&mut salt);
         let (secret, generated) = match &self.what {
             PasswordWanted::Given(secret) => (secret.clone(), false),
-            PasswordWanted::Generate => (generate(random), true),
+            PasswordWanted::Generate => (generated(random), true),
         };
         Drawn { realm: self.realm.clone(), auth_name: self.auth_name.clone(), secret, salt, generated }
     }
@@ -122,7 +122,8 @@ pub(super) fn is_current(company: &Company, user: &User, secret: &Secret) -> boo
     user.ha1_md5 == md5 && user.ha1_sha256 == sha256
 }
 
-fn generate(random: &mut dyn Random) -> Secret {
+/// A password of the service's own making.
+pub fn generated(random: &mut dyn Random) -> Secret {
     let mut bytes = [0; GENERATED_LENGTH];
     random.fill(&mut bytes);
     let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).map(|letter| char::from(*letter));

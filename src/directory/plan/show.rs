@@ -1,7 +1,7 @@
 //! A plan as lines for people: `+` comes, `~` changes, `-` goes. Never a password or hash.
 
 use super::password::{NewPassword, PasswordWanted};
-use super::state::Field;
+use super::state::{Field, list};
 use super::{Change, Plan};
 use std::fmt;
 
@@ -18,6 +18,9 @@ impl fmt::Display for Plan {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Change::HandOver { company, from, to } => {
+                write!(f, "~ subscriptions of user {from} of {company}: go to {}", list(to))
+            }
             Change::RemoveUser { company, extension, name } => write!(f, "- user {extension} of {company} ({name})"),
             Change::RemoveNumber { company, e164 } => write!(f, "- number {e164} of {company}"),
             Change::RemoveTrunk { company, name } => write!(f, "- trunk {name} of {company}"),

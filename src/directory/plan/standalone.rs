@@ -65,13 +65,13 @@ impl Ids {
     }
 }
 
-fn directory(worlds: BTreeMap<String, World>) -> Directory {
+pub(super) fn directory(worlds: BTreeMap<String, World>) -> Directory {
     let ids = Ids::of(&worlds);
     let (mut companies, mut users, mut numbers, mut trunks) = (vec![], vec![], vec![], vec![]);
     let mut facilities = Vec::new();
     for world in worlds.into_values() {
         companies.push(company(world.company, &ids));
-        users.extend(world.users.into_values().filter_map(|state| user(state, &ids)));
+        users.extend(world.users.into_values().filter(|user| !user.deactivated).filter_map(|state| user(state, &ids)));
         numbers.extend(world.numbers.into_values().filter_map(|state| number(state, &ids)));
         for state in world.facilities.into_values() {
             let (kind, company) = (state.kind(), ids.company(&state.company));
@@ -93,7 +93,19 @@ fn company(state: CompanyState, ids: &Ids) -> Company {
 }
 
 fn user(state: UserState, ids: &Ids) -> Option<User> {
-    let UserState { company, extension, name, auth_name, role, overrides, number, auth, calls, destinations } = state;
+    let UserState {
+        company,
+        extension,
+        name,
+        auth_name,
+        role,
+        overrides,
+        number,
+        auth,
+        calls,
+        destinations,
+        deactivated: _,
+    } = state;
     Some(User {
         id: ids.user(&company, &extension)?,
         company: ids.company(&company),

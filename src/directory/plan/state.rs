@@ -53,6 +53,7 @@ pub struct UserState {
     pub auth: Option<Vec<AuthAlgorithm>>,
     pub calls: CallHandling,
     pub destinations: Option<Vec<DestinationRule>>,
+    pub deactivated: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ fn world(directory: &Directory, company: &Company) -> World {
         company: CompanyState::of(directory, company),
         users: directory
             .users_of(company.id)
+            .chain(directory.deactivated_of(company.id))
             .map(|u| (u.extension.clone(), UserState::of(directory, key, u)))
             .collect(),
         numbers: directory
@@ -96,7 +98,7 @@ fn world(directory: &Directory, company: &Company) -> World {
 }
 
 impl CompanyState {
-    fn of(directory: &Directory, company: &Company) -> Self {
+    pub(super) fn of(directory: &Directory, company: &Company) -> Self {
         let Company { id: _, key, name, domains, realm, settings, default_number } = company;
         let e164 = |id| directory.number(id).map(|number| number.e164.clone());
         CompanyState {
@@ -193,10 +195,28 @@ fn codec_names(codecs: &[AudioCodec]) -> String {
     if names.is_empty() { "all".to_owned() } else { names.join(" ") }
 }
 
+impl World {
+    /// Whether the company has that user, and they are not deactivated.
+    pub(super) fn has_active(&self, extension: &str) -> bool {
+        self.users.get(extension).is_some_and(|user| !user.deactivated)
+    }
+
+    /// Whether the company has that user, who is deactivated.
+    pub(super) fn has_deactivated(&self, extension: &str) -> bool {
+        self.users.get(extension).is_some_and(|user| user.deactivated)
+    }
+}
+
 impl UserState {
-    fn of(directory: &Directory, company: &str, user: &User) -> Self {
+    /// What a user who is deactivated has no more.
+    pub(super) fn leaves_behind(&mut self) {
+        self.number = None;
+        self.calls.default_inbox = None;
+    }
+
+    pub(super) fn of(directory: &Directory, company: &str, user: &User) -> Self {
         let User {
-            id: _,
+            id,
             company: _,
             extension,
             name,
@@ -222,12 +242,24 @@ impl UserState {
             auth: auth.clone(),
             calls: calls.clone(),
             destinations: destinations.clone(),
+            deactivated: directory.is_deactivated(*id),
         }
     }
 
     pub(super) fn fields(&self) -> Vec<Field> {
-        let UserState { company: _, extension: _, name, auth_name, role, overrides, number, auth, calls, destinations } =
-            self;
+        let UserState {
+            company: _,
+            extension: _,
+            name,
+            auth_name,
+            role,
+            overrides,
+            number,
+            auth,
+            calls,
+            destinations,
+            deactivated,
+        } = self;
         let CallHandling { default_inbox, ring_s, unanswered: Unanswered { busy, no_answer, unregistered } } = calls;
         let next = |to: &Option<ForwardTo>| to.as_ref().map_or("none".to_owned(), ToString::to_string);
         let UserOverrides { agent_pause, call_visibility, play, download } = overrides;
@@ -247,12 +279,13 @@ impl UserState {
             ("on_no_answer", next(no_answer)),
             ("on_unregistered", next(unregistered)),
             ("destinations", own(destinations.as_deref().map(list))),
+            ("deactivated", if *deactivated { "yes" } else { "none" }.to_owned()),
         ]
     }
 }
 
 impl NumberState {
-    fn of(directory: &Directory, company: &str, number: &Number) -> Self {
+    pub(super) fn of(directory: &Directory, company: &str, number: &Number) -> Self {
         let Number { id: _, company: _, e164, route, recording, notice, dial_prefix } = number;
         let route = match route {
             Route::Unrouted => None,

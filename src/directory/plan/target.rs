@@ -201,6 +201,7 @@ fn user(world: &mut World, entry: &Entry<UserKeys>) {
         on_no_answer,
         on_unregistered,
         destinations,
+        deactivated,
     } = &entry.keys;
     let user = world.users.entry(entry.name.clone()).or_insert_with(|| new_user(&entry.company, &entry.name));
     set(&mut user.name, name.as_ref().map(ToString::to_string));
@@ -220,6 +221,10 @@ fn user(world: &mut World, entry: &Entry<UserKeys>) {
     set(&mut unanswered.unregistered, forward(on_unregistered));
     set(&mut user.auth, auth.clone().map(|auth| Some(auth).filter(|auth| !auth.is_empty())));
     set(&mut user.destinations, rules(destinations));
+    set(&mut user.deactivated, *deactivated);
+    if user.deactivated {
+        user.leaves_behind();
+    }
 }
 
 fn new_user(company: &str, extension: &str) -> UserState {
@@ -234,6 +239,7 @@ fn new_user(company: &str, extension: &str) -> UserState {
         auth: None,
         calls: CallHandling::default(),
         destinations: None,
+        deactivated: false,
     }
 }
 

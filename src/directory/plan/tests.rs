@@ -1,3 +1,4 @@
+mod edits;
 mod facilities;
 
 use super::*;

@@ -88,7 +88,8 @@ impl Directory {
             .collect()
     }
 
-    fn facility_id(&self, company: CompanyId, kind: FacilityKind, name: &str) -> Option<i64> {
+    /// Id of the row of a facility.
+    pub fn facility_id(&self, company: CompanyId, kind: FacilityKind, name: &str) -> Option<i64> {
         self.facilities.ids.get(&(company, kind, name.to_owned())).copied()
     }
 
@@ -135,6 +136,16 @@ impl Directory {
     /// The company's own prompt of that name.
     pub fn prompt(&self, company: CompanyId, name: &str) -> Option<&Sound> {
         self.facilities.prompts.get(&(company, name.to_owned()))
+    }
+
+    /// Whom a number is assigned to (seed 002): one that a user is routed or given is an assigned
+    /// number, every other one a company number.
+    pub fn assigned_to(&self, number: &Number) -> Option<&User> {
+        let routed = match number.route {
+            Route::User(user) => self.user(user),
+            Route::Unrouted | Route::Group(_) | Route::Inbox(_) | Route::Flow(_) => None,
+        };
+        routed.or_else(|| self.users_of(number.company).find(|user| user.number == Some(number.id)))
     }
 
     /// Where a call to `number` goes: its own route, else to the inbox that it is in.
