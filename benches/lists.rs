@@ -1,7 +1,9 @@
-//! A page of calls out of very many, by the rules of access: `cargo bench --bench lists -- [--calls N]`.
+//! A page of calls out of very many, by the rules of access:
+//! `cargo bench --bench lists -- [--calls N] [--recordings N]`.
 //!
 //! One number a line: the median time of a page of 50, for an admin, an agent and a subscriber, each
-//! with several filters. The database is made anew in a temporary folder.
+//! with several filters; then of outside numbers, and of figures of the whole time. The database is
+//! made anew in a temporary folder.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,10 +15,12 @@
 )]
 
 use std::time::{Duration, Instant};
-use telegraphone::base::{CallId, CompanyId, Direction, NumberId, Random, Seeded, Span, UserId, Wall};
+use telegraphone::base::{CallId, CompanyId, Direction, NumberId, Random, RecordingId, Seeded, Span, UserId, Wall};
 use telegraphone::directory::Play;
-use telegraphone::ledger::{Because, CallRecord, Decision, Outcome, Party};
-use telegraphone::store::{CallFilter, Store};
+use telegraphone::ledger::{
+    Because, CallRecord, Channels, Decision, OutboxKind, Outcome, Party, RecordingRecord, RecordingState, Sidecar,
+};
+use telegraphone::store::{CallFilter, FigureKey, Store};
 use telegraphone::subscription::{Reason, Scope, Subscribed};
 
 const COMPANY: CompanyId = CompanyId(1);
@@ -90,10 +94,20 @@ fn filters(calls: u64) -> Vec<(&'static str, CallFilter)> {
         ("one user", CallFilter { user: Some(UserId(9)), ..none() }),
         ("missed", CallFilter { missed: Some(true), ..none() }),
         ("internal, which are few", CallFilter { direction: Some(Direction::Internal), ..none() }),
-        ("recorded, which none is", CallFilter { recorded: Some(true), ..none() }),
+        ("recorded", CallFilter { recorded: Some(true), ..none() }),
+        ("recorded and missed: none", CallFilter { recorded: Some(true), missed: Some(true), ..none() }),
+        (
+            "not recorded, internal",
+            CallFilter { recorded: Some(false), direction: Some(Direction::Internal), ..none() },
+        ),
+        ("outbound and not missed", CallFilter { direction: Some(Direction::Outbound), missed: Some(false), ..none() }),
+        ("heard by me", CallFilter { recorded: Some(true), heard: Some((UserId(7), true)), ..none() }),
+        ("not heard by me", CallFilter { recorded: Some(true), heard: Some((UserId(7), false)), ..none() }),
         ("a day long ago", CallFilter { from: Some(at(10_000)), until: Some(at(12_880)), ..none() }),
         ("one user over one number", CallFilter { user: Some(UserId(9)), numbers: Some(vec![NumberId(3)]), ..none() }),
         ("a text that many have", CallFilter { text: Some("99".to_owned()), ..none() }),
+        ("with one outside number", CallFilter { contact: Some("+4930999999".to_owned()), ..none() }),
+        ("a text that none has", CallFilter { text: Some("Smith".to_owned()), ..none() }),
         ("a text that few have", CallFilter { text: Some("+4930999999".to_owned()), ..none() }),
     ]
 }
@@ -102,36 +116,106 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     let said = args.iter().position(|arg| arg == "--calls").and_then(|at| args.get(at + 1));
     let calls: u64 = said.map_or(1_000_000, |count| count.parse().unwrap());
+    let said = args.iter().position(|arg| arg == "--recordings").and_then(|at| args.get(at + 1));
+    let recordings: u64 = said.map_or(100_000, |count| count.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(run(calls));
+    runtime.block_on(run(calls, recordings));
 }
 
-async fn run(calls: u64) {
+/// A recording of an answered call, as long as the call.
+fn recording(call: &CallRecord, dice: &mut Seeded) -> Option<(RecordingRecord, OutboxKind)> {
+    let (answered, id) = (call.answered?, RecordingId::new(call.answered?, dice.ten_bytes()));
+    let (state, samples, rate) = (RecordingState::Complete, 85 * 8_000, 8_000);
+    let sidecar = Sidecar {
+        version: 1,
+        recording: id,
+        call: call.id,
+        company: call.company,
+        company_name: "Bench".to_owned(),
+        direction: call.direction,
+        number: call.number,
+        parties: Vec::new(),
+        answered,
+        started: answered,
+        offset_ms: 0,
+        samples,
+        rate,
+        channels: Channels::Stereo,
+        state,
+        decision: call.decision.clone(),
+        changes: Vec::new(),
+        markers: Vec::new(),
+        markers_left_out: 0,
+        ended_paused: false,
+        end_reason: None,
+        problem: String::new(),
+    };
+    let record = RecordingRecord {
+        id,
+        call: call.id,
+        company: call.company,
+        state,
+        path: format!("{id}.wav"),
+        started: answered,
+        samples,
+        rate,
+        bytes: 4 * samples,
+        audio_sha256: String::new(),
+        frame_sha256: String::new(),
+        problem: String::new(),
+        sidecar,
+    };
+    Some((record, OutboxKind::RecordingFinished))
+}
+
+async fn run(calls: u64, recordings: u64) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("lists.db")).await.unwrap();
     let mut dice = Seeded(1);
     let began = Instant::now();
-    let mut batch = Vec::new();
+    let (mut batch, mut recordings_made) = (Vec::new(), 0);
     for n in 0..calls {
         batch.push(call(n, &mut dice));
         if batch.len() == 10_000 || n + 1 == calls {
             store.save_calls(&batch).await.unwrap();
+            let every = usize::try_from(calls.checked_div(recordings).unwrap_or(u64::MAX).max(1)).unwrap();
+            let recorded: Vec<_> = batch.iter().step_by(every).filter_map(|call| recording(call, &mut dice)).collect();
+            store.hand_over_all(&recorded, at(n)).await.unwrap();
+            for (recording, _) in recorded.iter().step_by(20) {
+                store.mark_heard(recording.id, UserId(7), at(n)).await.unwrap();
+            }
+            recordings_made += recorded.len();
             batch.clear();
         }
     }
-    println!("{calls} calls written in {:.0} s", began.elapsed().as_secs_f64());
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{calls} calls and {recordings_made} recordings written in {seconds:.0} s");
     for (who, scope) in scopes() {
         for (what, filter) in filters(calls) {
-            let mut times: Vec<Duration> = Vec::new();
-            let mut found = 0;
-            for _ in 0..ROUNDS {
-                let began = Instant::now();
-                found = store.visible_calls(&scope, &filter, PAGE).await.unwrap().len();
-                times.push(began.elapsed());
-            }
-            times.sort();
-            let (median, most) = (times[ROUNDS / 2].as_secs_f64() * 1_000.0, times[ROUNDS - 1].as_secs_f64() * 1_000.0);
-            println!("{who:<12} {what:<28} {found:>3} calls  median {median:>8.2} ms  most {most:>8.2} ms");
+            let looked = async || store.visible_calls(&scope, &filter, PAGE).await.unwrap().len();
+            measure(who, what, ROUNDS, looked).await;
+        }
+        for text in [None, Some("999"), Some("+4930999")] {
+            let looked = async || store.contacts(&scope, None, text, PAGE).await.unwrap().contacts.len();
+            measure(who, &format!("outside numbers, {text:?}"), ROUNDS, looked).await;
+        }
+        for key in [FigureKey::Day { ahead: 0 }, FigureKey::Number, FigureKey::User] {
+            let range = (at(0), at(calls));
+            let looked = async || store.figures(&scope, &CallFilter::default(), range, key).await.unwrap().len();
+            measure(who, &format!("figures by {key:?}"), 3, looked).await;
         }
     }
+}
+
+async fn measure(who: &str, what: &str, rounds: usize, looked: impl AsyncFn() -> usize) {
+    let (mut times, mut found): (Vec<Duration>, usize) = (Vec::new(), 0);
+    for _ in 0..rounds {
+        let began = Instant::now();
+        found = looked().await;
+        times.push(began.elapsed());
+    }
+    times.sort();
+    let ms = |time: &Duration| time.as_secs_f64() * 1_000.0;
+    let (median, most) = (ms(&times[rounds / 2]), ms(&times[rounds - 1]));
+    println!("{who:<12} {what:<32} {found:>5} found  median {median:>8.2} ms  most {most:>8.2} ms");
 }

@@ -4,7 +4,7 @@ use super::directory::{DirectoryAsk, DirectoryReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::webhooks::{WebhookAsk, WebhookReply};
-use super::{Grant, KeepingAsk, KeepingReply, Permission};
+use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -29,6 +29,10 @@ pub struct CallQuery {
     pub user: Option<String>,
     pub recorded: Option<bool>,
     pub missed: Option<bool>,
+    /// With a recording that the viewer has listened to, or not; calls without one are in neither.
+    pub played: Option<bool>,
+    /// The outside number that it was with, E.164.
+    pub contact: Option<String>,
     pub text: Option<String>,
 }
 
@@ -69,6 +73,8 @@ pub enum Ask {
     Call {
         call: CallId,
     },
+    /// What people look up: outside numbers and figures.
+    Insight(InsightAsk),
     /// Calls that are up.
     Live,
     Command {
@@ -126,6 +132,7 @@ impl Ask {
             Ask::Directory(_)
             | Ask::Calls(_)
             | Ask::Call { .. }
+            | Ask::Insight(_)
             | Ask::Live
             | Ask::Command { .. }
             | Ask::Recording { .. }
@@ -145,6 +152,7 @@ impl Ask {
         match self {
             Ask::Me | Ask::LogOut => None,
             Ask::Staff(ask) => Some(ask.needs()),
+            Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
@@ -169,6 +177,7 @@ pub enum Reply {
     Me(MeView),
     StaffMe(StaffView),
     Staff(StaffReply),
+    Insight(InsightReply),
     Webhooks(WebhookReply),
     Directory(DirectoryReply),
     Calls(CallPage),

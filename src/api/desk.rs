@@ -9,6 +9,7 @@ mod contacts;
 mod directory;
 mod events;
 mod exports;
+mod insight;
 mod keeping;
 mod staff;
 mod webhooks;
@@ -20,13 +21,13 @@ pub use exports::ExportSettings;
 
 use super::view::{has_file, scopes_of};
 use super::{
-    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, Grant, HeardView, LiveCommand, LiveItem, MeView,
+    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, Grant, HeardView, LiveCommand, LiveItem,
     Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
-use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, Wall};
+use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, UserId, Wall};
 use crate::call::{LockName, LockSource, Lockout};
 use crate::directory::{Company, Directory, Number, Role, User};
-use crate::ledger::{RecordingRecord, RecordingState};
+use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
 use crate::notify::Guard;
 use crate::store::{Access, CallFilter, Owner, StaffRow, Store, TokenKind, facts};
 use crate::subscription::{CallFacts, Scope};
@@ -109,6 +110,11 @@ impl Person<'_> {
             Actor::User(user) => Some(user),
             Actor::Staff(_) => None,
         }
+    }
+
+    /// As whom they have listened to recordings: nobody above the company has, and no user has this id.
+    fn listener(&self) -> UserId {
+        self.user().map_or(UserId(0), |user| user.id)
     }
 
     fn is_admin(&self) -> bool {
@@ -251,11 +257,12 @@ impl Desk {
         let company = person.company;
         match ask {
             Ask::Me => match person.actor {
-                Actor::User(user) => Ok(Reply::Me(MeView::of(company, user, viewer))),
+                Actor::User(user) => self.me(&directory, company, user, viewer).await,
                 Actor::Staff(staff) => Ok(Reply::StaffMe(self.staff_view(&directory, staff))),
             },
             Ask::LogOut => self.log_out(&directory, viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
+            Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
@@ -341,28 +348,45 @@ impl Desk {
     async fn calls(&self, directory: &Directory, person: &Person<'_>, query: &CallQuery) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
         let limit = query.limit.clamp(1, CallQuery::MOST);
-        let filter = filter(directory, person.company, query)?;
+        let filter = filter(directory, person.company, person.listener(), query)?;
         // Whether a call was recorded is told to those who may play it.
         let asked = if filter.recorded.is_some() { &scope.playing() } else { &scope };
-        let mut records = self.store.visible_calls(asked, &filter, limit + 1).await?;
+        let records = self.store.visible_calls(asked, &filter, limit + 1).await?;
+        Ok(Reply::Calls(self.page_of(directory, person, &scope, records, limit).await?))
+    }
+
+    /// A page out of one call more than it has, with the recordings that the viewer can play.
+    async fn page_of(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        scope: &Scope,
+        mut records: Vec<CallRecord>,
+        limit: u32,
+    ) -> Result<CallPage, Problem> {
         let more = records.len() > limit as usize;
         records.truncate(limit as usize);
         let next = records.last().filter(|_| more).map(|call| call.id);
         let ids: Vec<CallId> = records.iter().map(|call| call.id).collect();
         let recordings = self.store.recordings_of_calls(&ids).await?;
+        let heard = self.store.heard_of(person.listener(), &ids).await?;
         let calls = records.iter().filter_map(|call| {
             let own: Vec<RecordingRecord> = recordings.iter().filter(|one| one.call == call.id).cloned().collect();
             let facts = facts(call, !own.is_empty());
-            CallItem::of(directory, &scope, (call, &facts), &own)
+            let mut item = CallItem::of(directory, scope, (call, &facts), &own)?;
+            item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
+            Some(item)
         });
-        Ok(Reply::Calls(CallPage { calls: calls.collect(), next }))
+        Ok(CallPage { calls: calls.collect(), next })
     }
 
     async fn call(&self, directory: &Directory, person: &Person<'_>, id: CallId) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
         let (call, facts) = self.store.call_with_facts(id).await?.ok_or(NO_CALL)?;
         let recordings = self.store.recordings_of(id).await?;
-        let item = CallItem::of(directory, &scope, (&call, &facts), &recordings).ok_or(NO_CALL)?;
+        let mut item = CallItem::of(directory, &scope, (&call, &facts), &recordings).ok_or(NO_CALL)?;
+        let heard = self.store.heard_of(person.listener(), &[id]).await?;
+        item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
         Ok(Reply::Call(Box::new(item)))
     }
 
@@ -385,12 +409,13 @@ impl Desk {
         let (recording, facts, scope) = self.playable(directory, person, id).await?;
         self.gone(&recording).await?;
         let heard = self.store.heard_by(id).await?;
+        let played = heard.iter().any(|(user, _)| *user == person.listener());
         let heard = heard.into_iter().filter_map(|(user, at)| {
             let user = directory.user_ever(user)?;
             Some(HeardView { extension: user.extension.clone(), name: user.name.clone(), at: at.to_string() })
         });
         Ok(Reply::Recording(Box::new(RecordingView {
-            item: RecordingItem::of(&recording),
+            item: RecordingItem { played, ..RecordingItem::of(&recording) },
             call: recording.call,
             rate: recording.rate,
             audio_sha256: recording.audio_sha256.clone(),
@@ -646,9 +671,35 @@ fn subscription<'d>(
 }
 
 /// What a query asks for, by ids.
-fn filter(directory: &Directory, company: &Company, query: &CallQuery) -> Result<CallFilter, Problem> {
-    let CallQuery { before, limit: _, from, until, direction, number, inbox, group, user, recorded, missed, text } =
-        query;
+fn filter(directory: &Directory, company: &Company, viewer: UserId, query: &CallQuery) -> Result<CallFilter, Problem> {
+    let CallQuery {
+        before,
+        limit: _,
+        from,
+        until,
+        direction,
+        number,
+        inbox,
+        group,
+        user,
+        recorded,
+        missed,
+        played,
+        contact,
+        text,
+    } = query;
+    // Who has listened is known of recordings only.
+    let recorded = match (played, recorded) {
+        (None, recorded) => *recorded,
+        (Some(_), None | Some(true)) => Some(true),
+        (Some(played), Some(false)) => {
+            return Err(Problem::Invalid {
+                key: "played",
+                value: played.to_string(),
+                expected: "only together with recorded=true, or without `recorded`",
+            });
+        }
+    };
     let mut numbers: Option<BTreeSet<NumberId>> = None;
     let mut narrow = |more: BTreeSet<NumberId>| {
         numbers = Some(match numbers.take() {
@@ -679,8 +730,10 @@ fn filter(directory: &Directory, company: &Company, query: &CallQuery) -> Result
         direction: *direction,
         numbers: numbers.map(|numbers| numbers.into_iter().collect()),
         user,
-        recorded: *recorded,
+        recorded,
         missed: *missed,
+        heard: played.map(|played| (viewer, played)),
+        contact: contact.clone(),
         text: text.clone(),
     })
 }

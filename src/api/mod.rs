@@ -13,6 +13,7 @@ mod ask;
 mod desk;
 pub mod directory;
 pub mod http;
+mod insight;
 mod keeping;
 mod login;
 mod operator;
@@ -25,12 +26,16 @@ pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{
     Desk, Eraser, EventStream, ExportSettings, News, Operator, Over, Shown, World, erased_name, erased_told,
 };
+pub use insight::{
+    AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
+    InsightAsk, InsightReply, MeMore,
+};
 pub use keeping::{
     EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, KeptCall,
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
-pub use operator::{Answer, Request, Status, Verified};
+pub use operator::{Answer, DeviceView, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
 pub use view::{

@@ -39,6 +39,10 @@ pub enum Request {
     CallUp {
         call: CallId,
     },
+    /// What a user has registered.
+    DevicesOf {
+        user: UserId,
+    },
     /// A user of the company wants it recorded, or not; whether they see the call was asked before.
     CallCommand {
         call: CallId,
@@ -100,6 +104,9 @@ pub enum Answer {
         up: Option<Box<CallView>>,
         record: Box<CallRecord>,
         recordings: Vec<RecordingRecord>,
+    },
+    Devices {
+        devices: Vec<DeviceView>,
     },
     Recordings {
         recordings: Vec<RecordingRecord>,
@@ -174,4 +181,16 @@ pub struct Verified {
     pub state: RecordingState,
     /// Empty when everything is as it should be.
     pub problem: String,
+}
+
+/// A device of a user, as it is registered now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DeviceView {
+    /// As the device calls itself; empty where it does not.
+    pub agent: String,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
+    /// Where it registered from.
+    pub source: String,
+    pub expires_in_s: u64,
 }

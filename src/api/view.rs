@@ -1,6 +1,6 @@
 //! What answers look like: JSON, ids as text, times in UTC (RFC 3339).
 
-use super::{Permission, Viewer};
+use super::{MeMore, Permission, Viewer};
 use crate::base::{CallId, Direction, Rate, RecordingId, Samples, Side};
 use crate::call::CallView;
 use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User};
@@ -26,10 +26,12 @@ pub struct MeView {
     /// Scopes of the token; absent for a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    #[serde(flatten)]
+    pub more: Box<MeMore>,
 }
 
 impl MeView {
-    pub(super) fn of(company: &Company, user: &User, viewer: &Viewer) -> Self {
+    pub(super) fn of(company: &Company, user: &User, viewer: &Viewer, more: Box<MeMore>) -> Self {
         let Rights { visibility, play, download } = Rights::of(company, user);
         let scopes = match &viewer.scopes {
             super::Scopes::All => None,
@@ -45,6 +47,7 @@ impl MeView {
             play,
             download,
             scopes,
+            more,
         }
     }
 }
@@ -280,6 +283,8 @@ pub struct RecordingItem {
     pub started: String,
     pub length_ms: u64,
     pub bytes: u64,
+    /// The viewer has listened to it.
+    pub played: bool,
 }
 
 impl RecordingItem {
@@ -291,6 +296,7 @@ impl RecordingItem {
             started: recording.started.to_string(),
             length_ms: Rate(recording.rate).span(Samples(recording.samples)).as_millis(),
             bytes: recording.bytes,
+            played: false,
         }
     }
 }

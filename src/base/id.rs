@@ -77,6 +77,11 @@ macro_rules! time_ordered_id {
                 Self::new(wall, [0xff; 10])
             }
 
+            /// The next larger id.
+            pub fn next(self) -> Self {
+                Self(uuid::Uuid::from_u128(self.0.as_u128().saturating_add(1)))
+            }
+
             /// The id that `text` spells, with or without hyphens.
             pub fn parse(text: &str) -> Option<Self> {
                 uuid::Uuid::try_parse(text).ok().map(Self)

@@ -141,6 +141,14 @@ pub enum Command {
         #[command(subcommand)]
         command: ExplainCommand,
     },
+    /// Completions for a shell: bash, zsh, fish, elvish or powershell
+    Completions { shell: clap_complete::Shell },
+    /// The manual
+    Man {
+        /// Folder for one page a subcommand; without it the main page goes to standard output
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Events of the feed
     Event {
         #[command(subcommand)]

@@ -4,6 +4,7 @@ mod access;
 mod args;
 mod directory;
 mod keeping;
+mod manual;
 mod prompts;
 mod show;
 mod staff;
@@ -30,9 +31,16 @@ use std::path::{Path, PathBuf};
 
 /// Runs a subcommand. `Err` is told on standard error; the process then ends with status 1.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    // What these say does not depend on a configuration, which may be wrong.
+    match &cli.command {
+        Command::Completions { shell } => return manual::completions(*shell),
+        Command::Man { out } => return manual::man(out.as_deref()),
+        _ => {}
+    }
     let sources = Sources::gather(cli.config.as_deref(), cli.data.as_ref().map(|path| path.display().to_string()))
         .map_err(|errors| wrong_config(&errors))?;
     match cli.command {
+        Command::Completions { .. } | Command::Man { .. } => Ok(()),
         Command::Serve => serve(&sources).await,
         Command::Demo { sip_port, dir, stay } => demo(DemoOptions { sip_port, dir, stay }).await,
         Command::Replay { captures, company, out, rtp_only: _, live: Some(server), caller, callee, json } => {

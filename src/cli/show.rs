@@ -1,6 +1,6 @@
 //! Answers as tables for people.
 
-use crate::api::{Answer, Status, Verified};
+use crate::api::{Answer, DeviceView, Status, Verified};
 use crate::base::{Rate, Samples};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
@@ -25,6 +25,10 @@ pub fn answer(answer: &Answer) -> String {
         Answer::Calls { calls } if calls.is_empty() => "No call is up.".to_owned(),
         Answer::Calls { calls } => call_table(calls),
         Answer::Call { up, record, recordings } => call_text(up.as_deref(), record, recordings),
+        Answer::Devices { devices } => {
+            let line = |device: &DeviceView| format!("{} {} {}", device.transport, device.source, device.agent);
+            devices.iter().map(line).collect::<Vec<_>>().join("\n")
+        }
         Answer::Recordings { recordings } if recordings.is_empty() => "No recordings yet.".to_owned(),
         Answer::Recordings { recordings } => recording_table(recordings),
         Answer::Recording { recording } => recording_text(recording),

@@ -1,7 +1,7 @@
 //! What a company consists of.
 
 use super::DestinationRule;
-use super::flow::Unanswered;
+use super::flow::{Unanswered, Zone};
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::ledger::{Channels, PauseInFile};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,8 @@ pub struct Settings {
     /// Where users may call outside; `None`: in the company's country, see
     /// [`super::DestinationRule::home`].
     pub destinations: Option<Vec<DestinationRule>>,
+    /// Where the company's days begin and end, in figures and for people; data are in UTC.
+    pub time_zone: Zone,
 }
 
 impl Default for Settings {
@@ -122,6 +124,7 @@ impl Default for Settings {
             emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
             service_numbers: Vec::new(),
             destinations: None,
+            time_zone: Zone::default(),
         }
     }
 }

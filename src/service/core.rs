@@ -8,12 +8,13 @@ use super::recorder::RecorderReport;
 use super::shell::ServiceShell;
 use super::tls::Tls;
 use super::worker::Report;
-use crate::api::{Answer, Request, Status};
-use crate::base::{Span, Time};
+use crate::api::{Answer, DeviceView, Request, Status};
+use crate::base::{Span, Time, UserId};
 use crate::call::Switch;
 use crate::directory::Directory;
 use crate::ledger::EndReason;
 use crate::policy::Command;
+use crate::registrar::Binding;
 use crate::trunk::TrunkView;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -236,6 +237,7 @@ impl Core {
                 },
                 None => not_found(call),
             },
+            Request::DevicesOf { user } => Answer::Devices { devices: self.devices(*user, now) },
             Request::CallHangUp { call } => {
                 match self.switch.hang_up(*call, EndReason::Operator, now, wall, &mut self.shell) {
                     true => Answer::Done,
@@ -293,6 +295,16 @@ impl Core {
             }
             (None, _) => Answer::NotFound { what: format!("trunk {name}") },
         }
+    }
+
+    fn devices(&self, user: UserId, now: Time) -> Vec<DeviceView> {
+        let view = |device: Binding| DeviceView {
+            agent: device.agent,
+            transport: device.flow.transport.to_string().to_lowercase(),
+            source: device.flow.remote.ip().to_string(),
+            expires_in_s: device.expires.since(now).0.div_ceil(1_000_000),
+        };
+        self.switch.registrar().devices(user, now).into_iter().map(view).collect()
     }
 
     fn status(&self) -> Status {

@@ -624,6 +624,7 @@ impl Handle {
             | Request::CallHangUp { .. }
             | Request::CallsOf { .. }
             | Request::CallUp { .. }
+            | Request::DevicesOf { .. }
             | Request::CallCommand { .. }
             | Request::CallEnd { .. }
             | Request::CallPause { .. }

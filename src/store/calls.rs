@@ -174,7 +174,10 @@ async fn save_users(connection: &mut SqliteConnection, call: &CallRecord) -> Res
         sqlx::query("DELETE FROM call_users WHERE call_id = $1 AND user_id NOT IN (SELECT value FROM json_each($2))");
     query.bind(call.id.to_string()).bind(serde_json::to_string(&users)?).execute(&mut *connection).await?;
     for user in users {
-        let query = sqlx::query("INSERT INTO call_users (user_id, call_id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        let query = sqlx::query(
+            "INSERT INTO call_users (user_id, call_id, number_id, kind)
+             SELECT $1, id, number_id, kind FROM calls WHERE id = $2 ON CONFLICT DO NOTHING",
+        );
         query.bind(user.0).bind(call.id.to_string()).execute(&mut *connection).await?;
     }
     Ok(())

@@ -2,11 +2,12 @@
 
 use super::row::Reading;
 use super::{Store, StoreError};
-use crate::base::{CompanyId, RecordingId, UserId, Wall};
+use crate::base::{CallId, CompanyId, RecordingId, UserId, Wall};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeSet;
 
 /// What somebody did with a thing of a company.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +129,16 @@ impl Store {
         );
         query.bind(recording.to_string()).bind(user.0).bind(now.unix_micros()).execute(&self.writer).await?;
         Ok(())
+    }
+
+    /// Recordings of these calls that the user has listened to.
+    pub async fn heard_of(&self, user: UserId, calls: &[CallId]) -> Result<BTreeSet<RecordingId>, StoreError> {
+        let ids: Vec<String> = calls.iter().map(ToString::to_string).collect();
+        let query = sqlx::query(
+            "SELECT recording_id FROM heard WHERE user_id = $1 AND call_id IN (SELECT value FROM json_each($2))",
+        );
+        let rows = query.bind(user.0).bind(serde_json::to_string(&ids)?).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Reading::new("heard", row).word("recording_id", RecordingId::parse)).collect()
     }
 
     /// Who has listened to it and when they last did.

@@ -43,6 +43,10 @@ pub struct ListQuery {
     user: Option<String>,
     recorded: Option<bool>,
     missed: Option<bool>,
+    /// Recorded, and the viewer has listened to it, or has not.
+    played: Option<bool>,
+    /// The outside number that it was with, E.164.
+    contact: Option<String>,
     /// Part of a party's name or address.
     #[param(max_length = 100)]
     text: Option<String>,
@@ -62,7 +66,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
 }
 
 /// A key of the query by what it means.
-fn read<T>(
+pub(super) fn read<T>(
     key: &'static str,
     said: Option<String>,
     expected: &'static str,
@@ -77,7 +81,7 @@ fn read<T>(
     }
 }
 
-fn short(text: &str) -> Option<String> {
+pub(super) fn short(text: &str) -> Option<String> {
     (text.chars().count() <= 100).then(|| text.to_owned())
 }
 
@@ -101,8 +105,22 @@ impl ListQuery {
 
     fn meant(self) -> Result<CallQuery, HttpProblem> {
         const MOMENT: &str = "a time such as 2026-11-27T09:00:00Z";
-        let ListQuery { before, limit, from, until, direction, number, inbox, group, user, recorded, missed, text } =
-            self;
+        let ListQuery {
+            before,
+            limit,
+            from,
+            until,
+            direction,
+            number,
+            inbox,
+            group,
+            user,
+            recorded,
+            missed,
+            played,
+            contact,
+            text,
+        } = self;
         let limit = limit.unwrap_or(PAGE);
         if !(1..=CallQuery::MOST).contains(&limit) {
             return Err(Problem::Invalid { key: "limit", value: limit.to_string(), expected: "1 to 200" }.into());
@@ -119,6 +137,8 @@ impl ListQuery {
             user,
             recorded,
             missed,
+            played,
+            contact,
             text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
         })
     }

@@ -9,6 +9,8 @@
 //! | `DELETE /session` | log out |
 //! | `GET /me` | who I am and what I may |
 //! | `GET /calls`, `/calls/{id}` | calls that the viewer sees |
+//! | `GET /contacts`, `/contacts/{e164}` | outside numbers, and what was with one of them |
+//! | `GET /analytics`, `/analytics.csv` | figures by day, user, group, number or inbox |
 //! | `GET /calls/live` | calls that are up |
 //! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
 //! | `GET /recordings/{id}` | a recording with its markers |
@@ -37,6 +39,7 @@ mod audio;
 mod calls;
 mod directory;
 mod events;
+mod insight;
 mod keeping;
 mod openapi;
 mod problem;
@@ -91,6 +94,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(socket::routes())
         .merge(staff::routes())
         .merge(keeping::routes())
+        .merge(insight::routes())
         .merge(webhooks::routes())
         .merge(directory::routes())
 }
@@ -120,7 +124,7 @@ pub fn router(shared: Shared) -> Router {
 
 /// What every answer says: nothing of it is to be kept by others, framed, or taken for something else.
 async fn headers(request: Request<axum::body::Body>, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let mut response = problem::told(next.run(request).await);
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -155,6 +159,7 @@ impl Shared {
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
             Reply::Directory(reply) => directory::response(reply),
+            Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),
             Reply::Call(call) => Json(call).into_response(),
             Reply::Live(calls) => Json(LiveList { calls }).into_response(),

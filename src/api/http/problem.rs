@@ -70,3 +70,41 @@ impl IntoResponse for HttpProblem {
         response
     }
 }
+
+/// An answer of the router's own that says why there is none (no such method, a body that is too large
+/// or no JSON, a path that cannot be read), as a problem like any other; its headers stay.
+pub fn told(response: Response) -> Response {
+    let status = response.status();
+    let is_problem = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
+    // A range that is not there is told by its headers.
+    if is_problem
+        || !(status.is_client_error() || status.is_server_error())
+        || status == StatusCode::RANGE_NOT_SATISFIABLE
+    {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    let (title, detail) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method-not-allowed", "there is no such method here; `Allow` names those that are")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "the body is too large: 64 KiB at most"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            ("no-json", "the body has to be JSON: say `Content-Type: application/json`")
+        }
+        StatusCode::BAD_REQUEST => ("invalid", "the path or its query cannot be read"),
+        _ => ("not-answered", "the request was not answered"),
+    };
+    let body = json!({
+        "type": format!("urn:telegraphone:problem:{title}"),
+        "title": title,
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    Response::from_parts(parts, body.to_string().into())
+}

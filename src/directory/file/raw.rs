@@ -1,5 +1,6 @@
 //! The tables of the company file, key by key. `None` is an absent key: the value stays.
 
+use super::super::flow::Zone;
 use super::super::{
     AudioCodec, AuthAlgorithm, CallVisibility, NoticeTo, NumberFormat, NumberRecording, OnRecordingFailure, Play, Role,
     Transport,
@@ -81,6 +82,8 @@ pub struct SettingKeys {
     pub service_numbers: Option<Vec<DialledCode>>,
     /// Where users may call outside; `"inherit"` for what the country code implies.
     pub destinations: Option<Own<Vec<DestinationText>>>,
+    /// IANA name, e.g. `Europe/Berlin`.
+    pub time_zone: Option<Zone>,
 }
 
 /// `[company.settings.commands]`

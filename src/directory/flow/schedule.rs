@@ -50,9 +50,48 @@ pub enum BadSchedule {
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(String);
 
+impl Default for Zone {
+    fn default() -> Self {
+        Zone("UTC".to_owned())
+    }
+}
+
 impl Zone {
     fn zone(&self) -> Option<TimeZone> {
         TimeZone::get(&self.0).ok()
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The day on which `at` is here.
+    pub fn day_of(&self, at: Wall) -> Date {
+        let zone = self.zone().unwrap_or(TimeZone::UTC);
+        jiff::Timestamp::from_microsecond(at.unix_micros()).unwrap_or_default().to_zoned(zone).date()
+    }
+
+    /// When that day begins here: mostly at midnight, and later where clocks skip it.
+    pub fn beginning_of(&self, day: Date) -> Option<Wall> {
+        let begins = day.to_zoned(self.zone().unwrap_or(TimeZone::UTC)).ok()?;
+        Some(Wall::from_unix_micros(begins.timestamp().as_microsecond()))
+    }
+
+    /// Stretches of time in which clocks here do not change, in order: where each begins, and how many
+    /// µs clocks are ahead of UTC in it. The last one ends at `until`.
+    pub fn offsets(&self, from: Wall, until: Wall) -> Vec<(Wall, i64)> {
+        let zone = self.zone().unwrap_or(TimeZone::UTC);
+        let at = |wall: Wall| jiff::Timestamp::from_microsecond(wall.unix_micros()).unwrap_or_default();
+        let micros = |offset: jiff::tz::Offset| i64::from(offset.seconds()) * 1_000_000;
+        let mut stretches = vec![(from, micros(zone.to_offset(at(from))))];
+        for change in zone.following(at(from)).take_while(|change| change.timestamp() < at(until)) {
+            let offset = micros(change.offset());
+            // A change of the name alone is none.
+            if stretches.last().is_none_or(|(_, last)| *last != offset) {
+                stretches.push((Wall::from_unix_micros(change.timestamp().as_microsecond()), offset));
+            }
+        }
+        stretches
     }
 }
 

@@ -62,6 +62,7 @@ pub fn setting_keys(settings: &Settings) -> Keys {
         emergency_numbers,
         service_numbers,
         destinations,
+        time_zone,
     } = settings;
     vec![
         ("record_inbound", value(record_inbound)),
@@ -93,6 +94,7 @@ pub fn setting_keys(settings: &Settings) -> Keys {
         ("emergency_numbers", value(emergency_numbers)),
         ("service_numbers", value(service_numbers)),
         ("destinations", destinations.as_ref().and_then(value)),
+        ("time_zone", value(time_zone)),
     ]
 }
 

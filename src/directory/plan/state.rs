@@ -156,6 +156,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         emergency_numbers,
         service_numbers,
         destinations,
+        time_zone,
     } = settings;
     vec![
         ("record_inbound", on_off(*record_inbound)),
@@ -188,6 +189,7 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         ("emergency_numbers", list(emergency_numbers)),
         ("service_numbers", if service_numbers.is_empty() { "none".to_owned() } else { list(service_numbers) }),
         ("destinations", own(destinations.as_deref().map(list))),
+        ("time_zone", time_zone.as_str().to_owned()),
     ]
 }
 

@@ -137,6 +137,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         emergency_numbers,
         service_numbers,
         destinations,
+        time_zone,
     } = said;
     set(&mut settings.record_inbound, *record_inbound);
     set(&mut settings.record_outbound, *record_outbound);
@@ -173,6 +174,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.emergency_numbers, codes(emergency_numbers));
     set(&mut settings.service_numbers, codes(service_numbers));
     set(&mut settings.destinations, rules(destinations));
+    set(&mut settings.time_zone, time_zone.clone());
 }
 
 fn rules(said: &Option<Own<Vec<DestinationText>>>) -> Option<Option<Vec<DestinationRule>>> {

@@ -148,8 +148,11 @@ fn a_company_says_what_its_recordings_are_like() {
         ["~ company a: notice_refuse off → 9, channels stereo → mono, pause silence → cut, pause_reminder_s 0 → 15, \
           max_pause_s 0 → 600"]
     );
-    let defaults =
-        "channels = 'stereo'\npause = 'silence'\npause_reminder_s = 0\nmax_pause_s = 0\nnotice_refuse = 'off'";
+    assert_eq!(
+        planned(&current, &settings("time_zone = 'Europe/Berlin'"), false),
+        ["~ company a: time_zone UTC → Europe/Berlin"]
+    );
+    let defaults = "time_zone = 'UTC'\nchannels = 'stereo'\npause = 'silence'\npause_reminder_s = 0\nmax_pause_s = 0\nnotice_refuse = 'off'";
     assert_eq!(planned(&current, &settings(defaults), false), [""; 0]);
     for (keys, problem) in [
         ("channels = 'left'", "unknown variant `left`"),
@@ -157,6 +160,7 @@ fn a_company_says_what_its_recordings_are_like() {
         ("pause_reminder_s = 1", "1 s is not a time between two reminders"),
         ("max_pause_s = 4", "4 s is not the longest pause"),
         ("notice_refuse = '99'", "`99` is not a key of a phone"),
+        ("time_zone = 'Berlin'", "`Berlin` is not a time zone: write its IANA name"),
     ] {
         let unreadable = CompanyFile::parse(&settings(keys)).unwrap_err();
         assert!(unreadable[0].to_string().contains(problem), "{unreadable:?}");

@@ -1,0 +1,154 @@
+use super::*;
+use crate::base::{CompanyId, NumberId, UserId};
+use crate::ledger::CallRecord;
+use crate::store::access::tests::{Dice, generated, some_call, store};
+use crate::store::facts;
+use std::collections::BTreeMap;
+
+/// Outside parties of a call, as the rules of [`ContactRow`] say, read from the record.
+fn outside(call: &CallRecord) -> BTreeSet<String> {
+    let first = match call.direction {
+        Direction::Inbound => Some(&call.caller),
+        Direction::Outbound => Some(&call.callee),
+        Direction::Internal => None,
+    };
+    let joined = call.joined.iter().map(|joined| &joined.party);
+    let parties = first.into_iter().chain(joined).filter(|party| party.user.is_none());
+    parties.filter(|party| party.address.starts_with('+')).map(|party| party.address.clone()).collect()
+}
+
+/// Newest first, with the number of calls.
+fn expected(scope: &Scope, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
+    let mut found: BTreeMap<String, (CallId, u64)> = BTreeMap::new();
+    for call in calls.iter().filter(|call| scope.visible(&facts(call, false)).is_some()) {
+        for e164 in outside(call) {
+            let (last, count) = found.entry(e164).or_insert((call.id, 0));
+            (*last, *count) = ((*last).max(call.id), *count + 1);
+        }
+    }
+    let mut listed: Vec<(ContactCursor, u64)> =
+        found.into_iter().map(|(e164, (call, count))| (ContactCursor { call, e164 }, count)).collect();
+    listed.sort_by(|a, b| b.0.cmp(&a.0));
+    listed
+}
+
+async fn listed(store: &Store, scope: &Scope, text: Option<&str>, limit: u32) -> Vec<(ContactCursor, u64)> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.contacts(scope, after.as_ref(), text, limit).await.unwrap();
+        assert!(page.contacts.len() <= limit as usize);
+        all.extend(page.contacts.iter().map(|contact| (cursor(contact), contact.calls)));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+/// Calls with some of 15 outside numbers, so that numbers come again and again.
+fn calls_of(dice: &mut Dice, count: usize, directory: &crate::directory::Directory) -> Vec<CallRecord> {
+    let mut call = || {
+        let mut call = some_call(directory, dice);
+        for party in [&mut call.caller, &mut call.callee] {
+            if party.user.is_none() {
+                party.address = format!("+4930{}", 100 + dice.roll(15));
+            }
+        }
+        call
+    };
+    (0..count).map(|_| call()).collect()
+}
+
+#[tokio::test]
+async fn contacts_are_those_of_the_calls_that_are_seen() {
+    for seed in 0..6 {
+        let mut dice = Dice(crate::base::Seeded(100 + seed));
+        let directory = generated(&mut dice);
+        let (_folder, store) = store().await;
+        let calls = calls_of(&mut dice, 150, &directory);
+        store.save_calls(&calls).await.unwrap();
+        // Saving once more, and in parts, changes nothing.
+        store.save_calls(&calls[..50]).await.unwrap();
+        for company in directory.companies() {
+            for user in directory.users_of(company.id) {
+                let scope = Scope::of(&directory, company, user, Vec::new());
+                let expected = expected(&scope, &calls);
+                assert_eq!(listed(&store, &scope, None, 200).await, expected, "seed {seed}, user {}", user.id);
+                assert_eq!(listed(&store, &scope, None, 3).await, expected, "seed {seed}, in pages");
+                for text in ["4930107", "07"] {
+                    let with: Vec<_> =
+                        expected.iter().filter(|(contact, _)| contact.e164.contains(text)).cloned().collect();
+                    assert_eq!(listed(&store, &scope, Some(text), 2).await, with, "seed {seed}, {text}");
+                }
+                for (contact, count) in &expected {
+                    let found = store.contact(&scope, &contact.e164).await.unwrap().unwrap();
+                    assert_eq!((cursor(&found), found.calls), (contact.clone(), *count));
+                }
+                assert_eq!(store.contact(&scope, "+1").await.unwrap(), None);
+            }
+        }
+    }
+}
+
+/// Who erases a number changes or removes calls: nothing of it is left in lists and indexes.
+#[tokio::test]
+async fn what_is_taken_out_of_calls_is_taken_out_of_contacts_and_texts() {
+    let mut dice = Dice(crate::base::Seeded(7));
+    let directory = generated(&mut dice);
+    let (_folder, store) = store().await;
+    let company = directory.companies().next().unwrap();
+    let mut call = some_call(&directory, &mut dice);
+    (call.company, call.direction, call.number) = (company.id, Direction::Inbound, Some(NumberId(1)));
+    (call.caller.user, call.callee.user) = (None, Some(UserId(1)));
+    (call.caller.address, call.caller.name) = ("+4930999".to_owned(), "Otto Geheim".to_owned());
+    call.joined.clear();
+    let other = CallRecord { id: call.id.next(), ..call.clone() };
+    store.save_calls(&[call.clone(), other.clone()]).await.unwrap();
+    let scope = Scope::of_whole(company.id);
+    let found = |text: &'static str| {
+        let filter = CallFilter { text: Some(text.to_owned()), ..CallFilter::default() };
+        let (store, scope) = (store.clone(), scope.clone());
+        async move {
+            let calls = store.visible_calls(&scope, &filter, 10).await.unwrap().len();
+            (calls, store.contacts(&scope, None, Some(text), 10).await.unwrap().contacts.len())
+        }
+    };
+    assert_eq!((found("Geheim").await, found("0999").await), ((2, 1), (2, 1)));
+    let run = |sql: &'static str| sqlx::raw_sql(sql).execute(&store.writer);
+    run("DELETE FROM calls WHERE id = (SELECT MAX(id) FROM calls)").await.unwrap();
+    let left = store.contact(&scope, "+4930999").await.unwrap().unwrap();
+    assert_eq!((left.calls, left.call), (1, call.id));
+    run("UPDATE calls SET caller_address = '', caller_name = ''").await.unwrap();
+    assert_eq!((found("Geheim").await, found("0999").await), ((0, 0), (0, 0)));
+    assert_eq!(store.contact(&scope, "+4930999").await.unwrap(), None);
+    for table in ["call_search", "contact_search"] {
+        let whole = format!("INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(whole)).execute(&store.writer).await.unwrap();
+    }
+    let parts: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT block FROM call_search_data").fetch_all(&store.writer).await.unwrap();
+    assert!(!parts.iter().any(|part| part.windows(3).any(|three| three == b"hei")), "no trace in the index");
+}
+
+/// A name comes with the newest call that has one, of this company's calls only.
+#[tokio::test]
+async fn a_contact_is_called_as_in_its_newest_call() {
+    let mut dice = Dice(crate::base::Seeded(8));
+    let directory = generated(&mut dice);
+    let (_folder, store) = store().await;
+    let mut call = some_call(&directory, &mut dice);
+    (call.company, call.direction) = (CompanyId(1), Direction::Outbound);
+    (call.callee.user, call.callee.address) = (None, "+4930999".to_owned());
+    call.joined.clear();
+    let scope = Scope::of_whole(CompanyId(1));
+    for (name, expected) in [("Old", "Old"), ("New", "New"), ("", "New")] {
+        call.id = call.id.next();
+        call.callee.name = name.to_owned();
+        store.save_call(&call).await.unwrap();
+        assert_eq!(store.contact(&scope, "+4930999").await.unwrap().unwrap().name, expected);
+    }
+    call.callee.name = "Now".to_owned();
+    store.save_call(&call).await.unwrap();
+    assert_eq!(store.contact(&scope, "+4930999").await.unwrap().unwrap().name, "Now");
+    assert_eq!(store.contact(&Scope::of_whole(CompanyId(2)), "+4930999").await.unwrap(), None);
+}
