@@ -479,8 +479,8 @@ async fn whoever_leaves_an_inbox_or_a_group_sees_no_more_of_it() {
             phones.speak(&answered, 25);
             assert_eq!(phones.hang_up(id, &answered).status, 200);
         };
-        let mut all = ada.stream("/api/v1/events", None);
-        let mut janes = jane.stream("/api/v1/events", None);
+        let mut all = ada.stream("/api/v1/events?kinds=recording.finished", None);
+        let mut janes = jane.stream("/api/v1/events?kinds=recording.finished", None);
         let sees = || get(&jane, "/calls")["calls"].as_array().unwrap().len();
         call(0);
         let first = all.next().id;

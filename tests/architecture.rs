@@ -50,7 +50,19 @@ const MODULES: &[(&str, &[&str], bool)] = &[
     ("archive", &["base", "ledger", "audio", "recording"], true),
     (
         "api",
-        &["base", "ledger", "directory", "policy", "trunk", "call", "subscription", "store", "notify", "archive"],
+        &[
+            "base",
+            "ledger",
+            "audio",
+            "directory",
+            "policy",
+            "trunk",
+            "call",
+            "subscription",
+            "store",
+            "notify",
+            "archive",
+        ],
         true,
     ),
     (

@@ -1,0 +1,340 @@
+//! Every operation of the API, as its description lists them, asked by everybody who must not learn
+//! of a company: people of every role of another company, the reseller of another, and nobody.
+//!
+//! What is asked for is there, and so is its twin that is not: both are answered alike. The
+//! operations are read from the description, so a new one that has no row here fails the test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails, and it waits for conditions"
+)]
+#![allow(dead_code, reason = "the scene serves other tests too")]
+
+#[path = "http/mod.rs"]
+mod http;
+#[path = "scene/phones.rs"]
+mod phones;
+#[path = "scene/mod.rs"]
+mod scene;
+
+use http::{Http, Response, Session};
+use phones::Phones;
+use scene::Scene;
+use std::net::SocketAddr;
+use telegraphone::directory::Transport as Listens;
+use telegraphone::directory::file::{CompanyFile, Secret};
+use telegraphone::directory::plan::{WebPassword, plan};
+use telegraphone::service::Service;
+use telegraphone::service::clock::{Clock, OsRandom};
+use telegraphone::service::config::{Config, HttpListen, Listen};
+
+const SCENE: Scene = Scene("api");
+
+/// Words that stand nowhere but in the company that is to be kept from others.
+const MARKS: [&str; 6] = ["Wilhelmina", "zebra", "quagga", "okapi", "+15550100", "tapir"];
+const OURS: &str = r#"
+[[user]]
+extension = "202"
+name = "Wilhelmina"
+password = "jane-secret"
+[[user]]
+extension = "204"
+name = "Ada"
+password = "ada-secret"
+role = "admin"
+[[group]]
+name = "zebra"
+members = ["202"]
+[[inbox]]
+name = "quagga"
+numbers = ["+15550100"]
+members = ["202"]
+[[flow]]
+name = "okapi"
+[[flow.step]]
+name = "first"
+do = "ring"
+target = "user:202"
+"#;
+const THEIRS: &str = r#"
+[[company]]
+key = "other"
+domains = ["other.example"]
+[[number]]
+company = "other"
+number = "+15550999"
+[[user]]
+company = "other"
+extension = "301"
+name = "Eve"
+password = "eve-secret-1"
+role = "admin"
+[[user]]
+company = "other"
+extension = "302"
+name = "Sam"
+password = "eve-secret-2"
+role = "supervisor"
+[[user]]
+company = "other"
+extension = "303"
+name = "Ann"
+password = "eve-secret-3"
+role = "analyst"
+[[user]]
+company = "other"
+extension = "304"
+name = "Guy"
+password = "eve-secret-4"
+role = "agent"
+"#;
+
+async fn service(folder: &std::path::Path) -> (Service, SocketAddr, Http) {
+    let mut config = Config::default_for(folder);
+    let address = "127.0.0.1:0".parse().unwrap();
+    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
+    config.http.listen = vec![HttpListen { address, tls: false }];
+    let service = Service::start(config).await.unwrap();
+    for text in [format!("{}{OURS}", SCENE.company()), THEIRS.to_owned()] {
+        let file = CompanyFile::parse(&text).unwrap();
+        let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
+        service.store().apply(&plan, &mut OsRandom).await.unwrap();
+        service.reload().await;
+    }
+    let now = Clock::start().wall();
+    for (name, is_first) in [("root", true), ("rita", false)] {
+        let drawn = WebPassword::draw(Some(Secret::try_from(format!("{name}-secret")).unwrap()), &mut OsRandom);
+        let hash = drawn.argon2().unwrap();
+        match is_first {
+            true => assert!(service.store().add_first_operator(name, &hash, now).await.unwrap()),
+            false => {
+                let kind = telegraphone::store::StaffKind::Reseller;
+                let id = service.store().add_staff(name, kind, &hash, now).await.unwrap().unwrap();
+                let other = service.store().load_directory().await.unwrap().company_by_key("other").unwrap().id;
+                service.store().give_company(id, other).await.unwrap();
+            }
+        }
+    }
+    let (sip, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
+    (service, sip, http)
+}
+
+/// What stands for a name in a path: a thing of ours, and one that nobody has.
+struct Things {
+    call: String,
+    recording: String,
+    /// Of ids that count: what was made for us.
+    webhook: String,
+    delivery: String,
+    export: String,
+    token: String,
+}
+
+const NO_UUID: &str = "01939393-9393-7393-8393-939393939393";
+
+impl Things {
+    /// `None`: the path names what this test does not know yet.
+    fn stand_in(&self, path: &str, name: &str) -> Option<(String, &'static str)> {
+        let ours = |text: &str| text.to_owned();
+        let first = path.split('/').nth(3).unwrap_or_default();
+        Some(match (first, name) {
+            (_, "call") => (self.call.clone(), NO_UUID),
+            (_, "recording") => (self.recording.clone(), NO_UUID),
+            ("numbers", "number" | "e164") | ("contacts", "number" | "contact" | "e164") => {
+                (ours("%2B15550100"), "%2B15550777")
+            }
+            (_, "extension") => (ours("202"), "777"),
+            ("groups", "name") => (ours("zebra"), "nobody"),
+            ("inboxes", "name") => (ours("quagga"), "nobody"),
+            ("flows", "name") => (ours("okapi"), "nobody"),
+            ("trunks" | "prompts", "name") => (ours("tapir"), "nobody"),
+            ("staff", "name") => (ours("root"), "nobody"),
+            ("staff" | "companies", "company" | "key") => (ours("api"), "nobody"),
+            ("webhooks", "id") => (self.webhook.clone(), "999999"),
+            ("webhooks", "delivery") => (self.delivery.clone(), "999999"),
+            ("exports", "id") => (self.export.clone(), "999999"),
+            ("tokens", "id") => (self.token.clone(), "999999"),
+            _ => return None,
+        })
+    }
+
+    /// The path with ours, and with what nobody has.
+    fn both(&self, template: &str) -> [String; 2] {
+        let mut paths = [template.to_owned(), template.to_owned()];
+        for part in template.split('/').filter(|part| part.starts_with('{')) {
+            let name = part.trim_matches(['{', '}']);
+            let (ours, none) =
+                self.stand_in(template, name).unwrap_or_else(|| panic!("{template}: say here what {part} stands for"));
+            paths = [paths[0].replace(part, &ours), paths[1].replace(part, none)];
+        }
+        paths
+    }
+}
+
+/// A body that the operation takes, where it takes one.
+fn body(method: &str, path: &str) -> &'static str {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    match (method, last) {
+        ("put", "hold") => r#"{"reason":"a case"}"#,
+        ("post", "deactivate") => r#"{"replacement":"user:301"}"#,
+        ("post", "erase") => r#"{"confirm":"+15550100"}"#,
+        ("put" | "post" | "patch", _) => "{}",
+        _ => "",
+    }
+}
+
+/// Answers that hold a stream open are looked at by tests of their own.
+const STREAMS: [&str; 2] = ["/api/v1/events", "/api/v1/events/ws"];
+/// These end the log-in, or change who asks.
+const OWN: [(&str, &str); 3] =
+    [("delete", "/api/v1/session"), ("post", "/api/v1/session"), ("put", "/api/v1/me/password")];
+
+fn operations() -> Vec<(String, String)> {
+    let api = serde_json::to_value(telegraphone::api::http::description()).unwrap();
+    let mut all = Vec::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let known = ["get", "put", "post", "patch", "delete", "head"].contains(&method.as_str());
+            if known && !STREAMS.contains(&path.as_str()) && !OWN.contains(&(method.as_str(), path.as_str())) {
+                all.push((method.clone(), path.clone()));
+            }
+        }
+    }
+    all
+}
+
+/// What an answer says, without what it was asked with.
+fn told(answer: &Response, path: &str) -> String {
+    let mut text = String::from_utf8_lossy(&answer.body).into_owned();
+    // What was just made has an id and a moment of its own.
+    if let Ok(serde_json::Value::Object(mut made)) = serde_json::from_slice(&answer.body)
+        && answer.status < 300
+    {
+        ["id", "created"].into_iter().for_each(|key| drop(made.remove(key)));
+        text = serde_json::Value::Object(made).to_string();
+    }
+    let parts = path.split('/').skip(4).flat_map(|part| [part.to_owned(), part.replace("%2B", "+")]);
+    parts.filter(|part| part.len() > 2).fold(text, |text, part| text.replace(&part, "…"))
+}
+
+fn made(answer: &Response, key: &str) -> String {
+    let value = answer.json();
+    let found = value.get(key).or_else(|| value.as_object()?.values().find_map(|inner| inner.get(key)));
+    let found = found.unwrap_or_else(|| panic!("{}: {value}", answer.status));
+    found.as_str().map_or_else(|| found.to_string(), str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    let story = tokio::task::spawn_blocking(move || {
+        let phones = Phones::new(SCENE, sip);
+        phones.register();
+        let ada = http.log_in("api", "204", "ada-secret");
+        let mut stream = ada.stream("/api/v1/events?kinds=recording.finished", Some(0));
+        let answered = phones.call(0);
+        phones.speak(&answered, 25);
+        assert_eq!(phones.hang_up(0, &answered).status, 200);
+        let event = stream.next();
+        let text = |key: &str| event.data[key].as_str().unwrap().to_owned();
+        let hook = ada.send("POST", "/api/v1/webhooks", r#"{"url":"https://tapir.example/","kinds":["call.*"]}"#);
+        let export = ada.send("POST", "/api/v1/exports", "{}");
+        let token = ada.send("POST", "/api/v1/tokens", r#"{"name":"tapir","scopes":["calls.read"]}"#);
+        let things = Things {
+            call: text("call"),
+            recording: text("recording"),
+            webhook: made(&hook, "id"),
+            delivery: "1".to_owned(),
+            export: made(&export, "id"),
+            token: made(&token, "id"),
+        };
+        let strangers: Vec<(&str, Session)> = vec![
+            ("their admin", http.log_in("other", "301", "eve-secret-1")),
+            ("their supervisor", http.log_in("other", "302", "eve-secret-2")),
+            ("their analyst", http.log_in("other", "303", "eve-secret-3")),
+            ("their agent", http.log_in("other", "304", "eve-secret-4")),
+            ("their reseller", http.log_in_as_staff("rita", "rita-secret").of("other")),
+        ];
+        let mut asked = 0;
+        for (method, template) in operations() {
+            let [ours, none] = things.both(&template);
+            let (body, verb) = (body(&method, &template), method.to_uppercase());
+            for (who, session) in &strangers {
+                let row = format!("{method} {template} by {who}");
+                let answer = session.send(&verb, &ours, body);
+                asked += 1;
+                assert!(answer.status < 500, "{row}: {}", answer.status);
+                if ours == none {
+                    let text = String::from_utf8_lossy(&answer.body);
+                    let learned = MARKS.iter().find(|mark| text.contains(**mark));
+                    assert_eq!(learned, None, "{row}: {text}");
+                    let named = [&things.call, &things.recording].into_iter().find(|id| text.contains(id.as_str()));
+                    assert_eq!(named, None, "{row}: {text}");
+                } else {
+                    let twin = session.send(&verb, &none, body);
+                    let (one, other) = (told(&answer, &ours), told(&twin, &none));
+                    assert_eq!((answer.status, one), (twin.status, other), "{row}");
+                    // Numbers of the outside are anybody's; of our own no answer is a success.
+                    let is_contact = template.starts_with("/api/v1/contacts");
+                    assert!(is_contact || answer.status >= 400, "{row}: {}", answer.status);
+                }
+            }
+            let nobody = http.ask(&verb, &ours, &[], body);
+            assert_eq!(nobody.status, 401, "{method} {template}: nobody is logged in");
+        }
+        assert!(asked > 100, "{asked}");
+
+        // All of it is still there.
+        assert_eq!(ada.get(&format!("/api/v1/recordings/{}/audio", things.recording)).status, 200);
+        for path in ["/users/202", "/groups/zebra", "/inboxes/quagga", "/flows/okapi", "/numbers/%2B15550100"] {
+            assert_eq!(ada.get(&format!("/api/v1{path}")).status, 200, "{path}");
+        }
+        // And who may see it does.
+        let root = http.log_in_as_staff("root", "root-secret");
+        assert_eq!(root.of("api").get(&format!("/api/v1/calls/{}", things.call)).status, 200);
+    });
+    story.await.unwrap();
+    service.stop().await;
+}
+
+/// Within a company the same holds for what a role or a setting hides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_colleague_who_may_not_see_a_call_learns_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    let story = tokio::task::spawn_blocking(move || {
+        let phones = Phones::new(SCENE, sip);
+        phones.register();
+        let ada = http.log_in("api", "204", "ada-secret");
+        let mut stream = ada.stream("/api/v1/events?kinds=recording.finished", Some(0));
+        let answered = phones.call(0);
+        phones.speak(&answered, 25);
+        assert_eq!(phones.hang_up(0, &answered).status, 200);
+        let event = stream.next();
+        let text = |key: &str| event.data[key].as_str().unwrap().to_owned();
+        // In no inbox, no group and no number of that call any more.
+        let gone = ada.send("PATCH", "/api/v1/inboxes/quagga", r#"{"members":[]}"#);
+        assert!(gone.status < 300, "{}: {}", gone.status, String::from_utf8_lossy(&gone.body));
+        let colleague = http.log_in("api", "202", "jane-secret");
+        for (method, template) in operations() {
+            let of = ["{call}", "{recording}"].into_iter().find(|part| template.contains(part));
+            let Some(part) = of else { continue };
+            let ours = template.replace(part, &text(part.trim_matches(['{', '}'])));
+            let none = template.replace(part, NO_UUID);
+            let (body, verb) = (body(&method, &template), method.to_uppercase());
+            let (answer, twin) = (colleague.send(&verb, &ours, body), colleague.send(&verb, &none, body));
+            let (one, other) = (told(&answer, &ours), told(&twin, &none));
+            assert_eq!((answer.status, one), (twin.status, other), "{method} {template}");
+            assert!(answer.status >= 400, "{method} {template}: {}", answer.status);
+        }
+        assert_eq!(colleague.get("/api/v1/calls").json()["calls"], serde_json::json!([]));
+        assert_eq!(ada.get(&format!("/api/v1/calls/{}", text("call"))).status, 200);
+    });
+    story.await.unwrap();
+    service.stop().await;
+}
