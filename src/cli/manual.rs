@@ -3,13 +3,16 @@
 use super::Cli;
 use anyhow::Context;
 use clap::CommandFactory;
+use std::io::Write;
 use std::path::Path;
 
 const NAME: &str = "telegraphone";
 
 pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
-    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut std::io::stdout());
-    Ok(())
+    // Made first and written then: a reader that stops early is an error and no panic.
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut text);
+    Ok(std::io::stdout().write_all(&text)?)
 }
 
 /// One page a subcommand into the folder, or the main page to standard output.
