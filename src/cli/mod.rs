@@ -131,6 +131,9 @@ async fn serve(sources: &Sources) -> anyhow::Result<()> {
     for address in service.http_addresses() {
         tracing::info!(%address, "the API is listening");
     }
+    for address in service.metrics_addresses() {
+        tracing::info!(%address, "metrics are listening");
+    }
     println!("Telegraphone serves on {}. Data in {}.", addresses(&service), data_dir.display());
     wait_for_signals(&service).await?;
     tracing::info!("stopping: no new calls");
@@ -354,6 +357,7 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
             bail!("a legal hold of {} by {} keeps it: {}", hold.placed, hold.by, hold.reason)
         }
         Answer::Status { .. }
+        | Answer::Ready { .. }
         | Answer::Done
         | Answer::Calls { .. }
         | Answer::Call { .. }

@@ -3,6 +3,7 @@
 
 use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
+use super::gauge::RecorderGauge;
 use super::intake::{self, Assembly, Intake};
 use super::priority::{WorkerClass, lower_recorder};
 use super::refused::discard;
@@ -16,6 +17,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -50,6 +52,7 @@ pub struct RecorderConfig {
 #[derive(Debug)]
 pub struct RecorderHandle {
     orders: SyncSender<RecorderOrder>,
+    gauge: Arc<RecorderGauge>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -72,7 +75,9 @@ impl RecorderHandle {
         reports: tokio::sync::mpsc::Sender<RecorderReport>,
     ) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
-        let intake = intake::start(format!("in-{name}"), workers, clock, rings)?;
+        let gauge = Arc::new(RecorderGauge::new(clock.now()));
+        let told = Arc::clone(&gauge);
+        let intake = intake::start(format!("in-{name}"), workers, clock, rings, Arc::clone(&gauge.backlog))?;
         let thread = thread::Builder::new().name(name).spawn(move || {
             lower_recorder(workers);
             let recorder = Recorder {
@@ -85,10 +90,15 @@ impl RecorderHandle {
                 takes: HashMap::new(),
                 seen: 0,
                 now: Time::ZERO,
+                gauge: told,
             };
             recorder.run();
         })?;
-        Ok(RecorderHandle { orders, thread: Some(thread) })
+        Ok(RecorderHandle { orders, gauge, thread: Some(thread) })
+    }
+
+    pub fn gauge(&self) -> Arc<RecorderGauge> {
+        Arc::clone(&self.gauge)
     }
 
     /// Hands an order over; `false` when the recorder has stopped.
@@ -150,6 +160,7 @@ struct Recorder {
     seen: usize,
     /// Everything that happened before this has been seen.
     now: Time,
+    gauge: Arc<RecorderGauge>,
 }
 
 impl Recorder {
@@ -162,6 +173,7 @@ impl Recorder {
                 Intake::Until(time) => {
                     self.now = time;
                     self.write_what_is_due();
+                    self.gauge.tick(self.clock.now(), self.takes.len());
                 }
             }
         }
