@@ -3,6 +3,7 @@
 mod access;
 mod args;
 mod directory;
+mod doctor;
 mod keeping;
 mod manual;
 mod prompts;
@@ -64,6 +65,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             apply(&read_config(&sources)?, &file, dry_run, prune).await
         }
         Command::Directory(command) => directory::run(&read_config(&sources)?, command).await,
+        Command::Doctor { json } => doctor::run(&sources, json).await,
         Command::Status { json } => answer(&sources, Request::Status, json).await,
         Command::Call { command } => call(&sources, command).await,
         Command::Recording { command } => recording(&sources, command).await,

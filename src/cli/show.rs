@@ -7,6 +7,7 @@ use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
 use crate::live::{Channel, LiveCall, LiveReport};
 use crate::replay::{CallReport, Report};
 use crate::service::config::KeyDoc;
+use crate::service::doctor::{Finding, Verdict};
 use crate::store::{AccessLine, GeneratedPassword};
 use crate::subscription::FeedEntry;
 use crate::trunk::{RegistrationView, TrunkView};
@@ -55,6 +56,21 @@ fn event_text(events: &[FeedEntry], purged: i64) -> String {
         0 => table,
         purged => format!("{table}\nThose up to {purged} were deleted (events.retention_days)."),
     }
+}
+
+/// What `doctor` found, the way out below what is not right.
+pub fn findings(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        let Finding { check, verdict, found, way_out } = finding;
+        let verdict = match verdict {
+            Verdict::Ok => "ok  ",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "FAIL",
+        };
+        let way = if way_out.is_empty() { String::new() } else { format!("\n      ─► {way_out}") };
+        format!("{verdict}  {check}: {found}{way}")
+    };
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn ready_text(readiness: &Readiness) -> String {

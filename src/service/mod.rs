@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 mod core;
+pub mod doctor;
 mod gauge;
 mod heap;
 mod intake;
