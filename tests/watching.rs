@@ -15,11 +15,14 @@
 mod http;
 #[path = "scene/phones.rs"]
 mod phones;
+#[path = "process/mod.rs"]
+mod process;
 #[path = "scene/mod.rs"]
 mod scene;
 
 use http::Http;
 use phones::Phones;
+use process::Home;
 use scene::Scene;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -223,4 +226,71 @@ async fn readiness_needs_no_log_in_and_says_which_part_does_not_work() {
     assert!(disk["ok"] == false && disk["problem"].as_str().unwrap().contains("MiB are free"), "{said}");
     assert_eq!(answer.header("content-type"), Some("application/json"), "it is no problem of the request");
     full.stop().await;
+}
+
+/// A process of its own, as it is installed: signalling, media, recorder, archivist and API write one log.
+#[test]
+fn every_line_of_the_log_that_tells_of_a_call_has_its_id_and_none_tells_who_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home { binary: env!("CARGO_BIN_EXE_telegraphone").into(), folder: folder.path().to_owned() };
+    let more = "[http]\nlisten = [\"127.0.0.1:0\"]\n[log]\nformat = \"json\"\n";
+    home.set_up(more, &format!("{}{ADA}", SCENE.company()));
+    let service = home.serve();
+    let lines = || -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    };
+    let bound = lines().into_iter().find(|line| line["message"] == "the API is listening").unwrap();
+    let http = Http(bound["address"].as_str().unwrap().parse().unwrap());
+    let ada = http.log_in("watched", "204", "ada-secret");
+    let mut stream = ada.stream("/api/v1/events?kinds=recording.finished", None);
+    let phones = Phones::new(SCENE, service.sip);
+    phones.register();
+    let answered = phones.call(7);
+    phones.speak(&answered, 25);
+    let call = ada.get("/api/v1/calls/live").json()["calls"][0]["id"].as_str().unwrap().to_owned();
+    for order in ["pause", "record"] {
+        assert_eq!(ada.send("POST", &format!("/api/v1/calls/{call}/{order}"), "").status, 204, "{order}");
+    }
+    assert_eq!(phones.hang_up(7, &answered).status, 200);
+    assert_eq!(stream.next().data["call"], *call);
+
+    let lines = lines();
+    let of_call = |line: &&serde_json::Value| line["call"] == *call;
+    let said: Vec<&str> = lines.iter().filter(of_call).map(|line| line["message"].as_str().unwrap()).collect();
+    for message in [
+        "a call has begun",
+        "a call was answered",
+        "a recording was begun",
+        "an order over the API",
+        "recording commanded",
+        "the media of a call are over",
+        "a call has ended",
+        "a recording was handed over",
+        "event",
+    ] {
+        assert!(said.contains(&message), "{message} in {said:#?}");
+    }
+    for line in &lines {
+        let tells =
+            line["message"].as_str().is_some_and(|message| message.contains("call")) || line.get("recording").is_some();
+        let text = line.to_string();
+        assert!(line["call"] == *call || !(tells || text.contains(&call)), "{text} has no `call`");
+        let secrets = [
+            "1666",
+            "15550100",
+            "Ada",
+            "-secret",
+            "Authorization",
+            "authorization",
+            "Digest",
+            "nonce",
+            "Cookie",
+            "Bearer",
+            ada.cookie(),
+        ];
+        for secret in secrets {
+            assert!(!text.contains(secret), "{secret} is in {text}");
+        }
+    }
 }

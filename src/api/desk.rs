@@ -544,6 +544,7 @@ impl Desk {
             (LiveCommand::HangUp, None) => ("call.hang_up", Request::CallHangUp { call }),
         };
         self.note(person, action, format!("call {call}")).await?;
+        tracing::info!(%call, company = %person.company.id, action, "an order over the API");
         done(self.operator.ask(request).await)
     }
 

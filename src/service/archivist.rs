@@ -273,7 +273,9 @@ impl Archivist {
         match result {
             Ok(_) => {
                 for ready in self.ready.drain(..) {
-                    self.gauge.0.handed_over(ready.record.state);
+                    let RecordingRecord { id, call, state, .. } = &ready.record;
+                    self.gauge.0.handed_over(*state);
+                    tracing::info!(%call, recording = %id, ?state, "a recording was handed over");
                     if let Some(journal) = ready.journal {
                         let _ = fs::remove_file(journal);
                     }

@@ -200,7 +200,9 @@ mod tests {
     fn a_recorder_that_waits_for_its_disk_costs_no_frame() {
         // A ring of five frames, and a recorder that takes nothing until 1,000 were sent.
         let (mut producer, consumer) = RingBuffer::new(5 * (TAP_HEADER + 160));
-        let waiting = start("intake-test".to_owned(), WorkerClass::Usual, Clock::start(), vec![consumer]).unwrap();
+        let waiting =
+            start("intake-test".to_owned(), WorkerClass::Usual, Clock::start(), vec![consumer], Arc::default())
+                .unwrap();
         for number in 0..1_000 {
             while !put(&mut producer, number) {
                 thread::yield_now();

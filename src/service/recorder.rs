@@ -61,6 +61,8 @@ const ORDERS: usize = 65_536;
 /// Events between two chances for a media worker on the same core: about 0.1 ms. The scheduler
 /// lets a running thread finish its slice of some milliseconds, whatever its priority.
 const BREATH: usize = 64;
+/// Letters of an id.
+const ID: usize = 36;
 /// Files between two such chances.
 const WRITES: usize = 4;
 
@@ -235,6 +237,9 @@ impl Recorder {
         if was == TakeState::Dormant && entry.take.state() == TakeState::Running {
             entry.next_write = self.now + self.config.write_interval;
             entry.journal_notes();
+            let recording = entry.files.current.as_ref().map(|current| current.written.recording);
+            let recording = recording.map(tracing::field::display);
+            tracing::info!(call = %entry.files.call(), recording, "a recording was begun");
         }
         let (closed, failed) = match outcome {
             Ok(closed) => (closed, None),
@@ -335,6 +340,11 @@ impl Paths {
         let mut name = self.dir.join(&self.stem).into_os_string();
         name.push(ending);
         PathBuf::from(name)
+    }
+
+    /// The call that a file is of, as its name says.
+    pub fn call_of(file: &Path) -> Option<CallId> {
+        CallId::parse(file.file_name()?.to_str()?.get(..ID)?)
     }
 
     pub fn part(&self) -> PathBuf {

@@ -34,7 +34,8 @@ fn note_refused(journal: &Path) -> io::Result<()> {
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::error!(file = %path.display(), %error, "a refused recording could not be taken away");
+            let call = Paths::call_of(path).map(tracing::field::display);
+            tracing::error!(call, file = %path.display(), %error, "a refused recording could not be taken away");
             Err(error)
         }
         Ok(()) | Err(_) => Ok(()),

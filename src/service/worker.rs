@@ -454,11 +454,12 @@ impl Worker {
             ring: &mut self.ring,
             reports: &mut self.unsent,
         };
+        let id = call.id;
         let moved = Box::new(call.bridge.give_up(side, name, now, &mut out));
         let Some(sockets) = self.end_but(slot.0, Some(side)) else { return };
         for socket in [&sockets.rtp, &sockets.rtcp] {
             if let Err(error) = epoll::delete(&self.epoll, socket) {
-                tracing::error!(%error, "a media socket cannot be let go");
+                tracing::error!(call = %id, %error, "a media socket cannot be let go");
             }
         }
         self.unsent.push(Report::Given { to, moved, sockets });
