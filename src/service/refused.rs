@@ -61,6 +61,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_says_by_its_name_which_call_it_is_of() {
+        let call = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let name = format!("acme/{call}-01890a5d-ac96-774b-bcce-b302099a8058.part");
+        assert_eq!(Paths::call_of(Path::new(&name)).unwrap().to_string(), call);
+        assert_eq!(Paths::call_of(Path::new("acme/reserve")), None);
+    }
+
+    #[test]
     fn on_a_full_disk_all_of_it_goes_too() {
         let dir = tempfile::tempdir().unwrap();
         let paths = written("a", dir.path());
