@@ -159,8 +159,7 @@ impl Story {
     /// A registered phone of the user.
     fn phone(&self, extension: &str) -> LivePhone {
         let domain = format!("127.0.0.1:{}", self.server.port());
-        let mut phone =
-            start(&self.rt, self.server, extension, &domain, "127.0.0.1", &format!("{extension}-secret"));
+        let mut phone = start(&self.rt, self.server, extension, &domain, "127.0.0.1", &format!("{extension}-secret"));
         let registered = self.rt.block_on(phone.register(SOON)).unwrap();
         assert_eq!(registered, PhoneEvent::Registered);
         phone
@@ -175,9 +174,12 @@ impl Story {
             // Both talk until some of it has come across.
             for phone in [&*caller, &*callee] {
                 let before = phone.counters().await.unwrap().received;
-                while phone.counters().await.unwrap().received < before + 10 {
-                    tokio::task::yield_now().await;
-                }
+                let talk = async {
+                    while phone.counters().await.unwrap().received < before + 10 {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::time::timeout(SOON, talk).await.expect("they hear each other");
             }
         });
     }
@@ -190,10 +192,12 @@ impl Story {
     }
 
     /// The caller hangs up; what is known of the call then, as the admin sees it.
-    fn end(&mut self, caller: &mut LivePhone) -> Told {
+    fn end(&mut self, caller: &mut LivePhone, callee: &mut LivePhone) -> Told {
         self.rt.block_on(async {
             caller.hang_up().await.unwrap();
-            caller.wait_for(|event| matches!(event, PhoneEvent::Ended(_)), SOON).await.unwrap();
+            for phone in [caller, callee] {
+                phone.wait_for(|event| matches!(event, PhoneEvent::Ended(_)), SOON).await.unwrap();
+            }
         });
         self.ended()
     }
@@ -202,6 +206,7 @@ impl Story {
         let (mut id, mut recording) = (None, None);
         loop {
             let event = self.events.next();
+            eprintln!("DBG {} {}", event.name, event.data);
             match event.name.as_str() {
                 "call.ended" => id = event.data["call"].as_str().map(str::to_owned),
                 _ => recording = event.data["recording"].as_str().map(str::to_owned),
@@ -219,7 +224,7 @@ impl Story {
 
     fn talk(&mut self, caller: &mut LivePhone, callee: &mut LivePhone, target: &str) -> Told {
         self.connect(caller, callee, target);
-        self.end(caller)
+        self.end(caller, callee)
     }
 
     /// The customer calls the number, and the phone takes it.
@@ -360,7 +365,7 @@ async fn each_toggle_records_its_direction_but_for_steps_commands_and_numbers() 
         story.settings(&json!({ "record_internal": false, "agent_pause": false }));
         story.connect(&mut anna, &mut bens, "202");
         story.dial(&mut anna, "#12#");
-        let told = story.end(&mut anna);
+        let told = story.end(&mut anna, &mut bens);
         assert_eq!(told.call["changes"][0]["refused"], "agent_pause_off", "{}", told.call);
         assert!(told.recording.is_none());
         // "Settings for individual users will override the company settings of this feature."
@@ -370,7 +375,7 @@ async fn each_toggle_records_its_direction_but_for_steps_commands_and_numbers() 
         story.dial(&mut bens, "#12#");
         story.dial(&mut anna, "#12#");
         story.dial(&mut anna, "#11#");
-        let told = story.end(&mut anna);
+        let told = story.end(&mut anna, &mut bens);
         let changes = told.call["changes"].as_array().unwrap();
         let heard: Vec<(&str, Option<&str>, bool)> = changes
             .iter()
@@ -389,7 +394,7 @@ async fn each_toggle_records_its_direction_but_for_steps_commands_and_numbers() 
         let order = |who: &Session, what: &str| who.send("POST", &format!("/api/v1/calls/{id}/{what}"), "").status;
         assert_eq!(order(&ben, "record"), 409, "an analyst commands nothing");
         assert_eq!((order(&sue, "record"), order(&sue, "pause")), (204, 204));
-        let told = story.end(&mut anna);
+        let told = story.end(&mut anna, &mut bens);
         assert!(told.recording.is_some());
 
         // A recording step goes before all: "company settings will be ignored", and commands too.
@@ -406,7 +411,7 @@ async fn each_toggle_records_its_direction_but_for_steps_commands_and_numbers() 
             let mut customer = story.take_customer();
             story.connect(&mut customer, &mut anna, MAIN);
             story.dial(&mut anna, if on { "#11#" } else { "#12#" });
-            let told = story.end(&mut customer);
+            let told = story.end(&mut customer, &mut anna);
             story.customer = customer;
             assert_eq!((told.because(), told.recording.is_some()), ((on, "flow_step"), on));
             assert_eq!(told.call["changes"][0]["refused"], "flow_step", "{}", told.call);
@@ -583,7 +588,10 @@ async fn everybody_in_an_inbox_sees_all_calls_of_its_numbers_and_calls_with_its_
         let keys: Vec<&Value> = figures["buckets"].as_array().unwrap().iter().map(|bucket| &bucket["key"]).collect();
         assert_eq!(keys, ["support", "warehouse"]);
         let numbers = boss.get("/api/v1/numbers?inbox=warehouse").json();
-        assert_eq!((&numbers["numbers"][0]["primary"], &numbers["numbers"][1]["primary"]), (&json!(true), &json!(false)));
+        assert_eq!(
+            (&numbers["numbers"][0]["primary"], &numbers["numbers"][1]["primary"]),
+            (&json!(true), &json!(false))
+        );
 
         // "This default inbox determines the phone number used for outbound calls."
         let choose = |who: &Session, inbox: &str| {
