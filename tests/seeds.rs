@@ -206,7 +206,6 @@ impl Story {
         let (mut id, mut recording) = (None, None);
         loop {
             let event = self.events.next();
-            eprintln!("DBG {} {}", event.name, event.data);
             match event.name.as_str() {
                 "call.ended" => id = event.data["call"].as_str().map(str::to_owned),
                 _ => recording = event.data["recording"].as_str().map(str::to_owned),
