@@ -254,6 +254,20 @@ impl Story {
         told
     }
 
+    /// The customer calls the number, and the phone refuses it.
+    fn unanswered(&mut self, callee: &mut LivePhone, e164: &str) -> Told {
+        let customer = &mut self.customer;
+        self.rt.block_on(async {
+            customer.call(e164).await.unwrap();
+            callee.wait_for(|event| matches!(event, PhoneEvent::Incoming { .. }), SOON).await.unwrap();
+            callee.refuse(486).await.unwrap();
+            customer.wait_for(|event| matches!(event, PhoneEvent::Ended(_)), SOON).await.unwrap();
+        });
+        let told = self.ended();
+        assert_eq!(told.call["missed"], true, "{}", told.call);
+        told
+    }
+
     fn take_customer(&mut self) -> LivePhone {
         let stand_in = start(&self.rt, self.server, CUSTOMER, &self.server.to_string(), "127.0.0.2", "");
         std::mem::replace(&mut self.customer, stand_in)
@@ -433,7 +447,11 @@ async fn levels_of_visibility_play_and_download_are_the_agents_and_admins_see_al
         story.number(OWN, "user:201");
         story.settings(&json!({ "record_inbound": true, "record_internal": true, "play": "all", "download": true }));
         let missed_team = story.missed(TEAM);
-        let missed_own = story.missed(OWN);
+        let mut gwens = story.phone("201");
+        let missed_own = story.unanswered(&mut gwens, OWN);
+        story.rt.block_on(gwens.unregister()).unwrap();
+        story.rt.block_on(gwens.wait_for(|event| *event == PhoneEvent::Unregistered, SOON)).unwrap();
+        drop(gwens);
         let mut tom = story.phone("202");
         let of_group = story.inbound(&mut tom, TEAM);
         // Tom takes a call over Gwen's number while she is away.
