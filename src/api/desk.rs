@@ -26,7 +26,7 @@ use super::{
 };
 use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, UserId, Wall};
 use crate::call::{LockName, LockSource, Lockout};
-use crate::directory::{Company, Directory, Number, Role, User};
+use crate::directory::{Company, Directory, Group, Number, Role, User};
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
 use crate::notify::Guard;
 use crate::store::{Access, CallFilter, Owner, StaffRow, Store, TokenKind, facts};
@@ -363,7 +363,7 @@ impl Desk {
     async fn calls(&self, directory: &Directory, person: &Person<'_>, query: &CallQuery) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
         let limit = query.limit.clamp(1, CallQuery::MOST);
-        let filter = filter(directory, person.company, person.listener(), query)?;
+        let filter = filter(directory, person, query)?;
         // Whether a call was recorded is told to those who may play it.
         let asked = if filter.recorded.is_some() { &scope.playing() } else { &scope };
         let records = self.store.visible_calls(asked, &filter, limit + 1).await?;
@@ -686,8 +686,10 @@ fn subscription<'d>(
     Ok((number, user))
 }
 
-/// What a query asks for, by ids.
-fn filter(directory: &Directory, company: &Company, viewer: UserId, query: &CallQuery) -> Result<CallFilter, Problem> {
+/// What a query asks for, by ids. An admin is told of a name that nothing has; for others nothing
+/// fits it, as nothing fits what they do not see.
+fn filter(directory: &Directory, person: &Person<'_>, query: &CallQuery) -> Result<CallFilter, Problem> {
+    let (company, viewer) = (person.company, person.listener());
     let CallQuery {
         before,
         limit: _,
@@ -723,17 +725,24 @@ fn filter(directory: &Directory, company: &Company, viewer: UserId, query: &Call
             None => more,
         });
     };
+    let named = |found: Result<BTreeSet<NumberId>, Problem>| match found {
+        Err(_) if !person.is_admin() => Ok(BTreeSet::new()),
+        found => found,
+    };
     if let Some(e164) = number {
-        narrow(BTreeSet::from([number_of(directory, company, e164)?.id]));
+        narrow(named(number_of(directory, company, e164).map(|number| BTreeSet::from([number.id])))?);
     }
     if let Some(name) = inbox {
-        let inbox = directory.inbox_by_name(company.id, name).ok_or(Problem::NotFound { what: "inbox" })?;
-        narrow(inbox.numbers.iter().copied().collect());
+        let inbox = directory.inbox_by_name(company.id, name).ok_or(Problem::NotFound { what: "inbox" });
+        narrow(named(inbox.map(|inbox| inbox.numbers.iter().copied().collect()))?);
     }
     if let Some(name) = group {
-        let group = directory.group_by_name(company.id, name).ok_or(Problem::NotFound { what: "group" })?;
-        let routed = |number: &&Number| directory.reach_of(number).groups.contains(&group.id);
-        narrow(directory.numbers_of(company.id).filter(routed).map(|number| number.id).collect());
+        let group = directory.group_by_name(company.id, name).ok_or(Problem::NotFound { what: "group" });
+        let routed = |group: &Group| {
+            let of_it = |number: &&Number| directory.reach_of(number).groups.contains(&group.id);
+            directory.numbers_of(company.id).filter(of_it).map(|number| number.id).collect()
+        };
+        narrow(named(group.map(routed))?);
     }
     let user = match user {
         Some(extension) => Some(directory.user_ever_by_extension(company.id, extension).ok_or(NO_USER)?.id),

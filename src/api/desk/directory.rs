@@ -11,7 +11,7 @@ use crate::audio::prompt::write_wav;
 use crate::call::{LockName, LockSource};
 use crate::directory::file::{CompanyFile, FileError, Kind, Problem as FileProblem, Secret, table_of_json};
 use crate::directory::plan::{Edit, Listed, Plan, Replacement, Thing, generated, listed, plan, plan_edit};
-use crate::directory::{Company, Directory, FacilityKind, Sound, User};
+use crate::directory::{Company, Directory, FacilityKind, Inbox, Sound, User};
 use crate::store::{Answered, Applied, By, Repeat, StoreError};
 use serde_json::{Map, Value};
 use std::sync::PoisonError;
@@ -75,6 +75,12 @@ impl Desk {
             DirectoryAsk::MyInbox { inbox } => {
                 let user = own(person)?;
                 let inbox = inbox.unwrap_or_default();
+                // One that they are not in is as one that there is not.
+                let is_in = |inbox: &Inbox| inbox.members.contains(&user.id);
+                let known = directory.inbox_by_name(user.company, &inbox).is_some_and(is_in);
+                if !known && !inbox.is_empty() {
+                    return Err(Problem::NotFound { what: "inbox" });
+                }
                 let keys = Table::from_iter([("default_inbox".to_owned(), inbox.into())]);
                 self.lay(person, Kind::User, &user.extension.clone(), &keys, &Fits::default()).await?;
                 return Ok(Reply::Done);

@@ -65,7 +65,7 @@ impl Desk {
         match &what {
             ExportWhat::Calls(query) => {
                 // A filter that names nothing is told now, not by an archive that failed.
-                super::filter(directory, person.company, person.listener(), query)?;
+                super::filter(directory, person, query)?;
                 if !self.scope(directory, person).await?.download {
                     return Err(Problem::Forbidden("you may not fetch recordings"));
                 }

@@ -85,7 +85,7 @@ impl Desk {
         let zone = &person.company.settings.time_zone;
         let (from, until) = range(zone, query, self.world.wall())?;
         let scope = self.scope_of_figures(directory, person).await?;
-        let filter = filter(directory, person.company, person.listener(), &query.which)?;
+        let filter = filter(directory, person, &query.which)?;
         let sums = |key| self.store.figures(&scope, &filter, (from, until), key);
         let (buckets, total) = match query.by {
             BucketBy::Day => {

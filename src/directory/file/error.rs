@@ -82,6 +82,8 @@ pub enum Problem {
     DomainTwice(String),
     #[error("number {e164} belongs to company {owner}: take it from there first, or choose another")]
     NumberOwned { e164: String, owner: String },
+    #[error("number {e164} is assigned to user {other}: a number is one user's at most, so take it from them first")]
+    AssignedToTwo { e164: String, other: String },
     #[error("auth_name `{auth_name}` is that of user {other} too: choose another")]
     AuthNameTaken { auth_name: String, other: String },
     #[error("route `user:{0}`: the company has no such user: add one, or route elsewhere")]

@@ -15,6 +15,7 @@ pub(super) fn check(before: &BTreeMap<String, World>, worlds: &BTreeMap<String, 
         auth_names(before.get(key), world, errors);
         world.users.values().for_each(|user| check_user(world, user, errors));
         world.numbers.values().for_each(|number| check_route(world, number, errors));
+        assigned(before.get(key), world, errors);
         facility::check(before.get(key), world, errors);
         dial_prefixes(world, errors);
         super::trunk::check(world, errors);
@@ -108,6 +109,28 @@ fn algorithms(auth: &[AuthAlgorithm]) -> Option<Problem> {
         [first, rest @ ..] if rest.contains(first) => Some(Problem::AlgorithmTwice),
         [_, rest @ ..] => algorithms(rest).filter(|_| !rest.is_empty()),
     }
+}
+
+/// A number is assigned to one user at most: as their own number, or because it rings them.
+fn assigned(before: Option<&World>, world: &World, errors: &mut Vec<FileError>) {
+    let before = before.into_iter().flat_map(assigned_of);
+    for Contested { thing, claimant, owner } in contested(before, assigned_of(world)) {
+        if claimant != owner {
+            let place = Place::User { company: world.company.key.clone(), extension: claimant.to_owned() };
+            let problem = Problem::AssignedToTwo { e164: thing.to_owned(), other: owner.to_owned() };
+            errors.push(FileError { place, problem });
+        }
+    }
+}
+
+fn assigned_of(world: &World) -> impl Iterator<Item = (&str, &str)> {
+    let users = world.users.values().filter(|user| !user.deactivated);
+    let own = users.filter_map(|user| Some((user.number.as_deref()?, user.extension.as_str())));
+    let routed = world.numbers.values().filter_map(|number| match &number.route {
+        RouteTo::User(extension) => Some((number.e164.as_str(), extension.as_str())),
+        RouteTo::Unrouted | RouteTo::Group(_) | RouteTo::Inbox(_) | RouteTo::Flow(_) => None,
+    });
+    own.chain(routed)
 }
 
 /// A prefix that is both allowed and forbidden, or said twice.

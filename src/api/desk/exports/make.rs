@@ -144,7 +144,7 @@ impl Desk {
         Ok(match what {
             ExportWhat::Calls(query) => {
                 let query = CallQuery { before: position, ..CallQuery::clone(query) };
-                let filter = filter(directory, person.company, person.listener(), &query)?;
+                let filter = filter(directory, person, &query)?;
                 let scope = self.scope(directory, person).await?;
                 let scope = if filter.recorded.is_some() { scope.playing() } else { scope };
                 self.store.visible_calls(&scope, &filter, PAGE).await?
