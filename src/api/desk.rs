@@ -168,6 +168,21 @@ impl Desk {
         }
     }
 
+    /// The service's clock, for whoever measures.
+    pub fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    /// Whether calls can be taken and recorded; anybody may know.
+    pub async fn ready(&self) -> Answer {
+        self.operator.ask(Request::Ready).await
+    }
+
+    /// Locks after wrong passwords over HTTP that hold.
+    pub fn locks_now(&self) -> usize {
+        self.lockout.lock().unwrap_or_else(PoisonError::into_inner).list(self.world.now(), |_| String::new()).len()
+    }
+
     /// The directory as it is now.
     async fn directory(&self) -> Result<Arc<Directory>, Problem> {
         let version = self.store.directory_version().await?;
@@ -529,6 +544,7 @@ impl Desk {
             (LiveCommand::HangUp, None) => ("call.hang_up", Request::CallHangUp { call }),
         };
         self.note(person, action, format!("call {call}")).await?;
+        tracing::info!(%call, company = %person.company.id, action, "an order over the API");
         done(self.operator.ask(request).await)
     }
 

@@ -35,9 +35,11 @@ pub use keeping::{
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
-pub use operator::{Answer, DeviceView, Request, Status, Verified};
+pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified};
 pub use problem::Problem;
-pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
+pub use staff::{
+    CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
+};
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,

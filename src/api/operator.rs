@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
     Status,
+    /// Whether calls can be taken and recorded.
+    Ready,
     /// The directory was changed: read it again.
     Reload,
     /// A session or token has ended: streams that are open look whether they still may.
@@ -95,6 +97,9 @@ pub enum Answer {
     Status {
         status: Box<Status>,
     },
+    Ready {
+        readiness: Box<Readiness>,
+    },
     Done,
     Calls {
         calls: Vec<CallView>,
@@ -171,6 +176,31 @@ pub struct Status {
     /// Why no recording can be made now.
     pub no_recording: Option<String>,
     pub recordings_folder: String,
+    /// Addresses of the API and of metrics.
+    #[serde(default)]
+    pub http: Vec<String>,
+    /// It was told to stop: no new calls.
+    #[serde(default)]
+    pub stopping: bool,
+}
+
+/// Whether calls can be taken and recorded now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// All parts are.
+    pub ready: bool,
+    pub parts: Vec<Part>,
+}
+
+/// One part of the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// `database`, `disk`, `signalling`, `media`, `recorder`, `archivist`.
+    pub part: String,
+    pub ok: bool,
+    /// Empty where it is; names no path and nobody.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub problem: String,
 }
 
 /// Whether a file is what its row says.

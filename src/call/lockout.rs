@@ -253,6 +253,7 @@ impl Lockout {
     pub fn list(&self, now: Time, company: impl Fn(CompanyId) -> String) -> Vec<LockView> {
         let seconds = |until: Time| until.since(now).0.div_ceil(1_000_000);
         let view = |what: &str, source: String, name: String, of: &Failures, until| LockView {
+            over: "sip".to_owned(),
             what: what.to_owned(),
             source,
             name,
@@ -287,6 +288,9 @@ impl Lockout {
 /// A lock, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockView {
+    /// `sip` or `http`: where the passwords were wrong.
+    #[serde(default)]
+    pub over: String,
     /// `source`, `name` or `pair`.
     pub what: String,
     /// Address; empty for a name.

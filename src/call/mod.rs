@@ -195,6 +195,20 @@ pub enum Note {
 }
 
 impl Note {
+    /// The call that it tells of, where it is one.
+    pub const fn call(&self) -> Option<CallId> {
+        match self {
+            Note::NextTarget { call, status: _ } | Note::NotForwarded { company: _, call, why: _ } => Some(*call),
+            Note::Target { .. }
+            | Note::Registered { .. }
+            | Note::NotRegistered { .. }
+            | Note::NotProven { .. }
+            | Note::LockedOut { .. }
+            | Note::Refused { .. }
+            | Note::Loop { .. } => None,
+        }
+    }
+
     /// Whether somebody should look at it.
     pub const fn is_warning(&self) -> bool {
         match self {

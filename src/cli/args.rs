@@ -75,6 +75,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check a deployment: ports, disk, certificates, clock, limits, database, trunks
+    Doctor {
+        /// JSON for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Calls that are up
     Call {
         #[command(subcommand)]

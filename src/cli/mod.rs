@@ -3,6 +3,7 @@
 mod access;
 mod args;
 mod directory;
+mod doctor;
 mod keeping;
 mod manual;
 mod prompts;
@@ -64,6 +65,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             apply(&read_config(&sources)?, &file, dry_run, prune).await
         }
         Command::Directory(command) => directory::run(&read_config(&sources)?, command).await,
+        Command::Doctor { json } => doctor::run(&sources, json).await,
         Command::Status { json } => answer(&sources, Request::Status, json).await,
         Command::Call { command } => call(&sources, command).await,
         Command::Recording { command } => recording(&sources, command).await,
@@ -131,6 +133,9 @@ async fn serve(sources: &Sources) -> anyhow::Result<()> {
     for address in service.http_addresses() {
         tracing::info!(%address, "the API is listening");
     }
+    for address in service.metrics_addresses() {
+        tracing::info!(%address, "metrics are listening");
+    }
     println!("Telegraphone serves on {}. Data in {}.", addresses(&service), data_dir.display());
     wait_for_signals(&service).await?;
     tracing::info!("stopping: no new calls");
@@ -169,7 +174,7 @@ pub fn start_log(config: &Config) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match config.log.format {
         LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if let Err(error) = started {
         eprintln!("the log is already open: {error}");
@@ -354,6 +359,7 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
             bail!("a legal hold of {} by {} keeps it: {}", hold.placed, hold.by, hold.reason)
         }
         Answer::Status { .. }
+        | Answer::Ready { .. }
         | Answer::Done
         | Answer::Calls { .. }
         | Answer::Call { .. }

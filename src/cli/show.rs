@@ -1,12 +1,13 @@
 //! Answers as tables for people.
 
-use crate::api::{Answer, DeviceView, Status, Verified};
+use crate::api::{Answer, DeviceView, Part, Readiness, Status, Verified};
 use crate::base::{Rate, Samples};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
 use crate::live::{Channel, LiveCall, LiveReport};
 use crate::replay::{CallReport, Report};
 use crate::service::config::KeyDoc;
+use crate::service::doctor::{Finding, Verdict};
 use crate::store::{AccessLine, GeneratedPassword};
 use crate::subscription::FeedEntry;
 use crate::trunk::{RegistrationView, TrunkView};
@@ -21,6 +22,7 @@ pub fn table(head: &[&str]) -> Table {
 pub fn answer(answer: &Answer) -> String {
     match answer {
         Answer::Status { status } => status_text(status),
+        Answer::Ready { readiness } => ready_text(readiness),
         Answer::Done => "Done.".to_owned(),
         Answer::Calls { calls } if calls.is_empty() => "No call is up.".to_owned(),
         Answer::Calls { calls } => call_table(calls),
@@ -56,6 +58,29 @@ fn event_text(events: &[FeedEntry], purged: i64) -> String {
     }
 }
 
+/// What `doctor` found, the way out below what is not right.
+pub fn findings(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        let Finding { check, verdict, found, way_out } = finding;
+        let verdict = match verdict {
+            Verdict::Ok => "ok  ",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "FAIL",
+        };
+        let way = if way_out.is_empty() { String::new() } else { format!("\n      ─► {way_out}") };
+        format!("{verdict}  {check}: {found}{way}")
+    };
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn ready_text(readiness: &Readiness) -> String {
+    let line = |part: &Part| match part.ok {
+        true => format!("{}: ready", part.part),
+        false => format!("{}: {}", part.part, part.problem),
+    };
+    readiness.parts.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 pub const fn refusal(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::AgentPauseOff => "agent_pause is off for this user",
@@ -78,12 +103,20 @@ fn status_text(status: &Status) -> String {
         leftovers: _,
         no_recording,
         recordings_folder,
+        http,
+        stopping,
     } = status;
     let recording =
         no_recording.as_ref().map_or_else(|| "possible".to_owned(), |problem| format!("impossible: {problem}"));
     format!(
-        "Telegraphone {version}, up since {started}\nlistening    {}\ncalls        {calls}\ndevices      {devices}\ntransactions {transactions}\nfree ports   {free_ports} pairs\nrecording    {recording}\nrecordings   {recordings_folder}",
-        listeners.join(", ")
+        "Telegraphone {version}, up since {started}{}\nlistening    {}\ncalls        {calls}\ndevices      {devices}\ntransactions {transactions}\nfree ports   {free_ports} pairs\nrecording    {recording}\nrecordings   {recordings_folder}",
+        if *stopping { ", stopping: no new calls" } else { "" },
+        listeners
+            .iter()
+            .cloned()
+            .chain(http.iter().map(|address| format!("HTTP {address}")))
+            .collect::<Vec<_>>()
+            .join(", ")
     )
 }
 
@@ -212,9 +245,10 @@ fn event_table(events: &[FeedEntry]) -> String {
 }
 
 fn lock_table(locks: &[LockView]) -> String {
-    let mut table = table(&["locked", "address", "name", "for", "times"]);
-    for LockView { what, source, name, ends_in_s, locks } in locks {
-        table.add_row(vec![what.clone(), source.clone(), name.clone(), format!("{ends_in_s} s"), locks.to_string()]);
+    let mut table = table(&["locked", "over", "address", "name", "for", "times"]);
+    for LockView { over, what, source, name, ends_in_s, locks } in locks {
+        let (over, ends) = (over.to_uppercase(), format!("{ends_in_s} s"));
+        table.add_row(vec![what.clone(), over, source.clone(), name.clone(), ends, locks.to_string()]);
     }
     table.to_string()
 }

@@ -192,9 +192,13 @@ impl Courier {
         let again = (at < delivery.ends).then(|| at.plus(pause(delivery.attempts, dice)).min(delivery.ends));
         if !error.is_empty() {
             let (webhook, seq, attempts) = (delivery.webhook, delivery.seq, delivery.attempts + 1);
+            let event = serde_json::from_str::<serde_json::Value>(&delivery.body).unwrap_or_default();
+            let call = event.get("call").and_then(serde_json::Value::as_str);
             match again {
-                Some(_) => tracing::debug!(webhook, seq, attempts, error, "a hook has not taken an event"),
-                None => tracing::warn!(webhook, seq, attempts, error, "an event for a hook is dead: nobody took it"),
+                Some(_) => tracing::debug!(call, webhook, seq, attempts, error, "a hook has not taken an event"),
+                None => {
+                    tracing::warn!(call, webhook, seq, attempts, error, "an event for a hook is dead: nobody took it")
+                }
             }
         }
         Attempt { at, status, error, again }

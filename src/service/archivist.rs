@@ -2,6 +2,7 @@
 //! transaction, in that order. A crash between any two of them is repaired at the next start.
 
 use super::clock::Clock;
+use super::gauge::{ArchiveGauge, AtWork};
 use super::recorder::Paths;
 use super::refused::discard;
 use crate::archive::{Durability, Places, Sealed, finish};
@@ -15,6 +16,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -90,6 +93,7 @@ pub struct CallStats {
 #[derive(Debug)]
 pub struct ArchivistHandle {
     orders: SyncSender<ArchiveOrder>,
+    gauge: Arc<ArchiveGauge>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -103,11 +107,18 @@ impl ArchivistHandle {
     /// what is open can be finished.
     pub fn start(clock: Clock, store: Store, runtime: tokio::runtime::Handle, reserve: PathBuf) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
+        let gauge = Arc::new(ArchiveGauge::default());
+        let at_work = AtWork(Arc::clone(&gauge));
         let thread = thread::Builder::new().name("archivist".to_owned()).spawn(move || {
-            let archivist = Archivist { clock, store, runtime, reserve, waiting: HashMap::new(), ready: Vec::new() };
+            let (waiting, ready) = (HashMap::new(), Vec::new());
+            let archivist = Archivist { clock, store, runtime, reserve, waiting, ready, gauge: at_work };
             archivist.run(&inbox);
         })?;
-        Ok(ArchivistHandle { orders, thread: Some(thread) })
+        Ok(ArchivistHandle { orders, gauge, thread: Some(thread) })
+    }
+
+    pub fn gauge(&self) -> Arc<ArchiveGauge> {
+        Arc::clone(&self.gauge)
     }
 
     pub fn sender(&self) -> SyncSender<ArchiveOrder> {
@@ -139,6 +150,7 @@ struct Archivist {
     reserve: PathBuf,
     waiting: HashMap<CallId, Waiting>,
     ready: Vec<Ready>,
+    gauge: AtWork,
 }
 
 impl Archivist {
@@ -155,6 +167,7 @@ impl Archivist {
                 self.take(order);
             }
             self.hand_over();
+            self.gauge.0.waiting.store(self.ready.len(), Ordering::Relaxed);
             if !going {
                 return self.finish_all();
             }
@@ -260,6 +273,9 @@ impl Archivist {
         match result {
             Ok(_) => {
                 for ready in self.ready.drain(..) {
+                    let RecordingRecord { id, call, state, .. } = &ready.record;
+                    self.gauge.0.handed_over(*state);
+                    tracing::info!(%call, recording = %id, ?state, "a recording was handed over");
                     if let Some(journal) = ready.journal {
                         let _ = fs::remove_file(journal);
                     }

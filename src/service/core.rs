@@ -273,6 +273,7 @@ impl Core {
             Request::LockoutClear { only } => Answer::Cleared { entries: self.switch.clear_lockouts(only.as_deref()) },
             Request::TrunkShow { name } => self.trunk(name, now),
             Request::Reload
+            | Request::Ready
             | Request::Wake
             | Request::RecordingList { .. }
             | Request::RecordingShow { .. }
@@ -319,6 +320,8 @@ impl Core {
             leftovers: self.switch.leftovers(),
             no_recording: self.no_recording.clone(),
             recordings_folder: self.recordings_folder.clone(),
+            http: Vec::new(),
+            stopping: self.stopping.is_some(),
         }
     }
 

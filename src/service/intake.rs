@@ -57,23 +57,23 @@ impl Drop for Chunk {
 }
 
 /// Starts the thread. It ends when the rings are empty and nobody can fill them any more, or
-/// when nobody takes what it drains.
+/// when nobody takes what it drains. `waiting` counts the bytes that wait.
 pub fn start(
     name: String,
     workers: WorkerClass,
     clock: Clock,
     rings: Vec<Consumer<u8>>,
+    waiting: Arc<AtomicUsize>,
 ) -> io::Result<Receiver<Intake>> {
-    let (drained, waiting) = sync_channel(MESSAGES);
+    let (drained, taken) = sync_channel(MESSAGES);
     thread::Builder::new().name(name).spawn(move || {
         lower_recorder(workers);
-        run(clock, rings, &drained);
+        run(clock, rings, &drained, &waiting);
     })?;
-    Ok(waiting)
+    Ok(taken)
 }
 
-fn run(clock: Clock, mut rings: Vec<Consumer<u8>>, drained: &SyncSender<Intake>) {
-    let waiting = Arc::new(AtomicUsize::new(0));
+fn run(clock: Clock, mut rings: Vec<Consumer<u8>>, drained: &SyncSender<Intake>, waiting: &Arc<AtomicUsize>) {
     loop {
         // Asked first: what was put in before the worker ended is drained below.
         let over = rings.iter().all(Consumer::is_abandoned);
@@ -86,7 +86,7 @@ fn run(clock: Clock, mut rings: Vec<Consumer<u8>>, drained: &SyncSender<Intake>)
                     thread::sleep(NAP);
                 }
                 waiting.fetch_add(bytes.len(), Ordering::Relaxed);
-                let chunk = Chunk { ring, bytes, waiting: Arc::clone(&waiting) };
+                let chunk = Chunk { ring, bytes, waiting: Arc::clone(waiting) };
                 if drained.send(Intake::Bytes(chunk)).is_err() {
                     return;
                 }
@@ -200,7 +200,9 @@ mod tests {
     fn a_recorder_that_waits_for_its_disk_costs_no_frame() {
         // A ring of five frames, and a recorder that takes nothing until 1,000 were sent.
         let (mut producer, consumer) = RingBuffer::new(5 * (TAP_HEADER + 160));
-        let waiting = start("intake-test".to_owned(), WorkerClass::Usual, Clock::start(), vec![consumer]).unwrap();
+        let waiting =
+            start("intake-test".to_owned(), WorkerClass::Usual, Clock::start(), vec![consumer], Arc::default())
+                .unwrap();
         for number in 0..1_000 {
             while !put(&mut producer, number) {
                 thread::yield_now();

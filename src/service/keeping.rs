@@ -139,7 +139,7 @@ fn remove(dir: &Path, files: &[RecordingFile]) -> Vec<RecordingId> {
         false => match Rest::of(dir, &file.path).remove() {
             Ok(()) => true,
             Err(error) => {
-                tracing::error!(recording = %file.id, %error, "a file of a deleted recording stays");
+                tracing::error!(call = %file.call, recording = %file.id, %error, "a file of a deleted recording stays");
                 false
             }
         },

@@ -15,13 +15,17 @@ pub mod clock;
 pub mod config;
 pub mod control;
 mod core;
+pub mod doctor;
+mod gauge;
 mod heap;
 mod intake;
 pub mod keeping;
+mod metrics;
 mod monitor;
 mod net;
 mod ports;
 mod priority;
+mod ready;
 mod recorder;
 pub mod recover;
 mod refused;
@@ -49,6 +53,7 @@ use clock::{Clock, OsRandom};
 use config::{AuditConfig, Config, ExportConfig, Listen};
 use net::{Bound, Connections, Outlets};
 use priority::WorkerClass;
+use ready::Parts;
 use recorder::{RecorderConfig, RecorderHandle};
 use shell::{Limits, ServiceShell};
 use std::collections::HashMap;
@@ -57,6 +62,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tls::Tls;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -70,6 +76,8 @@ pub enum StartError {
     Listen { transport: Transport, address: SocketAddr, error: io::Error },
     #[error("HTTP on {address}: {error}")]
     Http { address: SocketAddr, error: io::Error },
+    #[error("metrics on {address}: {error}")]
+    Metrics { address: SocketAddr, error: io::Error },
     #[error("folder {}: {error}", path.display())]
     Folder { path: PathBuf, error: io::Error },
     #[error("control socket {}: {error}", path.display())]
@@ -96,6 +104,7 @@ pub struct Handle {
     tls: Tls,
     /// The newest position of the feed.
     fed: Arc<watch::Sender<i64>>,
+    parts: Arc<Parts>,
 }
 
 /// A running service.
@@ -103,6 +112,7 @@ pub struct Service {
     handle: Handle,
     addresses: Vec<(Transport, SocketAddr)>,
     http: Vec<SocketAddr>,
+    metrics: Vec<SocketAddr>,
     desk: Option<Arc<Desk>>,
     core: JoinHandle<ServiceShell>,
     tasks: Vec<JoinHandle<()>>,
@@ -148,6 +158,17 @@ impl Service {
         let runtime = tokio::runtime::Handle::current();
         let archivist = ArchivistHandle::start(clock, store.clone(), runtime, reserve)?;
         let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports)?;
+        let archive = archivist.gauge();
+        let repaired = u64::try_from(recovered.repaired + recovered.handed_over).unwrap_or(0);
+        archive.recovered.store(repaired, Ordering::Relaxed);
+        archive.failed.store(u64::try_from(recovered.failed).unwrap_or(0), Ordering::Relaxed);
+        let parts = Arc::new(Parts::new(
+            listening.tasks.iter().map(JoinHandle::abort_handle).collect(),
+            workers.iter().map(WorkerHandle::gauge).collect(),
+            recorders.iter().map(RecorderHandle::gauge).collect(),
+            archive,
+            config.recording.clone(),
+        ));
         let limits = Arc::new(Limits::default());
         let shell =
             ServiceShell::new(workers, recorders, archivist.sender(), records, &config.rtp, Arc::clone(&limits));
@@ -175,10 +196,16 @@ impl Service {
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
-        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed };
+        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts };
         let web = web::start(&config.http, export_settings(&config), &config.webhooks.guard, &handle)?;
+        let watched =
+            metrics::Watched { handle: handle.clone(), desk: web.desk.clone(), requests: Arc::clone(&web.requests) };
+        let (metrics, metrics_tasks) = metrics::start(&config.metrics, &watched)?;
+        let _ = handle.parts.http.set(web.addresses.clone());
+        let _ = handle.parts.metrics.set(metrics.clone());
         let mut tasks = listening.tasks;
         tasks.extend(web.tasks);
+        tasks.extend(metrics_tasks);
         tasks.push(tokio::spawn(control::serve(control_listener, handle.clone())));
         tasks.push(tokio::spawn(watch_machine(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
@@ -196,6 +223,7 @@ impl Service {
         let service = Service {
             addresses: listening.addresses,
             http: web.addresses,
+            metrics,
             desk: web.desk,
             core: tokio::spawn(core.run(inbox)),
             records: tokio::spawn(save_records(
@@ -224,6 +252,11 @@ impl Service {
         &self.http
     }
 
+    /// Where metrics are, as bound.
+    pub fn metrics_addresses(&self) -> &[SocketAddr] {
+        &self.metrics
+    }
+
     pub fn store(&self) -> &Store {
         &self.handle.store
     }
@@ -250,6 +283,7 @@ impl Service {
             handle,
             addresses: _,
             http: _,
+            metrics: _,
             desk,
             core,
             tasks,
@@ -619,8 +653,13 @@ impl Handle {
     /// Answers a request of an operator.
     pub async fn answer(&self, request: Request) -> Answer {
         match request {
-            Request::Status
-            | Request::CallList
+            Request::Status => self.status().await,
+            Request::Ready => {
+                let status = self.ask_core(Request::Status);
+                let readiness = Box::new(self.parts.look(self.clock, &self.store, status).await);
+                Answer::Ready { readiness }
+            }
+            Request::CallList
             | Request::CallHangUp { .. }
             | Request::CallsOf { .. }
             | Request::CallUp { .. }
@@ -656,6 +695,16 @@ impl Handle {
             }
             Request::Events { after, limit } => self.events(after, limit).await,
         }
+    }
+
+    /// Call control does not know of HTTP.
+    async fn status(&self) -> Answer {
+        let mut answer = self.ask_core(Request::Status).await;
+        if let Answer::Status { status } = &mut answer {
+            let bound = [&self.parts.http, &self.parts.metrics].into_iter().filter_map(|bound| bound.get()).flatten();
+            status.http = bound.map(ToString::to_string).collect();
+        }
+        answer
     }
 
     async fn events(&self, after: i64, limit: u32) -> Answer {

@@ -128,6 +128,17 @@ pub fn resident_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
+/// File descriptors that are open.
+pub fn open_files() -> Option<usize> {
+    Some(std::fs::read_dir("/proc/self/fd").ok()?.count())
+}
+
+/// User and system time of this process since its start.
+pub fn cpu_seconds() -> Option<f64> {
+    let ticks = u32::try_from(cpu_ticks()?).ok()?;
+    Some(f64::from(ticks) / 100.0)
+}
+
 /// User and system time of this process in ticks (100 a second), from `/proc/self/stat`.
 fn cpu_ticks() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/stat").ok()?;

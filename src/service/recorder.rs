@@ -3,6 +3,7 @@
 
 use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
+use super::gauge::RecorderGauge;
 use super::intake::{self, Assembly, Intake};
 use super::priority::{WorkerClass, lower_recorder};
 use super::refused::discard;
@@ -16,6 +17,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -50,6 +52,7 @@ pub struct RecorderConfig {
 #[derive(Debug)]
 pub struct RecorderHandle {
     orders: SyncSender<RecorderOrder>,
+    gauge: Arc<RecorderGauge>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -58,6 +61,8 @@ const ORDERS: usize = 65_536;
 /// Events between two chances for a media worker on the same core: about 0.1 ms. The scheduler
 /// lets a running thread finish its slice of some milliseconds, whatever its priority.
 const BREATH: usize = 64;
+/// Letters of an id.
+const ID: usize = 36;
 /// Files between two such chances.
 const WRITES: usize = 4;
 
@@ -72,7 +77,9 @@ impl RecorderHandle {
         reports: tokio::sync::mpsc::Sender<RecorderReport>,
     ) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
-        let intake = intake::start(format!("in-{name}"), workers, clock, rings)?;
+        let gauge = Arc::new(RecorderGauge::new(clock.now()));
+        let told = Arc::clone(&gauge);
+        let intake = intake::start(format!("in-{name}"), workers, clock, rings, Arc::clone(&gauge.backlog))?;
         let thread = thread::Builder::new().name(name).spawn(move || {
             lower_recorder(workers);
             let recorder = Recorder {
@@ -85,10 +92,15 @@ impl RecorderHandle {
                 takes: HashMap::new(),
                 seen: 0,
                 now: Time::ZERO,
+                gauge: told,
             };
             recorder.run();
         })?;
-        Ok(RecorderHandle { orders, thread: Some(thread) })
+        Ok(RecorderHandle { orders, gauge, thread: Some(thread) })
+    }
+
+    pub fn gauge(&self) -> Arc<RecorderGauge> {
+        Arc::clone(&self.gauge)
     }
 
     /// Hands an order over; `false` when the recorder has stopped.
@@ -150,6 +162,7 @@ struct Recorder {
     seen: usize,
     /// Everything that happened before this has been seen.
     now: Time,
+    gauge: Arc<RecorderGauge>,
 }
 
 impl Recorder {
@@ -162,6 +175,7 @@ impl Recorder {
                 Intake::Until(time) => {
                     self.now = time;
                     self.write_what_is_due();
+                    self.gauge.tick(self.clock.now(), self.takes.len());
                 }
             }
         }
@@ -223,6 +237,9 @@ impl Recorder {
         if was == TakeState::Dormant && entry.take.state() == TakeState::Running {
             entry.next_write = self.now + self.config.write_interval;
             entry.journal_notes();
+            let recording = entry.files.current.as_ref().map(|current| current.written.recording);
+            let recording = recording.map(tracing::field::display);
+            tracing::info!(call = %entry.files.call(), recording, "a recording was begun");
         }
         let (closed, failed) = match outcome {
             Ok(closed) => (closed, None),
@@ -323,6 +340,11 @@ impl Paths {
         let mut name = self.dir.join(&self.stem).into_os_string();
         name.push(ending);
         PathBuf::from(name)
+    }
+
+    /// The call that a file is of, as its name says.
+    pub fn call_of(file: &Path) -> Option<CallId> {
+        CallId::parse(file.file_name()?.to_str()?.get(..ID)?)
     }
 
     pub fn part(&self) -> PathBuf {

@@ -81,7 +81,8 @@ pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, 
                 recovered.handed_over += 1;
             }
             Err(error) => {
-                tracing::error!(file = %path.display(), %error, "a recording without a row has no readable sidecar")
+                let call = Paths::call_of(path).map(tracing::field::display);
+                tracing::error!(call, file = %path.display(), %error, "a recording without a row has no readable sidecar")
             }
         }
     }
@@ -114,7 +115,8 @@ async fn recover_journal(
     let (record, done) = match from_journal(dir, journal) {
         Ok(record) => (record, true),
         Err(error) => {
-            tracing::error!(file = %journal.display(), %error, "a recording could not be repaired");
+            let call = Paths::call_of(journal).map(tracing::field::display);
+            tracing::error!(call, file = %journal.display(), %error, "a recording could not be repaired");
             let problem = format!("the file could not be repaired: {error}");
             (read_journal(journal).ok().and_then(|repaired| nothing_saved(&repaired, &problem)), false)
         }

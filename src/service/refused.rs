@@ -34,7 +34,8 @@ fn note_refused(journal: &Path) -> io::Result<()> {
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::error!(file = %path.display(), %error, "a refused recording could not be taken away");
+            let call = Paths::call_of(path).map(tracing::field::display);
+            tracing::error!(call, file = %path.display(), %error, "a refused recording could not be taken away");
             Err(error)
         }
         Ok(()) | Err(_) => Ok(()),
@@ -57,6 +58,14 @@ mod tests {
 
     fn left(dir: &Path) -> usize {
         fs::read_dir(dir).unwrap().count()
+    }
+
+    #[test]
+    fn a_file_says_by_its_name_which_call_it_is_of() {
+        let call = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let name = format!("acme/{call}-01890a5d-ac96-774b-bcce-b302099a8058.part");
+        assert_eq!(Paths::call_of(Path::new(&name)).unwrap().to_string(), call);
+        assert_eq!(Paths::call_of(Path::new("acme/reserve")), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::worker::{Command, Slot, WorkerHandle};
 use crate::base::{CallId, Random, Side};
 use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
 use crate::ledger::{CallRecord, Change, Joined};
-use crate::media::{Joining, MovedLeg};
+use crate::media::{Counters, Joining, MovedLeg};
 use crate::recording::JournalLine;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -128,6 +128,9 @@ impl ServiceShell {
         for port in ports {
             self.ports.give_back(*port);
         }
+        let all = |of: fn(&Counters) -> u64| stats.legs.iter().map(|leg| of(&leg.counters)).sum::<u64>();
+        let (received, lost, late) = (all(|leg| leg.received), all(|leg| leg.lost), all(|leg| leg.late));
+        tracing::info!(%call, received, lost, late, "the media of a call are over");
         let Some(place) = self.places.remove(&call) else { return };
         let Some(record) = place.ended.filter(|_| place.prepared) else { return };
         self.to_archive(ArchiveOrder::Ended { record, stats, company_name: place.company_name });
@@ -326,6 +329,7 @@ impl Shell for ServiceShell {
     }
 
     fn prepare(&mut self, preparation: Preparation) {
+        tracing::info!(call = %preparation.call, company = %preparation.company, "a call was answered");
         let Some(place) = self.places.get_mut(&preparation.call) else { return };
         place.prepared = true;
         place.company_name.clone_from(&preparation.company_name);
@@ -353,11 +357,16 @@ impl Shell for ServiceShell {
     }
 
     fn begun(&mut self, record: &CallRecord) {
+        tracing::info!(call = %record.id, company = %record.company, direction = ?record.direction, "a call has begun");
         self.unsaved.push_back(record.clone());
         self.save_what_waits();
     }
 
     fn save(&mut self, record: &CallRecord) {
+        if record.ended.is_some() {
+            let outcome = record.outcome.as_str();
+            tracing::info!(call = %record.id, company = %record.company, outcome, "a call has ended");
+        }
         if record.ended.is_some()
             && let Some(place) = self.places.get_mut(&record.id)
         {
@@ -379,8 +388,8 @@ impl Shell for ServiceShell {
 
     fn note(&mut self, note: &Note) {
         match note.is_warning() {
-            true => tracing::warn!("{note}"),
-            false => tracing::info!("{note}"),
+            true => tracing::warn!(call = note.call().map(tracing::field::display), "{note}"),
+            false => tracing::info!(call = note.call().map(tracing::field::display), "{note}"),
         }
     }
 

@@ -10,13 +10,15 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use x509_cert::der::Decode;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 /// Where certificate, key and authorities are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -211,6 +213,59 @@ pub fn problems(config: &TlsConfig, now: Wall) -> Vec<TlsError> {
     wrong
 }
 
+/// What the own certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    pub from: Wall,
+    pub until: Wall,
+    /// Host names and addresses that it is made out to.
+    pub names: Vec<String>,
+}
+
+impl About {
+    /// Whether a phone that calls `host` accepts it (RFC 6125 §6.4: an asterisk is one whole label).
+    pub fn is_good_for(&self, host: &str) -> bool {
+        let below = host.split_once('.').map(|(_, below)| below);
+        self.names.iter().any(|name| match name.strip_prefix("*.") {
+            Some(domain) => below.is_some_and(|below| below.eq_ignore_ascii_case(domain)),
+            None => name.eq_ignore_ascii_case(host),
+        })
+    }
+}
+
+/// What the first certificate of the chain says; `None` where none is configured.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn about(config: &TlsConfig) -> Result<Option<About>, TlsError> {
+    let Some(path) = &config.certificate else { return Ok(None) };
+    let chain = certificates("tls.certificate", path)?;
+    let malformed = |problem: String| TlsError::Malformed { key: "tls.certificate", path: path.clone(), problem };
+    let own = chain.first().map(|own| x509_cert::Certificate::from_der(own)).transpose();
+    let Some(own) = own.map_err(|error| malformed(error.to_string()))? else { return Ok(None) };
+    let validity = &own.tbs_certificate.validity;
+    let wall = |at: x509_cert::time::Time| {
+        Wall::from_unix_micros(i64::try_from(at.to_unix_duration().as_micros()).unwrap_or(i64::MAX))
+    };
+    let names = own.tbs_certificate.get::<SubjectAltName>().map_err(|error| malformed(error.to_string()))?;
+    let names = names.map(|(_, SubjectAltName(names))| names).unwrap_or_default();
+    let names = names.iter().filter_map(name).collect();
+    Ok(Some(About { from: wall(validity.not_before), until: wall(validity.not_after), names }))
+}
+
+/// A host name or an address; other kinds of names are none of ours.
+fn name(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.as_str().to_owned()),
+        GeneralName::IpAddress(bytes) => {
+            let bytes = bytes.as_bytes();
+            let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok().map(|ip| ip.to_string())
+        }
+        _ => None,
+    }
+}
+
 fn read(config: &TlsConfig) -> Result<Loaded, TlsError> {
     let server = match (&config.certificate, &config.key) {
         (Some(certificate), Some(key)) => Some(Arc::new(server(certificate, key)?)),
@@ -279,16 +334,9 @@ fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'st
 
 /// Whether the first certificate of the chain is valid at `now`.
 fn check_time(config: &TlsConfig, now: Wall) -> Result<(), TlsError> {
-    let Some(path) = &config.certificate else { return Ok(()) };
-    let chain = certificates("tls.certificate", path)?;
-    let malformed = |problem: String| TlsError::Malformed { key: "tls.certificate", path: path.clone(), problem };
-    let own = chain.first().map(|own| x509_cert::Certificate::from_der(own)).transpose();
-    let Some(own) = own.map_err(|error| malformed(error.to_string()))? else { return Ok(()) };
-    let validity = own.tbs_certificate.validity;
-    let wall = |at: x509_cert::time::Time| {
-        Wall::from_unix_micros(i64::try_from(at.to_unix_duration().as_micros()).unwrap_or(i64::MAX))
+    let (Some(path), Some(About { from, until, names: _ })) = (&config.certificate, about(config)?) else {
+        return Ok(());
     };
-    let (from, until) = (wall(validity.not_before), wall(validity.not_after));
     match (now < from, now > until) {
         (true, _) => Err(TlsError::NotYetValid { path: path.clone(), at: from }),
         (_, true) => Err(TlsError::Expired { path: path.clone(), at: until }),

@@ -4,7 +4,7 @@ use super::clock::{Clock, OsRandom};
 use super::config::{HttpConfig, HttpListen};
 use super::tls::Tls;
 use super::{Handle, StartError};
-use crate::api::http::{Peer, Shared, router};
+use crate::api::http::{Peer, Requests, Shared, router};
 use crate::api::{Answer, Desk, ExportSettings, Operator, Request, World};
 use crate::base::{Random, Time, Wall};
 use crate::notify::{self, Guard};
@@ -46,11 +46,13 @@ pub struct Web {
     pub tasks: Vec<JoinHandle<()>>,
     /// Answers for all of them; `None` where nothing listens.
     pub desk: Option<Arc<Desk>>,
+    /// What was asked of them.
+    pub requests: Arc<Requests>,
 }
 
 /// Binds every listener and serves on it.
 pub fn start(config: &HttpConfig, exports: ExportSettings, guard: &Guard, handle: &Handle) -> Result<Web, StartError> {
-    let mut web = Web { addresses: Vec::new(), tasks: Vec::new(), desk: None };
+    let mut web = Web { addresses: Vec::new(), tasks: Vec::new(), desk: None, requests: Arc::default() };
     if config.listen.is_empty() {
         return Ok(web);
     }
@@ -69,7 +71,7 @@ pub fn start(config: &HttpConfig, exports: ExportSettings, guard: &Guard, handle
         let local = listener.local_addr().map_err(listening)?;
         let proxies: Arc<[IpAddr]> = config.proxies.clone().into();
         let desk = Arc::clone(&desk);
-        let shared = Shared { desk, secure: *tls, proxies: Arc::clone(&proxies) };
+        let shared = Shared { desk, secure: *tls, proxies: Arc::clone(&proxies), requests: Arc::clone(&web.requests) };
         let door = Door {
             tls: tls.then(|| handle.tls.clone()),
             proxied_only: !tls && !local.ip().is_loopback(),

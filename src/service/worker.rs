@@ -7,11 +7,12 @@
 
 use super::archivist::CallStats;
 use super::clock::Clock;
+use super::gauge::MediaGauge;
 use super::ports::LegSockets;
 use super::priority::{WorkerClass, raise_worker};
 use crate::base::{CallId, Side, Span, Time};
 use crate::call::MediaOrder;
-use crate::media::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Out, TAP_HEADER, TapEvent, encode_tap};
+use crate::media::{Bridge, BridgeConfig, Counters, Fact, Joining, MovedLeg, Out, TAP_HEADER, TapEvent, encode_tap};
 use rtrb::Producer;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::OwnedFd;
@@ -84,6 +85,7 @@ pub struct WorkerHandle {
     commands: SyncSender<Command>,
     waker: Arc<OwnedFd>,
     calls: Arc<AtomicUsize>,
+    gauge: Arc<MediaGauge>,
     class: WorkerClass,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -121,6 +123,7 @@ impl WorkerHandle {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &*waker, epoll::EventData::new_u64(WAKER), epoll::EventFlags::IN)?;
         let calls = Arc::new(AtomicUsize::new(0));
+        let gauge = Arc::new(MediaGauge::new(clock.now(), ring.buffer().capacity()));
         let worker = Worker {
             clock,
             epoll,
@@ -134,6 +137,7 @@ impl WorkerHandle {
             busy: Vec::new(),
             care_at: Time::ZERO,
             care_part: 0,
+            gauge: Arc::clone(&gauge),
         };
         let (raised, class) = sync_channel(1);
         let thread = thread::Builder::new().name(name).spawn(move || {
@@ -144,12 +148,16 @@ impl WorkerHandle {
             worker.run();
         })?;
         let class = class.recv().map_err(io::Error::other)?;
-        Ok(WorkerHandle { commands, waker, calls, class, thread: Some(thread) })
+        Ok(WorkerHandle { commands, waker, calls, gauge, class, thread: Some(thread) })
     }
 
     /// How the worker's thread runs.
     pub const fn class(&self) -> WorkerClass {
         self.class
+    }
+
+    pub fn gauge(&self) -> Arc<MediaGauge> {
+        Arc::clone(&self.gauge)
     }
 
     /// Calls on this worker, to choose the least busy one.
@@ -192,6 +200,8 @@ struct Call {
     sockets: [LegSockets; 2],
     /// Per leg: RTCP shares the RTP port.
     muxed: [bool; 2],
+    /// What the gauge has of it.
+    told: Counters,
 }
 
 /// Slots are our own running numbers: nobody chooses them, and spreading them is enough.
@@ -229,6 +239,7 @@ struct Worker {
     busy: Vec<u32>,
     care_at: Time,
     care_part: u32,
+    gauge: Arc<MediaGauge>,
 }
 
 impl Worker {
@@ -255,6 +266,7 @@ impl Worker {
             for event in events.iter().filter(|event| event.data.u64() != WAKER) {
                 self.receive(event.data.u64(), &mut buffer, now);
             }
+            self.gauge.tick(now);
             self.tick(now);
             self.care(now);
             self.send_reports();
@@ -340,6 +352,8 @@ impl Worker {
         self.care_at = now + CARE;
         self.care_part = (self.care_part + 1) % CARE_PARTS;
         let ntp = self.clock.ntp();
+        let used = self.ring.buffer().capacity() - self.ring.slots();
+        self.gauge.ring_used.store(u64::try_from(used).unwrap_or(0), Ordering::Relaxed);
         for (slot, call) in self.calls.iter_mut().filter(|(slot, _)| *slot % CARE_PARTS == self.care_part) {
             let mut out = WorkerOut {
                 slot: *slot,
@@ -350,6 +364,7 @@ impl Worker {
                 reports: &mut self.unsent,
             };
             call.bridge.every_second(now, ntp, &mut out);
+            call.told = self.gauge.add(&call.bridge, call.told);
             if call.bridge.is_busy() && !self.busy.contains(slot) {
                 self.busy.push(*slot);
             }
@@ -379,8 +394,13 @@ impl Worker {
             self.watch(slot, id, side, own);
         }
         let bridge = Bridge::new(config, self.clock.now());
-        self.calls.insert(slot.0, Call { id, bridge, sockets, muxed: [false; 2] });
+        self.calls.insert(slot.0, Call { id, bridge, sockets, muxed: [false; 2], told: Counters::default() });
+        self.note_count();
+    }
+
+    fn note_count(&self) {
         self.count.store(self.calls.len(), Ordering::Relaxed);
+        self.gauge.calls.store(u64::try_from(self.calls.len()).unwrap_or(0), Ordering::Relaxed);
     }
 
     fn watch(&self, slot: Slot, id: CallId, side: Side, own: &LegSockets) {
@@ -434,11 +454,12 @@ impl Worker {
             ring: &mut self.ring,
             reports: &mut self.unsent,
         };
+        let id = call.id;
         let moved = Box::new(call.bridge.give_up(side, name, now, &mut out));
         let Some(sockets) = self.end_but(slot.0, Some(side)) else { return };
         for socket in [&sockets.rtp, &sockets.rtcp] {
             if let Err(error) = epoll::delete(&self.epoll, socket) {
-                tracing::error!(%error, "a media socket cannot be let go");
+                tracing::error!(call = %id, %error, "a media socket cannot be let go");
             }
         }
         self.unsent.push(Report::Given { to, moved, sockets });
@@ -495,7 +516,7 @@ impl Worker {
     fn end_but(&mut self, slot: u32, kept: Option<Side>) -> Option<LegSockets> {
         let (now, ntp) = (self.clock.now(), self.clock.ntp());
         let mut call = self.calls.remove(&slot)?;
-        self.count.store(self.calls.len(), Ordering::Relaxed);
+        self.note_count();
         let mut out = WorkerOut {
             slot,
             id: call.id,
@@ -505,6 +526,7 @@ impl Worker {
             reports: &mut self.unsent,
         };
         call.bridge.end(now, ntp, &mut out);
+        self.gauge.add(&call.bridge, call.told);
         let stats = Box::new(CallStats { legs: call.bridge.stats(), left: call.bridge.left().to_vec() });
         let sockets = Side::BOTH.into_iter().zip(call.sockets);
         let (kept, closed): (Vec<_>, Vec<_>) = sockets.partition(|(side, _)| kept == Some(*side));

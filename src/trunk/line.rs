@@ -129,6 +129,14 @@ pub struct TrunkView {
     pub registration: Option<RegistrationView>,
 }
 
+impl TrunkView {
+    /// Calls can go out through it: a target answers, and where it registers, it is registered.
+    pub fn is_up(&self) -> bool {
+        let registered = self.registration.as_ref().is_none_or(|registration| registration.state == "registered");
+        registered && (self.targets.is_empty() || self.targets.iter().any(|target| target.state == "up"))
+    }
+}
+
 /// One target, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetView {

@@ -185,7 +185,7 @@ fn remove(dir: &Path, files: &[RecordingFile]) -> Vec<RecordingId> {
         file.path.is_empty()
             || Rest::of(dir, &file.path)
                 .remove()
-                .inspect_err(|error| tracing::error!(recording = %file.id, %error, "a file of an erased contact stays"))
+                .inspect_err(|error| tracing::error!(call = %file.call, recording = %file.id, %error, "a file of an erased contact stays"))
                 .is_ok()
     };
     files.iter().filter(gone).map(|file| file.id).collect()

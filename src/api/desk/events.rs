@@ -84,6 +84,8 @@ pub(super) struct Lanes {
     fed: AtomicI64,
     /// The service stops.
     closed: AtomicBool,
+    /// Held by every open stream.
+    streams: Arc<()>,
 }
 
 /// What answers are made of, as it was at one moment.
@@ -137,6 +139,8 @@ pub struct EventStream {
     position: i64,
     ready: VecDeque<Arc<Shown>>,
     rights: Option<Rights>,
+    /// It is counted while it is there.
+    _open: Arc<()>,
 }
 
 /// Worked out from rules of that version.
@@ -176,7 +180,21 @@ impl Desk {
             return Err(Problem::EventsGone { purged });
         }
         let newest = lane.newest.subscribe();
-        Ok(EventStream { viewer, kinds, lane, newest, position, ready: VecDeque::new(), rights: Some(rights) })
+        Ok(EventStream {
+            viewer,
+            kinds,
+            lane,
+            newest,
+            position,
+            ready: VecDeque::new(),
+            rights: Some(rights),
+            _open: Arc::clone(&self.lanes.streams),
+        })
+    }
+
+    /// How many streams are open.
+    pub fn open_streams(&self) -> usize {
+        Arc::strong_count(&self.lanes.streams) - 1
     }
 
     /// The next news of a stream; waits for it. May be dropped and asked again: nothing is lost.

@@ -154,9 +154,11 @@ impl Desk {
         match kept.map_err(|_| Problem::Internal)? {
             Ok(Some(peaks)) => return Ok(peaks),
             Ok(None) => {}
-            Err(error) => tracing::warn!(recording = %recording.id, %error, "peaks cannot be read: they are made anew"),
+            Err(error) => {
+                tracing::warn!(call = %recording.call, recording = %recording.id, %error, "peaks cannot be read: they are made anew")
+            }
         }
-        let (store, turn) = (self.store.clone(), Arc::clone(&self.peaking));
+        let (store, turn, call) = (self.store.clone(), Arc::clone(&self.peaking), recording.call);
         // Whoever asked may go away: what was begun is finished, and one after the other.
         let made = tokio::spawn(async move {
             let _turn = turn.acquire_owned().await.map_err(io::Error::other)?;
@@ -177,7 +179,7 @@ impl Desk {
                 Err(Problem::NotFound { what: "audio of this recording" })
             }
             Err(error) => {
-                tracing::error!(%error, "the peaks of a recording could not be made");
+                tracing::error!(%call, %error, "the peaks of a recording could not be made");
                 Err(Problem::Internal)
             }
         }
@@ -192,7 +194,7 @@ fn make_peaks(rest: &Rest, recording: &RecordingRecord) -> io::Result<Peaks> {
     }
     let peaks = Peaks::of(File::open(&rest.wav)?, recording.rate, recording.samples, recording.sidecar.channels)?;
     if let Err(error) = peaks.write(&rest.peaks, digest) {
-        tracing::warn!(recording = %recording.id, %error, "peaks cannot be kept");
+        tracing::warn!(call = %recording.call, recording = %recording.id, %error, "peaks cannot be kept");
     }
     Ok(peaks)
 }

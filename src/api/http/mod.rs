@@ -27,12 +27,13 @@
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
-//! | `GET /companies` | operators and resellers: the companies that they administer |
+//! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
 //! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
-//! Outside it `GET /health` says that the process answers. Problems are RFC 9457. A thing that a
+//! Outside it `GET /health` says that the process answers, and `GET /ready` whether calls can be taken and
+//! recorded (200 or 503, part by part). Problems are RFC 9457. A thing that a
 //! viewer may not see is answered as one that does not exist.
 
 mod audio;
@@ -47,13 +48,14 @@ mod repeat;
 mod session;
 mod socket;
 mod staff;
+mod timing;
 mod tokens;
 mod webhooks;
 mod who;
 
-use super::{AccessList, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList, WebhookReply};
+use super::{AccessList, Answer, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList, WebhookReply};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderName, HeaderValue, Request, header};
+use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -65,6 +67,7 @@ use utoipa_axum::router::OpenApiRouter;
 use who::Who;
 
 pub use problem::HttpProblem;
+pub use timing::{BUCKETS_MS, Requests, Route, Seen};
 
 /// Bytes of a request's body at most.
 const BODY: usize = 64 << 10;
@@ -77,6 +80,8 @@ pub struct Shared {
     pub secure: bool,
     /// Whose word on where a request came from is believed (`X-Forwarded-For`).
     pub proxies: Arc<[IpAddr]>,
+    /// What was asked, for metrics.
+    pub requests: Arc<Requests>,
 }
 
 /// The far end of a connection.
@@ -115,11 +120,24 @@ pub fn router(shared: Shared) -> Router {
     Router::new()
         .nest("/api/v1", api.route("/openapi.json", described))
         .route("/health", get(async || Json(serde_json::json!({ "status": "up" }))))
+        .route("/ready", get(ready))
         .fallback(async || HttpProblem(super::Problem::NotFound { what: "page" }))
         .layer(middleware::from_fn_with_state(shared.clone(), repeat::once))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(headers))
+        .layer(middleware::from_fn_with_state(shared.clone(), timing::count))
         .with_state(shared)
+}
+
+/// Whether calls can be taken and recorded; of parts that do not work it says which.
+async fn ready(State(shared): Desks) -> Response {
+    match shared.desk.ready().await {
+        Answer::Ready { readiness } => {
+            let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (status, Json(readiness)).into_response()
+        }
+        _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 /// What every answer says: nothing of it is to be kept by others, framed, or taken for something else.
@@ -147,7 +165,7 @@ impl Shared {
 
     async fn json(&self, who: &Who, ask: Ask) -> Result<Response, HttpProblem> {
         Ok(match self.ask(who, ask).await? {
-            Reply::Done => axum::http::StatusCode::NO_CONTENT.into_response(),
+            Reply::Done => StatusCode::NO_CONTENT.into_response(),
             Reply::Me(view) => Json(view).into_response(),
             Reply::StaffMe(view) => Json(view).into_response(),
             Reply::Webhooks(WebhookReply::List(list)) => Json(list).into_response(),
@@ -158,6 +176,7 @@ impl Shared {
             Reply::Staff(StaffReply::Companies(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
+            Reply::Staff(StaffReply::Company(made)) => Json(made).into_response(),
             Reply::Directory(reply) => directory::response(reply),
             Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),

@@ -79,8 +79,10 @@ pub fn told(response: Response) -> Response {
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/problem+json"));
-    // A range that is not there is told by its headers.
+    // A range that is not there is told by its headers; what is JSON says why by itself.
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     if is_problem
+        || is_json
         || !(status.is_client_error() || status.is_server_error())
         || status == StatusCode::RANGE_NOT_SATISFIABLE
     {

@@ -3,12 +3,13 @@
 use super::super::tls::TlsConfig;
 use super::raw::{
     RawAudit, RawConfig, RawControl, RawEvents, RawExports, RawHttp, RawLimits, RawListen, RawLog, RawMedia,
-    RawRecording, RawRtp, RawShutdown, RawSip, RawTls, RawWebhooks,
+    RawMetrics, RawRecording, RawRtp, RawShutdown, RawSip, RawTls, RawWebhooks,
 };
 use super::source::Origin;
 use super::{
     Advertise, AuditConfig, Config, ControlConfig, EventConfig, ExportConfig, HttpConfig, HttpListen, LimitConfig,
-    Listen, LogConfig, MediaAddress, MediaConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig, WebhookConfig,
+    Listen, LogConfig, MediaAddress, MediaConfig, MetricsConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig,
+    WebhookConfig,
 };
 use crate::base::Span;
 use crate::directory::Transport;
@@ -50,6 +51,8 @@ pub enum Wrong {
     SocketAddress(String),
     #[error("{0} is reached from other machines: set `http.tls = true`, or name the reverse proxy in `http.proxies`")]
     PlainHttp(SocketAddr),
+    #[error("{0} is reached from other machines, without encryption: name those that may ask in `metrics.allow`")]
+    PlainMetrics(SocketAddr),
     #[error("`{0}` is not an IP address: write e.g. 192.0.2.1 or 2001:db8::1")]
     Ip(String),
     #[error("`{0}` is no network: write e.g. 10.1.0.0/16, fd00::/8 or 192.0.2.1")]
@@ -110,11 +113,12 @@ pub(super) fn check(raw: &RawConfig) -> Result<Config, Vec<ConfigError>> {
     let listen = listeners(&raw.sip.listen, &mut findings);
     tls_files(&raw.tls, raw.http.tls, &listen, &mut findings);
     let http = http(&raw.http, &mut findings);
+    let metrics = metrics(&raw.metrics, &mut findings);
     let webhooks = webhooks(&raw.webhooks, &mut findings);
     media_ports(&raw.rtp, &listen, &mut findings);
     let media = media_addresses(&raw.rtp, &listen, &mut findings);
     match findings.0.is_empty() {
-        true => Ok(Config { http, webhooks, ..config(raw, Path::new(&raw.data_dir.0), listen, media) }),
+        true => Ok(Config { http, metrics, webhooks, ..config(raw, Path::new(&raw.data_dir.0), listen, media) }),
         false => Err(findings.0),
     }
 }
@@ -255,6 +259,28 @@ fn http(raw: &RawHttp, findings: &mut Findings) -> HttpConfig {
     config
 }
 
+fn metrics(raw: &RawMetrics, findings: &mut Findings) -> MetricsConfig {
+    let RawMetrics { listen, allow } = raw;
+    let mut config = MetricsConfig::default();
+    for (index, text) in allow.iter().enumerate() {
+        match text.parse() {
+            Ok(network) => config.allow.push(network),
+            Err(()) => findings.say(&format!("metrics.allow[{}]", index + 1), Wrong::Network(text.clone())),
+        }
+    }
+    for (index, text) in listen.iter().enumerate() {
+        let key = format!("metrics.listen[{}]", index + 1);
+        match text.parse::<SocketAddr>() {
+            Ok(address) if !address.ip().is_loopback() && allow.is_empty() => {
+                findings.say(&key, Wrong::PlainMetrics(address));
+            }
+            Ok(address) => config.listen.push(address),
+            Err(_) => findings.say(&key, Wrong::SocketAddress(text.clone())),
+        }
+    }
+    config
+}
+
 fn webhooks(raw: &RawWebhooks, findings: &mut Findings) -> WebhookConfig {
     let RawWebhooks { allow, authorities } = raw;
     let mut guard = Guard::default();
@@ -364,6 +390,7 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         sip,
         tls,
         http: _,
+        metrics: _,
         webhooks: _,
         rtp,
         media: workers,
@@ -389,6 +416,7 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         sip: sip_config(sip, listen),
         tls: tls_config(tls),
         http: HttpConfig::default(),
+        metrics: MetricsConfig::default(),
         webhooks: WebhookConfig::default(),
         rtp: rtp_config(rtp, media),
         media: MediaConfig { workers: usize::from(*workers), pin: *pin, realtime: *realtime },

@@ -13,7 +13,7 @@ pub use source::{Origin, Sources};
 use super::tls::TlsConfig;
 use crate::base::Span;
 use crate::directory::Transport;
-use crate::notify::Guard;
+use crate::notify::{Guard, Network};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,7 @@ pub struct Config {
     pub sip: SipConfig,
     pub tls: TlsConfig,
     pub http: HttpConfig,
+    pub metrics: MetricsConfig,
     pub webhooks: WebhookConfig,
     pub rtp: RtpConfig,
     pub media: MediaConfig,
@@ -71,6 +72,22 @@ pub struct HttpConfig {
     /// None: it is off.
     pub listen: Vec<HttpListen>,
     pub proxies: Vec<IpAddr>,
+}
+
+/// Figures for Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// None: they are off. Port 0: any free one.
+    pub listen: Vec<SocketAddr>,
+    /// Who may ask besides this machine.
+    pub allow: Vec<Network>,
+}
+
+impl MetricsConfig {
+    pub fn admits(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        source.is_loopback() || self.allow.iter().any(|network| network.contains(source))
+    }
 }
 
 /// Where hooks may lead.

@@ -109,6 +109,16 @@ section!(
 );
 
 section!(
+    /// `[metrics]`
+    RawMetrics {
+        listen: Vec<String> = Vec::new(), "",
+            "Where figures for Prometheus are listened for (`/metrics`, plain HTTP), as IP:port, e.g. `[\"127.0.0.1:9090\"]`; empty: it is off.";
+        allow: Vec<String> = Vec::new(), "",
+            "Networks that may ask for them besides this machine, as IP or IP/bits; without any only loopback addresses are listened on.";
+    }
+);
+
+section!(
     /// `[webhooks]`
     RawWebhooks {
         allow: Vec<String> = Vec::new(), "",
@@ -245,6 +255,7 @@ pub struct RawConfig {
     pub sip: RawSip,
     pub tls: RawTls,
     pub http: RawHttp,
+    pub metrics: RawMetrics,
     pub webhooks: RawWebhooks,
     pub rtp: RawRtp,
     pub media: RawMedia,
@@ -305,6 +316,7 @@ pub fn describe() -> Vec<KeyDoc> {
     RawSip::describe("sip", &mut docs);
     RawTls::describe("tls", &mut docs);
     RawHttp::describe("http", &mut docs);
+    RawMetrics::describe("metrics", &mut docs);
     RawWebhooks::describe("webhooks", &mut docs);
     RawRtp::describe("rtp", &mut docs);
     RawMedia::describe("media", &mut docs);
