@@ -339,6 +339,15 @@ async fn a_reseller_administers_the_companies_given_to_them_and_no_other() {
         assert_eq!(rita.get("/api/v1/me").json(), json!({ "name": "rita", "kind": "reseller", "companies": [] }));
         assert_eq!((keys(&rita), rita.get("/api/v1/calls").status), (Vec::<String>::new(), 400));
         assert_eq!(operator.put("/api/v1/staff/rita/companies/api").status, 204);
+        let new = r#"{"key":"fresh","domains":["fresh.example"],"admin":"100","admin_name":"Fay"}"#;
+        assert_eq!(rita.send("POST", "/api/v1/companies", new).status, 403, "operators make companies");
+        let made = operator.send("POST", "/api/v1/companies", new);
+        assert_eq!(made.status, 201, "{}", String::from_utf8_lossy(&made.body));
+        let fay = http.log_in("fresh", "100", made.json()["password"].as_str().unwrap());
+        assert_eq!(fay.get("/api/v1/me").json()["role"], "admin");
+        assert_eq!(operator.send("POST", "/api/v1/companies", new).status, 409);
+        let wrong = operator.send("POST", "/api/v1/companies", r#"{"key":"Bad Key","domains":[],"admin":"x"}"#);
+        assert_eq!(wrong.status, 422, "{}", String::from_utf8_lossy(&wrong.body));
         assert_eq!(keys(&rita), ["api"]);
 
         calls(sip, 1);

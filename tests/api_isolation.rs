@@ -132,6 +132,8 @@ struct Things {
     delivery: String,
     export: String,
     token: String,
+    /// A number of the outside that we had a call with.
+    contact: String,
 }
 
 const NO_UUID: &str = "01939393-9393-7393-8393-939393939393";
@@ -144,9 +146,8 @@ impl Things {
         Some(match (first, name) {
             (_, "call") => (self.call.clone(), NO_UUID),
             (_, "recording") => (self.recording.clone(), NO_UUID),
-            ("numbers", "number" | "e164") | ("contacts", "number" | "contact" | "e164") => {
-                (ours("%2B15550100"), "%2B15550777")
-            }
+            ("numbers", "number") => (ours("%2B15550100"), "%2B15550777"),
+            ("contacts", "number" | "contact") => (self.contact.clone(), "%2B15550777"),
             (_, "extension") => (ours("202"), "777"),
             ("groups", "name") => (ours("zebra"), "nobody"),
             ("inboxes", "name") => (ours("quagga"), "nobody"),
@@ -245,6 +246,8 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
         let hook = ada.send("POST", "/api/v1/webhooks", r#"{"url":"https://tapir.example/","kinds":["call.*"]}"#);
         let export = ada.send("POST", "/api/v1/exports", "{}");
         let token = ada.send("POST", "/api/v1/tokens", r#"{"name":"tapir","scopes":["calls.read"]}"#);
+        let contacts = ada.get("/api/v1/contacts").json();
+        let contact = contacts["contacts"][0]["number"].as_str().unwrap_or_else(|| panic!("{contacts}")).to_owned();
         let things = Things {
             call: text("call"),
             recording: text("recording"),
@@ -252,6 +255,7 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
             delivery: "1".to_owned(),
             export: made(&export, "id"),
             token: made(&token, "id"),
+            contact: contact.replace('+', "%2B"),
         };
         let strangers: Vec<(&str, Session)> = vec![
             ("their admin", http.log_in("other", "301", "eve-secret-1")),

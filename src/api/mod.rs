@@ -37,7 +37,9 @@ pub use keeping::{
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use operator::{Answer, DeviceView, Request, Status, Verified};
 pub use problem::Problem;
-pub use staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
+pub use staff::{
+    CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
+};
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,

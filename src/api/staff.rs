@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 pub enum StaffAsk {
     /// The companies that they administer.
     Companies,
+    /// Makes a company with its first admin, whose password is made and shown once: operators.
+    AddCompany(NewCompany),
     /// Everybody of the staff: operators.
     List,
     /// Operators. Without a password one is made and shown once.
@@ -29,7 +31,8 @@ impl StaffAsk {
     pub const fn needs(&self) -> Permission {
         match self {
             StaffAsk::Companies | StaffAsk::List => Permission::ReadStaff,
-            StaffAsk::Add { .. }
+            StaffAsk::AddCompany(_)
+            | StaffAsk::Add { .. }
             | StaffAsk::Remove { .. }
             | StaffAsk::Password { .. }
             | StaffAsk::Give { .. }
@@ -44,6 +47,37 @@ pub enum StaffReply {
     Companies(CompanyList),
     List(StaffList),
     Password(StaffPassword),
+    Company(MadeCompany),
+}
+
+/// A company that shall be, with its first admin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCompany {
+    /// Short name: a-z, 0-9 and `-`.
+    pub key: String,
+    /// For people; the key where it is not said.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// SIP domains, each once in the service.
+    pub domains: Vec<String>,
+    /// Digest realm; the first domain where it is not said. It never changes.
+    #[serde(default)]
+    pub realm: Option<String>,
+    /// Extension of the first admin.
+    pub admin: String,
+    #[serde(default)]
+    pub admin_name: Option<String>,
+}
+
+/// A company that was just made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MadeCompany {
+    pub company: CompanyItem,
+    /// Extension of the first admin.
+    pub admin: String,
+    /// Shown this once.
+    pub password: String,
 }
 
 /// One of the staff.

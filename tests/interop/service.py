@@ -171,7 +171,8 @@ class Service:
         return found
 
     def events(self) -> list[dict]:
-        return self.ask("event", "list")["events"]
+        """What was told of recordings, not of calls."""
+        return [event for event in self.ask("event", "list")["events"] if event["subject"] == "recording"]
 
     def wav(self, recording: dict) -> Path:
         return self.data / "recordings" / recording["path"]

@@ -231,18 +231,26 @@ impl Desk {
         person: &Person<'_>,
         make: impl Fn(&Directory) -> Result<Plan, Problem>,
     ) -> Result<Applied, Problem> {
+        let by = By {
+            at: self.world.wall(),
+            user: person.user().map(|user| user.id),
+            who: person.who(),
+            source: person.viewer.source.to_string(),
+            keeps: Some(person.viewer.token),
+        };
+        self.change_by(&by, make).await
+    }
+
+    pub(super) async fn change_by(
+        &self,
+        by: &By,
+        make: impl Fn(&Directory) -> Result<Plan, Problem>,
+    ) -> Result<Applied, Problem> {
         for _ in 0..TRIES {
             let directory = self.directory().await?;
             let plan = make(&directory)?;
-            let by = By {
-                at: self.world.wall(),
-                user: person.user().map(|user| user.id),
-                who: person.who(),
-                source: person.viewer.source.to_string(),
-                keeps: Some(person.viewer.token),
-            };
             let is_empty = plan.is_empty();
-            match self.store.apply_by(&plan, &by, &mut *self.world.random()).await {
+            match self.store.apply_by(&plan, by, &mut *self.world.random()).await {
                 Ok(applied) => {
                     if !is_empty {
                         self.operator.ask(Request::Reload).await;
@@ -279,7 +287,7 @@ fn lay(directory: &Directory, company: &Company, kind: Kind, name: &str, table: 
     plan(directory, &file, false).map_err(|errors| unfit(&errors))
 }
 
-fn unfit(errors: &[FileError]) -> Problem {
+pub(super) fn unfit(errors: &[FileError]) -> Problem {
     Problem::Unfit(errors.iter().map(said).collect())
 }
 

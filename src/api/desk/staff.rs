@@ -1,13 +1,17 @@
 //! Operators and resellers: what is above the companies.
 
+use super::directory::unfit;
 use super::{Desk, NO_COMPANY, NO_PAGE};
-use crate::api::staff::{CompanyItem, CompanyList, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView};
-use crate::api::{Ask, Problem, Reply, TokenView, Viewer};
+use crate::api::staff::{
+    CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
+};
+use crate::api::{Ask, Problem, Reply, Request, TokenView, Viewer};
 use crate::base::CompanyId;
-use crate::directory::Directory;
-use crate::directory::file::Secret;
-use crate::directory::plan::WebPassword;
-use crate::store::{Access, StaffKind, StaffRow};
+use crate::directory::file::{CompanyFile, Kind, Secret};
+use crate::directory::plan::{WebPassword, plan};
+use crate::directory::{Company, Directory};
+use crate::store::{Access, By, StaffKind, StaffRow};
+use toml::{Table, Value};
 
 const NOBODY: Problem = Problem::NotFound { what: "operator or reseller" };
 /// Lines of the access log that are of no one company.
@@ -63,6 +67,7 @@ impl Desk {
         }
         match ask {
             StaffAsk::Companies => Ok(Reply::Staff(StaffReply::Companies(companies(directory, staff)))),
+            StaffAsk::AddCompany(new) => self.add_company(viewer, staff, new).await,
             StaffAsk::List => {
                 let staff = self.store.all_staff().await?;
                 let staff = staff.iter().map(|one| self.staff_view(directory, one)).collect();
@@ -83,6 +88,7 @@ impl Desk {
                 if !self.store.remove_staff(other.id).await? {
                     return Err(Problem::Conflict(format!("{name} is the last operator: add another one first")));
                 }
+                self.operator.ask(Request::Wake).await;
                 self.note_staff(viewer, staff, "staff.remove", name).await?;
                 Ok(Reply::Done)
             }
@@ -90,6 +96,8 @@ impl Desk {
                 let other = self.store.staff_by_name(&name).await?.ok_or(NOBODY)?;
                 let (hash, shown) = self.hashed(password).await?;
                 self.store.set_staff_password(other.id, &hash).await?;
+                // Streams of sessions that are over end now.
+                self.operator.ask(Request::Wake).await;
                 self.note_staff(viewer, staff, "staff.password", name.clone()).await?;
                 Ok(Reply::Staff(StaffReply::Password(StaffPassword { name, password: shown })))
             }
@@ -102,10 +110,42 @@ impl Desk {
             StaffAsk::Take { name, company } => {
                 let (other, id) = self.reseller(directory, &name, &company).await?;
                 self.store.take_company(other.id, id).await?;
+                self.operator.ask(Request::Wake).await;
                 self.note_staff(viewer, staff, "staff.take", format!("{company} from {name}")).await?;
                 Ok(Reply::Done)
             }
         }
+    }
+
+    async fn add_company(&self, viewer: &Viewer, staff: &StaffRow, new: NewCompany) -> Result<Reply, Problem> {
+        let NewCompany { key, name, domains, realm, admin, admin_name } = new;
+        let by = By {
+            at: self.world.wall(),
+            user: None,
+            who: format!("{} {}", staff.kind.as_str(), staff.name),
+            source: viewer.source.to_string(),
+            keeps: None,
+        };
+        let text = |(key, value): (&str, Option<String>)| Some((key.to_owned(), Value::String(value?)));
+        let made = self.change_by(&by, |directory| {
+            if directory.company_by_key(&key).is_some() {
+                return Err(Problem::Conflict(format!("key: `{key}` is taken")));
+            }
+            let mut keys: Table =
+                [("name", name.clone()), ("realm", realm.clone())].into_iter().filter_map(text).collect();
+            keys.insert("domains".to_owned(), Value::Array(domains.iter().cloned().map(Value::String).collect()));
+            let mut file = CompanyFile::of_one(Kind::Company, &key, &key, keys).map_err(|errors| unfit(&errors))?;
+            let mut keys: Table = [("name", admin_name.clone())].into_iter().filter_map(text).collect();
+            keys.insert("role".to_owned(), Value::String("admin".to_owned()));
+            keys.insert("generate_password".to_owned(), Value::Boolean(true));
+            file.users = CompanyFile::of_one(Kind::User, &key, &admin, keys).map_err(|errors| unfit(&errors))?.users;
+            plan(directory, &file, false).map_err(|errors| unfit(&errors))
+        });
+        let password = made.await?.generated.first().map(|made| made.password.reveal().to_owned());
+        let directory = self.directory().await?;
+        let company = directory.company_by_key(&key).map(|company| item(&directory, company)).ok_or(NO_COMPANY)?;
+        let password = password.ok_or(Problem::Internal)?;
+        Ok(Reply::Staff(StaffReply::Company(MadeCompany { company, admin, password })))
     }
 
     async fn reseller(
@@ -159,14 +199,17 @@ impl Desk {
 
 fn companies(directory: &Directory, staff: &StaffRow) -> CompanyList {
     let given = directory.companies().filter(|company| staff.administers(company.id));
-    let item = |company: &crate::directory::Company| CompanyItem {
+    CompanyList { companies: given.map(|company| item(directory, company)).collect() }
+}
+
+fn item(directory: &Directory, company: &Company) -> CompanyItem {
+    CompanyItem {
         key: company.key.clone(),
         name: company.name.clone(),
         domains: company.domains.clone(),
         users: directory.users_of(company.id).count(),
         numbers: directory.numbers_of(company.id).count(),
-    };
-    CompanyList { companies: given.map(item).collect() }
+    }
 }
 
 fn good_name(name: String) -> Result<String, Problem> {

@@ -4,7 +4,7 @@ use super::session::body;
 use super::who::Who;
 use super::{Desks, Handled, Shared};
 use crate::api::Ask;
-use crate::api::staff::{CompanyList, StaffAsk, StaffList, StaffPassword};
+use crate::api::staff::{CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword};
 use crate::store::StaffKind;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(companies))
+        .routes(routes!(companies, add_company))
         .routes(routes!(list, add))
         .routes(routes!(remove))
         .routes(routes!(password))
@@ -27,6 +27,17 @@ pub fn routes() -> OpenApiRouter<Shared> {
 #[utoipa::path(get, path = "/companies", tag = "staff", responses((status = 200, body = CompanyList)))]
 async fn companies(State(shared): Desks, who: Who) -> Handled {
     shared.json(&who, Ask::Staff(StaffAsk::Companies)).await
+}
+
+/// A new company with its first admin, whose password is made and shown once: operators.
+#[utoipa::path(post, path = "/companies", tag = "staff", request_body = NewCompany,
+    responses((status = 201, body = MadeCompany)))]
+async fn add_company(State(shared): Desks, who: Who, company: Result<Json<NewCompany>, JsonRejection>) -> Handled {
+    let company = body(company)?;
+    let mut response = shared.json(&who, Ask::Staff(StaffAsk::AddCompany(company))).await?;
+    *response.status_mut() = axum::http::StatusCode::CREATED;
+    response.extensions_mut().insert(super::repeat::ShownOnce);
+    Ok(response)
 }
 
 /// Operators and resellers: operators.
