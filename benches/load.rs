@@ -1,13 +1,17 @@
 //! Holds N concurrent recorded calls against the real service, and checks every recorded sample.
 //!
 //! `cargo bench --bench load -- [--calls N] [--seconds S] [--rate CALLS_PER_S] [--dir DIR]
-//! [--srtp FRACTION] [--opus CALLS] [--bare]`
+//! [--srtp FRACTION] [--opus CALLS] [--heard CALLS_PER_S] [--bare]`
 //!
 //! `--srtp FRACTION` makes that part of the calls SRTP on the caller's side.
 //!
 //! `--opus CALLS` makes so many of the calls Opus on the caller's side, which are transcoded: 20 ms
 //! packets, coded before the calls begin. Of these the PCMU side of the file has to be exact, and the
 //! other what was said, by correlation and length. The delay is that of the calls that are not transcoded.
+//!
+//! `--heard CALLS_PER_S`: while the calls are held, so many a second end and are replaced, and a
+//! subscriber of the number listens to events and looks at their list over HTTP. Says how long after
+//! the BYE a recording was heard of. With `--seconds` well below calls / rate, each lasts long enough.
 //!
 //! `--bare` puts a relay of nothing but system calls in the service's place: what the kernel asks
 //! for the same packets on the same machine, to compare with.
@@ -28,8 +32,9 @@
 
 use bare::Bare;
 use cipher::Cipher;
+use heard::Subscriber;
 use opus::Voice;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -44,6 +49,11 @@ use telegraphone::sip::parse::parse_datagram;
 mod bare;
 #[path = "support/cipher.rs"]
 mod cipher;
+#[path = "support/heard.rs"]
+mod heard;
+#[allow(dead_code, reason = "it serves the tests too")]
+#[path = "../tests/http/mod.rs"]
+mod http;
 #[path = "support/opus.rs"]
 mod opus;
 #[path = "../tests/process/mod.rs"]
@@ -60,6 +70,10 @@ const FRAME: usize = 160;
 const SOCKETS: usize = 16;
 /// Send times that are remembered per call and side.
 const REMEMBERED: usize = 64;
+/// From a side's last packet to the BYE, so that no packet is under way then.
+const QUIET: Duration = Duration::from_millis(60);
+/// How long one waits at most to hear of the last recordings.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Options {
     calls: usize,
@@ -73,6 +87,8 @@ struct Options {
     srtp: f64,
     /// Calls whose caller speaks Opus; they are never SRTP.
     opus: usize,
+    /// Calls a second that end while the others are held; 0: none.
+    heard: f64,
 }
 
 fn options() -> Options {
@@ -86,6 +102,7 @@ fn options() -> Options {
         bare: false,
         srtp: 0.0,
         opus: 0,
+        heard: 0.0,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -100,6 +117,7 @@ fn options() -> Options {
             "--bare" => options.bare = true,
             "--srtp" => options.srtp = value().parse().unwrap(),
             "--opus" => options.opus = value().parse().unwrap(),
+            "--heard" => options.heard = value().parse().unwrap(),
             "--bench" => {}
             other => panic!("unknown option {other}"),
         }
@@ -130,6 +148,8 @@ fn main() {
 struct Running {
     home: Home,
     process: Process,
+    /// Where the API is, where it was asked for.
+    http: Option<SocketAddr>,
 }
 
 impl Running {
@@ -140,7 +160,16 @@ impl Running {
              [log]\nfilter = \"warn\"\n",
             options.calls + 100
         );
-        home.set_up(&config, &SCENE.company());
+        let http = (options.heard > 0.0).then(|| {
+            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            free.local_addr().unwrap()
+        });
+        let (mut config, mut company) = (config, SCENE.company());
+        if let Some(http) = http {
+            config.push_str(&format!("[http]\nlisten = [\"{http}\"]\n"));
+            company.push_str(heard::PEOPLE);
+        }
+        home.set_up(&config, &company);
         if options.pin {
             pin(0);
         }
@@ -148,7 +177,7 @@ impl Running {
         if options.pin {
             pin(1);
         }
-        Running { home, process }
+        Running { home, process, http }
     }
 
     /// User and system time in µs.
@@ -240,6 +269,8 @@ struct Call {
     contact: String,
     started: bool,
     over: bool,
+    /// When the BYE was sent.
+    bye: Option<Instant>,
     /// Of the caller's side.
     cipher: Option<Box<Cipher>>,
     /// The caller speaks Opus.
@@ -254,6 +285,10 @@ struct Generator {
     media: [Vec<UdpSocket>; 2],
     calls: Vec<Call>,
     by_port: HashMap<(usize, u16), usize>,
+    /// The oldest call that nobody has ended, where calls end while others are held.
+    oldest: usize,
+    /// Calls whose BYE is due then.
+    ending: VecDeque<(usize, Instant)>,
     origin: Instant,
     delays: Vec<u32>,
     corrupt: u64,
@@ -279,6 +314,8 @@ impl Generator {
             media: [media("127.0.0.2"), media("127.0.0.3")],
             calls: Vec::new(),
             by_port: HashMap::new(),
+            oldest: 0,
+            ending: VecDeque::new(),
             origin: Instant::now(),
             delays: Vec::with_capacity(32 << 20),
             corrupt: 0,
@@ -300,6 +337,7 @@ impl Call {
             contact: String::new(),
             started: false,
             over: false,
+            bye: None,
             cipher: None,
             opus: false,
         }
@@ -375,10 +413,16 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
             return Err(format!("only {up} of {} calls were set up", options.calls));
         }
     }
+    let mut subscriber = service.http.map(|http| Subscriber::listen(http, SCENE.0));
     let threads_before = service.cpu_by_thread();
     let hold = generator.hold(options, &mut tick, || service.cpu());
     let threads = service.cpu_by_thread();
     let memory = service.resident();
+    if let Some(subscriber) = &mut subscriber {
+        generator.wait_until_heard(subscriber, &mut tick);
+        subscriber.stop();
+        generator.print_heard(subscriber);
+    }
     // Let what is under way arrive, then hang up.
     let quiet = Instant::now();
     while quiet.elapsed() < Duration::from_millis(100) {
@@ -414,11 +458,11 @@ fn run(options: &Options, service: &Running) -> Result<(), String> {
     println!("set-up at {:.0}/s      p50 {:.2} ms, p99 {:.2} ms", options.rate, set_up(0.5), set_up(0.99));
 
     let files = generator.verify(&service.home)?;
-    println!("files                 {files} of {} exact, every sample", options.calls);
+    println!("files                 {files} of {} exact, every sample", generator.calls.len());
     if options.opus > 0 {
         println!("channels of Opus      like what was said by {:.4} at least", generator.likeness.get());
     }
-    match (sent == received, files == options.calls) {
+    match (sent == received, files == generator.calls.len()) {
         (true, true) => Ok(()),
         (false, _) => Err("packets were lost".to_owned()),
         (_, false) => Err("files are not exact".to_owned()),
@@ -431,12 +475,60 @@ impl Generator {
         let from = Instant::now();
         self.delays.clear();
         let (cpu_before, sent_before) = (cpu(), self.sent());
+        let mut next_end = from;
         while from.elapsed() < Duration::from_secs(options.seconds) {
+            if options.heard > 0.0 && Instant::now() >= next_end {
+                next_end += Duration::from_secs_f64(1.0 / options.heard);
+                self.replace_oldest(options);
+            }
             self.step(tick);
         }
         let mut delays = std::mem::take(&mut self.delays);
         delays.sort_unstable();
         Hold { packets: self.sent() - sent_before, held: from.elapsed(), cpu: cpu() - cpu_before, delays }
+    }
+
+    /// The oldest call falls silent, and its BYE is due soon; another one takes its place.
+    fn replace_oldest(&mut self, options: &Options) {
+        self.calls[self.oldest].over = true;
+        self.ending.push_back((self.oldest, Instant::now() + QUIET));
+        self.oldest += 1;
+        self.invite(options);
+    }
+
+    fn end_what_is_due(&mut self) {
+        while let Some((call, _)) = self.ending.front().copied().filter(|(_, due)| *due <= Instant::now()) {
+            self.ending.pop_front();
+            self.bye(call);
+        }
+    }
+
+    fn wait_until_heard(&mut self, subscriber: &Subscriber, tick: &mut u64) {
+        let from = Instant::now();
+        let heard = |seen: &std::sync::Mutex<HashMap<usize, Instant>>| seen.lock().unwrap().len();
+        while from.elapsed() < PATIENCE
+            && (heard(&subscriber.told) < self.oldest || heard(&subscriber.listed) < self.oldest)
+        {
+            self.step(tick);
+        }
+    }
+
+    fn print_heard(&self, subscriber: &Subscriber) {
+        for (what, seen) in [("BYE to event", &subscriber.told), ("BYE to list", &subscriber.listed)] {
+            let seen = seen.lock().unwrap();
+            let ended = (0..self.oldest).filter_map(|call| Some((self.calls[call].bye?, *seen.get(&call)?)));
+            let mut times: Vec<f64> = ended.map(|(bye, seen)| (seen - bye).as_secs_f64() * 1_000.0).collect();
+            times.sort_by(f64::total_cmp);
+            let at = |p: f64| times.get(((times.len() as f64 - 1.0) * p) as usize).copied().unwrap_or(f64::NAN);
+            println!(
+                "{what:<21} p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms ({} of {} calls)",
+                at(0.5),
+                at(0.99),
+                at(1.0),
+                times.len(),
+                self.oldest
+            );
+        }
     }
 
     /// A side's packets go to `to`, and what comes from there is of this call.
@@ -496,6 +588,7 @@ impl Generator {
     /// A millisecond: signalling, the packets that are due, everything that has arrived.
     fn step(&mut self, tick: &mut u64) {
         self.signalling();
+        self.end_what_is_due();
         let now = self.origin.elapsed();
         let target = now.as_millis() as u64;
         while *tick < target {
@@ -649,13 +742,21 @@ impl Generator {
         }
     }
 
-    fn hang_up(&mut self, home: &Home) {
+    fn bye(&mut self, call: usize) {
         let local = self.carrier.local_addr().unwrap();
+        let entry = &mut self.calls[call];
+        entry.over = true;
+        let bye = SCENE.request(("BYE", 2), call, local, &entry.contact, &entry.to_header);
+        entry.bye = Some(Instant::now());
+        self.carrier.send_to(bye.as_bytes(), self.sip).unwrap();
+    }
+
+    fn hang_up(&mut self, home: &Home) {
         for call in 0..self.calls.len() {
-            let entry = &mut self.calls[call];
-            entry.over = true;
-            let bye = SCENE.request(("BYE", 2), call, local, &entry.contact, &entry.to_header);
-            self.carrier.send_to(bye.as_bytes(), self.sip).unwrap();
+            if self.calls[call].bye.is_some() {
+                continue;
+            }
+            self.bye(call);
             if call % 20 == 0 {
                 std::thread::sleep(Duration::from_millis(2));
                 self.signalling();

@@ -31,9 +31,12 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
+use telegraphone::api::http::Patience;
+use telegraphone::base::{CallId, Direction, Random, Seeded, Span, Wall};
 use telegraphone::directory::Transport as Listens;
 use telegraphone::directory::file::CompanyFile;
 use telegraphone::directory::plan::plan;
+use telegraphone::ledger::{Because, CallRecord, Decision, Outcome, Party};
 use telegraphone::notify::signature;
 use telegraphone::service::Service;
 use telegraphone::service::clock::OsRandom;
@@ -66,10 +69,15 @@ role = "admin"
 const OF_A_CALL: [&str; 5] = ["call.started", "call.answered", "recording.started", "call.ended", "recording.finished"];
 
 async fn service(folder: &Path) -> (Service, SocketAddr, Http) {
+    service_with(folder, Patience::default()).await
+}
+
+async fn service_with(folder: &Path, patience: Patience) -> (Service, SocketAddr, Http) {
     let mut config = Config::default_for(folder);
     let address = "127.0.0.1:0".parse().unwrap();
     config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
     config.http.listen = vec![HttpListen { address, tls: false }];
+    config.http.patience = patience;
     config.webhooks.guard.allow = vec!["127.0.0.0/8".parse().unwrap()];
     let service = Service::start(config).await.unwrap();
     for text in [format!("{}{PEOPLE}", SCENE.company()), OTHER.to_owned()] {
@@ -373,4 +381,139 @@ async fn a_hook_is_told_signed_in_order_and_again_also_after_a_restart() {
     })
     .await;
     second.stop().await;
+}
+
+/// More events than all buffers between the service and a reader hold.
+const MANY: u64 = 8_000;
+
+/// Calls that were: started, answered and ended.
+async fn many_calls(service: &Service) -> i64 {
+    let directory = service.store().load_directory().await.unwrap();
+    let company = directory.companies().find(|company| company.key == "api").unwrap().id;
+    let begun = Wall::from_unix_micros(1_700_000_000_000_000);
+    let mut dice = Seeded(1);
+    let calls: Vec<CallRecord> = (0..MANY)
+        .map(|call| {
+            let started = begun.plus(Span::from_secs(1).times(call));
+            let party = |address: &str| Party { user: None, address: address.to_owned(), name: "A name".repeat(10) };
+            let direction = Direction::Inbound;
+            CallRecord {
+                id: CallId::new(started, dice.ten_bytes()),
+                company,
+                direction,
+                caller: party("+4930123456"),
+                callee: party("201"),
+                number: None,
+                started,
+                answered: Some(started),
+                ended: Some(started.plus(Span::from_secs(1))),
+                outcome: Outcome::Completed,
+                end_reason: None,
+                decision: Decision { record: false, because: Because::Company { direction } },
+                changes: Vec::new(),
+                joined: Vec::new(),
+                ended_paused: false,
+            }
+        })
+        .collect();
+    service.store().save_calls(&calls).await.unwrap();
+    service.store().outbox_after(0, u32::MAX).await.unwrap().last().unwrap().seq
+}
+
+/// Whether the service's end of a connection is still open (`/proc/net/tcp`: 01 is ESTABLISHED).
+fn is_open(service: SocketAddr, reader: SocketAddr) -> bool {
+    let ends = format!(":{:04X} ", service.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, remote, state) = (fields.next(), fields.next(), fields.next());
+        local.is_some_and(|local| format!("{local} ").ends_with(&ends))
+            && remote.is_some_and(|remote| remote.ends_with(&format!(":{:04X}", reader.port())))
+            && state == Some("01")
+    })
+}
+
+/// A connection that takes little, and nothing before it is read.
+fn narrow(http: Http, request: &str) -> std::net::TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.connect(&http.0.into()).unwrap();
+    let mut stream: std::net::TcpStream = socket.into();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    write!(stream, "GET {request}\r\n\r\n").unwrap();
+    stream
+}
+
+/// All events up to that one, each once.
+fn takes_all(session: &Session, after: i64, last: i64) {
+    let mut stream = session.stream("/api/v1/events", Some(after));
+    for seq in after + 1..=last {
+        assert_eq!(stream.next().id, seq);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reader_that_takes_nothing_is_cut_off_alone_and_goes_on_where_it_stood() {
+    let folder = tempfile::tempdir().unwrap();
+    let stall = std::time::Duration::from_secs(2);
+    let (service, _, http) = service_with(folder.path(), Patience { stall, ..Patience::default() }).await;
+    let last = many_calls(&service).await;
+    blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        let request = format!("/api/v1/events?after=0 HTTP/1.1\r\nHost: {}\r\nCookie: {}", http.0, ada.cookie());
+        let slow = narrow(http, &request);
+        takes_all(&ada, 0, last);
+        let reader = slow.local_addr().unwrap();
+        let waits = std::time::Instant::now();
+        while is_open(http.0, reader) {
+            assert!(waits.elapsed() < phones::DEADLINE, "it is still served");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        // What was under way is there, up to some event.
+        let mut bytes = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut BufReader::new(slow), &mut bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let whole = text.rsplit_once("\n\n").map_or("", |(whole, _)| whole);
+        let ids: Vec<i64> =
+            whole.lines().filter_map(|line| line.trim_end().strip_prefix("id: ")?.parse().ok()).collect();
+        let stood = *ids.last().unwrap();
+        assert_eq!(ids, (1..=stood).collect::<Vec<_>>(), "each once");
+        assert!(stood < last, "it was cut off");
+        takes_all(&ada, stood, last);
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_socket_whose_reader_takes_nothing_is_told_so_and_goes_on_where_it_stood() {
+    let folder = tempfile::tempdir().unwrap();
+    // Too slow with the first message that does not go out at once; the last word may take its time.
+    let (slow, farewell) = (std::time::Duration::ZERO, std::time::Duration::from_secs(60));
+    let (service, _, http) = service_with(folder.path(), Patience { slow, farewell, ..Patience::default() }).await;
+    let last = many_calls(&service).await;
+    blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        let (_, secret) = token(&ada, &["events.read"]);
+        let bearer = format!("Bearer {secret}");
+        let path = "/api/v1/events/ws?after=0";
+        let mut socket = socket::open(http.0, path, &[("Authorization", &bearer)]).unwrap_or_else(|s| panic!("{s}"));
+        // Meanwhile this one is told everything.
+        takes_all(&ada, 0, last);
+        let mut stood = 0;
+        let code = loop {
+            match socket.next() {
+                Message::Event(event) => {
+                    assert_eq!(event["seq"], stood + 1, "each once");
+                    stood += 1;
+                }
+                Message::Closed(code) => break code,
+            }
+        };
+        assert_eq!(code, 4008);
+        assert!(stood > 0 && stood < last, "{stood} of {last}");
+        takes_all(&ada, stood, last);
+    })
+    .await;
+    service.stop().await;
 }

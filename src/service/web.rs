@@ -35,8 +35,6 @@ const OF_ONE: usize = 256;
 const PAUSE: Duration = Duration::from_millis(100);
 /// A request's head has to be there within this time, also the next one on a connection that stays.
 const HEAD: Duration = Duration::from_secs(20);
-/// A reader that takes nothing for so long is cut off; it can go on where it stood.
-const STALL: Duration = Duration::from_secs(30);
 /// Orders to call control that are under way at a time: it has calls to look after.
 const ORDERS: usize = 2;
 
@@ -71,12 +69,19 @@ pub fn start(config: &HttpConfig, exports: ExportSettings, guard: &Guard, handle
         let local = listener.local_addr().map_err(listening)?;
         let proxies: Arc<[IpAddr]> = config.proxies.clone().into();
         let desk = Arc::clone(&desk);
-        let shared = Shared { desk, secure: *tls, proxies: Arc::clone(&proxies), requests: Arc::clone(&web.requests) };
+        let shared = Shared {
+            desk,
+            secure: *tls,
+            proxies: Arc::clone(&proxies),
+            requests: Arc::clone(&web.requests),
+            patience: config.patience,
+        };
         let door = Door {
             tls: tls.then(|| handle.tls.clone()),
             proxied_only: !tls && !local.ip().is_loopback(),
             proxies,
             app: router(shared),
+            stall: config.patience.stall,
             of_each: Arc::default(),
         };
         web.addresses.push(local);
@@ -93,6 +98,8 @@ struct Door {
     proxied_only: bool,
     proxies: Arc<[IpAddr]>,
     app: Router,
+    /// A reader that takes nothing for so long is cut off.
+    stall: Duration,
     of_each: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
@@ -165,7 +172,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door, held: (OwnedSema
             Err(error) => return tracing::debug!(%error, source = %peer.ip(), "no TLS with a client of the API"),
         },
     };
-    let stream = Stream { kind, stalled: Box::pin(tokio::time::sleep(STALL)), _held: held };
+    let stream = Stream { kind, stall: door.stall, stalled: None, _held: held };
     let app = door.app.layer(Extension(ConnectInfo(Peer(peer))));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -178,7 +185,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, door: Door, held: (OwnedSema
 /// A connection whose reader has to take what it is sent.
 struct Stream {
     kind: Kind,
-    stalled: Pin<Box<Sleep>>,
+    stall: Duration,
+    /// Runs while nothing can be written.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// Its place among all connections, also when it has become a WebSocket.
     _held: (OwnedSemaphorePermit, Place),
 }
@@ -189,13 +198,15 @@ enum Kind {
 }
 
 impl Stream {
-    /// Whatever was written, the reader has time again; while nothing can be, it runs.
+    /// From the first try that could write nothing the time runs, until something can be written.
     fn timed<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled.set(tokio::time::sleep(STALL));
+            self.stalled = None;
             return written;
         }
-        ready!(self.stalled.as_mut().poll(cx));
+        let stall = self.stall;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
+        ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
     }
 }

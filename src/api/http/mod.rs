@@ -62,6 +62,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use who::Who;
@@ -82,6 +83,25 @@ pub struct Shared {
     pub proxies: Arc<[IpAddr]>,
     /// What was asked, for metrics.
     pub requests: Arc<Requests>,
+    pub patience: Patience,
+}
+
+/// How long one waits for a reader that takes nothing. Each can go on where it stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The connection is closed after that.
+    pub stall: Duration,
+    /// Of a WebSocket: it is told so after that, and the connection closed.
+    pub slow: Duration,
+    /// The last word of a WebSocket is worth that much more.
+    pub farewell: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let (stall, slow, farewell) = (Duration::from_secs(30), Duration::from_secs(10), Duration::from_secs(2));
+        Patience { stall, slow, farewell }
+    }
 }
 
 /// The far end of a connection.

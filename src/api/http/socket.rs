@@ -12,7 +12,7 @@
 
 use super::events::StreamQuery;
 use super::who::{Who, bearer};
-use super::{Desks, HttpProblem, Peer, Shared};
+use super::{Desks, HttpProblem, Patience, Peer, Shared};
 use crate::api::{Desk, EventStream, News, Over, Problem};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -23,17 +23,12 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Bytes of a message of the far side at most: it has nothing to say.
 const LONGEST: usize = 4 << 10;
-/// A reader that takes nothing for so long is cut off.
-const SLOW: Duration = Duration::from_secs(10);
-/// The last word is worth that much waiting.
-const FAREWELL: Duration = Duration::from_secs(2);
 /// Pings that may be without an answer.
 const PINGS: u32 = 2;
 
@@ -88,11 +83,11 @@ async fn socket(
     })?;
     let stream = shared.desk.open_stream(viewer, after, kinds).await?;
     let upgrade = upgrade.max_message_size(LONGEST).max_frame_size(LONGEST);
-    Ok(upgrade.on_upgrade(move |socket| serve(socket, shared.desk, stream)))
+    Ok(upgrade.on_upgrade(move |socket| serve(socket, shared.desk, stream, shared.patience)))
 }
 
 /// Sends until the viewer may read no more, the reader is too slow, or the far side is gone.
-async fn serve(mut socket: WebSocket, desk: Arc<Desk>, mut stream: EventStream) {
+async fn serve(mut socket: WebSocket, desk: Arc<Desk>, mut stream: EventStream, patience: Patience) {
     let (mut sent, mut unanswered) = (stream.position(), 0);
     loop {
         let news = tokio::select! {
@@ -119,15 +114,15 @@ async fn serve(mut socket: WebSocket, desk: Arc<Desk>, mut stream: EventStream) 
                 sent = sent.max(position);
                 told.into_iter().chain([Message::Ping(Default::default())]).collect()
             }
-            News::Over(over) => return close(&mut socket, farewell(&over)).await,
+            News::Over(over) => return close(&mut socket, farewell(&over), patience).await,
         };
         for message in messages {
-            match timeout(SLOW, socket.send(message)).await {
+            match timeout(patience.slow, socket.send(message)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
                     let reason = "too slow: come back with `after`, the seq of the last event".to_owned();
-                    return close(&mut socket, (4008, reason)).await;
+                    return close(&mut socket, (4008, reason), patience).await;
                 }
             }
         }
@@ -142,8 +137,9 @@ fn farewell(over: &Over) -> (u16, String) {
     }
 }
 
-async fn close(socket: &mut WebSocket, (code, reason): (u16, String)) {
-    let _ = timeout(FAREWELL, socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() })))).await;
+async fn close(socket: &mut WebSocket, (code, reason): (u16, String), patience: Patience) {
+    let last = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let _ = timeout(patience.farewell, socket.send(last)).await;
 }
 
 #[cfg(test)]

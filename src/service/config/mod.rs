@@ -11,6 +11,7 @@ pub use raw::{KeyDoc, LogFormat, RawConfig, RawListen, describe};
 pub use source::{Origin, Sources};
 
 use super::tls::TlsConfig;
+use crate::api::http::Patience;
 use crate::base::Span;
 use crate::directory::Transport;
 use crate::notify::{Guard, Network};
@@ -72,6 +73,8 @@ pub struct HttpConfig {
     /// None: it is off.
     pub listen: Vec<HttpListen>,
     pub proxies: Vec<IpAddr>,
+    /// Not of the file: tests have less of it.
+    pub patience: Patience,
 }
 
 /// Figures for Prometheus.
