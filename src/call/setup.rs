@@ -13,7 +13,7 @@ use super::session::{Leg, Phase, Session, Timer};
 use super::switch::{Cx, Dice, Purpose, Sent, Switch};
 use super::trunks::OnTrunk;
 use super::{LegPort, MediaOrder, Note, Preparation, Shell, Shortage, status};
-use crate::base::{CallId, Side, Time, TrunkId, UserId};
+use crate::base::{CallId, Side, Time, TrunkId, UserId, Wall};
 use crate::directory::{Directory, NumberRecording, OnRecordingFailure, Settings};
 use crate::ledger::{CallRecord, EndReason, Outcome, Party};
 use crate::media::{BridgeConfig, PlayId};
@@ -210,7 +210,9 @@ impl Switch {
             // The path finds its own.
             Target::Path(_) => Vec::new(),
             Target::User(_) | Target::Trunk { .. } => {
-                safe_ways(&settings, request, self.ways_to(&to, directory, request, cx)?)?
+                let ways = self.ways_to(&to, directory, request, cx);
+                let ways = ways.inspect_err(|response| rang_nowhere(&to, &facts, response, cx))?;
+                safe_ways(&settings, request, ways)?
             }
         };
         let mut caller_exchange = exchange(only_encrypted, &peer, cx);
@@ -255,23 +257,7 @@ impl Switch {
         let callee = self.leg(first_peer, callee_exchange, callee_port, callee_user, trunk);
         let hold_music = self.directory.prompt(company.id, HOLD_MUSIC).map(|sound| sound.0.clone());
         let session = Session {
-            record: CallRecord {
-                id: call,
-                company: company.id,
-                direction: to.direction,
-                caller: to.origin.caller.clone(),
-                callee: to.callee.clone(),
-                number: to.number,
-                started: cx.wall,
-                answered: None,
-                ended: None,
-                outcome: Outcome::Ringing,
-                end_reason: None,
-                decision: decide(&facts),
-                changes: Vec::new(),
-                joined: Vec::new(),
-                ended_paused: false,
-            },
+            record: beginning(call, &to, &facts, cx.wall),
             company_key: company.key.clone(),
             company_name: company.name.clone(),
             settings,
@@ -778,4 +764,40 @@ pub(super) fn session_id(shell: &mut dyn Shell) -> u64 {
 
 pub(super) fn unavailable(request: &Request, shortage: &Shortage) -> Response {
     request.response(503).with_reason(&shortage.to_string()).with_header("Retry-After", RETRY_AFTER)
+}
+
+/// The record of a call as it begins.
+fn beginning(call: CallId, to: &Destination, facts: &Facts, now: Wall) -> CallRecord {
+    CallRecord {
+        id: call,
+        company: to.origin.company,
+        direction: to.direction,
+        caller: to.origin.caller.clone(),
+        callee: to.callee.clone(),
+        number: to.number,
+        started: now,
+        answered: None,
+        ended: None,
+        outcome: Outcome::Ringing,
+        end_reason: None,
+        decision: decide(facts),
+        changes: Vec::new(),
+        joined: Vec::new(),
+        ended_paused: false,
+    }
+}
+
+/// A call to a user who has no device anywhere is one that they missed: it stands in the history like
+/// one that rang for long enough.
+fn rang_nowhere(to: &Destination, facts: &Facts, response: &Response, cx: &mut Cx<'_>) {
+    match to.target {
+        Target::User(_) => {}
+        Target::Trunk { .. } | Target::Path(_) => return,
+    }
+    let mut record = beginning(CallId::new(cx.wall, cx.shell.ten_bytes()), to, facts, cx.wall);
+    cx.shell.begun(&record);
+    record.ended = Some(cx.wall);
+    record.outcome = Outcome::NoAnswer;
+    record.end_reason = Some(EndReason::Rejected { status: response.status });
+    cx.shell.save(&record);
 }

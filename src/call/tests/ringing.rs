@@ -330,6 +330,8 @@ fn a_call_to_a_user_without_a_device_is_answered_480() {
     let alice = lab.phone(ACME, "201");
     lab.calls(alice, "202").run(secs(1));
     assert_eq!(lab.heard(alice), [480]);
+    assert_eq!(lab.ended(), (Outcome::NoAnswer, EndReason::Rejected { status: 480 }));
+    assert!(lab.record().is_missed(), "who was called sees that they were");
     lab.finish();
 }
 

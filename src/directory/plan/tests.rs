@@ -199,7 +199,7 @@ fn each_kind_of_change_is_one_line() {
         [[user]]
         extension = '201'
         name = 'Alice'
-        number = '+100'
+        number = '+101'
         agent_pause = true
         [[user]]
         extension = '202'
@@ -225,7 +225,7 @@ fn each_kind_of_change_is_one_line() {
     let expected = [
         "~ company a: domains a.example → a.example, x.example, default_number none → +101, \
          auth md5 → sha-256, md5, country_code none → 49",
-        "~ user 201 of a: name 201 → Alice, number none → +100, agent_pause inherit → on",
+        "~ user 201 of a: name 201 → Alice, number none → +101, agent_pause inherit → on",
         "~ user 202 of a: password as given",
         "+ user 203 of a: name 203, auth_name 203, role agent, password generated",
         "~ number +100 of a: route user:201 → user:203, recording inherit → off",

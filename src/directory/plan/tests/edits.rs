@@ -166,7 +166,10 @@ fn nothing_may_lead_to_a_user_who_is_deactivated() {
     let back = rest.replace("deactivated = true", "deactivated = false");
     assert_eq!(
         refused(&current(), &back, false),
-        ["user 204 of a: on_busy `user:9`: the company has none of that name"]
+        [
+            "user 204 of a: on_busy `user:9`: the company has none of that name",
+            "user 204 of a: number +100 is assigned to user 201: a number is one user's at most, so take it from them first"
+        ]
     );
 }
 
