@@ -17,20 +17,17 @@ mod phones;
 #[path = "scene/mod.rs"]
 mod scene;
 
+use http::service::{config, start};
 use http::{Http, Response, Session};
 use phones::Phones;
 use scene::Scene;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Instant;
 use telegraphone::api::{Answer, Request};
 use telegraphone::audio::prompt::write_wav;
-use telegraphone::directory::Transport as Listens;
-use telegraphone::directory::file::CompanyFile;
-use telegraphone::directory::plan::plan;
 use telegraphone::service::Service;
-use telegraphone::service::clock::OsRandom;
-use telegraphone::service::config::{Config, HttpListen, Listen};
 
 const SCENE: Scene = Scene("api");
 
@@ -72,20 +69,8 @@ company = "other"
 number = "+15550999"
 "#;
 
-async fn service(folder: &std::path::Path) -> (Service, SocketAddr, Http) {
-    let mut config = Config::default_for(folder);
-    let address = "127.0.0.1:0".parse().unwrap();
-    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
-    config.http.listen = vec![HttpListen { address, tls: false }];
-    let service = Service::start(config).await.unwrap();
-    for text in [format!("{}{PEOPLE}", SCENE.company()), OTHER.to_owned()] {
-        let file = CompanyFile::parse(&text).unwrap();
-        let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
-        service.store().apply(&plan, &mut OsRandom).await.unwrap();
-        service.reload().await;
-    }
-    let (sip, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
-    (service, sip, http)
+async fn service(folder: &Path) -> (Service, SocketAddr, Http) {
+    start(config(folder), &[&format!("{}{PEOPLE}", SCENE.company()), OTHER]).await
 }
 
 fn post(who: &Session, path: &str, body: &Value) -> Response {

@@ -21,6 +21,7 @@ mod scene;
 #[path = "events/socket.rs"]
 mod socket;
 
+use http::service::{config, start};
 use http::{Http, Session};
 use phones::Phones;
 use receiver::Receiver;
@@ -33,14 +34,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use telegraphone::api::http::Patience;
 use telegraphone::base::{CallId, Direction, Random, Seeded, Span, Wall};
-use telegraphone::directory::Transport as Listens;
-use telegraphone::directory::file::CompanyFile;
-use telegraphone::directory::plan::plan;
 use telegraphone::ledger::{Because, CallRecord, Decision, Outcome, Party};
 use telegraphone::notify::signature;
 use telegraphone::service::Service;
-use telegraphone::service::clock::OsRandom;
-use telegraphone::service::config::{Config, HttpListen, Listen};
 
 const SCENE: Scene = Scene("api");
 /// Ada is the admin, Mallory sees nothing; `other` is another company.
@@ -73,41 +69,15 @@ async fn service(folder: &Path) -> (Service, SocketAddr, Http) {
 }
 
 async fn service_with(folder: &Path, patience: Patience) -> (Service, SocketAddr, Http) {
-    let mut config = Config::default_for(folder);
-    let address = "127.0.0.1:0".parse().unwrap();
-    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
-    config.http.listen = vec![HttpListen { address, tls: false }];
+    let mut config = config(folder);
     config.http.patience = patience;
     config.webhooks.guard.allow = vec!["127.0.0.0/8".parse().unwrap()];
-    let service = Service::start(config).await.unwrap();
-    for text in [format!("{}{PEOPLE}", SCENE.company()), OTHER.to_owned()] {
-        apply(&service, &text).await;
-    }
-    let (sip, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
-    (service, sip, http)
-}
-
-async fn apply(service: &Service, text: &str) {
-    let file = CompanyFile::parse(text).unwrap();
-    let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
-    service.store().apply(&plan, &mut OsRandom).await.unwrap();
-    service.reload().await;
+    start(config, &[&format!("{}{PEOPLE}", SCENE.company()), OTHER]).await
 }
 
 /// Places so many calls, one after the other; the numbers of their callers go on from `first`.
 fn calls(sip: SocketAddr, first: usize, count: usize) {
-    let phones = Phones::new(SCENE, sip);
-    phones.register();
-    place(&phones, first, count);
-}
-
-fn place(phones: &Phones, first: usize, count: usize) {
-    for call in first..first + count {
-        let answered = phones.call(call);
-        assert_eq!(answered.status, 200, "{}", answered.reason);
-        phones.speak(&answered, 10);
-        assert_eq!(phones.hang_up(call, &answered).status, 200);
-    }
+    Phones::registered(SCENE, sip).place(first..first + count, 10);
 }
 
 fn token(session: &Session, scopes: &[&str]) -> (i64, String) {
@@ -326,7 +296,7 @@ async fn a_hook_is_told_signed_in_order_and_again_also_after_a_restart() {
         assert_eq!((eve.get(&path).status, eve.get("/api/v1/webhooks").json()), (404, json!({ "webhooks": [] })));
         let phones = Phones::new(SCENE, sip);
         phones.register();
-        place(&phones, 0, 1);
+        phones.place(0..1, 10);
         let delivered = hook.until(|seen| seen.iter().filter(|one| one.status == 200).count() == 4);
         let kinds: Vec<String> = kinds_of(&delivered).into_iter().map(|(_, kind)| kind).collect();
         assert_eq!(
@@ -346,7 +316,7 @@ async fn a_hook_is_told_signed_in_order_and_again_also_after_a_restart() {
         assert_eq!(delivered[6].json()["event"], "webhook.test");
         // What is refused from here on is pending when the service stops.
         hook.refuse(usize::MAX);
-        place(&phones, 1, 2);
+        phones.place(1..1 + 2, 10);
         hook.until(|seen| seen.len() >= 9);
         secret
     });

@@ -17,17 +17,14 @@ mod phones;
 #[path = "scene/mod.rs"]
 mod scene;
 
+use http::service::{apply, config, start};
 use http::{Http, Session};
 use phones::Phones;
 use scene::Scene;
 use serde_json::json;
 use std::net::SocketAddr;
-use telegraphone::directory::Transport as Listens;
-use telegraphone::directory::file::CompanyFile;
-use telegraphone::directory::plan::plan;
+use std::path::Path;
 use telegraphone::service::Service;
-use telegraphone::service::clock::OsRandom;
-use telegraphone::service::config::{Config, HttpListen, Listen};
 
 const SCENE: Scene = Scene("api");
 const NUMBER: &str = "%2B15550100";
@@ -60,36 +57,13 @@ password = "eve-secret"
 role = "admin"
 "#;
 
-async fn service(folder: &std::path::Path) -> (Service, SocketAddr, Http) {
-    let mut config = Config::default_for(folder);
-    let address = "127.0.0.1:0".parse().unwrap();
-    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
-    config.http.listen = vec![HttpListen { address, tls: false }];
-    let service = Service::start(config).await.unwrap();
-    for text in [format!("{}{PEOPLE}", SCENE.company()), OTHER.to_owned()] {
-        apply(&service, &text).await;
-    }
-    let (sip, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
-    (service, sip, http)
-}
-
-async fn apply(service: &Service, text: &str) {
-    let file = CompanyFile::parse(text).unwrap();
-    let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
-    service.store().apply(&plan, &mut OsRandom).await.unwrap();
-    service.reload().await;
+async fn service(folder: &Path) -> (Service, SocketAddr, Http) {
+    start(config(folder), &[&format!("{}{PEOPLE}", SCENE.company()), OTHER]).await
 }
 
 /// Places so many calls to the number, one after the other; in each the caller speaks and hangs up.
 fn calls(sip: SocketAddr, count: usize) {
-    let phones = Phones::new(SCENE, sip);
-    phones.register();
-    for call in 0..count {
-        let answered = phones.call(call);
-        assert_eq!(answered.status, 200, "{}", answered.reason);
-        phones.speak(&answered, 25);
-        assert_eq!(phones.hang_up(call, &answered).status, 200);
-    }
+    Phones::registered(SCENE, sip).place(0..count, 25);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

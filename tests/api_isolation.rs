@@ -21,16 +21,15 @@ mod phones;
 #[path = "scene/mod.rs"]
 mod scene;
 
+use http::service::{config, start};
 use http::{Http, Response, Session};
 use phones::Phones;
 use scene::Scene;
 use std::net::SocketAddr;
-use telegraphone::directory::Transport as Listens;
-use telegraphone::directory::file::{CompanyFile, Secret};
-use telegraphone::directory::plan::{WebPassword, plan};
+use telegraphone::directory::file::Secret;
+use telegraphone::directory::plan::WebPassword;
 use telegraphone::service::Service;
 use telegraphone::service::clock::{Clock, OsRandom};
-use telegraphone::service::config::{Config, HttpListen, Listen};
 
 const SCENE: Scene = Scene("api");
 
@@ -94,17 +93,7 @@ role = "agent"
 "#;
 
 async fn service(folder: &std::path::Path) -> (Service, SocketAddr, Http) {
-    let mut config = Config::default_for(folder);
-    let address = "127.0.0.1:0".parse().unwrap();
-    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
-    config.http.listen = vec![HttpListen { address, tls: false }];
-    let service = Service::start(config).await.unwrap();
-    for text in [format!("{}{OURS}", SCENE.company()), THEIRS.to_owned()] {
-        let file = CompanyFile::parse(&text).unwrap();
-        let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
-        service.store().apply(&plan, &mut OsRandom).await.unwrap();
-        service.reload().await;
-    }
+    let (service, sip, http) = start(config(folder), &[&format!("{}{OURS}", SCENE.company()), THEIRS]).await;
     let now = Clock::start().wall();
     for (name, is_first) in [("root", true), ("rita", false)] {
         let drawn = WebPassword::draw(Some(Secret::try_from(format!("{name}-secret")).unwrap()), &mut OsRandom);
@@ -119,7 +108,6 @@ async fn service(folder: &std::path::Path) -> (Service, SocketAddr, Http) {
             }
         }
     }
-    let (sip, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
     (service, sip, http)
 }
 
@@ -234,13 +222,10 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let (service, sip, http) = service(folder.path()).await;
     let story = tokio::task::spawn_blocking(move || {
-        let phones = Phones::new(SCENE, sip);
-        phones.register();
+        let phones = Phones::registered(SCENE, sip);
         let ada = http.log_in("api", "204", "ada-secret");
         let mut stream = ada.stream("/api/v1/events?kinds=recording.finished", Some(0));
-        let answered = phones.call(0);
-        phones.speak(&answered, 25);
-        assert_eq!(phones.hang_up(0, &answered).status, 200);
+        phones.place(0..1, 25);
         let event = stream.next();
         let text = |key: &str| event.data[key].as_str().unwrap().to_owned();
         let hook = ada.send("POST", "/api/v1/webhooks", r#"{"url":"https://tapir.example/","kinds":["call.*"]}"#);
@@ -312,13 +297,10 @@ async fn a_colleague_who_may_not_see_a_call_learns_nothing_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let (service, sip, http) = service(folder.path()).await;
     let story = tokio::task::spawn_blocking(move || {
-        let phones = Phones::new(SCENE, sip);
-        phones.register();
+        let phones = Phones::registered(SCENE, sip);
         let ada = http.log_in("api", "204", "ada-secret");
         let mut stream = ada.stream("/api/v1/events?kinds=recording.finished", Some(0));
-        let answered = phones.call(0);
-        phones.speak(&answered, 25);
-        assert_eq!(phones.hang_up(0, &answered).status, 200);
+        phones.place(0..1, 25);
         let event = stream.next();
         let text = |key: &str| event.data[key].as_str().unwrap().to_owned();
         // In no inbox, no group and no number of that call any more.

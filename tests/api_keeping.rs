@@ -18,6 +18,7 @@ mod phones;
 #[path = "scene/mod.rs"]
 mod scene;
 
+use http::service::{self, apply, start};
 use http::{Http, Response, Session};
 use phones::Phones;
 use scene::Scene;
@@ -29,12 +30,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use telegraphone::api::{Answer, Request};
 use telegraphone::base::{Span, Wall};
-use telegraphone::directory::Transport as Listens;
-use telegraphone::directory::file::CompanyFile;
-use telegraphone::directory::plan::plan;
 use telegraphone::policy::Lifter;
-use telegraphone::service::clock::{Clock, OsRandom};
-use telegraphone::service::config::{Config, HttpListen, Listen};
+use telegraphone::service::clock::Clock;
+use telegraphone::service::config::Config;
 use telegraphone::service::{Service, audit, backup, keeping};
 use telegraphone::store::{Contact, Gone, Held};
 
@@ -73,41 +71,21 @@ password = "eve-secret"
 role = "admin"
 "#;
 
+/// Stops without waiting for calls.
 fn config(folder: &Path) -> Config {
-    let mut config = Config::default_for(folder);
-    let address = "127.0.0.1:0".parse().unwrap();
-    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
-    config.http.listen = vec![HttpListen { address, tls: false }];
+    let mut config = service::config(folder);
     config.shutdown.grace = Span::ZERO;
     config
 }
 
 async fn service(folder: &Path) -> (Service, SocketAddr, Http) {
-    let service = Service::start(config(folder)).await.unwrap();
-    for text in [format!("{}{PEOPLE}", SCENE.company()), OTHER.to_owned()] {
-        apply(&service, &text).await;
-    }
-    let (sip, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
-    (service, sip, http)
-}
-
-async fn apply(service: &Service, text: &str) {
-    let file = CompanyFile::parse(text).unwrap();
-    let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
-    service.store().apply(&plan, &mut OsRandom).await.unwrap();
-    service.reload().await;
+    start(config(folder), &[&format!("{}{PEOPLE}", SCENE.company()), OTHER]).await
 }
 
 /// Places so many calls to the number, one after the other; each from a number of its own.
 fn calls(sip: SocketAddr, count: usize) -> Phones {
-    let phones = Phones::new(SCENE, sip);
-    phones.register();
-    for call in 0..count {
-        let answered = phones.call(call);
-        assert_eq!(answered.status, 200, "{}", answered.reason);
-        phones.speak(&answered, 25);
-        assert_eq!(phones.hang_up(call, &answered).status, 200);
-    }
+    let phones = Phones::registered(SCENE, sip);
+    phones.place(0..count, 25);
     phones
 }
 

@@ -16,17 +16,14 @@
 #[path = "http/mod.rs"]
 mod http;
 
-use http::{Http, Session, Stream};
+use http::{Http, Session, Stream, service};
 use serde_json::{Value, json};
 use std::time::Duration;
 use telegraphone::base::Span;
 use telegraphone::demo::phone::LivePhone;
-use telegraphone::directory::Transport as Listens;
-use telegraphone::directory::file::{CompanyFile, Secret};
-use telegraphone::directory::plan::{WebPassword, plan};
-use telegraphone::service::Service;
+use telegraphone::directory::file::Secret;
+use telegraphone::directory::plan::WebPassword;
 use telegraphone::service::clock::{Clock, OsRandom};
-use telegraphone::service::config::{Config, HttpListen, Listen};
 use telegraphone::sip::{Peer, Transport};
 use telegraphone::ua::{PhoneConfig, PhoneEvent};
 use tokio::runtime::Handle;
@@ -83,19 +80,10 @@ impl Told {
 /// Plays a story against a service of its own.
 async fn tell(story: impl FnOnce(&mut Story) + Send + 'static) {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = Config::default_for(folder.path());
-    let address = "127.0.0.1:0".parse().unwrap();
-    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
-    config.http.listen = vec![HttpListen { address, tls: false }];
-    let service = Service::start(config).await.unwrap();
-    let file = CompanyFile::parse(BEGINNING).unwrap();
-    let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
-    service.store().apply(&plan, &mut OsRandom).await.unwrap();
+    let (service, server, http) = service::start(service::config(folder.path()), &[BEGINNING]).await;
     let first = WebPassword::draw(Some(Secret::try_from("first-secret".to_owned()).unwrap()), &mut OsRandom);
     let (hash, now) = (first.argon2().unwrap(), Clock::start().wall());
     assert!(service.store().add_first_operator("operator", &hash, now).await.unwrap());
-    service.reload().await;
-    let (server, http) = (service.sip_addresses()[0].1, Http(service.http_addresses()[0]));
     let rt = Handle::current();
     let told = tokio::task::spawn_blocking(move || {
         let ada = http.log_in("abc", "100", "100-secret");

@@ -21,34 +21,23 @@ mod process;
 mod scene;
 
 use http::Http;
+use http::service::{config, start};
 use phones::Phones;
 use process::Home;
 use scene::Scene;
 use std::collections::BTreeMap;
 use std::path::Path;
-use telegraphone::directory::Transport as Listens;
-use telegraphone::directory::file::CompanyFile;
-use telegraphone::directory::plan::plan;
 use telegraphone::service::Service;
-use telegraphone::service::clock::OsRandom;
-use telegraphone::service::config::{Config, HttpListen, Listen};
+use telegraphone::service::config::Config;
 
 const SCENE: Scene = Scene("watched");
 const ADA: &str = "[[user]]\nextension = \"204\"\nname = \"Ada\"\npassword = \"ada-secret\"\nrole = \"admin\"\n";
 
 async fn service(folder: &Path, change: impl FnOnce(&mut Config)) -> Service {
-    let mut config = Config::default_for(folder);
-    let address = "127.0.0.1:0".parse().unwrap();
-    config.sip.listen = vec![Listen { transport: Listens::Udp, address, advertise: None }];
-    config.http.listen = vec![HttpListen { address, tls: false }];
-    config.metrics.listen = vec![address];
+    let mut config = config(folder);
+    config.metrics.listen = vec!["127.0.0.1:0".parse().unwrap()];
     change(&mut config);
-    let service = Service::start(config).await.unwrap();
-    let file = CompanyFile::parse(&format!("{}{ADA}", SCENE.company())).unwrap();
-    let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
-    service.store().apply(&plan, &mut OsRandom).await.unwrap();
-    service.reload().await;
-    service
+    start(config, &[&format!("{}{ADA}", SCENE.company())]).await.0
 }
 
 /// Samples by name and labels, as the format says: HELP, TYPE and then the samples of each family, each

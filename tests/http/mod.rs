@@ -1,5 +1,7 @@
 //! A small HTTP/1.1 client for tests: one connection a request, and streams of events.
 
+pub mod service;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

@@ -36,6 +36,24 @@ impl Phones {
         })
     }
 
+    /// Phones of which the device is registered.
+    pub fn registered(scene: Scene, service: SocketAddr) -> Self {
+        let phones = Self::new(scene, service);
+        phones.register();
+        phones
+    }
+
+    /// Places these calls one after the other, each from a number of its own; in each the caller speaks
+    /// so many packets and hangs up.
+    pub fn place(&self, calls: std::ops::Range<usize>, packets: u16) {
+        for call in calls {
+            let answered = self.call(call);
+            assert_eq!(answered.status, 200, "{}", answered.reason);
+            self.speak(&answered, packets);
+            assert_eq!(self.hang_up(call, &answered).status, 200);
+        }
+    }
+
     pub fn register(&self) {
         let asked = self.scene.register(self.device.local_addr().unwrap(), "1", |request| {
             self.device.send_to(request.as_bytes(), self.service).unwrap();
