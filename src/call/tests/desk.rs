@@ -1,7 +1,7 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
+use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TapEvent};
 use bytes::Bytes;
@@ -51,6 +51,8 @@ pub struct Desk {
     pub saved: Vec<CallRecord>,
     pub not_recorded: Vec<String>,
     pub notes: Vec<Note>,
+    /// What is to be recorded of one party alone.
+    pub takes: Vec<(CallId, TakeOrder)>,
     pub facts: VecDeque<(CallId, Fact)>,
     /// Real bridges follow the orders.
     pub plays: bool,
@@ -79,6 +81,7 @@ impl Desk {
             saved: Vec::new(),
             not_recorded: Vec::new(),
             notes: Vec::new(),
+            takes: Vec::new(),
             facts: VecDeque::new(),
             plays: false,
             bridges: BTreeMap::new(),
@@ -300,6 +303,10 @@ impl Shell for Desk {
 
     fn not_recorded(&mut self, _: &CallRecord, problem: &str) {
         self.not_recorded.push(problem.to_owned());
+    }
+
+    fn take(&mut self, call: CallId, order: TakeOrder) {
+        self.takes.push((call, order));
     }
 
     fn note(&mut self, note: &Note) {
