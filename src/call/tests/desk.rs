@@ -3,7 +3,7 @@
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
 use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
 use crate::ledger::{CallRecord, Change, Joined};
-use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TapEvent};
+use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TakeSlot, TapEvent};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +13,8 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Tape {
     pub rtp: Vec<(Side, SocketAddr, Vec<u8>)>,
     pub tapped: Vec<String>,
+    /// Of takes.
+    pub taken: Vec<(TakeSlot, String)>,
     facts: Vec<Fact>,
 }
 
@@ -23,6 +25,10 @@ impl Out for Tape {
     fn rtcp(&mut self, _: Side, _: SocketAddr, _: &[u8]) {}
     fn tap(&mut self, event: &TapEvent<'_>) -> bool {
         self.tapped.push(format!("{event:?}"));
+        true
+    }
+    fn tap_take(&mut self, take: TakeSlot, event: &TapEvent<'_>) -> bool {
+        self.taken.push((take, format!("{event:?}")));
         true
     }
     fn fact(&mut self, fact: Fact) {
