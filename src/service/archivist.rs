@@ -12,6 +12,7 @@ use super::refused::discard;
 use crate::archive::{Durability, Places, Sealed, finish};
 use crate::base::{CallId, Random, Rate, RecordingId, Side, Wall};
 use crate::call::Preparation;
+use crate::directory::Directory;
 use crate::ledger::{CallRecord, Channels, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
 use crate::media::LegStats;
 use crate::recording::{Closed, Draft, Finish, sidecar};
@@ -69,6 +70,8 @@ pub enum ArchiveOrder {
     },
     /// Of what one party alone said.
     Take(TakeWord),
+    /// Whose voicemail box is whose, from now on.
+    Directory(Arc<Directory>),
     Stop,
 }
 
@@ -110,13 +113,13 @@ const ORDERS: usize = 65_536;
 const RETRY: Duration = Duration::from_millis(500);
 
 impl ArchivistHandle {
-    /// Starts the thread. `reserve` is a file that may be given up when the disk is full, so that
+    /// Starts the thread. `dir` is the folder of recordings, `reserve` a file that may be given up when the disk is full, so that
     /// what is open can be finished.
     pub fn start(
         clock: Clock,
         store: Store,
         runtime: tokio::runtime::Handle,
-        reserve: PathBuf,
+        (dir, reserve): (PathBuf, PathBuf),
         reports: tokio::sync::mpsc::Sender<RecorderReport>,
     ) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
@@ -125,7 +128,7 @@ impl ArchivistHandle {
         let thread = thread::Builder::new().name("archivist".to_owned()).spawn(move || {
             let (waiting, ready, postbox) = (HashMap::new(), Vec::new(), Postbox::default());
             let gauge = at_work;
-            let archivist = Archivist { clock, store, runtime, reserve, reports, waiting, ready, postbox, gauge };
+            let archivist = Archivist { clock, store, runtime, dir, reserve, reports, waiting, ready, postbox, gauge };
             archivist.run(&inbox);
         })?;
         Ok(ArchivistHandle { orders, gauge, thread: Some(thread) })
@@ -161,6 +164,7 @@ struct Archivist {
     clock: Clock,
     store: Store,
     runtime: tokio::runtime::Handle,
+    dir: PathBuf,
     reserve: PathBuf,
     /// What became of takes.
     reports: tokio::sync::mpsc::Sender<RecorderReport>,
@@ -227,6 +231,7 @@ impl Archivist {
                 return self.ready.push(failed);
             }
             ArchiveOrder::Take(word) => return self.take_word(word),
+            ArchiveOrder::Directory(directory) => return self.postbox.set_directory(directory),
             ArchiveOrder::Stop => return,
         };
         let complete = self.waiting.get(&call).is_some_and(|waiting| waiting.over && waiting.ended.is_some());

@@ -10,8 +10,9 @@
 use super::recorder::Paths;
 use crate::archive::{FOLDER_MODE, LoadError, Spoken, finish_sound, join_sounds, shape_of};
 use crate::audio::sound::Shape;
-use crate::base::{BoxId, MessageId, Rate, Wall};
+use crate::base::{BoxId, MessageId, Rate, Samples, Wall};
 use crate::ledger::{GreetingKind, MessageDraft, MessageRecord};
+use crate::store::Greeting;
 use crate::recording::{Info, TakeDraft};
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -22,16 +23,6 @@ use std::path::{Path, PathBuf};
 pub const MESSAGES: &str = "messages";
 /// That of greetings.
 pub const GREETINGS: &str = "greetings";
-
-/// A greeting that is at its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Greeting {
-    pub mailbox: BoxId,
-    pub kind: GreetingKind,
-    /// Below the folder of recordings.
-    pub path: String,
-    pub samples: u64,
-}
 
 /// A take that is to become final.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +87,10 @@ impl Finishing<'_> {
                 File::open(folder)?.sync_all()?;
             }
         }
-        let samples = shape_of(&wav).map_err(io_error)?.samples();
-        Ok(Greeting { mailbox, kind, path: relative.display().to_string(), samples })
+        let shape = shape_of(&wav).map_err(io_error)?;
+        // A wide one is told by its length on the telephone as well.
+        let samples = Rate::NARROW.samples(shape.rate.span(Samples(shape.samples()))).0;
+        Ok(Greeting { mailbox, kind, path: relative.display().to_string(), samples, changed: self.left })
     }
 
     fn record(&self, message: &MessageDraft, rate: u32, samples: u64, (bytes, digest): (u64, String)) -> MessageRecord {

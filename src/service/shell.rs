@@ -185,7 +185,7 @@ impl ServiceShell {
         }
     }
 
-    fn to_archive(&self, order: ArchiveOrder) {
+    pub fn to_archive(&self, order: ArchiveOrder) {
         if self.archive.send(order).is_err() {
             tracing::error!("the archivist has stopped");
         }

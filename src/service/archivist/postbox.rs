@@ -9,19 +9,22 @@
 //! ```
 //! Words of call control and of the recorder come by different ways, in any order after `Begun`.
 
-use super::super::messages::{Finishing, Greeting};
+use super::super::messages::Finishing;
 use super::super::recorder::{ClosedTake, RecorderReport, TakeNews};
 use super::super::refused::discard;
 use super::Archivist;
-use crate::base::{CallId, Span};
+use crate::base::{BoxId, CallId, MessageId};
 use crate::call::TakeFact;
-use crate::ledger::{Keep, MessageRecord, TakeId};
+use crate::directory::Directory;
+use crate::ledger::{CallRecord, Keep, MessageRecord, TakeId};
 use crate::recording::{JournalLine, TakeDraft, Undecided, kept_of};
-use crate::store::StoreError;
+use crate::store::{Greeting, StoreError};
+use crate::subscription::Receivers;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the archivist is told of a take.
 #[derive(Debug)]
@@ -46,16 +49,18 @@ pub enum TakeWord {
         call: CallId,
         take: TakeId,
     },
-    /// Nothing more is said of the takes of this call.
+    /// Nothing more is said of the takes of this call, which ended like this.
     Over {
         call: CallId,
+        record: Option<Box<CallRecord>>,
     },
 }
 
 /// What is to be done with a take.
 #[derive(Debug)]
 enum Verdict {
-    Keep(Box<ClosedTake>, Box<Keep>),
+    /// With its call, where that is over.
+    Keep(Box<ClosedTake>, Box<Keep>, Option<Box<CallRecord>>),
     Discard(Box<ClosedTake>),
 }
 
@@ -75,6 +80,7 @@ struct Pending {
 struct OfCall {
     takes: BTreeMap<TakeId, Pending>,
     over: bool,
+    record: Option<Box<CallRecord>>,
 }
 
 /// Takes of which something is still to come.
@@ -113,9 +119,10 @@ impl Desk {
                 self.say(call, take, Said::Discard);
                 call
             }
-            TakeWord::Over { call } => {
+            TakeWord::Over { call, record } => {
                 if let Some(of) = self.calls.get_mut(&call) {
                     of.over = true;
+                    of.record = record;
                 }
                 call
             }
@@ -156,7 +163,7 @@ impl OfCall {
         let is_decided = |_: &TakeId, pending: &mut Pending| pending.closed.is_some() && pending.said.is_some();
         let decided = self.takes.extract_if(.., is_decided);
         let verdict = |(_, pending): (TakeId, Pending)| match (pending.closed?, pending.said?) {
-            (closed, Said::Keep(keep)) => Some(Verdict::Keep(closed, keep)),
+            (closed, Said::Keep(keep)) => Some(Verdict::Keep(closed, keep, self.record.clone())),
             (closed, Said::Discard) => Some(Verdict::Discard(closed)),
         };
         decided.filter_map(verdict).collect()
@@ -171,7 +178,7 @@ impl OfCall {
         let verdict = |(closed, kept): (Box<ClosedTake>, bool)| match kept {
             true => {
                 let keep = Box::new(closed.start.keep.clone());
-                Verdict::Keep(closed, keep)
+                Verdict::Keep(closed, keep, self.record.clone())
             }
             false => Verdict::Discard(closed),
         };
@@ -185,8 +192,25 @@ struct Ready {
     take: TakeId,
     journal: PathBuf,
     row: Row,
+    /// Its call, where that is over: row and call are in one transaction.
+    ended: Option<Box<CallRecord>>,
     /// Call control knows of it.
     told: bool,
+}
+
+impl Ready {
+    fn message(&self) -> Option<MessageId> {
+        match &self.row {
+            Row::Message(record) => Some(record.id),
+            Row::Greeting(_) => None,
+        }
+    }
+
+    /// Nothing has to be done about it at the next start.
+    fn is_handed_over(self) {
+        tracing::info!(call = %self.call, message = self.message().map(tracing::field::display), "what a party said was handed over");
+        let _ = fs::remove_file(&self.journal);
+    }
 }
 
 enum Row {
@@ -198,6 +222,8 @@ enum Row {
 #[derive(Default)]
 pub(super) struct Postbox {
     desk: Desk,
+    /// Who owns which box now.
+    directory: Option<Arc<Directory>>,
     ready: Vec<Ready>,
     /// Facts for which call control had no room yet.
     unsent: VecDeque<RecorderReport>,
@@ -211,6 +237,16 @@ impl Postbox {
 
     pub fn waiting(&self) -> usize {
         self.ready.len()
+    }
+
+    /// The directory has changed.
+    pub fn set_directory(&mut self, directory: Arc<Directory>) {
+        self.directory = Some(directory);
+    }
+
+    /// Whom a new message of the box is for; `None` where the box has gone.
+    fn receivers(&self, mailbox: BoxId) -> Option<Receivers> {
+        self.directory.as_ref()?.mailbox(mailbox).map(Receivers::of)
     }
 }
 
@@ -230,7 +266,7 @@ impl Archivist {
 
     fn carry_out(&mut self, verdict: Verdict) {
         match verdict {
-            Verdict::Keep(closed, keep) => self.keep(&closed, &keep),
+            Verdict::Keep(closed, keep, ended) => self.keep(&closed, &keep, ended),
             Verdict::Discard(closed) => {
                 // What stays is told in the log and goes at the next start.
                 let _ = discard(&closed.paths);
@@ -238,7 +274,7 @@ impl Archivist {
         }
     }
 
-    fn keep(&mut self, closed: &ClosedTake, keep: &Keep) {
+    fn keep(&mut self, closed: &ClosedTake, keep: &Keep, ended: Option<Box<CallRecord>>) {
         let (call, take) = (closed.start.call, closed.start.take);
         if let Keep::Message(draft) = keep
             && (closed.samples == 0 || closed.length() < draft.minimum)
@@ -257,7 +293,7 @@ impl Archivist {
         match row {
             Ok(row) => {
                 let journal = closed.paths.journal();
-                self.postbox.ready.push(Ready { call, take, journal, row, told: false });
+                self.postbox.ready.push(Ready { call, take, journal, row, ended, told: false });
             }
             Err(error) => {
                 tracing::error!(%call, message = %closed.id, %error, "a message could not be finished; it is at the next start");
@@ -281,40 +317,58 @@ impl Archivist {
         }
     }
 
-    /// Row and outbox entry of everything that is ready; tried again later when the database cannot take it.
+    /// Rows and outbox entries of everything that is ready, in one transaction; tried again later when the
+    /// database cannot take it.
     pub(super) fn hand_over_takes(&mut self) {
-        let ready = std::mem::take(&mut self.postbox.ready);
-        for mut ready in ready {
-            let handed_over = self.runtime.block_on(self.hand_over_take(&ready.row));
-            // The file is on the disk with its journal: it is handed over now, or at the next start.
-            if !std::mem::replace(&mut ready.told, true) {
-                let message = match &ready.row {
-                    Row::Message(record) => Some(record.id),
-                    Row::Greeting(_) => None,
-                };
-                self.tell_take(ready.call, ready.take, TakeFact::Kept { message });
+        let mut ready = std::mem::take(&mut self.postbox.ready);
+        ready.retain(|ready| self.has_box(ready));
+        if !ready.is_empty() {
+            let handed_over = self.runtime.block_on(self.hand_over_rows(&ready));
+            for ready in ready.iter_mut().filter(|ready| !ready.told) {
+                // The file is on the disk with its journal: it is handed over now, or at the next start.
+                ready.told = true;
+                self.tell_take(ready.call, ready.take, TakeFact::Kept { message: ready.message() });
             }
             match handed_over {
-                Ok(()) => {
-                    tracing::info!(call = %ready.call, "what a party said was handed over");
-                    let _ = fs::remove_file(&ready.journal);
-                }
+                Ok(()) => ready.drain(..).for_each(|ready| ready.is_handed_over()),
                 Err(error) => {
                     let _ = fs::remove_file(&self.reserve);
-                    tracing::error!(call = %ready.call, %error, "a message could not be handed over; it is tried again");
-                    self.postbox.ready.push(ready);
+                    tracing::error!(%error, messages = ready.len(), "messages could not be handed over; it is tried again");
                 }
             }
+            self.postbox.ready = ready;
         }
         self.send_facts();
     }
 
-    async fn hand_over_take(&self, row: &Row) -> Result<(), StoreError> {
-        let now = self.clock.wall();
-        match row {
-            Row::Message(record) => super::super::messages::deliver(&self.store, record, now).await,
-            Row::Greeting(greeting) => super::super::messages::set_greeting(&self.store, greeting, now).await,
+    /// What is for a box that has gone goes too.
+    fn has_box(&self, ready: &Ready) -> bool {
+        let (mailbox, path) = match &ready.row {
+            Row::Message(record) => (record.mailbox, &record.path),
+            Row::Greeting(greeting) => (greeting.mailbox, &greeting.path),
+        };
+        let there = self.postbox.receivers(mailbox).is_some();
+        if !there {
+            tracing::warn!(call = %ready.call, %mailbox, "what was said for a voicemail box is thrown away: the box is not there any more");
+            let _ = fs::remove_file(self.dir.join(path));
+            let _ = fs::remove_file(&ready.journal);
         }
+        there
+    }
+
+    async fn hand_over_rows(&self, ready: &[Ready]) -> Result<(), StoreError> {
+        let mut messages: Vec<(MessageRecord, Receivers)> = Vec::new();
+        for ready in ready {
+            match &ready.row {
+                Row::Message(record) => {
+                    let receivers = self.postbox.receivers(record.mailbox);
+                    messages.extend(receivers.map(|receivers| ((**record).clone(), receivers)));
+                }
+                Row::Greeting(greeting) => self.store.set_greeting(greeting).await?,
+            }
+        }
+        let ended: Vec<CallRecord> = ready.iter().filter_map(|ready| ready.ended.as_deref().cloned()).collect();
+        self.store.deliver_all(&messages, &ended, self.clock.wall()).await.map(drop)
     }
 
     fn tell_take(&mut self, call: CallId, take: TakeId, fact: TakeFact) {

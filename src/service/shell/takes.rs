@@ -52,6 +52,6 @@ impl ServiceShell {
         if let Some(recorder) = self.recorder_of(place.worker) {
             recorder.send(RecorderOrder::TakesOver { slots, at });
         }
-        self.to_archive(ArchiveOrder::Take(TakeWord::Over { call }));
+        self.to_archive(ArchiveOrder::Take(TakeWord::Over { call, record: place.ended.clone() }));
     }
 }
