@@ -207,7 +207,7 @@ impl Ready {
     }
 
     /// Nothing has to be done about it at the next start.
-    fn is_handed_over(self) {
+    fn is_handed_over(&self) {
         tracing::info!(call = %self.call, message = self.message().map(tracing::field::display), "what a party said was handed over");
         let _ = fs::remove_file(&self.journal);
     }
@@ -324,13 +324,17 @@ impl Archivist {
         ready.retain(|ready| self.has_box(ready));
         if !ready.is_empty() {
             let handed_over = self.runtime.block_on(self.hand_over_rows(&ready));
+            if handed_over.is_ok() {
+                ready.iter().for_each(Ready::is_handed_over);
+            }
             for ready in ready.iter_mut().filter(|ready| !ready.told) {
-                // The file is on the disk with its journal: it is handed over now, or at the next start.
+                // Also where it has no row yet: the file is on the disk with its journal, and the next start
+                // would hand it over.
                 ready.told = true;
                 self.tell_take(ready.call, ready.take, TakeFact::Kept { message: ready.message() });
             }
             match handed_over {
-                Ok(()) => ready.drain(..).for_each(|ready| ready.is_handed_over()),
+                Ok(()) => ready.clear(),
                 Err(error) => {
                     let _ = fs::remove_file(&self.reserve);
                     tracing::error!(%error, messages = ready.len(), "messages could not be handed over; it is tried again");

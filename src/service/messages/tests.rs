@@ -28,6 +28,7 @@ domains = [\"acme.example\"]
 [[user]]
 company = \"acme\"
 extension = \"202\"
+password = \"four-words-and-a-half\"
 [[voicemail]]
 company = \"acme\"
 number = \"8202\"

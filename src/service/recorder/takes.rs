@@ -187,14 +187,15 @@ impl Recorder {
         if let Some(problem) = &closed.problem {
             tracing::error!(%call, message = %closed.id, problem, "what a party said could not be recorded to its end");
         }
-        self.to_archive(ArchiveOrder::Take(TakeWord::Closed(Box::new(closed))));
+        // In this order, that nobody hears of what became of it before it has ended.
         self.tell(call, take, news);
+        self.to_archive(ArchiveOrder::Take(TakeWord::Closed(Box::new(closed))));
     }
 
     fn lose(&mut self, call: CallId, take: TakeId, problem: String) {
         tracing::error!(%call, problem, "what a party says cannot be recorded");
-        self.to_archive(ArchiveOrder::Take(TakeWord::Lost { call, take }));
         self.tell(call, take, TakeNews::Fact(TakeFact::Failed { problem }));
+        self.to_archive(ArchiveOrder::Take(TakeWord::Lost { call, take }));
     }
 
     fn tell(&mut self, call: CallId, take: TakeId, news: TakeNews) {
