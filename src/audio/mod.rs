@@ -9,6 +9,7 @@ mod mix;
 mod noise;
 pub mod prompt;
 mod resample;
+pub mod speech;
 mod tone;
 pub mod wav;
 
