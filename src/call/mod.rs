@@ -28,6 +28,7 @@ mod session;
 mod setup;
 mod status;
 mod switch;
+mod take;
 mod transfer;
 mod trunks;
 
@@ -38,6 +39,7 @@ pub use path::{Action, Event as PathEvent, Moment, Path, Start, Unable};
 pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user};
 pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};
+pub use take::{TakeFact, TakeOrder, TakeSetting};
 
 use crate::audio::Tone;
 use crate::audio::prompt::Pcm;
@@ -249,6 +251,9 @@ pub trait Shell: Random {
     fn save(&mut self, record: &CallRecord);
     /// Policy said to record, and no recording can be made.
     fn not_recorded(&mut self, record: &CallRecord, problem: &str);
+    /// What one party alone says is recorded, or is over, kept or thrown away. In order with [`Shell::media`];
+    /// what comes of it is told to [`Switch::on_take`].
+    fn take(&mut self, call: CallId, order: TakeOrder);
     /// Something happened that belongs into the log.
     fn note(&mut self, note: &Note);
     /// The address that a trunk's host name stands for, if it is known by now.

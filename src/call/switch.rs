@@ -6,10 +6,10 @@ use super::lockout::{LockView, Locked};
 use super::session::{CallView, Phase, Session};
 use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
-use super::{MediaOrder, Note, Shell};
+use super::{MediaOrder, Note, Shell, TakeFact};
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
 use crate::directory::{Directory, Login, OnRecordingFailure, Role, User};
-use crate::ledger::{By, Change, EndReason, How, Refusal};
+use crate::ledger::{By, Change, EndReason, How, Refusal, TakeId};
 use crate::media::Fact;
 use crate::policy::{Command, Facts, Verdict, decide};
 use crate::registrar::{Binding, Lifetimes, Registrar};
@@ -235,6 +235,18 @@ impl Switch {
         let mut cx = Cx { now, wall, shell };
         self.with_session(call, &mut cx, |this, session, cx| this.on_fact(session, fact, cx));
         self.drain(&mut cx);
+    }
+
+    /// Something became of what one party alone said.
+    pub fn on_take(&mut self, call: CallId, take: TakeId, fact: TakeFact, now: Time, wall: Wall, shell: &mut dyn Shell) {
+        let mut cx = Cx { now, wall, shell };
+        self.with_session(call, &mut cx, |this, session, cx| this.take_fact(session, take, fact, cx));
+        self.drain(&mut cx);
+    }
+
+    /// Nothing in a call waits for a take yet.
+    fn take_fact(&mut self, session: Session, _: TakeId, _: TakeFact, _: &mut Cx<'_>) -> Option<Session> {
+        Some(session)
     }
 
     fn on_fact(&mut self, mut session: Session, fact: Fact, cx: &mut Cx<'_>) -> Option<Session> {

@@ -8,7 +8,7 @@ use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
 use super::worker::{Command, Slot, WorkerHandle};
 use crate::base::{CallId, Random, Side};
-use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
+use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Counters, Joining, MovedLeg};
 use crate::recording::JournalLine;
@@ -384,6 +384,10 @@ impl Shell for ServiceShell {
             company_name,
             problem: problem.to_owned(),
         });
+    }
+
+    fn take(&mut self, call: CallId, order: TakeOrder) {
+        tracing::error!(%call, ?order, "takes are not made yet");
     }
 
     fn note(&mut self, note: &Note) {

@@ -1,9 +1,9 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
+use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
 use crate::ledger::{CallRecord, Change, Joined};
-use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TapEvent};
+use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TakeSlot, TapEvent};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +13,8 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Tape {
     pub rtp: Vec<(Side, SocketAddr, Vec<u8>)>,
     pub tapped: Vec<String>,
+    /// Of takes.
+    pub taken: Vec<(TakeSlot, String)>,
     facts: Vec<Fact>,
 }
 
@@ -23,6 +25,10 @@ impl Out for Tape {
     fn rtcp(&mut self, _: Side, _: SocketAddr, _: &[u8]) {}
     fn tap(&mut self, event: &TapEvent<'_>) -> bool {
         self.tapped.push(format!("{event:?}"));
+        true
+    }
+    fn tap_take(&mut self, take: TakeSlot, event: &TapEvent<'_>) -> bool {
+        self.taken.push((take, format!("{event:?}")));
         true
     }
     fn fact(&mut self, fact: Fact) {
@@ -51,6 +57,8 @@ pub struct Desk {
     pub saved: Vec<CallRecord>,
     pub not_recorded: Vec<String>,
     pub notes: Vec<Note>,
+    /// What is to be recorded of one party alone.
+    pub takes: Vec<(CallId, TakeOrder)>,
     pub facts: VecDeque<(CallId, Fact)>,
     /// Real bridges follow the orders.
     pub plays: bool,
@@ -79,6 +87,7 @@ impl Desk {
             saved: Vec::new(),
             not_recorded: Vec::new(),
             notes: Vec::new(),
+            takes: Vec::new(),
             facts: VecDeque::new(),
             plays: false,
             bridges: BTreeMap::new(),
@@ -300,6 +309,10 @@ impl Shell for Desk {
 
     fn not_recorded(&mut self, _: &CallRecord, problem: &str) {
         self.not_recorded.push(problem.to_owned());
+    }
+
+    fn take(&mut self, call: CallId, order: TakeOrder) {
+        self.takes.push((call, order));
     }
 
     fn note(&mut self, note: &Note) {

@@ -30,6 +30,9 @@ impl Out for Captured {
         }
         true
     }
+    fn tap_take(&mut self, _: TakeSlot, event: &TapEvent<'_>) -> bool {
+        self.tap(event)
+    }
     fn fact(&mut self, fact: Fact) {
         self.facts.push(fact);
     }
