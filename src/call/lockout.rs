@@ -39,10 +39,10 @@ const PAIR: Limit = Limit { failures: 10, first: Span::from_secs(10), most: Span
 
 /// How many failures lock, and for how long: twice as long each further time.
 #[derive(Clone, Copy, Debug)]
-struct Limit {
-    failures: u32,
-    first: Span,
-    most: Span,
+pub(super) struct Limit {
+    pub failures: u32,
+    pub first: Span,
+    pub most: Span,
 }
 
 /// An address as guessers are counted: all of an IPv6 /64 belongs to one.
@@ -70,7 +70,7 @@ impl fmt::Display for Source {
 /// Longest name that is kept; longer ones share their beginning.
 const NAME_BYTES: usize = 64;
 
-/// A digest user name of a company, whether it exists or not.
+/// A digest user name of a company, whether it exists or not; by telephone a caller, or a box.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
     pub company: CompanyId,
@@ -82,6 +82,10 @@ impl Name {
         let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= NAME_BYTES).last();
         Name { company, name: name.get(..end.unwrap_or(0)).unwrap_or("").to_owned() }
     }
+
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
 }
 
 /// Failures of one key.
@@ -91,7 +95,7 @@ impl Name {
 ///    └─an hour without one─► (forgotten)
 /// ```
 #[derive(Clone, Copy, Debug)]
-struct Failures {
+pub(super) struct Failures {
     count: u32,
     /// Locks so far.
     locks: u32,
@@ -100,6 +104,11 @@ struct Failures {
 }
 
 impl Failures {
+    /// Locks so far.
+    pub const fn locks(&self) -> u32 {
+        self.locks
+    }
+
     fn locked(&self, now: Time) -> Option<Time> {
         self.locked_until.filter(|until| now < *until)
     }
@@ -112,23 +121,23 @@ impl Failures {
 
 /// Failures by key, the one touched longest ago first to go.
 #[derive(Debug)]
-struct Table<K> {
+pub(super) struct Table<K> {
     limit: Limit,
     entries: HashMap<K, Failures>,
     by_age: BTreeSet<(Time, K)>,
 }
 
 impl<K: Clone + Eq + Hash + Ord> Table<K> {
-    fn new(limit: Limit) -> Self {
+    pub fn new(limit: Limit) -> Self {
         Table { limit, entries: HashMap::new(), by_age: BTreeSet::new() }
     }
 
-    fn locked(&self, key: &K, now: Time) -> Option<Time> {
+    pub fn locked(&self, key: &K, now: Time) -> Option<Time> {
         self.entries.get(key)?.locked(now)
     }
 
     /// One failure more; the end of the lock where this one locks.
-    fn fail(&mut self, key: &K, now: Time) -> Option<Time> {
+    pub fn fail(&mut self, key: &K, now: Time) -> Option<Time> {
         let fresh = Failures { count: 0, locks: 0, locked_until: None, last: now };
         let old = self.remove(key).filter(|old| now < old.ends()).unwrap_or(fresh);
         let mut failures = Failures { count: old.count.saturating_add(1), last: now, ..old };
@@ -160,12 +169,12 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
         Some(old)
     }
 
-    fn forget(&mut self, gone: impl Fn(&K) -> bool) -> usize {
+    pub fn forget(&mut self, gone: impl Fn(&K) -> bool) -> usize {
         let keys: Vec<K> = self.entries.keys().filter(|key| gone(key)).cloned().collect();
         keys.iter().filter_map(|key| self.remove(key)).count()
     }
 
-    fn locks(&self, now: Time) -> impl Iterator<Item = (&K, &Failures, Time)> {
+    pub fn locks(&self, now: Time) -> impl Iterator<Item = (&K, &Failures, Time)> {
         self.entries.iter().filter_map(move |(key, failures)| Some((key, failures, failures.locked(now)?)))
     }
 }
@@ -288,10 +297,10 @@ impl Lockout {
 /// A lock, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockView {
-    /// `sip` or `http`: where the passwords were wrong.
+    /// `sip`, `http` or `voicemail`: where the passwords were wrong.
     #[serde(default)]
     pub over: String,
-    /// `source`, `name` or `pair`.
+    /// `source`, `name` or `pair`; of voicemail `caller` or `box`.
     pub what: String,
     /// Address; empty for a name.
     pub source: String,

@@ -6,7 +6,9 @@ use super::lockout::{LockView, Locked};
 use super::session::{CallView, Phase, Session};
 use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
+use super::voicemail::{AskId, Guesses, Input, MailboxAnswer};
 use super::{MediaOrder, Note, Shell, TakeFact};
+use crate::audio::speech::Voices;
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
 use crate::directory::{Directory, Login, OnRecordingFailure, Role, User};
 use crate::ledger::{By, Change, EndReason, How, Refusal, TakeId};
@@ -118,6 +120,9 @@ pub struct Switch {
     /// Why no recording can be made now.
     pub(super) no_recording: Option<String>,
     pub(super) stopping: bool,
+    /// Wrong passwords of voicemail boxes.
+    pub(super) guesses: Guesses,
+    pub(super) voices: Arc<Voices>,
 }
 
 /// Where and when a step happens.
@@ -152,6 +157,8 @@ impl Switch {
             idle: HashMap::new(),
             no_recording: None,
             stopping: false,
+            guesses: Guesses::default(),
+            voices: Arc::default(),
         }
     }
 
@@ -238,15 +245,41 @@ impl Switch {
     }
 
     /// Something became of what one party alone said.
-    pub fn on_take(&mut self, call: CallId, take: TakeId, fact: TakeFact, now: Time, wall: Wall, shell: &mut dyn Shell) {
+    pub fn on_take(
+        &mut self,
+        call: CallId,
+        take: TakeId,
+        fact: TakeFact,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) {
         let mut cx = Cx { now, wall, shell };
-        self.with_session(call, &mut cx, |this, session, cx| this.take_fact(session, take, fact, cx));
+        self.with_session(call, &mut cx, |this, session, cx| {
+            this.voicemail_input(session, Input::Take(take, fact), cx)
+        });
         self.drain(&mut cx);
     }
 
-    /// Nothing in a call waits for a take yet.
-    fn take_fact(&mut self, session: Session, _: TakeId, _: TakeFact, _: &mut Cx<'_>) -> Option<Session> {
-        Some(session)
+    /// What the storage says to what voicemail has asked it by [`Shell::mailbox`].
+    pub fn on_mailbox(
+        &mut self,
+        call: CallId,
+        ask: AskId,
+        answer: MailboxAnswer,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) {
+        let mut cx = Cx { now, wall, shell };
+        let input = Input::Answer(ask, answer);
+        self.with_session(call, &mut cx, |this, session, cx| this.voicemail_input(session, input, cx));
+        self.drain(&mut cx);
+    }
+
+    /// Who speaks from now on: the service's own voices, or those of a folder.
+    pub fn set_voices(&mut self, voices: Arc<Voices>) {
+        self.voices = voices;
     }
 
     fn on_fact(&mut self, mut session: Session, fact: Fact, cx: &mut Cx<'_>) -> Option<Session> {
@@ -472,14 +505,16 @@ impl Switch {
 
     /// Locks of guessers that hold now.
     pub fn lockouts(&self, now: Time) -> Vec<LockView> {
-        self.auth.lockout.list(now, |company| self.key_of(company))
+        let mut locks = self.auth.lockout.list(now, |company| self.key_of(company));
+        locks.extend(self.guesses.list(now, |company| self.key_of(company)));
+        locks
     }
 
     /// Forgets failed passwords: of one address or name, or all. How many it forgot.
     pub fn clear_lockouts(&mut self, only: Option<&str>) -> usize {
         let directory = Arc::clone(&self.directory);
         let key = |company| directory.company(company).map_or_else(String::new, |company| company.key.clone());
-        self.auth.lockout.clear(only, key)
+        self.auth.lockout.clear(only, &key) + self.guesses.clear(only, &key)
     }
 
     fn key_of(&self, company: CompanyId) -> String {

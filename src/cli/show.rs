@@ -88,6 +88,7 @@ pub const fn refusal(refusal: Refusal) -> &'static str {
         Refusal::FlowStep => "a recording step of the call flow decides",
         Refusal::RecordingFailed => "the recording cannot be made",
         Refusal::OutsideRefused => "the outside party does not want to be recorded",
+        Refusal::Voicemail => "a voicemail box is at the other end, of which no recording is made",
     }
 }
 

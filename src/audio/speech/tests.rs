@@ -199,7 +199,6 @@ fn digits_are_said_one_by_one_and_other_signs_are_left_out() {
     assert!(say_digits("anonymous").is_empty());
 }
 
-
 fn marked(value: i16) -> crate::audio::prompt::Pcm {
     vec![value; 80].into()
 }

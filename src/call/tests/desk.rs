@@ -1,7 +1,7 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
+use crate::call::{AskId, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TakeSlot, TapEvent};
 use bytes::Bytes;
@@ -59,6 +59,8 @@ pub struct Desk {
     pub notes: Vec<Note>,
     /// What is to be recorded of one party alone.
     pub takes: Vec<(CallId, TakeOrder)>,
+    /// What voicemail wants to know.
+    pub asks: Vec<(CallId, AskId, MailboxAsk)>,
     pub facts: VecDeque<(CallId, Fact)>,
     /// Real bridges follow the orders.
     pub plays: bool,
@@ -88,6 +90,7 @@ impl Desk {
             not_recorded: Vec::new(),
             notes: Vec::new(),
             takes: Vec::new(),
+            asks: Vec::new(),
             facts: VecDeque::new(),
             plays: false,
             bridges: BTreeMap::new(),
@@ -313,6 +316,10 @@ impl Shell for Desk {
 
     fn take(&mut self, call: CallId, order: TakeOrder) {
         self.takes.push((call, order));
+    }
+
+    fn mailbox(&mut self, call: CallId, ask: AskId, what: MailboxAsk) {
+        self.asks.push((call, ask, what));
     }
 
     fn note(&mut self, note: &Note) {
