@@ -84,9 +84,8 @@ impl Silence {
         let threshold = (self.noise() * OVER_NOISE).clamp(LEAST, MOST);
         self.note(level);
         self.over.rotate_left(1);
-        if let [.., last] = &mut self.over {
-            *last = level >= threshold;
-        }
+        let [.., last] = &mut self.over;
+        *last = level >= threshold;
         let loud = self.over.iter().filter(|over| **over).count() >= 3;
         self.speaking = loud || (self.speaking && level >= threshold * HYSTERESIS);
         if self.speaking {

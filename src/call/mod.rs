@@ -47,7 +47,7 @@ use crate::audio::Tone;
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, CompanyId, Random, Rate, Side, UserId};
 use crate::ledger::{CallRecord, Change, Channels, Joined, Party, PauseInFile};
-use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
+use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt, TakeSlot};
 use crate::policy::Rules;
 use std::net::{IpAddr, SocketAddr};
 
@@ -106,6 +106,16 @@ pub enum MediaOrder {
         side: Side,
         to: CallId,
         told: String,
+    },
+    /// What this party says goes to the recorder as that take too, from the next packet on. Given by the
+    /// shell itself, for [`Shell::take`].
+    BeginTake {
+        side: Side,
+        slot: TakeSlot,
+    },
+    /// The same, at its end.
+    EndTake {
+        slot: TakeSlot,
     },
     /// The call is over: ports are given back, the recording ends.
     End,

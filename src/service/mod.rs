@@ -20,6 +20,7 @@ mod gauge;
 mod heap;
 mod intake;
 pub mod keeping;
+mod messages;
 mod metrics;
 mod monitor;
 mod net;
@@ -156,7 +157,14 @@ impl Service {
 
         let reserve = monitor::reserve_path(&config.recording.dir);
         let runtime = tokio::runtime::Handle::current();
-        let archivist = ArchivistHandle::start(clock, store.clone(), runtime, reserve)?;
+        let archivist = ArchivistHandle::start(
+            clock,
+            store.clone(),
+            runtime,
+            (config.recording.dir.clone(), reserve),
+            recorder_reports.clone(),
+        )?;
+        let _ = archivist.sender().send(archivist::ArchiveOrder::Directory(Arc::clone(&directory)));
         let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports)?;
         let archive = archivist.gauge();
         let repaired = u64::try_from(recovered.repaired + recovered.handed_over).unwrap_or(0);
@@ -191,6 +199,7 @@ impl Service {
             listeners,
             recordings_folder(&config)?,
             changed_bindings,
+            recorder_reports,
         );
         let inbox =
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };

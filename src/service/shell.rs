@@ -1,5 +1,7 @@
 //! What the switch asks for is done here: ports, media workers, recorders, storage.
 
+mod takes;
+
 use super::archivist::{ArchiveOrder, CallStats};
 use super::clock::OsRandom;
 use super::config::{MediaAddress, RtpConfig};
@@ -7,10 +9,10 @@ use super::monitor::Load;
 use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
 use super::worker::{Command, Slot, WorkerHandle};
-use crate::base::{CallId, Random, Side};
+use crate::base::{CallId, Random, Side, Time};
 use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
-use crate::ledger::{CallRecord, Change, Joined};
-use crate::media::{Counters, Joining, MovedLeg};
+use crate::ledger::{CallRecord, Change, Joined, TakeId};
+use crate::media::{Counters, Joining, MovedLeg, TakeSlot};
 use crate::recording::JournalLine;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -57,6 +59,8 @@ struct Place {
     awaited: Option<Awaited>,
     company_name: String,
     prepared: bool,
+    /// Of one party alone each, by the slots in the ring.
+    takes: Vec<(TakeId, TakeSlot)>,
     /// The record at the end, while the worker's last word is awaited.
     ended: Option<Box<CallRecord>>,
 }
@@ -124,7 +128,7 @@ impl ServiceShell {
     }
 
     /// The worker has closed the call's sockets.
-    pub fn over(&mut self, call: CallId, stats: Box<CallStats>, ports: &[u16]) {
+    pub fn over(&mut self, call: CallId, stats: Box<CallStats>, ports: &[u16], now: Time) {
         for port in ports {
             self.ports.give_back(*port);
         }
@@ -132,6 +136,7 @@ impl ServiceShell {
         let (received, lost, late) = (all(|leg| leg.received), all(|leg| leg.lost), all(|leg| leg.late));
         tracing::info!(%call, received, lost, late, "the media of a call are over");
         let Some(place) = self.places.remove(&call) else { return };
+        self.takes_over(call, &place, now);
         let Some(record) = place.ended.filter(|_| place.prepared) else { return };
         self.to_archive(ArchiveOrder::Ended { record, stats, company_name: place.company_name });
     }
@@ -180,7 +185,7 @@ impl ServiceShell {
         }
     }
 
-    fn to_archive(&self, order: ArchiveOrder) {
+    pub fn to_archive(&self, order: ArchiveOrder) {
         if self.archive.send(order).is_err() {
             tracing::error!("the archivist has stopped");
         }
@@ -215,6 +220,7 @@ impl ServiceShell {
             awaited: None,
             company_name: String::new(),
             prepared: false,
+            takes: Vec::new(),
             ended: None,
         })
     }
@@ -320,7 +326,9 @@ impl Shell for ServiceShell {
             | MediaOrder::Watch { .. }
             | MediaOrder::SetNotice(_)
             | MediaOrder::SetHoldMusic(_)
-            | MediaOrder::SetCommander { .. } => order,
+            | MediaOrder::SetCommander { .. }
+            | MediaOrder::BeginTake { .. }
+            | MediaOrder::EndTake { .. } => order,
         };
         let Some(place) = self.places.get(&call) else { return };
         if let Some(worker) = self.workers.get(place.worker) {
@@ -387,7 +395,7 @@ impl Shell for ServiceShell {
     }
 
     fn take(&mut self, call: CallId, order: TakeOrder) {
-        tracing::error!(%call, ?order, "takes are not made yet");
+        self.take_order(call, order);
     }
 
     fn note(&mut self, note: &Note) {

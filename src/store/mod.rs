@@ -49,7 +49,7 @@ pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
 pub use mailboxes::{BoxSubscriber, Greeting};
 pub use message_lists::{MessageCursor, MessageFilter, Waiting};
-pub use messages::{MessageFile, MessageRow, MessageState};
+pub use messages::{MessageFile, MessageRow, MessageState, message_facts};
 pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use repeats::{Answered, Repeat};

@@ -177,6 +177,8 @@ impl Desk {
             MediaOrder::SetNotice(notice) => bridge.set_notice(notice.clone()),
             MediaOrder::SetHoldMusic(music) => bridge.set_hold_music(music.clone()),
             MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
+            MediaOrder::BeginTake { side, slot } => bridge.begin_take(*side, *slot, now, tape),
+            MediaOrder::EndTake { slot } => bridge.end_take(*slot, now, tape),
             MediaOrder::Join(join) => match join.from {
                 JoinFrom::Target => bridge.join(join.joining.clone(), None, now, 0, tape),
                 JoinFrom::Call { .. } => drop(self.awaited.insert(call, join.joining.clone())),
