@@ -20,6 +20,7 @@ mod gauge;
 mod heap;
 mod intake;
 pub mod keeping;
+mod mailbox;
 mod messages;
 mod metrics;
 mod monitor;
@@ -178,8 +179,16 @@ impl Service {
             config.recording.clone(),
         ));
         let limits = Arc::new(Limits::default());
-        let shell =
-            ServiceShell::new(workers, recorders, archivist.sender(), records, &config.rtp, Arc::clone(&limits));
+        let (mailbox, asked) = mailbox::start();
+        let shell = ServiceShell::new(
+            workers,
+            recorders,
+            archivist.sender(),
+            records,
+            (mailbox, Arc::clone(&directory)),
+            &config.rtp,
+            Arc::clone(&limits),
+        );
         let mut secret = [0; 32];
         OsRandom.fill(&mut secret);
         let mut switch = Switch::new(switch_config(&config, &listening), Arc::clone(&directory), secret);
@@ -226,6 +235,7 @@ impl Service {
         if let Some(retention) = config.events.retention {
             tasks.push(tokio::spawn(purge(handle.clone(), retention)));
         }
+        tasks.push(tokio::spawn(mailbox::serve(handle.clone(), asked)));
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
         tasks.push(tokio::spawn(keeping::keep(handle.clone())));
         tasks.push(tokio::spawn(audit::keep(handle.store.clone(), config.audit.clone(), clock)));

@@ -34,6 +34,7 @@ pub enum MailboxAsk {
     /// How a message sounds.
     Load {
         mailbox: BoxId,
+        reader: Option<UserId>,
         message: MessageId,
     },
     /// A message stands elsewhere now, for that reader. Nobody waits for the answer.
@@ -58,10 +59,12 @@ pub enum MailboxAsk {
     /// The greeting of the service is heard again.
     RemoveGreeting {
         mailbox: BoxId,
+        reader: Option<UserId>,
         kind: GreetingKind,
     },
     SetPassword {
         mailbox: BoxId,
+        reader: Option<UserId>,
         password: String,
     },
 }

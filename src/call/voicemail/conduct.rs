@@ -21,7 +21,7 @@ use super::{Act, Door, Input, Names, Step};
 use crate::audio::prompt::Pcm;
 use crate::audio::speech::{Manner, Say};
 use crate::audio::{Coding, prompt};
-use crate::base::{BoxId, CallId, Language, Rate, Samples, Side, Span, Time, UserId};
+use crate::base::{BoxId, Language, Rate, Samples, Side, Span, Time, UserId};
 use crate::directory::{BoxOwner, Directory, Mailbox, NumberRecording};
 use crate::ledger::{EndReason, Joined, JoinedBy, Keep, MessageDraft, Outcome, Party, TakeId};
 use crate::media::{PlayId, Prompt, Times};

@@ -13,7 +13,7 @@ mod options;
 mod shelf;
 
 use super::digits::Typed;
-use super::{ANSWER, Act, AskId, CHOICE, Door, Input, MailboxAnswer, MailboxAsk, Pile, REPEATS, Step, Typing, type_on};
+use super::{Act, AskId, CHOICE, Door, Input, MailboxAnswer, MailboxAsk, Pile, REPEATS, Step, Typing, type_on};
 use crate::audio::speech::{Phrase, Say};
 use crate::base::{BoxId, CallId, Span, UserId};
 use crate::ledger::{MessageDraft, Party};

@@ -162,7 +162,8 @@ impl Options {
             Choice::Fourth => {
                 step.act(Act::Quiet);
                 step.act(Act::Discard { take });
-                let ask = MailboxAsk::RemoveGreeting { mailbox: self.room.mailbox, kind };
+                let ask =
+                    MailboxAsk::RemoveGreeting { mailbox: self.room.mailbox, reader: self.room.visitor.user, kind };
                 self.on = On::Removing(step.ask(ask));
             }
             Choice::Star | Choice::Nothing => {
@@ -207,7 +208,11 @@ impl Options {
                 Typing::Back => self.back(None, step),
                 Typing::Done if new != typed => self.back(Some(Phrase::PasswordsDiffer), step),
                 Typing::Done => {
-                    let ask = MailboxAsk::SetPassword { mailbox: self.room.mailbox, password: new.as_str().to_owned() };
+                    let ask = MailboxAsk::SetPassword {
+                        mailbox: self.room.mailbox,
+                        reader: self.room.visitor.user,
+                        password: new.as_str().to_owned(),
+                    };
                     self.on = On::Setting(step.ask(ask));
                 }
             },

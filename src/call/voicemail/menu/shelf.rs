@@ -8,7 +8,7 @@
 //! ```
 //! What is thrown away goes when the pile is left: until then 7 brings it back.
 
-use super::super::{ANSWER, Act, AskId, CHOICE, Entry, Input, MailboxAnswer, MailboxAsk, PAGE, Pile, REPEATS, Step};
+use super::super::{Act, AskId, CHOICE, Entry, Input, MailboxAnswer, MailboxAsk, PAGE, Pile, REPEATS, Step};
 use super::forward::{Forward, Sent};
 use super::{Part, Room};
 use crate::audio::prompt::Pcm;
@@ -155,7 +155,7 @@ impl Shelf {
         step.act(Act::Quiet);
         let (mailbox, reader, pile) = (self.room.mailbox, self.room.visitor.user, self.pile);
         match (self.entries.get(self.at), self.more) {
-            (Some(entry), _) => On::Loading(step.ask(MailboxAsk::Load { mailbox, message: entry.id })),
+            (Some(entry), _) => On::Loading(step.ask(MailboxAsk::Load { mailbox, reader, message: entry.id })),
             (None, true) => {
                 let after = self.entries.last().map(|entry| entry.id);
                 On::Listing(step.ask(MailboxAsk::List { mailbox, reader, pile, after }))

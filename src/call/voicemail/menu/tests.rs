@@ -401,7 +401,7 @@ fn a_password_is_changed_when_it_was_typed_twice_the_same_and_is_long_enough() {
     assert!(says(&lab.keys("41234#4321#"), Phrase::PasswordsDiffer));
     assert!(lab.asks().iter().all(|ask| !matches!(ask, MailboxAsk::SetPassword { .. })));
     assert!(says(&lab.keys("41234#1234#"), Phrase::PasswordChanged));
-    let set = MailboxAsk::SetPassword { mailbox: BOX, password: "1234".to_owned() };
+    let set = MailboxAsk::SetPassword { mailbox: BOX, reader: Some(UserId(1)), password: "1234".to_owned() };
     assert!(lab.asks().contains(&&set));
     assert!(!format!("{:?}{:?}", lab.menu, lab.acts).contains("1234"), "it is printed nowhere");
 }
