@@ -450,7 +450,8 @@ proptest! {
             if lab.right == 0 {
                 prop_assert!(!lab.menu.is_inside());
                 prop_assert!(lab.asks().is_empty(), "{:?}", lab.acts);
-                prop_assert!(!lab.acts.iter().any(|act| matches!(act, Act::Begin { .. } | Act::Call(_))));
+                let acted = lab.acts.iter().any(|act| matches!(act, Act::Begin { .. } | Act::Call(_)));
+                prop_assert!(!acted);
             }
         }
     }
