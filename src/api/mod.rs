@@ -35,7 +35,7 @@ pub use keeping::{
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
-pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified};
+pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
 pub use problem::Problem;
 pub use staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,

@@ -366,6 +366,7 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
         | Answer::Recordings { .. }
         | Answer::Recording { .. }
         | Answer::Verified { .. }
+        | Answer::VerifiedMessages { .. }
         | Answer::Events { .. }
         | Answer::Lockouts { .. }
         | Answer::Cleared { .. }

@@ -4,6 +4,7 @@ mod holds;
 mod notices;
 mod prompts;
 mod refusals;
+mod takes;
 
 use super::*;
 use crate::audio::{Coding, Law, Tone};

@@ -321,6 +321,7 @@ impl Core {
             | Request::RecordingList { .. }
             | Request::RecordingShow { .. }
             | Request::RecordingVerify { .. }
+            | Request::MessageVerify { .. }
             | Request::RecordingDelete { .. }
             | Request::Events { .. } => Answer::Failed { problem: "not a request for call control".to_owned() },
         }

@@ -183,3 +183,6 @@ fn io_error(error: LoadError) -> io::Error {
         LoadError::Sound(error) => io::Error::other(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

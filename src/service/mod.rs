@@ -709,6 +709,7 @@ impl Handle {
             Request::RecordingVerify { recording, before } => {
                 keeping::verify(&self.store, &self.recordings, recording, before).await
             }
+            Request::MessageVerify { after } => keeping::verify_messages(&self.store, &self.recordings, after).await,
             Request::RecordingDelete { recording, by } => {
                 self.delete(recording, by.as_deref().unwrap_or("the operator")).await
             }

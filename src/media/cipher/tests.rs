@@ -30,7 +30,7 @@ impl Out for Captured {
         }
         true
     }
-    fn tap_take(&mut self, _: TakeSlot, event: &TapEvent<'_>) -> bool {
+    fn tap_take(&mut self, _: crate::media::TakeSlot, event: &TapEvent<'_>) -> bool {
         self.tap(event)
     }
     fn fact(&mut self, fact: Fact) {
