@@ -22,8 +22,10 @@ mod holds;
 mod journal;
 mod lists;
 mod migrate;
+mod notices;
 mod outbox;
 mod purge;
+mod push;
 mod recordings;
 mod repeats;
 mod retention;
@@ -44,7 +46,9 @@ pub use health::{Examined, Progress};
 pub use holds::{Held, Hold, LiftAsked, NewHold};
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
+pub use notices::{Channel, NewNotice, NoticeOutcome, NoticeRow, NoticeState};
 pub use purge::Purged;
+pub use push::{NewPushSubscription, PushGateway, PushSubscription};
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use repeats::{Answered, Repeat};
 pub use retention::{Candidate, Deletion, Gone};
@@ -76,6 +80,8 @@ pub struct Store {
     grown: Arc<Notify>,
     /// Something was queued for a hook, by this process.
     deliveries: Arc<Notify>,
+    /// A notice is to be sent anew, by this process.
+    notices: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +121,7 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrate::run(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default() })
+        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default(), notices: Arc::default() })
     }
 
     /// Woken after each transaction of this process that has written into the outbox; a wake-up

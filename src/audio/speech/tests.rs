@@ -208,7 +208,8 @@ fn marked(value: i16) -> crate::audio::prompt::Pcm {
 fn a_company_speaks_before_the_folder_and_the_folder_before_the_service() {
     let welcome = Clip::Phrase(Phrase::Welcome);
     let voices = Voices::with([(German, welcome, marked(7))]);
-    let manner = |language| Manner { language, zone: &TimeZone::UTC, now: Wall::default() };
+    let zone = TimeZone::UTC;
+    let manner = |language| Manner { language, zone: &zone, now: Wall::default() };
     let say = [Say::Phrase(Phrase::Welcome)];
     let nobody = |_: &str| None;
     assert_eq!(voices.speak(&say, manner(German), &nobody), marked(7));
