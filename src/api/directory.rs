@@ -148,6 +148,7 @@ pub const fn plural(kind: Kind) -> &'static str {
         Kind::Facility(FacilityKind::Inbox) => "inboxes",
         Kind::Facility(FacilityKind::Flow) => "flows",
         Kind::Facility(FacilityKind::Prompt) => "prompts",
+        Kind::Facility(FacilityKind::Voicemail) => "voicemails",
     }
 }
 
@@ -174,7 +175,7 @@ pub fn view(directory: &Directory, company: &Company, kind: Kind, listed: &Liste
         | Kind::Settings
         | Kind::User
         | Kind::Trunk
-        | Kind::Facility(FacilityKind::Group | FacilityKind::Inbox | FacilityKind::Flow) => {}
+        | Kind::Facility(FacilityKind::Group | FacilityKind::Inbox | FacilityKind::Flow | FacilityKind::Voicemail) => {}
     }
     view
 }

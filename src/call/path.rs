@@ -261,6 +261,7 @@ impl Path {
             }
             Step::Ring { target, how, seconds, next } => self.ring(target, *how, *seconds, next.clone(), moment),
             Step::Forward { to } => Some(self.forward(to, None, moment)),
+            Step::Voicemail { .. } => Some(self.end(self.cause)),
             Step::Hangup { cause } => Some(self.end(*cause)),
         }
     }
@@ -347,6 +348,7 @@ impl Path {
                 directory.user_by_extension(company, extension).map(|user| Start::User(user.id))
             }
             ForwardTo::Group(name) => directory.group_by_name(company, name).map(|group| Start::Group(group.id)),
+            ForwardTo::Voicemail(_) => None,
             ForwardTo::Number(e164) => {
                 match directory.number_by_e164(e164).filter(|number| number.company == company) {
                     Some(number) => Start::of(directory.route_of(number)),

@@ -10,6 +10,7 @@ mod entity;
 mod facility;
 pub mod file;
 pub mod flow;
+mod mailbox;
 pub mod plan;
 mod snapshot;
 mod trunk;
@@ -21,6 +22,10 @@ pub use entity::{
     OnRecordingFailure, Play, Role, Route, Settings, Transport, User, UserOverrides,
 };
 pub use facility::{BUILT_IN_PROMPTS, CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox, InboxText, Sound};
+pub use mailbox::{
+    BadOwner, BoxAccess, BoxOwner, BoxOwnerText, BoxSettings, BoxText, DEFAULT_CONTEXT, Mailbox, VoicemailSettings,
+    box_name, is_box_name, split_box_name,
+};
 pub use snapshot::{Directory, FacilityRow, Reach, may_command, normal_domain};
 pub use trunk::{
     BadNetwork, InboundLogin, Login, LoginSecret, Network, NumberFormat, Trunk, TrunkSettings, TrunkTarget,

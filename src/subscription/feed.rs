@@ -1,11 +1,13 @@
 //! The reader of the outbox: each entry, with the row of its subject where it needs that, becomes
 //! one event of the feed.
 
-use crate::base::{CallId, CompanyId, Direction, NumberId, Rate, RecordingId, Samples, Side, UserId, Wall};
+use crate::base::{
+    BoxId, CallId, CompanyId, Direction, MessageId, NumberId, Rate, RecordingId, Samples, Side, UserId, Wall,
+};
 use crate::directory::Directory;
 use crate::ledger::{
-    By, CallThen, Change, EndReason, How, Joined, JoinedBy, OutboxEntry, OutboxKind, Outcome, Party, RecordingRecord,
-    RecordingState, Sidecar, SidecarParty, Subject, Told,
+    By, CallThen, Change, EndReason, Folder, How, Joined, JoinedBy, MessageThen, OutboxEntry, OutboxKind, Outcome,
+    Party, RecordingRecord, RecordingState, Sidecar, SidecarParty, Subject, Told,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,10 @@ impl FeedEntry {
     pub const fn recording(&self) -> Option<RecordingId> {
         self.subject.recording()
     }
+
+    pub const fn message(&self) -> Option<MessageId> {
+        self.subject.message()
+    }
 }
 
 /// What an event tells: the same body for every kind, with what its kind has. No path and no free
@@ -43,6 +49,8 @@ pub struct Event {
     pub call: Option<CallId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<RecordingId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
     /// `None` only where the recording's row has gone.
     pub about: Option<About>,
     /// Of a transfer.
@@ -61,6 +69,8 @@ pub enum About {
     Recording(AboutRecording),
     /// Of the others: the call as it was then.
     Call(AboutCall),
+    /// Of a message in a voicemail box.
+    Message(AboutMessage),
 }
 
 /// The call, as far as an event tells it.
@@ -107,6 +117,41 @@ pub struct AboutRecording {
     /// A pause was still on at the end.
     pub ended_paused: bool,
     pub end_reason: Option<EndReason>,
+}
+
+/// The message, as far as an event tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AboutMessage {
+    /// Kept by id, told by `NUMBER`, or `NUMBER@CONTEXT`.
+    pub mailbox: Named<BoxId>,
+    pub mailbox_id: BoxId,
+    /// One state for the whole company.
+    pub global: bool,
+    pub caller: EventParty,
+    pub number: Option<Named<NumberId>>,
+    /// RFC 3339, UTC.
+    pub left: String,
+    pub length_ms: u64,
+    pub urgent: bool,
+    pub forwarded: bool,
+    /// Where it stands then.
+    pub folder: Folder,
+    /// For whom; `None`: for everybody who hears it.
+    pub reader: Option<Named<UserId>>,
+    /// Who did it, where a user did.
+    pub by: Option<Named<UserId>>,
+    /// What the rules look at; it is never told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<AboutMessageFacts>,
+}
+
+/// What the rules look at of a message that may have gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AboutMessageFacts {
+    pub left: Wall,
+    pub reader: Option<UserId>,
+    /// Who heard what has gone.
+    pub heard_by: Vec<UserId>,
 }
 
 /// A row of the directory as it is kept, by id, and as it is told, by the name that people use.
@@ -161,6 +206,7 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
             let joined = joined.as_deref().map(about_joined);
             (Some(About::Call(about_call(call))), joined, change.as_deref().map(about_change))
         }
+        Told::Message { message } => (Some(About::Message(about_message(message))), None, None),
     };
     let event = Event {
         event: *kind,
@@ -169,6 +215,7 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
         company: *company,
         call: *call,
         recording: subject.recording(),
+        message: subject.message(),
         about,
         joined,
         change,
@@ -204,6 +251,38 @@ fn about_call(call: &CallThen) -> AboutCall {
         end_reason: end_reason.as_ref().and_then(reason_word),
         record: *record,
         because: because.clone(),
+    }
+}
+
+fn about_message(message: &MessageThen) -> AboutMessage {
+    let MessageThen {
+        mailbox,
+        caller,
+        number,
+        left,
+        length_ms,
+        urgent,
+        forwarded,
+        global,
+        folder,
+        reader,
+        by,
+        heard_by,
+    } = message;
+    AboutMessage {
+        mailbox: Named::Id(*mailbox),
+        mailbox_id: *mailbox,
+        global: *global,
+        caller: party(caller),
+        number: number.map(Named::Id),
+        left: left.to_string(),
+        length_ms: *length_ms,
+        urgent: *urgent,
+        forwarded: *forwarded,
+        folder: *folder,
+        reader: reader.map(Named::Id),
+        by: by.map(Named::Id),
+        facts: Some(AboutMessageFacts { left: *left, reader: *reader, heard_by: heard_by.clone() }),
     }
 }
 
@@ -250,7 +329,10 @@ fn about_recording(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording
         | OutboxKind::RecordingResumed
         | OutboxKind::RecordingFinished
         | OutboxKind::RecordingRecovered
-        | OutboxKind::RecordingDeleted => (state, samples, bytes),
+        | OutboxKind::RecordingDeleted
+        | OutboxKind::VoicemailCreated
+        | OutboxKind::VoicemailUpdated
+        | OutboxKind::VoicemailDeleted => (state, samples, bytes),
     };
     let Sidecar { direction, number, parties, answered, offset_ms, decision, ended_paused, end_reason, .. } = sidecar;
     AboutRecording {
@@ -302,6 +384,16 @@ impl Event {
             Some(About::Recording(recording)) => {
                 recording.parties.iter_mut().for_each(|party| user(&mut party.user));
                 number(&mut recording.number);
+            }
+            Some(About::Message(message)) => {
+                user(&mut message.caller.user);
+                user(&mut message.reader);
+                user(&mut message.by);
+                number(&mut message.number);
+                if let Some(mailbox) = directory.mailbox(message.mailbox_id) {
+                    message.mailbox = Named::Name(mailbox.key());
+                }
+                message.facts = None;
             }
             None => {}
         }

@@ -4,9 +4,12 @@
 mod access;
 mod feed;
 mod kinds;
+mod messages;
 
 pub use access::{CallFacts, Reason, Rights, Scope, Subscribed};
 pub use feed::{
-    About, AboutCall, AboutRecording, Event, EventChange, EventJoined, EventParty, FeedEntry, Named, fold, reason_word,
+    About, AboutCall, AboutMessage, AboutMessageFacts, AboutRecording, Event, EventChange, EventJoined, EventParty,
+    FeedEntry, Named, fold, reason_word,
 };
 pub use kinds::Kinds;
+pub use messages::{BoxSubscribed, MessageFacts, MessageReason, MessageScope, Reader, Receivers};

@@ -11,7 +11,7 @@ use crate::audio::prompt::write_wav;
 use crate::call::{LockName, LockSource};
 use crate::directory::file::{CompanyFile, FileError, Kind, Problem as FileProblem, Secret, table_of_json};
 use crate::directory::plan::{Edit, Listed, Plan, Replacement, Thing, generated, listed, plan, plan_edit};
-use crate::directory::{Company, Directory, FacilityKind, Inbox, Sound, User};
+use crate::directory::{BoxAccess, BoxOwner, Company, Directory, FacilityKind, Inbox, Sound, User};
 use crate::store::{Answered, Applied, By, Repeat, StoreError};
 use serde_json::{Map, Value};
 use std::sync::PoisonError;
@@ -91,12 +91,8 @@ impl Desk {
 
     async fn add(&self, person: &Person<'_>, kind: Kind, keys: Map<String, Value>) -> Result<DirectoryReply, Problem> {
         person.must_be_admin()?;
-        let name = match keys.get(kind.name_key()) {
-            Some(Value::String(name)) => name.clone(),
-            Some(_) | None => {
-                return Err(Problem::Unfit(vec![format!("{}: `{}` is missing", kind.as_str(), kind.name_key())]));
-            }
-        };
+        let missing = || Problem::Unfit(vec![format!("{}: `{}` is missing", kind.as_str(), kind.name_key())]);
+        let name = kind.name_in(&keys).ok_or_else(missing)?;
         let table = table_of(kind, &keys)?;
         let company = person.company;
         let applied = self.change(person, |directory| {
@@ -418,6 +414,13 @@ fn seen<'d>(
             // Whose it is besides theirs is nothing that they need.
             view.remove("assigned_to");
             Some(view)
+        })),
+        // One's own and those that one hears, and of the company's the global ones.
+        Kind::Facility(FacilityKind::Voicemail) => Ok(Box::new(move |thing| {
+            let mailbox = directory.mailbox_by_name(company.id, &thing.name)?;
+            let keys = ["number", "context", "name", "owner", "access", "enabled"];
+            let sees = mailbox.owner == BoxOwner::User(user.id) || mailbox.access == BoxAccess::Global;
+            sees.then(|| part(thing, &keys))
         })),
         Kind::Settings | Kind::Trunk | Kind::Facility(FacilityKind::Flow | FacilityKind::Prompt) => {
             Err(Problem::Forbidden("only an admin may do that"))

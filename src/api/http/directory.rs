@@ -43,6 +43,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .merge(inboxes::routes())
         .merge(flows::routes())
         .merge(trunks::routes())
+        .merge(voicemails::routes())
         .routes(routes!(deactivate))
         .routes(routes!(activate))
         .routes(routes!(set_password))
@@ -297,6 +298,17 @@ things!(
     Kind::Trunk,
     PageQuery,
     ["list_trunks", "add_trunk", "show_trunk", "change_trunk", "remove_trunk"]
+);
+
+things!(
+    voicemails,
+    "voicemails",
+    "/voicemails",
+    "/voicemails/{box}",
+    "box",
+    Kind::Facility(FacilityKind::Voicemail),
+    PageQuery,
+    ["list_voicemails", "add_voicemail", "show_voicemail", "change_voicemail", "remove_voicemail"]
 );
 
 /// The company: its key and name for everybody, the rest for admins.

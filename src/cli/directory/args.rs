@@ -45,6 +45,11 @@ pub enum DirectoryCommand {
         #[command(subcommand)]
         command: ThingCommand,
     },
+    /// Voicemail boxes, by NUMBER or NUMBER@CONTEXT
+    Voicemail {
+        #[command(subcommand)]
+        command: ThingCommand,
+    },
     /// Tokens of programs
     Token {
         #[command(subcommand)]

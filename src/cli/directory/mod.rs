@@ -43,6 +43,9 @@ pub async fn run(config: &Config, command: DirectoryCommand) -> anyhow::Result<(
         DirectoryCommand::Inbox { command } => thing(config, &desk, facility(FacilityKind::Inbox), command).await,
         DirectoryCommand::Flow { command } => thing(config, &desk, facility(FacilityKind::Flow), command).await,
         DirectoryCommand::Prompt { command } => thing(config, &desk, facility(FacilityKind::Prompt), command).await,
+        DirectoryCommand::Voicemail { command } => {
+            thing(config, &desk, facility(FacilityKind::Voicemail), command).await
+        }
         DirectoryCommand::Number { command } => match command {
             NumberCommand::List { of, assigned, unassigned } => {
                 let wanted = match (assigned, unassigned) {

@@ -1,8 +1,11 @@
-//! Groups, inboxes, call flows and prompts in the company file, key by key.
+//! Groups, inboxes, call flows, prompts and voicemail boxes in the company file, key by key.
 
-use super::super::Sound;
 use super::super::flow::{Flaw, Flow, ForwardTo, Holiday, Hours, RingHow, RingTo, Schedule, Step, StepName, Zone};
-use super::value::{Cause, Digit, E164, Extension, Key, KeyOrNone, Name, NumberOrNone, RingSeconds};
+use super::super::{BoxAccess, BoxOwnerText, Sound, is_box_name};
+use super::value::{
+    BoxName, BoxNumber, BoxPassword, Cause, Context, Digit, E164, EmailOrNone, Extension, Key, KeyOrNone,
+    LanguageOrNone, MaxMessages, MessageSeconds, Name, NumberOrNone, Own, RingSeconds, ZoneOrNone,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -58,6 +61,48 @@ pub struct PromptKeys {
     /// What is in the file, once it was read.
     #[serde(skip)]
     pub sound: Option<Sound>,
+}
+
+/// `[[voicemail]]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VoicemailKeys {
+    pub company: Option<Key>,
+    /// Required; 1 to 40 digits.
+    pub number: Option<BoxNumber>,
+    /// `default` where it is not said.
+    pub context: Option<Context>,
+    /// For people; a new box's is its number.
+    pub name: Option<BoxName>,
+    /// `user:EXTENSION`, `group:NAME`, or `""`: nobody's, which a new box is.
+    pub owner: Option<BoxOwnerText>,
+    /// `personal`, which a new box is, or `global`.
+    pub access: Option<BoxAccess>,
+    /// Digits; `""` for none.
+    pub password: Option<BoxPassword>,
+    /// `""` for none.
+    pub email: Option<EmailOrNone>,
+    /// `""` for none.
+    pub pager: Option<EmailOrNone>,
+    /// `""` for the company's.
+    pub language: Option<LanguageOrNone>,
+    /// `""` for the company's.
+    pub time_zone: Option<ZoneOrNone>,
+    /// `"inherit"` for the company's.
+    pub max_messages: Option<Own<MaxMessages>>,
+    /// A new box's is the company's.
+    pub attach_audio: Option<bool>,
+    pub delete_messages: Option<bool>,
+    pub ask_password: Option<bool>,
+    pub enabled: Option<bool>,
+    pub subscribe_members: Option<bool>,
+    /// `"inherit"` for the company's.
+    pub max_s: Option<Own<MessageSeconds>>,
+    /// `"inherit"` for the company's.
+    pub min_s: Option<Own<MessageSeconds>>,
+    pub review: Option<bool>,
+    /// All pairs.
+    pub options: Option<Vec<(String, String)>>,
 }
 
 /// `[[flow]]`
@@ -120,7 +165,7 @@ pub struct StepKeys {
     pub to: Option<ForwardTo>,
     /// hangup: SIP status.
     pub cause: Option<Cause>,
-    /// voicemail: which box.
+    /// voicemail: which box, by NUMBER or NUMBER@CONTEXT.
     #[serde(rename = "box")]
     pub mailbox: Option<String>,
 }
@@ -180,10 +225,7 @@ impl StepKeys {
             StepKind::Hangup => {
                 Some(Step::Hangup { cause: self.cause.take().map_or(UNAVAILABLE, |Cause(cause)| cause) })
             }
-            StepKind::Voicemail => {
-                flaws.push(Flaw::Voicemail);
-                return ReadStep { step: None, flaws };
-            }
+            StepKind::Voicemail => self.voicemail(&mut flaws),
         };
         flaws.extend(self.left_over().into_iter().map(Flaw::Useless));
         ReadStep { step, flaws }
@@ -226,6 +268,15 @@ impl StepKeys {
         let seconds = self.seconds.take().map_or(RING_SECONDS, |RingSeconds(seconds)| seconds);
         let next = branch(self.next.take());
         needed("target", self.target.take(), flaws).map(|target| Step::Ring { target, how, seconds, next })
+    }
+
+    fn voicemail(&mut self, flaws: &mut Vec<Flaw>) -> Option<Step> {
+        let mailbox = needed("box", self.mailbox.take(), flaws)?;
+        if !is_box_name(&mailbox) {
+            flaws.push(Flaw::BadBox(mailbox));
+            return None;
+        }
+        Some(Step::Voicemail { mailbox })
     }
 
     /// Keys that were said and mean nothing for this kind of step.

@@ -5,15 +5,18 @@ use super::super::{
     AudioCodec, AuthAlgorithm, CallVisibility, NoticeTo, NumberFormat, NumberRecording, OnRecordingFailure, Play, Role,
     Transport,
 };
-use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
+use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, VoicemailKeys};
 use super::value::{
     AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, DigitOrOff, Domain, DomainOrNone, E164,
-    Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, MaxPause, Name,
-    NationalPrefix, NumberOrNone, Own, Patience, PauseReminder, PeerAddress, Port, Realm, RealmOrNone, RegisterFor,
-    RetentionDays, RingSeconds, RouteTo, Secret, Weight,
+    EmailOrNone, Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold,
+    MaxLogins, MaxMessages, MaxPause, MessageSeconds, Name, NationalPrefix, NumberOrNone, Own, Patience, PauseReminder,
+    PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RetentionDays, RingSeconds, RouteTo, Secret, SilenceSeconds,
+    Weight,
 };
+use crate::base::Language;
 use crate::ledger::{Channels, PauseInFile};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +29,7 @@ pub(super) struct RawFile {
     pub inbox: Vec<InboxKeys>,
     pub flow: Vec<FlowKeys>,
     pub prompt: Vec<PromptKeys>,
+    pub voicemail: Vec<VoicemailKeys>,
 }
 
 /// `[[company]]`
@@ -84,6 +88,27 @@ pub struct SettingKeys {
     pub destinations: Option<Own<Vec<DestinationText>>>,
     /// IANA name, e.g. `Europe/Berlin`.
     pub time_zone: Option<Zone>,
+    pub voicemail: VoicemailSettingKeys,
+}
+
+/// `[company.settings.voicemail]`: the keys of [`crate::directory::VoicemailSettings`].
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VoicemailSettingKeys {
+    pub language: Option<Language>,
+    pub max_s: Option<MessageSeconds>,
+    pub min_s: Option<MessageSeconds>,
+    pub max_silence_s: Option<SilenceSeconds>,
+    pub max_messages: Option<MaxMessages>,
+    pub max_logins: Option<MaxLogins>,
+    pub review: Option<bool>,
+    pub attach_audio: Option<bool>,
+    pub email_subject: Option<String>,
+    pub email_body: Option<String>,
+    pub from_name: Option<String>,
+    pub from_address: Option<EmailOrNone>,
+    /// All of them.
+    pub other: Option<BTreeMap<String, String>>,
 }
 
 /// `[company.settings.commands]`

@@ -8,6 +8,7 @@ mod export;
 mod facility;
 mod keys;
 mod listed;
+mod mailbox;
 mod note;
 mod password;
 mod show;

@@ -4,7 +4,7 @@
 use super::Directory;
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::directory::flow::{ForwardTo, RingTo, Step};
-use crate::directory::{Inbox, Number, Route};
+use crate::directory::{BoxOwner, Inbox, Number, Route};
 use std::collections::BTreeSet;
 
 /// Whom a number is routed to.
@@ -84,6 +84,7 @@ impl Walk<'_> {
                 | Step::Schedule { .. }
                 | Step::Menu { .. }
                 | Step::Hangup { .. } => {}
+                Step::Voicemail { mailbox } => self.mailbox(mailbox),
             }
         }
     }
@@ -104,12 +105,22 @@ impl Walk<'_> {
         match to {
             ForwardTo::User(extension) => self.user(extension),
             ForwardTo::Group(name) => self.group(name),
+            ForwardTo::Voicemail(name) => self.mailbox(name),
             ForwardTo::Number(e164) => {
                 let number = self.directory.number_by_e164(e164);
                 if let Some(number) = number.filter(|number| number.company == self.company) {
                     self.number(number);
                 }
             }
+        }
+    }
+
+    /// Whoever's box it is.
+    fn mailbox(&mut self, name: &str) {
+        match self.directory.mailbox_by_name(self.company, name).map(|mailbox| mailbox.owner) {
+            Some(BoxOwner::User(user)) => drop(self.reach.users.insert(user)),
+            Some(BoxOwner::Group(group)) => drop(self.reach.groups.insert(group)),
+            Some(BoxOwner::Nobody) | None => {}
         }
     }
 
