@@ -51,7 +51,7 @@ pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
 pub use mailboxes::{BoxSubscriber, Greeting};
 pub use message_lists::{MessageCursor, MessageFilter, Waiting};
-pub use messages::{MessageFile, MessageRow, MessageState};
+pub use messages::{MessageFile, MessageRow, MessageState, message_facts};
 pub use notices::{Channel, NewNotice, NoticeOutcome, NoticeRow, NoticeState};
 pub use purge::Purged;
 pub use push::{NewPushSubscription, PushGateway, PushSubscription};

@@ -108,6 +108,8 @@ pub struct NoticeOutcome {
     /// When it is tried again, where it is pending.
     pub again: Wall,
     pub error: String,
+    /// The message goes when nobody is to be told of it any more: it is in the mail.
+    pub erases: bool,
 }
 
 impl Store {
@@ -137,12 +139,20 @@ impl Store {
     }
 
     /// Those whose turn it is, the oldest first; `under_way` are left out.
-    pub async fn due_notices(&self, under_way: &[i64], now: Wall, limit: u32) -> Result<Vec<NoticeRow>, StoreError> {
+    pub async fn due_notices(
+        &self,
+        channels: [Channel; 2],
+        under_way: &[i64],
+        now: Wall,
+        limit: u32,
+    ) -> Result<Vec<NoticeRow>, StoreError> {
         let query = sqlx::query(
             "SELECT * FROM notices WHERE state = 'pending' AND next_at <= $1
-               AND id NOT IN (SELECT value FROM json_each($2)) ORDER BY next_at, id LIMIT $3",
+               AND id NOT IN (SELECT value FROM json_each($2)) AND channel IN ($4, $5)
+             ORDER BY next_at, id LIMIT $3",
         );
         let query = query.bind(now.unix_micros()).bind(serde_json::to_string(under_way)?).bind(limit);
+        let query = channels.into_iter().fold(query, |query, channel| query.bind(channel.as_str()));
         query.fetch_all(&self.readers).await?.iter().map(notice).collect()
     }
 
@@ -154,13 +164,30 @@ impl Store {
     }
 
     pub async fn note_notice(&self, id: i64, outcome: &NoticeOutcome) -> Result<(), StoreError> {
-        let NoticeOutcome { at, state, again, error } = outcome;
+        let NoticeOutcome { at, state, again, error, erases } = outcome;
         let query = sqlx::query(
-            "UPDATE notices SET state = $2, attempts = attempts + 1, next_at = $3, last_at = $4, last_error = $5
-             WHERE id = $1",
+            "UPDATE notices SET state = $2, attempts = attempts + 1, next_at = $3, last_at = $4, last_error = $5,
+                 erases = $6 WHERE id = $1",
         );
         let query = query.bind(id).bind(state.as_str()).bind(again.unix_micros()).bind(at.unix_micros());
-        query.bind(error).execute(&self.writer).await?;
+        query.bind(error).bind(erases).execute(&self.writer).await?;
+        Ok(())
+    }
+
+    /// Messages that are in a mail, are not to stay, and that nobody is to be told of any more.
+    pub async fn mailed_messages(&self) -> Result<Vec<MessageId>, StoreError> {
+        let query = sqlx::query(
+            "SELECT DISTINCT n.message_id FROM notices AS n WHERE n.erases AND NOT EXISTS (
+                 SELECT 1 FROM notices AS o WHERE o.message_id = n.message_id AND o.state = 'pending')",
+        );
+        let rows = query.fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Reading::new("notices", row).word("message_id", MessageId::parse)).collect()
+    }
+
+    /// The message has gone.
+    pub async fn forget_mailed(&self, message: MessageId) -> Result<(), StoreError> {
+        let query = sqlx::query("UPDATE notices SET erases = FALSE WHERE message_id = $1 AND erases");
+        query.bind(message.to_string()).execute(&self.writer).await?;
         Ok(())
     }
 

@@ -59,6 +59,15 @@ impl Store {
         query.fetch_all(&self.readers).await?.iter().map(subscription).collect()
     }
 
+    /// Of all users of a company.
+    pub async fn push_subscriptions_in(&self, company: CompanyId) -> Result<Vec<PushSubscription>, StoreError> {
+        let query = sqlx::query(
+            "SELECT p.* FROM push_subscriptions AS p JOIN users AS u ON u.id = p.user_id WHERE u.company_id = $1
+             ORDER BY p.id",
+        );
+        query.bind(company.0).fetch_all(&self.readers).await?.iter().map(subscription).collect()
+    }
+
     pub async fn push_subscription(&self, id: i64) -> Result<Option<PushSubscription>, StoreError> {
         let query = sqlx::query("SELECT * FROM push_subscriptions WHERE id = $1").bind(id);
         query.fetch_optional(&self.readers).await?.as_ref().map(subscription).transpose()

@@ -19,8 +19,11 @@ CREATE TABLE notices (
     ends BIGINT NOT NULL,
     next_at BIGINT NOT NULL,
     last_at BIGINT,
-    last_error TEXT NOT NULL DEFAULT ''
+    last_error TEXT NOT NULL DEFAULT '',
+    -- It was mailed with its audio, and its box keeps nothing that was
+    erases BOOLEAN NOT NULL DEFAULT FALSE
 );
+CREATE INDEX notices_erasing ON notices (message_id) WHERE erases;
 CREATE UNIQUE INDEX notices_once ON notices (message_id, channel, target);
 CREATE INDEX notices_due ON notices (next_at) WHERE state = 'pending';
 CREATE INDEX notices_of_company ON notices (company_id, id);
