@@ -30,7 +30,7 @@ use crate::directory::{Company, Directory, Group, Number, Role, User};
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
 use crate::notify::Guard;
 use crate::store::{Access, CallFilter, Owner, StaffRow, Store, TokenKind, facts};
-use crate::subscription::{CallFacts, Scope};
+use crate::subscription::{CallFacts, MessageScope, Scope};
 use events::Lanes;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -608,10 +608,15 @@ impl Desk {
         })
     }
 
-    /// What a viewer sees as the directory is.
-    async fn scope_of(&self, directory: &Directory, viewer: &Viewer) -> Result<Scope, Problem> {
-        let staff = self.staff_of(viewer).await?;
-        self.scope(directory, &person(directory, viewer, staff.as_ref())?).await
+    /// The messages that somebody hears; whoever is not of the company hears them as who manages them.
+    async fn message_scope(&self, directory: &Directory, person: &Person<'_>) -> Result<MessageScope, Problem> {
+        match person.actor {
+            Actor::User(user) => {
+                let subscribed = self.store.box_subscriptions_of(user.id).await?;
+                Ok(MessageScope::of(directory, user, subscribed))
+            }
+            Actor::Staff(_) => Ok(MessageScope::of_whole(directory, person.company.id)),
+        }
     }
 
     async fn note(&self, person: &Person<'_>, action: &str, thing: String) -> Result<(), Problem> {

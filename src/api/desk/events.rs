@@ -10,13 +10,15 @@
 //! is asked for every event; what the answer is made of (directory, subscriptions, the token) is read
 //! again when it has changed, which one number says.
 
-use super::Desk;
+use super::{Desk, person};
 use crate::api::{Permission, Problem, Viewer};
 use crate::base::{CompanyId, RecordingId, Span, Time, Wall};
 use crate::directory::Directory;
 use crate::ledger::{Family, OutboxKind};
 use crate::store::AccessVersion;
-use crate::subscription::{CallFacts, FeedEntry, Kinds, Scope};
+use crate::subscription::{
+    About, AboutMessage, AboutMessageFacts, CallFacts, FeedEntry, Kinds, MessageFacts, MessageScope, Scope,
+};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -39,16 +41,31 @@ pub struct Shown {
     pub kind: OutboxKind,
     /// As it is told.
     pub json: String,
-    /// What the rules look at; `None` where there is nothing any more that they could look at.
-    facts: Option<CallFacts>,
+    facts: Facts,
+}
+
+/// What the rules look at.
+#[derive(Clone, Debug)]
+enum Facts {
+    Call(CallFacts),
+    /// Of a message: for whom it happened, and who heard what has gone.
+    Message {
+        message: MessageFacts,
+        of: AboutMessageFacts,
+    },
+    /// There is nothing any more that they could look at.
+    Nothing,
 }
 
 impl Shown {
-    fn may_be_known(&self, scope: &Scope) -> bool {
-        let Some(facts) = &self.facts else { return false };
-        match self.kind.family() {
-            Family::Call => scope.visible(facts).is_some(),
-            Family::Recording => scope.playable(facts),
+    fn may_be_known(&self, rights: &Rights) -> bool {
+        match (&self.facts, self.kind.family()) {
+            (Facts::Call(facts), Family::Call) => rights.scope.visible(facts).is_some(),
+            (Facts::Call(facts), Family::Recording) => rights.scope.playable(facts),
+            (Facts::Message { message, of }, Family::Voicemail) => rights.hears(message, of),
+            (Facts::Call(_), Family::Voicemail)
+            | (Facts::Message { .. }, Family::Call | Family::Recording)
+            | (Facts::Nothing, _) => false,
         }
     }
 }
@@ -147,7 +164,24 @@ pub struct EventStream {
 struct Rights {
     version: AccessVersion,
     scope: Scope,
+    messages: MessageScope,
+    /// An admin, or whoever stands above the company: they are told of every message.
+    manages: bool,
     until: Wall,
+}
+
+impl Rights {
+    fn hears(&self, message: &MessageFacts, of: &AboutMessageFacts) -> bool {
+        if self.manages {
+            return message.company == self.messages.company;
+        }
+        let AboutMessageFacts { left: _, reader, heard_by } = of;
+        let user = self.messages.user;
+        // Of a box that has gone only those know who had its messages.
+        let had = user.is_some_and(|user| heard_by.contains(&user));
+        let heard = self.messages.hears(message).is_some() || had;
+        heard && reader.is_none_or(|reader| user == Some(reader))
+    }
 }
 
 impl EventStream {
@@ -237,7 +271,7 @@ impl Desk {
             let now = self.world.wall();
             let rights = stream.rights.as_ref().filter(|rights| now < rights.until).ok_or(Problem::NotLoggedIn)?;
             let Some(shown) = stream.ready.pop_front() else { return Ok(None) };
-            if shown.may_be_known(&rights.scope) {
+            if shown.may_be_known(rights) {
                 return Ok(Some(shown));
             }
         }
@@ -344,7 +378,7 @@ impl Desk {
         let mut recordings: HashMap<RecordingId, Option<CallFacts>> = HashMap::new();
         let mut shown = Vec::with_capacity(entries.len());
         for entry in entries {
-            let facts = match (entry.recording(), entry.call) {
+            let facts = match (entry.recording(), entry.call.filter(|_| entry.message().is_none())) {
                 (Some(recording), _) => match recordings.get(&recording) {
                     Some(facts) => facts.clone(),
                     None => {
@@ -363,7 +397,12 @@ impl Desk {
                 },
                 (None, None) => None,
             };
-            let FeedEntry { seq, at: _, kind, company: _, call: _, subject: _, event } = entry;
+            let FeedEntry { seq, at: _, kind, company, call: _, subject: _, event } = entry;
+            let facts = match (facts, &event.about) {
+                (Some(facts), _) => Facts::Call(facts),
+                (None, Some(About::Message(about))) => of_message(company, about),
+                (None, Some(About::Call(_) | About::Recording(_)) | None) => Facts::Nothing,
+            };
             let json = event.json(directory).to_string();
             shown.push(Arc::new(Shown { seq, kind, json, facts }));
         }
@@ -395,8 +434,21 @@ impl Desk {
     /// `None` where the session or token is over.
     async fn rights(&self, rules: &Rules, viewer: &Viewer) -> Result<Option<Rights>, Problem> {
         let Some(until) = self.store.token_holds_until(viewer.token, self.world.wall()).await? else { return Ok(None) };
-        let scope = self.scope_of(&rules.directory, viewer).await?;
-        Ok(Some(Rights { version: rules.version, scope, until }))
+        let staff = self.staff_of(viewer).await?;
+        let person = person(&rules.directory, viewer, staff.as_ref())?;
+        let scope = self.scope(&rules.directory, &person).await?;
+        let messages = self.message_scope(&rules.directory, &person).await?;
+        Ok(Some(Rights { version: rules.version, scope, messages, manages: person.is_admin(), until }))
+    }
+}
+
+fn of_message(company: CompanyId, about: &AboutMessage) -> Facts {
+    match &about.facts {
+        Some(of) => {
+            let message = MessageFacts { company, mailbox: about.mailbox_id, left: of.left };
+            Facts::Message { message, of: of.clone() }
+        }
+        None => Facts::Nothing,
     }
 }
 
@@ -468,7 +520,7 @@ mod tests {
     use super::*;
 
     fn shown(seq: i64) -> Arc<Shown> {
-        Arc::new(Shown { seq, kind: OutboxKind::CallStarted, json: String::new(), facts: None })
+        Arc::new(Shown { seq, kind: OutboxKind::CallStarted, json: String::new(), facts: Facts::Nothing })
     }
 
     #[test]

@@ -254,7 +254,7 @@ async fn waits(
 async fn steps(store: &Store, query: QueryBuilder<Sqlite>) -> Vec<String> {
     let rows = sqlx::query_as::<_, (i64, i64, i64, String)>(sqlx::AssertSqlSafe(format!(
         "EXPLAIN QUERY PLAN {}",
-        query.sql()
+        query.sql().as_str()
     )));
     rows.fetch_all(&store.readers).await.unwrap().into_iter().map(|(_, _, _, step)| step).collect()
 }
