@@ -3,6 +3,7 @@
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
+use super::notices::{NoticeAsk, NoticeReply};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
@@ -67,6 +68,8 @@ pub enum Ask {
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
     Webhooks(WebhookAsk),
+    /// Who is told of new messages.
+    Notices(NoticeAsk),
     /// What the company consists of.
     Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
@@ -143,6 +146,7 @@ impl Ask {
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
+            | Ask::Notices(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -154,6 +158,7 @@ impl Ask {
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
+            Ask::Notices(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
@@ -179,6 +184,7 @@ pub enum Reply {
     Staff(StaffReply),
     Insight(InsightReply),
     Webhooks(WebhookReply),
+    Notices(NoticeReply),
     Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),

@@ -11,6 +11,7 @@ mod events;
 mod exports;
 mod insight;
 mod keeping;
+mod notices;
 mod staff;
 mod webhooks;
 
@@ -278,6 +279,7 @@ impl Desk {
             Ask::LogOut => self.log_out(&directory, viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
+            Ask::Notices(ask) => self.notice(&directory, &person, ask).await,
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,

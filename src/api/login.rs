@@ -40,12 +40,13 @@ pub enum Permission {
     EraseContacts,
     ReadWebhooks,
     ManageWebhooks,
+    ManagePush,
     ReadDirectory,
     ManageDirectory,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 18] = [
+    pub const ALL: [Permission; 19] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -62,6 +63,7 @@ impl Permission {
         Permission::EraseContacts,
         Permission::ReadWebhooks,
         Permission::ManageWebhooks,
+        Permission::ManagePush,
         Permission::ReadDirectory,
         Permission::ManageDirectory,
     ];
@@ -84,6 +86,7 @@ impl Permission {
             Permission::EraseContacts => "contacts.erase",
             Permission::ReadWebhooks => "webhooks.read",
             Permission::ManageWebhooks => "webhooks.write",
+            Permission::ManagePush => "push.write",
             Permission::ReadDirectory => "directory.read",
             Permission::ManageDirectory => "directory.write",
         }

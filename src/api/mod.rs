@@ -16,6 +16,7 @@ pub mod http;
 mod insight;
 mod keeping;
 mod login;
+mod notices;
 mod operator;
 mod problem;
 mod staff;
@@ -35,6 +36,9 @@ pub use keeping::{
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
+pub use notices::{
+    GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView,
+};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{

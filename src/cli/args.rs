@@ -106,6 +106,11 @@ pub enum Command {
         #[command(subcommand)]
         command: StaffCommand,
     },
+    /// What the service says to callers, in each language
+    Speech {
+        #[command(subcommand)]
+        command: SpeechCommand,
+    },
     /// Whom companies tell of their events
     Webhook {
         #[command(subcommand)]
@@ -284,6 +289,27 @@ pub enum LockoutCommand {
         only: Option<String>,
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SpeechCommand {
+    /// Every clip with its words
+    List {
+        /// en, de, fr or es
+        #[arg(long, default_value = "en")]
+        language: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write every clip as a WAV file, for a folder that `prompts` names
+    Export {
+        /// New, or without files of these names
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// en, de, fr or es; all of them where it is not said
+        #[arg(long)]
+        language: Option<String>,
     },
 }
 

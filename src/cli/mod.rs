@@ -9,6 +9,7 @@ mod manual;
 mod prompts;
 mod show;
 mod staff;
+mod speech;
 mod webhooks;
 
 pub use args::{Cli, Command};
@@ -83,6 +84,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             answer(&sources, Request::LockoutClear { only }, json).await
         }
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
+        Command::Speech { command } => speech::run(command),
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Contact { command } => keeping::contact(&read_config(&sources)?, command).await,
@@ -110,8 +112,11 @@ fn check_config(sources: &Sources) -> anyhow::Result<()> {
     let problems = crate::service::tls::problems(&config.tls, Clock::start().wall());
     let webhooks = &config.webhooks;
     let hooks = crate::notify::Postman::new(webhooks.guard.clone(), webhooks.authorities.as_deref()).err();
-    let problems: Vec<String> =
-        problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string())).collect();
+    let mail = config.mail.smtp.as_ref().and_then(|(smtp, _)| crate::notify::mail::Smtp::new(smtp).err());
+    let voices = crate::service::voices::load(config.prompts.as_deref()).err();
+    let problems = problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string()));
+    let problems = problems.chain(mail.map(|problem| problem.to_string()));
+    let problems: Vec<String> = problems.chain(voices.map(|problem| problem.to_string())).collect();
     if !problems.is_empty() {
         let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
         bail!("the configuration is wrong in {} place(s):\n{}", problems.len(), lines.join("\n"));

@@ -31,6 +31,7 @@ pub mod recover;
 mod refused;
 mod shell;
 pub mod tls;
+pub mod voices;
 mod web;
 mod worker;
 
@@ -40,7 +41,9 @@ use crate::base::{CallId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
 use crate::ledger::CallRecord;
-use crate::notify::{Courier, Postman, PostmanError};
+use crate::notify::mail::{Smtp, SmtpSetupError};
+use crate::notify::push::{VapidError, VapidKey};
+use crate::notify::{Carriers, Courier, Herald, Postman, PostmanError};
 use crate::registrar::Lifetimes;
 use crate::sip::Transport;
 use crate::sip::endpoint::EndpointConfig;
@@ -88,6 +91,12 @@ pub enum StartError {
     Tls(#[from] tls::TlsError),
     #[error(transparent)]
     Webhooks(#[from] PostmanError),
+    #[error(transparent)]
+    Mail(#[from] SmtpSetupError),
+    #[error(transparent)]
+    Push(#[from] VapidError),
+    #[error(transparent)]
+    Voices(#[from] voices::VoicesError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -210,6 +219,8 @@ impl Service {
         tasks.push(tokio::spawn(watch_machine(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
         let postman = Postman::new(config.webhooks.guard.clone(), config.webhooks.authorities.as_deref())?;
+        let herald = herald(&config, &store, postman.clone(), clock).await?;
+        tasks.push(tokio::spawn(herald.run(handle.fed.subscribe())));
         let courier = Courier::new(store.clone(), postman, Box::new(web::Clocks(clock)));
         tasks.push(tokio::spawn(courier.run(handle.fed.subscribe())));
         tasks.push(tokio::spawn(feed(handle.clone(), web.desk.clone())));
@@ -320,6 +331,18 @@ impl Service {
         handle.store.close().await;
         let _ = std::fs::remove_file(control);
     }
+}
+
+/// Who tells of new messages, with what takes that further.
+async fn herald(config: &Config, store: &Store, postman: Postman, clock: Clock) -> Result<Herald, StartError> {
+    let mail = match &config.mail.smtp {
+        Some((smtp, settings)) => Some((Smtp::new(smtp)?, settings.clone())),
+        None => None,
+    };
+    let vapid = VapidKey::read(&store.push_key(&VapidKey::generate()?).await?)?;
+    let (contact, recordings) = (config.push.contact.clone(), config.recording.dir.clone());
+    let carriers = Carriers { mail, postman, vapid, contact, recordings };
+    Ok(Herald::new(store.clone(), carriers, Arc::new(web::Clocks(clock))))
 }
 
 /// For people and other programs, who may stand in another folder than the service.

@@ -26,6 +26,8 @@
 //! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
+//! | `GET`, `POST /me/push`, `DELETE /me/push/{id}` | everybody, their own browsers and apps |
+//! | `GET`, `PUT`, `DELETE /push-gateway`, `GET /notices`, `POST /notices/replay`, `/notices/{id}/replay` | admins |
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
@@ -42,6 +44,7 @@ mod directory;
 mod events;
 mod insight;
 mod keeping;
+mod notices;
 mod openapi;
 mod problem;
 mod repeat;
@@ -121,6 +124,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(keeping::routes())
         .merge(insight::routes())
         .merge(webhooks::routes())
+        .merge(notices::routes())
         .merge(directory::routes())
 }
 
@@ -197,6 +201,7 @@ impl Shared {
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
             Reply::Staff(StaffReply::Company(made)) => Json(made).into_response(),
+            Reply::Notices(reply) => notices::response(reply),
             Reply::Directory(reply) => directory::response(reply),
             Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),

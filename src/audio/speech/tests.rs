@@ -9,18 +9,9 @@ use std::collections::HashMap;
 
 use Language::{English, French, German, Spanish};
 
-fn spoken(language: Language) -> HashMap<&'static str, &'static str> {
-    let text = match language {
-        English => include_str!("make/spoken/en.txt"),
-        German => include_str!("make/spoken/de.txt"),
-        French => include_str!("make/spoken/fr.txt"),
-        Spanish => include_str!("make/spoken/es.txt"),
-    };
-    text.lines().map(|line| line.split_once(": ").unwrap()).collect()
-}
 
 fn words(language: Language, clips: &[Clip]) -> String {
-    let spoken = spoken(language);
+    let spoken: HashMap<_, _> = spoken(language).collect();
     clips.iter().map(|clip| spoken[clip.to_string().as_str()]).collect::<Vec<_>>().join(" ")
 }
 
@@ -241,7 +232,7 @@ proptest! {
     fn whatever_is_said_every_language_has_the_clips(n in any::<u32>(), at in 0i64..4_000_000_000, now in 0i64..4_000_000_000) {
         let wall = |seconds: i64| Wall::from_unix_micros(seconds * 1_000_000);
         for language in Language::ALL {
-            let spoken = spoken(language);
+            let spoken: HashMap<_, _> = spoken(language).collect();
             let mut clips = say_received(language, wall(at), wall(now), &TimeZone::UTC);
             for gender in [None, M, F] {
                 clips.extend(say_number(language, n, gender));

@@ -2,8 +2,6 @@
 
 mod letter;
 mod smtp;
-#[cfg(test)]
-pub(crate) mod server;
 mod template;
 
 pub use letter::{Audio, Letter, LetterError, Sender, address, sender};
