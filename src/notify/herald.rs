@@ -33,7 +33,7 @@ const MAILS: usize = 8;
 const PUSHES: usize = 32;
 const BATCH: u32 = 200;
 const TOGETHER: Duration = Duration::from_millis(50);
-const FIRST_PAUSE: Span = Span::from_secs(10);
+const FIRST_PAUSE: Span = Span::from_secs(2);
 const LONGEST_PAUSE: Span = Span::from_secs(3_600);
 /// How long what is done with is shown, and what is dead.
 const SHOW_DONE: Span = Span::from_secs(7 * 86_400);
@@ -464,8 +464,8 @@ mod tests {
     #[test]
     fn pauses_grow_to_an_hour() {
         let seconds = |attempts, dice| pause(attempts, dice).as_millis() / 1_000;
-        assert_eq!((seconds(0, 0), seconds(0, 0xffff)), (5, 10));
-        assert_eq!((seconds(3, 0), seconds(3, 0xffff)), (40, 80));
+        assert_eq!((seconds(0, 0), seconds(0, 0xffff)), (1, 2));
+        assert_eq!((seconds(3, 0), seconds(3, 0xffff)), (8, 16));
         assert_eq!((seconds(40, 0), seconds(40, 0xffff)), (1_800, 3_600));
     }
 

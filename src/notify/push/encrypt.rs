@@ -112,26 +112,26 @@ fn expand(salt: &[u8], secret: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<
     Ok(key.expand(info, Length(out.len()))?.fill(out)?)
 }
 
-/// Reads a message as its receiver does, for tests of delivery.
+/// Reads a message as its receiver does.
 #[cfg(test)]
-pub(crate) mod receiver {
+mod receiver {
     use super::*;
 
     /// A browser's subscription that reads one message.
-    pub(crate) struct Receiver {
+    pub(super) struct Receiver {
         private: EphemeralPrivateKey,
-        pub(crate) p256dh: String,
-        pub(crate) auth: String,
+        pub(super) p256dh: String,
+        pub(super) auth: String,
     }
 
     impl Receiver {
-        pub(crate) fn new() -> Self {
+        pub(super) fn new() -> Self {
             let private = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()).unwrap();
             let p256dh = URL_SAFE_NO_PAD.encode(private.compute_public_key().unwrap());
             Receiver { private, p256dh, auth: URL_SAFE_NO_PAD.encode([7; 16]) }
         }
 
-        pub(crate) fn open(self, body: &[u8]) -> Vec<u8> {
+        pub(super) fn open(self, body: &[u8]) -> Vec<u8> {
             let keys = PushKeys::parse(&self.p256dh, &self.auth).unwrap();
             let (salt, public, record) = (&body[..16], &body[21..86], &mut body[86..].to_vec());
             assert_eq!(body[16..21], [0, 0, 16, 0, 65]);
