@@ -32,6 +32,7 @@ use telegraphone::ledger::{MessageRecord, Party};
 use telegraphone::notify::mail::{Encryption, Letter, Sender, Smtp, SmtpConfig, SmtpError};
 use telegraphone::notify::{MailSettings, signature};
 use telegraphone::service::Service;
+use telegraphone::service::clock::Clock;
 use telegraphone::service::config::Config;
 use telegraphone::subscription::Receivers;
 
@@ -118,7 +119,8 @@ async fn leave(service: &Service, seed: u64, folder: &Path) -> MessageRecord {
     let path = folder.join("recordings").join(&message.path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, b"RIFF").unwrap();
-    assert!(service.store().deliver(&message, Receivers::of(mailbox), left).await.unwrap());
+    let now = Clock::start().wall();
+    assert!(service.store().deliver(&message, Receivers::of(mailbox), now).await.unwrap());
     message
 }
 

@@ -106,6 +106,11 @@ pub enum Command {
         #[command(subcommand)]
         command: StaffCommand,
     },
+    /// Mails and pushes about new messages, and what became of them
+    Notice {
+        #[command(subcommand)]
+        command: NoticeCommand,
+    },
     /// What the service says to callers, in each language
     Speech {
         #[command(subcommand)]
@@ -289,6 +294,29 @@ pub enum LockoutCommand {
         only: Option<String>,
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NoticeCommand {
+    /// The newest first: pending, sent in the last week, dead
+    List {
+        /// By its key
+        company: String,
+        /// pending, sent, dead or dropped
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send one anew, or all dead ones of a company; a service that runs does it within a minute
+    Replay {
+        /// By its key
+        company: String,
+        #[arg(long)]
+        notice: Option<i64>,
     },
 }
 

@@ -6,10 +6,11 @@ mod directory;
 mod doctor;
 mod keeping;
 mod manual;
+mod notices;
 mod prompts;
 mod show;
-mod staff;
 mod speech;
+mod staff;
 mod webhooks;
 
 pub use args::{Cli, Command};
@@ -84,6 +85,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             answer(&sources, Request::LockoutClear { only }, json).await
         }
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
+        Command::Notice { command } => notices::run(&read_config(&sources)?, command).await,
         Command::Speech { command } => speech::run(command),
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,

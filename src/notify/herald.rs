@@ -14,7 +14,7 @@ use super::push::{PushKeys, VapidKey, encrypt};
 use super::sign::{signature, timestamp};
 use super::written;
 use crate::base::{Span, UserId, Wall};
-use crate::directory::{Directory, Mailbox};
+use crate::directory::{BoxOwner, Directory, Mailbox};
 use crate::ledger::{MessageRecord, OutboxKind};
 use crate::store::{Channel, NewNotice, NoticeOutcome, NoticeRow, NoticeState, Store, StoreError, message_facts};
 use crate::subscription::{FeedEntry, MessageScope, Receivers};
@@ -149,8 +149,13 @@ impl Herald {
             let whole = entries.len() < BATCH as usize;
             let last = entries.last().map_or(newest, |entry| entry.seq);
             position = if whole { newest.max(last) } else { last };
-            let mut notices = Vec::new();
+            let (mut notices, mut seen) = (Vec::new(), false);
             for entry in entries.iter().filter(|entry| entry.kind == OutboxKind::VoicemailCreated) {
+                seen = true;
+                if entry.at.plus(MAIL_ENDS) < self.world.wall() {
+                    // Nobody waits for it any more: it was left while nothing here could tell of it.
+                    continue;
+                }
                 if directory.is_none() {
                     directory = Some(self.store.load_directory().await?);
                 }
@@ -158,7 +163,7 @@ impl Herald {
                     notices.extend(self.notices_of(entry, directory).await?);
                 }
             }
-            if !notices.is_empty() || !whole {
+            if seen || !whole {
                 self.store.queue_notices(&notices, position).await?;
             }
             self.looked_at = position;
@@ -333,6 +338,11 @@ impl Attempt {
         };
         let pager = notice.channel == Channel::Pager;
         let address = if pager { &mailbox.settings.pager } else { &mailbox.settings.email };
+        if let BoxOwner::User(owner) = mailbox.owner
+            && self.directory.user(owner).is_none()
+        {
+            return Ok(Told::Nothing("the owner of the box is deactivated"));
+        }
         if *address != notice.target {
             return Ok(Told::Nothing("the box has another address by now"));
         }
