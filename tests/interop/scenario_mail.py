@@ -60,9 +60,8 @@ from = "Voicemail <voice@{DOMAIN}>"
     s.stack.enter_context(service)
     # Bob has no device: the call goes to his box. Alice speaks after the tone, and hangs up.
     alice = s.baresip("201")
-    mark = alice.mark()
     alice.dial(f"sip:202@{DOMAIN}")
-    alice.wait(Event.ESTABLISHED, 10, mark)
+    alice.wait_for(Event.ESTABLISHED, 10)
     talk_for(18)
     alice.hangup()
     found = eventually(lambda: list(mails.glob("*.eml")), 20, "no mail came")

@@ -6,7 +6,7 @@ use crate::api::notices::{
     GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView,
 };
 use crate::api::{Problem, Replayed, Reply};
-use crate::base::{Random, UserId};
+use crate::base::UserId;
 use crate::directory::{Directory, User};
 use crate::notify::push::{PushKeys, VapidError, VapidKey};
 use crate::notify::{MAIL_ENDS, Target};
