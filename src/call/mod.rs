@@ -30,6 +30,7 @@ mod status;
 mod switch;
 mod transfer;
 mod trunks;
+mod waiting;
 
 pub use identity::Wish;
 pub use info::{InfoError, key_of_info};
