@@ -82,6 +82,14 @@ impl Name {
         let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= NAME_BYTES).last();
         Name { company, name: name.get(..end.unwrap_or(0)).unwrap_or("").to_owned() }
     }
+
+    /// For people. What is of no company is called by itself.
+    fn said(&self, key: String) -> String {
+        match key.is_empty() {
+            true => self.name.clone(),
+            false => format!("{key}/{}", self.name),
+        }
+    }
 }
 
 /// Failures of one key.
@@ -249,53 +257,87 @@ impl Lockout {
         }
     }
 
-    /// Locks that hold now.
-    pub fn list(&self, now: Time, company: impl Fn(CompanyId) -> String) -> Vec<LockView> {
+    /// Locks that hold now: all, or those over names of one company.
+    pub fn list(&self, now: Time, only: Option<CompanyId>, company: impl Fn(CompanyId) -> String) -> Vec<LockView> {
         let seconds = |until: Time| until.since(now).0.div_ceil(1_000_000);
         let view = |what: &str, source: String, name: String, of: &Failures, until| LockView {
-            over: "sip".to_owned(),
+            over: LockOver::Sip,
             what: what.to_owned(),
             source,
             name,
             ends_in_s: seconds(until),
             locks: of.locks,
         };
-        let said = |name: &Name| format!("{}/{}", company(name.company), name.name);
-        let sources =
-            self.sources.locks(now).map(|(k, of, until)| view("source", k.to_string(), String::new(), of, until));
-        let names = self.names.locks(now).map(|(k, of, until)| view("name", String::new(), said(k), of, until));
-        let pairs = self.pairs.locks(now).map(|(k, of, until)| view("pair", k.1.to_string(), said(&k.0), of, until));
+        let said = |name: &Name| name.said(company(name.company));
+        let wanted = |name: &Name| only.is_none_or(|only| name.company == only);
+        let sources = self.sources.locks(now).filter(|_| only.is_none());
+        let sources = sources.map(|(k, of, until)| view("source", k.to_string(), String::new(), of, until));
+        let names = self.names.locks(now).filter(|(k, _, _)| wanted(k));
+        let names = names.map(|(k, of, until)| view("name", String::new(), said(k), of, until));
+        let pairs = self.pairs.locks(now).filter(|(k, _, _)| wanted(&k.0));
+        let pairs = pairs.map(|(k, of, until)| view("pair", k.1.to_string(), said(&k.0), of, until));
         let mut locks: Vec<LockView> = sources.chain(names).chain(pairs).collect();
         locks.sort_by(|a, b| (&a.what, &a.source, &a.name).cmp(&(&b.what, &b.source, &b.name)));
         locks
     }
 
+    /// Whether any lock holds now.
+    pub fn is_idle(&self, now: Time) -> bool {
+        self.sources.locks(now).next().is_none()
+            && self.names.locks(now).next().is_none()
+            && self.pairs.locks(now).next().is_none()
+    }
+
     /// Forgets failures: of one address or name (as [`Lockout::list`] writes them, a name also
-    /// without its company), or all. How many keys it forgot.
-    pub fn clear(&mut self, only: Option<&str>, company: impl Fn(CompanyId) -> String) -> usize {
+    /// without its company), or all. With `of` those over names of that company alone: an address is
+    /// no company's. How many keys it forgot.
+    pub fn clear(
+        &mut self,
+        only: Option<&str>,
+        of: Option<CompanyId>,
+        company: impl Fn(CompanyId) -> String,
+    ) -> usize {
         let address = only.and_then(|text| text.trim_end_matches("/64").parse().ok()).map(Source::of);
         let is_source = |source: &Source| only.is_none() || address == Some(*source);
         let is_name = |name: &Name| {
-            let whole = || format!("{}/{}", company(name.company), name.name);
+            let whole = || name.said(company(name.company));
             only.is_none_or(|only| only == name.name || only == whole())
         };
-        self.sources.forget(is_source)
-            + self.names.forget(is_name)
-            + self.pairs.forget(|(name, source)| is_name(name) || is_source(source))
+        let may = |name: &Name| of.is_none_or(|of| name.company == of);
+        self.sources.forget(|source| of.is_none() && is_source(source))
+            + self.names.forget(|name| may(name) && is_name(name))
+            + self.pairs.forget(|(name, source)| may(name) && (is_name(name) || is_source(source)))
+    }
+}
+
+/// Where the passwords were wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LockOver {
+    #[default]
+    Sip,
+    Http,
+}
+
+impl LockOver {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LockOver::Sip => "sip",
+            LockOver::Http => "http",
+        }
     }
 }
 
 /// A lock, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LockView {
-    /// `sip` or `http`: where the passwords were wrong.
     #[serde(default)]
-    pub over: String,
+    pub over: LockOver,
     /// `source`, `name` or `pair`.
     pub what: String,
     /// Address; empty for a name.
     pub source: String,
-    /// `COMPANY/NAME`; empty for a source.
+    /// `COMPANY/NAME`, of an operator or a reseller the name alone; empty for a source.
     pub name: String,
     pub ends_in_s: u64,
     /// How often it was locked.
