@@ -188,6 +188,7 @@ pub struct Locked {
 /// All counters.
 #[derive(Debug)]
 pub struct Lockout {
+    over: LockOver,
     sources: Table<Source>,
     names: Table<Name>,
     pairs: Table<(Name, Source)>,
@@ -195,9 +196,10 @@ pub struct Lockout {
     known_by_age: BTreeSet<(Time, Name, Source)>,
 }
 
-impl Default for Lockout {
-    fn default() -> Self {
+impl Lockout {
+    pub fn new(over: LockOver) -> Self {
         Lockout {
+            over,
             sources: Table::new(SOURCE),
             names: Table::new(NAME),
             pairs: Table::new(PAIR),
@@ -205,9 +207,7 @@ impl Default for Lockout {
             known_by_age: BTreeSet::new(),
         }
     }
-}
 
-impl Lockout {
     /// How long the name is shut out at that address, right password or not.
     pub fn locked(&self, name: &Name, source: Source, now: Time) -> Option<Span> {
         let pair = (name.clone(), source);
@@ -261,7 +261,7 @@ impl Lockout {
     pub fn list(&self, now: Time, only: Option<CompanyId>, company: impl Fn(CompanyId) -> String) -> Vec<LockView> {
         let seconds = |until: Time| until.since(now).0.div_ceil(1_000_000);
         let view = |what: &str, source: String, name: String, of: &Failures, until| LockView {
-            over: LockOver::Sip,
+            over: self.over,
             what: what.to_owned(),
             source,
             name,
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_source_is_locked_after_ten_failures_and_each_time_for_twice_as_long() {
-        let (mut lockout, evil) = (Lockout::default(), source("203.0.113.66"));
+        let (mut lockout, evil) = (Lockout::new(LockOver::Sip), source("203.0.113.66"));
         let mut now = Time(0);
         let mut lengths = Vec::new();
         for round in 0..9 {
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn failures_are_forgotten_after_an_hour_without_one() {
-        let (mut lockout, evil) = (Lockout::default(), source("203.0.113.66"));
+        let (mut lockout, evil) = (Lockout::new(LockOver::Sip), source("203.0.113.66"));
         for _ in 0..9 {
             lockout.failed(&name("201"), evil, Time(0));
         }
@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn a_guesser_with_many_addresses_is_locked_by_name() {
-        let mut lockout = Lockout::default();
+        let mut lockout = Lockout::new(LockOver::Sip);
         for host in 0..20 {
             lockout.failed(&name("201"), source(&format!("203.0.113.{host}")), Time(0));
         }
@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn no_outsider_shuts_a_user_out_of_their_known_address() {
-        let (mut lockout, home) = (Lockout::default(), source("198.51.100.7"));
+        let (mut lockout, home) = (Lockout::new(LockOver::Sip), source("198.51.100.7"));
         lockout.proven(&name("201"), home, Time(0));
         for host in 0..200 {
             lockout.failed(&name("201"), source(&format!("203.0.113.{host}")), Time(0));
@@ -429,7 +429,7 @@ mod tests {
 
     #[test]
     fn at_a_known_address_guessing_is_slow_too_and_touches_nobody_else() {
-        let (mut lockout, home) = (Lockout::default(), source("198.51.100.7"));
+        let (mut lockout, home) = (Lockout::new(LockOver::Sip), source("198.51.100.7"));
         for user in ["201", "202"] {
             lockout.proven(&name(user), home, Time(0));
         }
@@ -446,7 +446,7 @@ mod tests {
 
     #[test]
     fn the_right_password_does_not_let_a_guesser_begin_anew() {
-        let (mut lockout, evil) = (Lockout::default(), source("203.0.113.66"));
+        let (mut lockout, evil) = (Lockout::new(LockOver::Sip), source("203.0.113.66"));
         for _ in 0..9 {
             lockout.failed(&name("201"), evil, Time(0));
         }
@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn names_that_do_not_exist_are_locked_like_others_and_memory_is_bounded() {
-        let mut lockout = Lockout::default();
+        let mut lockout = Lockout::new(LockOver::Sip);
         for at in 0..CAPACITY as u64 + 100 {
             let evil = Source::of(IpAddr::V6(Ipv6Addr::from_bits(u128::from(at) << 64)));
             lockout.failed(&name(&format!("nobody-{at}")), evil, Time(at));
@@ -472,6 +472,40 @@ mod tests {
     }
 
     #[test]
+    fn of_a_company_its_names_alone_are_listed_and_forgotten() {
+        let mut lockout = Lockout::new(LockOver::Http);
+        let (own, other) = (CompanyId(1), CompanyId(2));
+        let home = source("198.51.100.7");
+        let (known, theirs) = (Name::new(own, "201"), Name::new(other, "201"));
+        let staff = Name::new(CompanyId(0), "root");
+        let unnamed = |id: CompanyId| if id.0 == 0 { String::new() } else { key(id) };
+        for name in [&known, &theirs, &staff] {
+            lockout.proven(name, home, Time(0));
+            until_locked(&mut lockout, name, home, Time(0));
+        }
+        until_locked(&mut lockout, &Name::new(own, "202"), source("203.0.113.9"), Time(0));
+        let listed = |lockout: &Lockout, of| -> Vec<String> {
+            let locks = lockout.list(Time(0), of, unnamed);
+            assert!(locks.iter().all(|lock| lock.over == LockOver::Http));
+            locks.into_iter().map(|lock| format!("{} {}{}", lock.what, lock.source, lock.name)).collect()
+        };
+        let [first, second] = ["pair 198.51.100.7c1/201", "pair 198.51.100.7c2/201"];
+        let rest = ["pair 198.51.100.7root", "source 203.0.113.9"];
+        assert_eq!(listed(&lockout, None), [&[first, second], &rest[..]].concat());
+        assert_eq!((listed(&lockout, Some(own)), listed(&lockout, Some(other))), (vec![first.into()], vec![second.into()]));
+        for nothing in ["c1/201", "root", "203.0.113.9", "nobody"] {
+            assert_eq!(lockout.clear(Some(nothing), Some(other), unnamed), 0, "{nothing} is not theirs");
+        }
+        assert_eq!(lockout.clear(Some("198.51.100.7"), Some(other), unnamed), 1, "at an address what is theirs");
+        assert_eq!(listed(&lockout, None), [&[first], &rest[..]].concat());
+        assert_eq!(lockout.clear(Some("root"), None, unnamed), 1);
+        assert_eq!(lockout.clear(None, Some(own), unnamed), 2, "the lock, and the failures of 202");
+        assert_eq!(listed(&lockout, None), ["source 203.0.113.9"]);
+        assert!(!lockout.is_idle(Time(0)) && lockout.is_idle(Time(0) + secs(30)));
+        assert_eq!(lockout.clear(None, None, unnamed), 1);
+    }
+
+    #[test]
     fn an_ipv6_network_of_one_customer_is_one_source() {
         assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff::9"));
         assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
@@ -480,7 +514,7 @@ mod tests {
 
     #[test]
     fn locks_are_listed_and_cleared() {
-        let (mut lockout, evil, home) = (Lockout::default(), source("203.0.113.66"), source("198.51.100.7"));
+        let (mut lockout, evil, home) = (Lockout::new(LockOver::Sip), source("203.0.113.66"), source("198.51.100.7"));
         lockout.proven(&name("202"), home, Time(0));
         until_locked(&mut lockout, &name("202"), home, Time(0));
         for _ in 0..20 {
