@@ -35,8 +35,7 @@ fn failures(home: &Home) -> Vec<(String, String, String)> {
     let found = home.ask(&["doctor"])["findings"].clone();
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
     let failed = found.as_array().unwrap().iter().filter(|finding| finding["verdict"] == "fail");
-    let failed: Vec<_> =
-        failed.map(|one| (text(one, "check"), text(one, "found"), text(one, "way_out"))).collect();
+    let failed: Vec<_> = failed.map(|one| (text(one, "check"), text(one, "found"), text(one, "way_out"))).collect();
     // The command ends as what it found says.
     let (done, said) = home.run(&["doctor"]);
     assert_eq!(done, failed.is_empty(), "{said}");
@@ -61,7 +60,9 @@ fn a_deployment_that_is_right_is_told_to_be_running_or_not() {
         let found = home.ask(&["doctor"])["findings"].clone();
         found.as_array().unwrap().iter().map(|one| one["check"].as_str().unwrap().to_owned()).collect()
     };
-    for check in ["configuration", "database", "disk", "permissions", "certificate", "clock", "file limit", "media ports"] {
+    for check in
+        ["configuration", "database", "disk", "permissions", "certificate", "clock", "file limit", "media ports"]
+    {
         assert!(checks(&home).iter().any(|one| one == check), "{check} in {:?}", checks(&home));
     }
     let service = home.serve();

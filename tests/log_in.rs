@@ -85,7 +85,8 @@ fn cookie(http: Http, headers: &[(&str, &str)]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn behind_a_named_proxy_that_speaks_tls_the_cookie_travels_over_tls_only() {
     let folder = tempfile::tempdir().unwrap();
-    let (service_, http) = service(folder.path(), |config| config.http.proxies = vec!["127.0.0.1".parse().unwrap()]).await;
+    let (service_, http) =
+        service(folder.path(), |config| config.http.proxies = vec!["127.0.0.1".parse().unwrap()]).await;
     blocking(move || {
         let from = ("X-Forwarded-For", "203.0.113.5");
         let set = cookie(http, &[from, ("X-Forwarded-Proto", "https")]);
@@ -185,8 +186,7 @@ async fn who_is_locked_out_over_http_is_listed_and_let_in_again_by_those_who_may
         // Each proves a password first: the pair is known here, and obeys its own counter only.
         let (ada, eve) = (http.log_in("api", "204", "ada-secret"), http.log_in("other", "204", "eve-secret"));
         let bob = http.log_in("api", "201", "api-secret");
-        let (root, rita) =
-            (http.log_in_as_staff("root", "root-secret"), http.log_in_as_staff("rita", "rita-secret"));
+        let (root, rita) = (http.log_in_as_staff("root", "root-secret"), http.log_in_as_staff("rita", "rita-secret"));
         assert_eq!(locks(&root), []);
         until_locked(http, Some("api"), "204");
         until_locked(http, None, "rita");
@@ -198,7 +198,9 @@ async fn who_is_locked_out_over_http_is_listed_and_let_in_again_by_those_who_may
         assert_eq!(locks(&root.of("api")), [of_api.clone()], "of a company they see what its admin sees");
         assert_eq!((locks(&ada), locks(&rita.of("api"))), (vec![of_api.clone()], vec![of_api.clone()]));
         assert_eq!(locks(&eve), [of_other.clone()], "nothing of another company, and no address");
-        for (who, method, status) in [(&bob, "GET", 403), (&bob, "DELETE", 403), (&rita, "GET", 400), (&rita, "DELETE", 400)] {
+        for (who, method, status) in
+            [(&bob, "GET", 403), (&bob, "DELETE", 403), (&rita, "GET", 400), (&rita, "DELETE", 400)]
+        {
             assert_eq!(who.send(method, "/api/v1/lockouts", "").status, status, "{method}");
         }
         let page = root.get("/api/v1/lockouts?limit=3").json();
@@ -238,9 +240,8 @@ async fn who_is_locked_out_over_http_is_listed_and_let_in_again_by_those_who_may
             format!("Bearer {}", ada.send("POST", "/api/v1/tokens", &new).json()["secret"].as_str().unwrap())
         };
         let (reads, clears) = (token("access.read"), token("lockouts.write"));
-        let asked = |bearer: &str, method: &str| {
-            http.ask(method, "/api/v1/lockouts", &[("Authorization", bearer)], "").status
-        };
+        let asked =
+            |bearer: &str, method: &str| http.ask(method, "/api/v1/lockouts", &[("Authorization", bearer)], "").status;
         assert_eq!((asked(&reads, "GET"), asked(&reads, "DELETE")), (200, 403));
         assert_eq!((asked(&clears, "GET"), asked(&clears, "DELETE")), (403, 200));
 
@@ -295,8 +296,7 @@ async fn whoever_of_the_staff_changes_their_own_password_proves_the_present_one(
     let (service, http) = service(folder.path(), |_| {}).await;
     let store = service.store().clone();
     blocking(move || {
-        let (root, rita) =
-            (http.log_in_as_staff("root", "root-secret"), http.log_in_as_staff("rita", "rita-secret"));
+        let (root, rita) = (http.log_in_as_staff("root", "root-secret"), http.log_in_as_staff("rita", "rita-secret"));
         let own = |body: Value| rita.send("PUT", "/api/v1/staff/rita/password", &body.to_string());
         for body in [json!({ "password": "rita-second" }), json!({ "present": "wrong", "password": "rita-second" })] {
             let refused = own(body.clone());
@@ -376,7 +376,8 @@ async fn tokens_of_users_and_staff_obey_the_same_rules() {
             }
             // All at once.
             let made: usize = std::thread::scope(|scope| {
-                let tries: Vec<_> = (0..8).map(|_| scope.spawn(|| (0..7).filter(|_| new(&[]).status == 201).count())).collect();
+                let tries: Vec<_> =
+                    (0..8).map(|_| scope.spawn(|| (0..7).filter(|_| new(&[]).status == 201).count())).collect();
                 tries.into_iter().map(|tried| tried.join().unwrap()).sum()
             });
             assert_eq!(made, 50, "{name}");

@@ -201,8 +201,7 @@ async fn what_nobody_takes_for_a_day_is_dead_and_listed_and_can_be_sent_anew() {
     let calendar = Turned(Arc::new(AtomicI64::new(began.unix_micros())));
     let store = Store::open(&folder.path().join("telegraphone.db")).await.unwrap();
     let hook = queued(&store, receiver.url(), began).await;
-    let courier =
-        Courier::new(store.clone(), Postman::new(guard(), None).unwrap(), Box::new(calendar.clone()));
+    let courier = Courier::new(store.clone(), Postman::new(guard(), None).unwrap(), Box::new(calendar.clone()));
     let (fed, feed) = watch::channel(0);
     let running = tokio::spawn(courier.run(feed));
 
@@ -271,7 +270,8 @@ async fn a_company_has_as_many_hooks_as_it_may_however_fast_they_are_made() {
     let company = store.load_directory().await.unwrap().company_by_key("hooked").unwrap().id;
     let one = |at: usize| {
         let (store, kinds) = (store.clone(), Kinds::parse("*").unwrap());
-        let new = NewWebhook { company, url: format!("https://{at}.example/"), kinds, secret: String::new(), made_by: None };
+        let new =
+            NewWebhook { company, url: format!("https://{at}.example/"), kinds, secret: String::new(), made_by: None };
         tokio::spawn(async move { store.add_webhook(&new, now).await.unwrap().is_some() })
     };
     let tasks: Vec<_> = (0..60).map(one).collect();

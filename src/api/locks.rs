@@ -140,11 +140,8 @@ mod tests {
             locks: 1,
         };
         let names: Vec<String> = (0..7).map(|at| format!("acme/20{at}")).collect();
-        let all: Vec<LockView> = names
-            .iter()
-            .rev()
-            .flat_map(|name| [lock(LockOver::Sip, name), lock(LockOver::Http, name)])
-            .collect();
+        let all: Vec<LockView> =
+            names.iter().rev().flat_map(|name| [lock(LockOver::Sip, name), lock(LockOver::Http, name)]).collect();
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let page = LockPage::of(all.clone(), after.as_deref(), 3);
@@ -155,8 +152,10 @@ mod tests {
                 break;
             }
         }
-        let expected: Vec<LockView> =
-            [LockOver::Http, LockOver::Sip].into_iter().flat_map(|over| names.iter().map(move |n| lock(over, n))).collect();
+        let expected: Vec<LockView> = [LockOver::Http, LockOver::Sip]
+            .into_iter()
+            .flat_map(|over| names.iter().map(move |n| lock(over, n)))
+            .collect();
         assert_eq!(seen, expected);
     }
 }

@@ -190,7 +190,8 @@ pub async fn open_session(
     now: Wall,
     random: &mut (dyn Random + Send),
 ) -> Result<LoggedIn, Problem> {
-    let new = New { kind: TokenKind::Session, name: "", scopes: Vec::new(), expires: now.plus(SESSION), most: u32::MAX };
+    let new =
+        New { kind: TokenKind::Session, name: "", scopes: Vec::new(), expires: now.plus(SESSION), most: u32::MAX };
     let grant = grant(store, owner, new, now, random).await?.ok_or(Problem::Internal)?;
     let viewer = Viewer { owner, company: None, scopes: Scopes::All, token: grant.row.id, ends: None, source };
     Ok(LoggedIn { viewer, grant })

@@ -291,12 +291,7 @@ impl Lockout {
     /// Forgets failures: of one address or name (as [`Lockout::list`] writes them, a name also
     /// without its company), or all. With `of` those over names of that company alone: an address is
     /// no company's. How many keys it forgot.
-    pub fn clear(
-        &mut self,
-        only: Option<&str>,
-        of: Option<CompanyId>,
-        company: impl Fn(CompanyId) -> String,
-    ) -> usize {
+    pub fn clear(&mut self, only: Option<&str>, of: Option<CompanyId>, company: impl Fn(CompanyId) -> String) -> usize {
         let address = only.and_then(|text| text.trim_end_matches("/64").parse().ok()).map(Source::of);
         let is_source = |source: &Source| only.is_none() || address == Some(*source);
         let is_name = |name: &Name| {
@@ -492,7 +487,10 @@ mod tests {
         let [first, second] = ["pair 198.51.100.7c1/201", "pair 198.51.100.7c2/201"];
         let rest = ["pair 198.51.100.7root", "source 203.0.113.9"];
         assert_eq!(listed(&lockout, None), [&[first, second], &rest[..]].concat());
-        assert_eq!((listed(&lockout, Some(own)), listed(&lockout, Some(other))), (vec![first.into()], vec![second.into()]));
+        assert_eq!(
+            (listed(&lockout, Some(own)), listed(&lockout, Some(other))),
+            (vec![first.into()], vec![second.into()])
+        );
         for nothing in ["c1/201", "root", "203.0.113.9", "nobody"] {
             assert_eq!(lockout.clear(Some(nothing), Some(other), unnamed), 0, "{nothing} is not theirs");
         }
@@ -521,16 +519,16 @@ mod tests {
             lockout.failed(&name("201"), evil, Time(0));
         }
         let shown: Vec<_> =
-            lockout.list(Time(0), key).into_iter().map(|lock| (lock.what, lock.source, lock.name)).collect();
+            lockout.list(Time(0), None, key).into_iter().map(|lock| (lock.what, lock.source, lock.name)).collect();
         let row = |what: &str, source: &str, name: &str| (what.to_owned(), source.to_owned(), name.to_owned());
         assert_eq!(
             shown,
             [row("name", "", "c1/201"), row("pair", "198.51.100.7", "c1/202"), row("source", "203.0.113.66", "")]
         );
-        assert_eq!(lockout.clear(Some("203.0.113.66"), key), 1);
-        assert_eq!(lockout.clear(Some("c1/202"), key), 1);
-        assert_eq!(lockout.clear(Some("999"), key), 0);
-        assert_eq!(lockout.clear(None, key), 1, "the name 201 is left");
-        assert_eq!(lockout.list(Time(0), key), []);
+        assert_eq!(lockout.clear(Some("203.0.113.66"), None, key), 1);
+        assert_eq!(lockout.clear(Some("c1/202"), None, key), 1);
+        assert_eq!(lockout.clear(Some("999"), None, key), 0);
+        assert_eq!(lockout.clear(None, None, key), 1, "the name 201 is left");
+        assert_eq!(lockout.list(Time(0), None, key), []);
     }
 }

@@ -70,7 +70,8 @@ impl Parts {
         }
         let database = last.written.as_ref().map_or_else(String::new, |(_, problem)| problem.clone());
         let (disk, signalling) = (self.disk(), self.signalling(status).await);
-        let found = judge([("database", database), ("disk", disk), ("signalling", signalling)], self.threads(clock.now()));
+        let found =
+            judge([("database", database), ("disk", disk), ("signalling", signalling)], self.threads(clock.now()));
         last.found = Some((now, found.clone()));
         found
     }

@@ -1,8 +1,8 @@
 //! Calls and recordings with what the rules of access look at, and who is subscribed to what.
 
 use super::calls::call;
-use super::lists::{CallFilter, Drive};
 use super::journal::append;
+use super::lists::{CallFilter, Drive};
 use super::row::Reading;
 use super::{By, Store, StoreError};
 use crate::base::{CallId, CompanyId, NumberId, Rate, RecordingId, Samples, UserId, Wall};

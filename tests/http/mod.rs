@@ -72,9 +72,10 @@ impl Http {
         Program { http: self, bearer: format!("Bearer {secret}"), company: company.map(str::to_owned) }
     }
 
-    fn stream(self, path: &str, after: Option<i64>, mut headers: Vec<(&str, &str)>) -> Stream {
+    fn stream(self, path: &str, after: Option<i64>, headers: Vec<(&str, &str)>) -> Stream {
         let last = after.map(|after| after.to_string());
-        headers.extend(last.as_deref().map(|last| ("Last-Event-ID", last)));
+        let after = last.as_deref().map(|last| ("Last-Event-ID", last));
+        let headers: Vec<(&str, &str)> = headers.into_iter().chain(after).collect();
         let mut reader = self.open("GET", path, &headers, &[]);
         let (status, headers) = head(&mut reader);
         let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());

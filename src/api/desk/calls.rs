@@ -10,7 +10,12 @@ use crate::subscription::Scope;
 use std::collections::BTreeSet;
 
 impl Desk {
-    pub(super) async fn calls(&self, directory: &Directory, person: &Person<'_>, query: &CallQuery) -> Result<Reply, Problem> {
+    pub(super) async fn calls(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        query: &CallQuery,
+    ) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
         let limit = query.limit.clamp(1, CallQuery::MOST);
         let filter = filter(directory, person, query)?;

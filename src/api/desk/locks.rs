@@ -7,12 +7,7 @@ use crate::base::CompanyId;
 
 impl Desk {
     /// `of`: an admin's company; `None`: an operator asks of all.
-    pub(super) async fn lockouts(
-        &self,
-        doer: &Doer,
-        of: Option<CompanyId>,
-        ask: LockAsk,
-    ) -> Result<Reply, Problem> {
+    pub(super) async fn lockouts(&self, doer: &Doer, of: Option<CompanyId>, ask: LockAsk) -> Result<Reply, Problem> {
         let reply = match ask {
             LockAsk::List { after, limit } => {
                 let Answer::Lockouts { locks } = self.operator.ask(Request::LockoutList { company: of }).await else {

@@ -25,7 +25,12 @@ impl Desk {
         }
     }
 
-    pub(super) async fn recording(&self, directory: &Directory, person: &Person<'_>, id: RecordingId) -> Result<Reply, Problem> {
+    pub(super) async fn recording(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        id: RecordingId,
+    ) -> Result<Reply, Problem> {
         let (recording, facts, scope) = self.playable(directory, person, id).await?;
         self.gone(&recording).await?;
         let heard = self.store.heard_by(id).await?;
@@ -91,7 +96,12 @@ impl Desk {
         Ok(Reply::Audio { path: self.recordings.join(&recording.path), name })
     }
 
-    pub(super) async fn delete(&self, directory: &Directory, person: &Person<'_>, id: RecordingId) -> Result<Reply, Problem> {
+    pub(super) async fn delete(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        id: RecordingId,
+    ) -> Result<Reply, Problem> {
         let (recording, _, _) = self.playable(directory, person, id).await?;
         self.gone(&recording).await?;
         person.must_be_admin()?;
@@ -102,7 +112,7 @@ impl Desk {
     }
 
     /// A player fetches a recording piece by piece: that is one listening, and one line of the log.
-    fn is_new_listening(&self, token: i64, recording: RecordingId, purpose: AudioUse) -> bool {
+    pub(super) fn is_new_listening(&self, token: i64, recording: RecordingId, purpose: AudioUse) -> bool {
         let now = self.world.now();
         self.listenings.lock().unwrap_or_else(PoisonError::into_inner).begins((token, recording, purpose), now)
     }
