@@ -473,16 +473,17 @@ impl Switch {
         &self.endpoint
     }
 
-    /// Locks of guessers that hold now.
-    pub fn lockouts(&self, now: Time) -> Vec<LockView> {
-        self.auth.lockout.list(now, |company| self.key_of(company))
+    /// Locks of guessers that hold now: all, or those over names of one company.
+    pub fn lockouts(&self, now: Time, of: Option<CompanyId>) -> Vec<LockView> {
+        self.auth.lockout.list(now, of, |company| self.key_of(company))
     }
 
-    /// Forgets failed passwords: of one address or name, or all. How many it forgot.
-    pub fn clear_lockouts(&mut self, only: Option<&str>) -> usize {
+    /// Forgets failed passwords: of one address or name, or all; with `of` those over names of that
+    /// company alone. How many it forgot.
+    pub fn clear_lockouts(&mut self, only: Option<&str>, of: Option<CompanyId>) -> usize {
         let directory = Arc::clone(&self.directory);
         let key = |company| directory.company(company).map_or_else(String::new, |company| company.key.clone());
-        self.auth.lockout.clear(only, key)
+        self.auth.lockout.clear(only, of, key)
     }
 
     fn key_of(&self, company: CompanyId) -> String {

@@ -1,13 +1,38 @@
 //! Calls and recordings with what the rules of access look at, and who is subscribed to what.
 
 use super::calls::call;
+use super::journal::append;
 use super::lists::{CallFilter, Drive};
 use super::row::Reading;
-use super::{Store, StoreError};
+use super::{By, Store, StoreError};
 use crate::base::{CallId, CompanyId, NumberId, Rate, RecordingId, Samples, UserId, Wall};
+use crate::directory::{Number, User};
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::subscription::{CallFacts, Scope, Subscribed};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+
+/// What is done to somebody's subscription to the recordings of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriptionChange {
+    /// From now on they receive them.
+    Add,
+    /// Nothing new comes; what was received stays.
+    End,
+    /// What was received is taken back as well.
+    Withdraw,
+}
+
+impl SubscriptionChange {
+    /// As the access log names it.
+    pub const fn action(self) -> &'static str {
+        match self {
+            SubscriptionChange::Add => "subscription.add",
+            SubscriptionChange::End => "subscription.end",
+            SubscriptionChange::Withdraw => "subscription.withdraw",
+        }
+    }
+}
 
 impl Store {
     /// The newest calls that `scope` sees and `filter` lets through.
@@ -89,36 +114,20 @@ impl Store {
         query.fetch_all(&self.readers).await?.iter().map(subscribed).collect()
     }
 
-    /// From `now` on the user receives the recordings of the number. Twice is once.
-    pub async fn subscribe(
+    /// Changes who receives the recordings of a number, and writes that into the access log, both or
+    /// neither.
+    pub async fn change_subscription(
         &self,
-        company: CompanyId,
-        number: NumberId,
-        user: UserId,
-        now: Wall,
+        number: &Number,
+        user: &User,
+        change: SubscriptionChange,
+        by: &By,
     ) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "INSERT INTO number_subscriptions (company_id, number_id, user_id, since) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING",
-        );
-        query.bind(company.0).bind(number.0).bind(user.0).bind(now.unix_micros()).execute(&self.writer).await?;
-        Ok(())
-    }
-
-    /// From `now` on nothing new comes; what was received stays.
-    pub async fn unsubscribe(&self, number: NumberId, user: UserId, now: Wall) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "UPDATE number_subscriptions SET until = $3 WHERE number_id = $1 AND user_id = $2 AND until IS NULL",
-        );
-        query.bind(number.0).bind(user.0).bind(now.unix_micros()).execute(&self.writer).await?;
-        Ok(())
-    }
-
-    /// What was received is taken back as well.
-    pub async fn withdraw(&self, number: NumberId, user: UserId) -> Result<(), StoreError> {
-        let query = sqlx::query("DELETE FROM number_subscriptions WHERE number_id = $1 AND user_id = $2");
-        query.bind(number.0).bind(user.0).execute(&self.writer).await?;
-        Ok(())
+        let mut transaction = self.write().await?;
+        change_in(&mut transaction, (number.company, number.id, user.id), change, by.at).await?;
+        let thing = format!("{} {}", number.e164, user.extension);
+        append(&mut transaction, &by.access(number.company, change.action(), thing)).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Who receives the recordings of a number now.
@@ -128,6 +137,58 @@ impl Store {
         );
         let users: Vec<i64> = query.bind(number.0).fetch_all(&self.readers).await?;
         Ok(users.into_iter().map(UserId).collect())
+    }
+}
+
+async fn change_in(
+    connection: &mut SqliteConnection,
+    (company, number, user): (CompanyId, NumberId, UserId),
+    change: SubscriptionChange,
+    now: Wall,
+) -> Result<(), StoreError> {
+    let text = match change {
+        // Twice is once.
+        SubscriptionChange::Add => {
+            "INSERT INTO number_subscriptions (company_id, number_id, user_id, since) VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING"
+        }
+        SubscriptionChange::End => {
+            "UPDATE number_subscriptions SET until = $4
+             WHERE company_id = $1 AND number_id = $2 AND user_id = $3 AND until IS NULL"
+        }
+        SubscriptionChange::Withdraw => {
+            "DELETE FROM number_subscriptions WHERE company_id = $1 AND number_id = $2 AND user_id = $3"
+        }
+    };
+    let query = sqlx::query(text).bind(company.0).bind(number.0).bind(user.0);
+    let query = match change {
+        SubscriptionChange::Add | SubscriptionChange::End => query.bind(now.unix_micros()),
+        SubscriptionChange::Withdraw => query,
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Without a line of the log, for tests of what a subscription shows.
+#[cfg(test)]
+impl Store {
+    pub async fn subscribe(&self, company: CompanyId, number: NumberId, user: UserId, now: Wall) {
+        let mut transaction = self.write().await.unwrap();
+        change_in(&mut transaction, (company, number, user), SubscriptionChange::Add, now).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    pub async fn unsubscribe(&self, company: CompanyId, number: NumberId, user: UserId, now: Wall) {
+        let mut transaction = self.write().await.unwrap();
+        change_in(&mut transaction, (company, number, user), SubscriptionChange::End, now).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    pub async fn withdraw(&self, company: CompanyId, number: NumberId, user: UserId) {
+        let mut transaction = self.write().await.unwrap();
+        let of = (company, number, user);
+        change_in(&mut transaction, of, SubscriptionChange::Withdraw, Wall::default()).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 }
 
