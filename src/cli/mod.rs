@@ -79,10 +79,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             directory::trunk(&read_config(&sources)?, command).await
         }
         Command::Lockout { command: LockoutCommand::List { json } } => {
-            answer(&sources, Request::LockoutList, json).await
+            answer(&sources, Request::LockoutList { company: None }, json).await
         }
         Command::Lockout { command: LockoutCommand::Clear { only, json } } => {
-            answer(&sources, Request::LockoutClear { only }, json).await
+            let desk = access::Desk::open(&read_config(&sources)?).await?;
+            desk.note_service("lockout.clear", only.clone().unwrap_or_else(|| "all".to_owned())).await?;
+            desk.store.close().await;
+            answer(&sources, Request::LockoutClear { only, company: None }, json).await
         }
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
         Command::Notice { command } => notices::run(&read_config(&sources)?, command).await,
@@ -212,7 +215,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
         println!("Dry run: nothing was changed.");
         return Ok(());
     }
-    let applied = store.apply_by(&plan, &directory::operator(), &mut OsRandom).await?;
+    let applied = store.apply_by(&plan, &access::operator(), &mut OsRandom).await?;
     for generated in &applied.generated {
         println!(
             "password of {}: {}  (shown this once)",

@@ -36,8 +36,8 @@ mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
-use crate::api::{Answer, Desk, ExportSettings, Request};
-use crate::base::{CallId, Random, Span};
+use crate::api::{Answer, Desk, ExportSettings, LogInLocks, Request};
+use crate::base::{CallId, CompanyId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
 use crate::ledger::CallRecord;
@@ -114,6 +114,8 @@ pub struct Handle {
     /// The newest position of the feed.
     fed: Arc<watch::Sender<i64>>,
     parts: Arc<Parts>,
+    /// Guesses at log-ins over HTTP.
+    log_ins: LogInLocks,
 }
 
 /// A running service.
@@ -205,7 +207,8 @@ impl Service {
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
-        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts };
+        let log_ins = LogInLocks::default();
+        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts, log_ins };
         let web = web::start(&config.http, export_settings(&config), &config.webhooks.guard, &handle)?;
         let watched =
             metrics::Watched { handle: handle.clone(), desk: web.desk.clone(), requests: Arc::clone(&web.requests) };
@@ -692,9 +695,9 @@ impl Handle {
             | Request::CallPause { .. }
             | Request::CallResume { .. }
             | Request::TrunkList
-            | Request::LockoutList
-            | Request::LockoutClear { .. }
             | Request::TrunkShow { .. } => self.ask_core(request).await,
+            Request::LockoutList { company } => self.lockouts(company).await,
+            Request::LockoutClear { only, company } => self.clear_lockouts(only, company).await,
             Request::CallShow { call } => self.call(call).await,
             Request::Reload => self.reload().await,
             Request::Wake => {
@@ -728,6 +731,34 @@ impl Handle {
             status.http = bound.map(ToString::to_string).collect();
         }
         answer
+    }
+
+    /// Of both kinds: call control knows of SIP's.
+    async fn lockouts(&self, company: Option<CompanyId>) -> Answer {
+        let mut answer = self.ask_core(Request::LockoutList { company }).await;
+        let now = self.clock.now();
+        if let Answer::Lockouts { locks } = &mut answer
+            && !self.log_ins.is_idle(now)
+        {
+            let directory = match self.store.load_directory().await {
+                Ok(directory) => directory,
+                Err(error) => return failed(&error),
+            };
+            locks.extend(self.log_ins.list(now, company, |id| key_of(&directory, id)));
+        }
+        answer
+    }
+
+    async fn clear_lockouts(&self, only: Option<String>, company: Option<CompanyId>) -> Answer {
+        let directory = match self.store.load_directory().await {
+            Ok(directory) => directory,
+            Err(error) => return failed(&error),
+        };
+        let here = self.log_ins.clear(only.as_deref(), company, |id| key_of(&directory, id));
+        match self.ask_core(Request::LockoutClear { only, company }).await {
+            Answer::Cleared { entries } => Answer::Cleared { entries: entries + here },
+            answer => answer,
+        }
     }
 
     async fn events(&self, after: i64, limit: u32) -> Answer {
@@ -778,6 +809,11 @@ impl Handle {
     async fn delete(&self, recording: crate::base::RecordingId, by: &str) -> Answer {
         keeping::delete(&self.store, &self.recordings, recording, by, self.clock).await
     }
+}
+
+/// Key of a company; empty where there is none.
+fn key_of(directory: &Directory, id: CompanyId) -> String {
+    directory.company(id).map_or_else(String::new, |company| company.key.clone())
 }
 
 fn failed(error: &StoreError) -> Answer {

@@ -37,7 +37,7 @@ mod staff;
 mod tokens;
 mod webhooks;
 
-pub use access::facts;
+pub use access::{SubscriptionChange, facts};
 pub use apply::{Applied, By, GeneratedPassword};
 pub use bindings::StoredBinding;
 pub use contacts::{ContactCursor, ContactRow, Contacts};
@@ -60,7 +60,7 @@ pub use repeats::{Answered, Repeat};
 pub use retention::{Candidate, Deletion, Gone};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
-pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WebhookRow};
+pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WEBHOOKS, WebhookRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
