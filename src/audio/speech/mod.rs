@@ -13,11 +13,13 @@ mod pack;
 mod phrase;
 #[cfg(test)]
 mod tests;
+mod text;
 mod voices;
 mod when;
 
 pub use clip::{Clip, Gender, Word};
 pub use number::{say_digits, say_length, say_messages, say_number};
 pub use phrase::{Phrase, Say};
+pub use text::{spoken, text};
 pub use voices::{Manner, Voices, concat};
 pub use when::{say_date, say_received, say_time};

@@ -9,18 +9,8 @@ use std::collections::HashMap;
 
 use Language::{English, French, German, Spanish};
 
-fn spoken(language: Language) -> HashMap<&'static str, &'static str> {
-    let text = match language {
-        English => include_str!("make/spoken/en.txt"),
-        German => include_str!("make/spoken/de.txt"),
-        French => include_str!("make/spoken/fr.txt"),
-        Spanish => include_str!("make/spoken/es.txt"),
-    };
-    text.lines().map(|line| line.split_once(": ").unwrap()).collect()
-}
-
 fn words(language: Language, clips: &[Clip]) -> String {
-    let spoken = spoken(language);
+    let spoken: HashMap<_, _> = spoken(language).collect();
     clips.iter().map(|clip| spoken[clip.to_string().as_str()]).collect::<Vec<_>>().join(" ")
 }
 
@@ -207,7 +197,8 @@ fn marked(value: i16) -> crate::audio::prompt::Pcm {
 fn a_company_speaks_before_the_folder_and_the_folder_before_the_service() {
     let welcome = Clip::Phrase(Phrase::Welcome);
     let voices = Voices::with([(German, welcome, marked(7))]);
-    let manner = |language| Manner { language, zone: &TimeZone::UTC, now: Wall::default() };
+    let zone = TimeZone::UTC;
+    let manner = |language| Manner { language, zone: &zone, now: Wall::default() };
     let say = [Say::Phrase(Phrase::Welcome)];
     let nobody = |_: &str| None;
     assert_eq!(voices.speak(&say, manner(German), &nobody), marked(7));
@@ -239,7 +230,7 @@ proptest! {
     fn whatever_is_said_every_language_has_the_clips(n in any::<u32>(), at in 0i64..4_000_000_000, now in 0i64..4_000_000_000) {
         let wall = |seconds: i64| Wall::from_unix_micros(seconds * 1_000_000);
         for language in Language::ALL {
-            let spoken = spoken(language);
+            let spoken: HashMap<_, _> = spoken(language).collect();
             let mut clips = say_received(language, wall(at), wall(now), &TimeZone::UTC);
             for gender in [None, M, F] {
                 clips.extend(say_number(language, n, gender));

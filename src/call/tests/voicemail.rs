@@ -384,7 +384,7 @@ fn three_wrong_passwords_end_the_call_and_a_caller_who_goes_on_is_locked_out() {
         house.lab.desk.notes
     );
     let now = house.lab.now;
-    assert_eq!(house.lab.switch.lockouts(now)[0].over, "voicemail");
+    assert_eq!(house.lab.switch.lockouts(now, None)[0].over, crate::call::LockOver::Voicemail);
     house.lab.calls(alice, "*99202");
     house.run(ms(500));
     house.keys(alice, "4711#");
@@ -392,7 +392,7 @@ fn three_wrong_passwords_end_the_call_and_a_caller_who_goes_on_is_locked_out() {
     assert!(house.asked.is_empty(), "the right one comes too late");
     house.lab.hangs_up(alice);
     house.run(ms(500));
-    assert_eq!(house.lab.switch.clear_lockouts(None), 1);
+    assert_eq!(house.lab.switch.clear_lockouts(None, None), 1);
     house.lab.calls(alice, "*99202");
     house.run(ms(500));
     house.keys(alice, "4711#");

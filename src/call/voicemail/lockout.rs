@@ -1,7 +1,7 @@
 //! Guessing of boxes' passwords by telephone, slowed down: apart from those of SIP, so that who
 //! mistypes at their box still makes calls.
 
-use super::super::lockout::{Limit, LockView, Locked, Name, Table};
+use super::super::lockout::{Limit, LockOver, LockView, Locked, Name, Table};
 use crate::base::{CompanyId, Span, Time};
 
 /// A caller: an extension, or a number outside.
@@ -37,17 +37,18 @@ impl Guesses {
         caller.into_iter().chain(tried.map(|until| lock("a voicemail box, for callers from outside", until))).collect()
     }
 
-    /// Locks that hold now.
-    pub fn list(&self, now: Time, company: impl Fn(CompanyId) -> String) -> Vec<LockView> {
+    /// Locks that hold now: all, or those over names of one company.
+    pub fn list(&self, now: Time, of: Option<CompanyId>, company: impl Fn(CompanyId) -> String) -> Vec<LockView> {
         let callers = self.callers.locks(now).map(|(name, failures, until)| ("caller", name, failures, until));
         let boxes = self.boxes.locks(now).map(|(name, failures, until)| ("box", name, failures, until));
         let mut locks: Vec<LockView> = callers
             .chain(boxes)
+            .filter(|(_, name, _, _)| of.is_none_or(|of| name.company == of))
             .map(|(what, name, failures, until)| LockView {
-                over: "voicemail".to_owned(),
+                over: LockOver::Voicemail,
                 what: what.to_owned(),
                 source: String::new(),
-                name: format!("{}/{}", company(name.company), name.as_str()),
+                name: name.said(company(name.company)),
                 ends_in_s: until.since(now).0.div_ceil(1_000_000),
                 locks: failures.locks(),
             })
@@ -56,12 +57,13 @@ impl Guesses {
         locks
     }
 
-    /// Forgets failures of one name (as [`Guesses::list`] writes it, also without its company), or all.
-    pub fn clear(&mut self, only: Option<&str>, company: impl Fn(CompanyId) -> String) -> usize {
+    /// Forgets failures of one name (as [`Guesses::list`] writes it, also without its company), or all;
+    /// with `of` those over names of that company alone.
+    pub fn clear(&mut self, only: Option<&str>, of: Option<CompanyId>, company: impl Fn(CompanyId) -> String) -> usize {
         let meant = |name: &Name| {
-            only.is_none_or(|only| {
-                only == name.as_str() || only == format!("{}/{}", company(name.company), name.as_str())
-            })
+            let whole = || name.said(company(name.company));
+            let may = of.is_none_or(|of| name.company == of);
+            may && only.is_none_or(|only| only == name.as_str() || only == whole())
         };
         self.callers.forget(meant) + self.boxes.forget(meant)
     }
@@ -85,12 +87,12 @@ mod tests {
         assert!(guesses.is_locked(&name("201"), None, Time(10)));
         assert!(!guesses.is_locked(&name("202"), None, Time(10)));
         assert!(!guesses.is_locked(&name("201"), None, Time(10) + Span::from_secs(30)));
-        let shown = guesses.list(Time(10), |_| "acme".to_owned());
+        let shown = guesses.list(Time(10), None, |_| "acme".to_owned());
         assert_eq!(
             shown.iter().map(|lock| (lock.what.as_str(), lock.name.as_str())).collect::<Vec<_>>(),
             [("caller", "acme/201")]
         );
-        assert_eq!(guesses.clear(Some("acme/201"), |_| "acme".to_owned()), 1);
+        assert_eq!(guesses.clear(Some("acme/201"), None, |_| "acme".to_owned()), 1);
         assert!(!guesses.is_locked(&name("201"), None, Time(10)));
     }
 
