@@ -91,6 +91,7 @@ impl PartFile for Nowhere {
 fn bridge(now: Time) -> Bridge {
     let facts = Facts {
         refused: false,
+        voicemail: false,
         step: None,
         command: None,
         number: NumberRecording::On,

@@ -1,7 +1,10 @@
 //! What can be asked over HTTP, and the answers.
 
 use super::directory::{DirectoryAsk, DirectoryReply};
+use super::locks::{LockAsk, LockReply};
+use super::notices::{NoticeAsk, NoticeReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
+use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
@@ -67,6 +70,8 @@ pub enum Ask {
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
     Webhooks(WebhookAsk),
+    /// Who is told of new messages.
+    Notices(NoticeAsk),
     /// What the company consists of.
     Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
@@ -105,30 +110,24 @@ pub enum Ask {
         extension: String,
         withdraw: bool,
     },
-    Tokens,
-    NewToken {
-        name: String,
-        scopes: Vec<String>,
-        days: u32,
-    },
-    RemoveToken {
-        id: i64,
-    },
+    /// One's own.
+    Tokens(TokenAsk),
     AccessLog {
         after: i64,
         limit: u32,
     },
+    /// Who is locked out after wrong passwords.
+    Lockouts(LockAsk),
     Keeping(KeepingAsk),
 }
 
 impl Ask {
-    /// Whether it is asked of one company. What operators and resellers ask of their log-in, and of
-    /// the companies as such, is not.
-    pub(super) const fn is_of_a_company(&self, staff: bool) -> bool {
+    /// Whether it is asked of one company. What operators and resellers (`staff`) ask of their log-in,
+    /// and of the companies as such, is not. `named`: the request names a company.
+    pub(super) const fn is_of_a_company(&self, staff: bool, named: bool) -> bool {
         match self {
-            Ask::Me | Ask::LogOut | Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } | Ask::Staff(_) => {
-                !staff
-            }
+            Ask::Me | Ask::LogOut | Ask::Tokens(_) | Ask::Staff(_) => !staff,
+            Ask::Lockouts(_) => !staff || named,
             Ask::Directory(_)
             | Ask::Calls(_)
             | Ask::Call { .. }
@@ -143,6 +142,7 @@ impl Ask {
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
+            | Ask::Notices(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -154,6 +154,7 @@ impl Ask {
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
+            Ask::Notices(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
@@ -163,7 +164,8 @@ impl Ask {
             Ask::Subscribers { .. } | Ask::Subscribe { .. } | Ask::Unsubscribe { .. } => {
                 Some(Permission::ManageSubscriptions)
             }
-            Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
+            Ask::Tokens(ask) => Some(ask.needs()),
+            Ask::Lockouts(ask) => Some(ask.needs()),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
         }
@@ -179,6 +181,7 @@ pub enum Reply {
     Staff(StaffReply),
     Insight(InsightReply),
     Webhooks(WebhookReply),
+    Notices(NoticeReply),
     Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),
@@ -193,5 +196,6 @@ pub enum Reply {
     Tokens(Vec<TokenView>),
     NewToken(Grant),
     AccessLog(Vec<AccessView>),
+    Lockouts(LockReply),
     Keeping(KeepingReply),
 }

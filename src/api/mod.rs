@@ -15,10 +15,13 @@ pub mod directory;
 pub mod http;
 mod insight;
 mod keeping;
+mod locks;
 mod login;
+mod notices;
 mod operator;
 mod problem;
 mod staff;
+mod tokens;
 mod view;
 mod webhooks;
 
@@ -34,12 +37,15 @@ pub use keeping::{
     EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, KeptCall,
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
+pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
+pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
 pub use problem::Problem;
 pub use staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
 };
+pub use tokens::TokenAsk;
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,

@@ -84,10 +84,16 @@ pub enum Request {
         limit: u32,
     },
     TrunkList,
-    LockoutList,
-    /// Of an address or a name; of all where none is said.
+    /// Of log-ins over SIP and HTTP: all, or those over names of one company.
+    LockoutList {
+        #[serde(default)]
+        company: Option<CompanyId>,
+    },
+    /// Of an address or a name; of all where none is said. An address is no company's.
     LockoutClear {
         only: Option<String>,
+        #[serde(default)]
+        company: Option<CompanyId>,
     },
     /// By `company/name`, or by name where only one company has such a trunk.
     TrunkShow {

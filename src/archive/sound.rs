@@ -172,7 +172,10 @@ mod tests {
         assert!(!part.exists());
         assert_eq!(load_sound(&wav, Span::from_secs(2)).unwrap()[..], spoken[..16_000]);
         assert_eq!(finish_sound(&part, &wav, 16_000, info()).unwrap(), first);
-        assert_eq!(first, { let (digest, bytes) = super::super::file_digest(&wav).unwrap(); (bytes, digest) });
+        assert_eq!(first, {
+            let (digest, bytes) = super::super::file_digest(&wav).unwrap();
+            (bytes, digest)
+        });
         let reader = hound::WavReader::open(&wav).unwrap();
         assert_eq!((reader.spec().channels, reader.spec().sample_rate, reader.duration()), (1, 8_000, 16_000));
     }
@@ -219,7 +222,11 @@ mod tests {
         assert_eq!(joined, (Rate::WIDE, 32_000));
         finish_sound(&path("both.part"), &path("both.wav"), 32_000, Vec::new()).unwrap();
         assert_eq!(load_sound(&path("both.wav"), Span::from_secs(2)).unwrap().len(), 16_000);
-        let second = &hound::WavReader::open(path("both.wav")).unwrap().into_samples::<i16>().map(Result::unwrap).collect::<Vec<_>>()[16_000..];
+        let second = &hound::WavReader::open(path("both.wav"))
+            .unwrap()
+            .into_samples::<i16>()
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()[16_000..];
         assert_eq!(second, samples(0, 16_000), "what was wide stays as it was");
     }
 }

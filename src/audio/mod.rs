@@ -11,6 +11,7 @@ pub mod prompt;
 mod resample;
 mod silence;
 pub mod sound;
+pub mod speech;
 mod tone;
 pub mod wav;
 

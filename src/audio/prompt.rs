@@ -90,7 +90,7 @@ impl BuiltIn {
 }
 
 /// A tone of `on` samples with ramps of 5 ms against clicks, then silence up to `length`.
-fn tone(hertz: f32, on: usize, length: usize) -> Pcm {
+pub(super) fn tone(hertz: f32, on: usize, length: usize) -> Pcm {
     const AMPLITUDE: f32 = 5_000.0;
     let ramp = RATE as usize / 200;
     let sample = |at: usize| {

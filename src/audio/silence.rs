@@ -204,7 +204,9 @@ mod tests {
 
     #[test]
     fn whoever_speaks_is_heard_however_quiet_and_on_a_noisy_line() {
-        for (name, level, line) in [("loud", 3_000.0, 0.0), ("usual", 1_640.0, 104.0), ("quiet", 520.0, 33.0), ("in a car", 2_500.0, 300.0)] {
+        for (name, level, line) in
+            [("loud", 3_000.0, 0.0), ("usual", 1_640.0, 104.0), ("quiet", 520.0, 33.0), ("in a car", 2_500.0, 300.0)]
+        {
             let mut samples = speech(level, 60 * SECOND, 5);
             add(&mut samples, &noise(line, 60 * SECOND, 6));
             assert!(told(&samples).is_empty(), "{name}");

@@ -64,7 +64,8 @@ impl Shape {
     /// # Errors
     /// Where it is no WAV file, or one that is not understood.
     pub fn read(head: &[u8]) -> Result<Self, SoundError> {
-        let chunks = head.strip_prefix(b"RIFF").and_then(|rest| rest.get(4..)).and_then(|rest| rest.strip_prefix(b"WAVE"));
+        let chunks =
+            head.strip_prefix(b"RIFF").and_then(|rest| rest.get(4..)).and_then(|rest| rest.strip_prefix(b"WAVE"));
         let chunks = chunks.ok_or(SoundError::NotWav)?;
         let format = chunk(chunks, b"fmt ").ok_or(SoundError::Missing("fmt "))?;
         let fields = format.first_chunk::<16>().ok_or(SoundError::Missing("fmt "))?;

@@ -31,15 +31,18 @@ mod switch;
 mod take;
 mod transfer;
 mod trunks;
+mod voicemail;
+mod waiting;
 
 pub use identity::Wish;
 pub use info::{InfoError, key_of_info};
-pub use lockout::{LockView, Lockout, Name as LockName, Source as LockSource};
+pub use lockout::{LockOver, LockView, Lockout, Name as LockName, Source as LockSource};
 pub use path::{Action, Event as PathEvent, Moment, Path, Start, Unable};
 pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user};
 pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};
 pub use take::{TakeFact, TakeOrder, TakeSetting};
+pub use voicemail::{AskId, Entry, MailboxAnswer, MailboxAsk, PAGE, Pile};
 
 use crate::audio::Tone;
 use crate::audio::prompt::Pcm;
@@ -204,13 +207,17 @@ pub enum Note {
     NotForwarded { company: String, call: CallId, why: String },
     #[error("a call through trunk {trunk} goes in circles and was refused")]
     Loop { trunk: String },
+    #[error("call {call} of company {company} was ended: too many wrong passwords at a voicemail box")]
+    ShutOut { company: String, call: CallId },
 }
 
 impl Note {
     /// The call that it tells of, where it is one.
     pub const fn call(&self) -> Option<CallId> {
         match self {
-            Note::NextTarget { call, status: _ } | Note::NotForwarded { company: _, call, why: _ } => Some(*call),
+            Note::NextTarget { call, status: _ }
+            | Note::NotForwarded { company: _, call, why: _ }
+            | Note::ShutOut { company: _, call } => Some(*call),
             Note::Target { .. }
             | Note::Registered { .. }
             | Note::NotRegistered { .. }
@@ -231,7 +238,8 @@ impl Note {
             | Note::LockedOut { .. }
             | Note::Refused { .. }
             | Note::NotForwarded { .. }
-            | Note::Loop { .. } => true,
+            | Note::Loop { .. }
+            | Note::ShutOut { .. } => true,
             Note::Registered { .. } => false,
         }
     }
@@ -264,6 +272,9 @@ pub trait Shell: Random {
     /// What one party alone says is recorded, or is over, kept or thrown away. In order with [`Shell::media`];
     /// what comes of it is told to [`Switch::on_take`].
     fn take(&mut self, call: CallId, order: TakeOrder);
+    /// Something that voicemail has to know or wants done. What the storage says is told to
+    /// [`Switch::on_mailbox`].
+    fn mailbox(&mut self, call: CallId, ask: AskId, what: MailboxAsk);
     /// Something happened that belongs into the log.
     fn note(&mut self, note: &Note);
     /// The address that a trunk's host name stands for, if it is known by now.

@@ -9,14 +9,27 @@ use crate::ledger::{Keep, TakeId};
 pub enum TakeOrder {
     /// What the party of `side` says is recorded from now on: it alone, without its keys and without
     /// anything that is played to it. One take of a party at a time.
-    Begin { take: TakeId, side: Side, keep: Box<Keep>, setting: Box<TakeSetting> },
+    Begin {
+        take: TakeId,
+        side: Side,
+        keep: Box<Keep>,
+        setting: Box<TakeSetting>,
+    },
     /// It ends here. So much is taken off its end, and where that is not nothing, the silence before it
     /// too; a key that is down at the end is always taken off.
-    End { take: TakeId, cut: Span },
+    End {
+        take: TakeId,
+        cut: Span,
+    },
     /// What becomes of a take that has ended. Where nothing was said when the call is over, a message is
     /// kept as it began and everything else thrown away.
-    Keep { take: TakeId, keep: Box<Keep> },
-    Discard { take: TakeId },
+    Keep {
+        take: TakeId,
+        keep: Box<Keep>,
+    },
+    Discard {
+        take: TakeId,
+    },
 }
 
 /// How a take is made.

@@ -255,7 +255,9 @@ async fn verify(config: &Config, id: Option<&str>, json: bool) -> anyhow::Result
         (0, 0) => Ok(()),
         (0, _) => bail!("{bad_messages} of {messages} messages and greetings are not what was said"),
         (_, 0) => bail!("{bad} of {all} recordings are not what was recorded"),
-        (_, _) => bail!("{bad} of {all} recordings and {bad_messages} of {messages} messages and greetings are not what was recorded"),
+        (_, _) => bail!(
+            "{bad} of {all} recordings and {bad_messages} of {messages} messages and greetings are not what was recorded"
+        ),
     }
 }
 

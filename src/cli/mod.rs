@@ -6,8 +6,10 @@ mod directory;
 mod doctor;
 mod keeping;
 mod manual;
+mod notices;
 mod prompts;
 mod show;
+mod speech;
 mod staff;
 mod webhooks;
 
@@ -77,12 +79,17 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             directory::trunk(&read_config(&sources)?, command).await
         }
         Command::Lockout { command: LockoutCommand::List { json } } => {
-            answer(&sources, Request::LockoutList, json).await
+            answer(&sources, Request::LockoutList { company: None }, json).await
         }
         Command::Lockout { command: LockoutCommand::Clear { only, json } } => {
-            answer(&sources, Request::LockoutClear { only }, json).await
+            let desk = access::Desk::open(&read_config(&sources)?).await?;
+            desk.note_service("lockout.clear", only.clone().unwrap_or_else(|| "all".to_owned())).await?;
+            desk.store.close().await;
+            answer(&sources, Request::LockoutClear { only, company: None }, json).await
         }
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
+        Command::Notice { command } => notices::run(&read_config(&sources)?, command).await,
+        Command::Speech { command } => speech::run(command),
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Contact { command } => keeping::contact(&read_config(&sources)?, command).await,
@@ -110,8 +117,11 @@ fn check_config(sources: &Sources) -> anyhow::Result<()> {
     let problems = crate::service::tls::problems(&config.tls, Clock::start().wall());
     let webhooks = &config.webhooks;
     let hooks = crate::notify::Postman::new(webhooks.guard.clone(), webhooks.authorities.as_deref()).err();
-    let problems: Vec<String> =
-        problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string())).collect();
+    let mail = config.mail.smtp.as_ref().and_then(|(smtp, _)| crate::notify::mail::Smtp::new(smtp).err());
+    let voices = crate::service::voices::load(config.prompts.as_deref()).err();
+    let problems = problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string()));
+    let problems = problems.chain(mail.map(|problem| problem.to_string()));
+    let problems: Vec<String> = problems.chain(voices.map(|problem| problem.to_string())).collect();
     if !problems.is_empty() {
         let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
         bail!("the configuration is wrong in {} place(s):\n{}", problems.len(), lines.join("\n"));
@@ -205,7 +215,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
         println!("Dry run: nothing was changed.");
         return Ok(());
     }
-    let applied = store.apply_by(&plan, &directory::operator(), &mut OsRandom).await?;
+    let applied = store.apply_by(&plan, &access::operator(), &mut OsRandom).await?;
     for generated in &applied.generated {
         println!(
             "password of {}: {}  (shown this once)",

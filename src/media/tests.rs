@@ -114,6 +114,7 @@ fn lab_config(toggle: bool, permitted: Result<(), Refusal>) -> BridgeConfig {
     let commander = Commander { matcher: Matcher::new("#11#", "#12#"), permitted, max_hold: Span::from_secs(3) };
     let facts = Facts {
         refused: false,
+        voicemail: false,
         step: None,
         command: None,
         number: NumberRecording::Inherit,

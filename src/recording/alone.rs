@@ -150,8 +150,16 @@ mod tests {
         let rows = [
             ("in the middle", vec![take.clone()], (500, false, None, false)),
             ("ended", vec![take.clone(), JournalLine::Ended { samples: 400 }], (400, true, None, false)),
-            ("ended, not all on disk", vec![take.clone(), JournalLine::Ended { samples: 900 }], (500, true, None, false)),
-            ("kept", vec![take.clone(), JournalLine::Ended { samples: 400 }, urgent], (400, true, Some(message(7)), false)),
+            (
+                "ended, not all on disk",
+                vec![take.clone(), JournalLine::Ended { samples: 900 }],
+                (500, true, None, false),
+            ),
+            (
+                "kept",
+                vec![take.clone(), JournalLine::Ended { samples: 400 }, urgent],
+                (400, true, Some(message(7)), false),
+            ),
             ("thrown away", vec![take, JournalLine::Refused], (500, false, None, true)),
         ];
         for (name, lines, expected) in rows {

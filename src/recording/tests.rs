@@ -210,7 +210,10 @@ fn write_steps(config: TimelineConfig, mut steps: Vec<Step>, end: Time) -> Writt
         file[offset as usize..offset as usize + 4].copy_from_slice(&bytes);
     }
     let reader = hound::WavReader::new(&file[..]).unwrap();
-    assert_eq!((reader.spec().channels, u64::from(reader.duration())), (config.layout.channels().count(), closed.samples));
+    assert_eq!(
+        (reader.spec().channels, u64::from(reader.duration())),
+        (config.layout.channels().count(), closed.samples)
+    );
     let samples = reader.into_samples().map(Result::unwrap).collect();
     Written { samples, closed, journal: disk.journal, most_unwritten }
 }

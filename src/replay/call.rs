@@ -230,7 +230,7 @@ impl Call {
         }
         self.ruling.direction = Direction::Outbound;
         self.ruling.number = ruling.number;
-        let Facts { step: _, command: _, number, direction: _, toggle, refused: _ } = ruling.rules.facts;
+        let Facts { step: _, command: _, number, direction: _, toggle, refused: _, voicemail: _ } = ruling.rules.facts;
         Facts { number, direction: Direction::Outbound, toggle, ..facts }
     }
 

@@ -1,7 +1,6 @@
 //! The one task in which call control lives: everything that happens comes to it as a message,
 //! one after the other.
 
-use super::archivist::ArchiveOrder;
 use super::bindings::Changed;
 use super::clock::Clock;
 use super::net::{Arrival, Connections, Outlets, Sent, connect};
@@ -13,7 +12,7 @@ use crate::api::{Answer, DeviceView, Request, Status};
 use crate::archive::load_part;
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, Span, Time, UserId};
-use crate::call::{Switch, TakeFact};
+use crate::call::{AskId, MailboxAnswer, Switch, TakeFact};
 use crate::directory::Directory;
 use crate::ledger::{EndReason, TakeId};
 use crate::policy::Command;
@@ -34,6 +33,12 @@ pub enum Order {
     },
     Directory(Arc<Directory>),
     Names(HashMap<(String, u16), SocketAddr>),
+    /// What voicemail asked the storage for.
+    Mailbox {
+        call: CallId,
+        ask: AskId,
+        answer: MailboxAnswer,
+    },
     /// Recordings can be made again, or cannot and why.
     Recording(Option<String>),
     /// No new calls; those that are up have `grace`. Answered when the last has ended.
@@ -221,7 +226,8 @@ impl Core {
 
     /// The take has ended; where somebody wants to hear it, its samples are read first, elsewhere.
     fn load_review(&mut self, call: CallId, take: TakeId, length: Span, review: Option<Review>) {
-        let closed = move |pcm| RecorderReport::Take { call, take, news: TakeNews::Fact(TakeFact::Closed { length, pcm }) };
+        let closed =
+            move |pcm| RecorderReport::Take { call, take, news: TakeNews::Fact(TakeFact::Closed { length, pcm }) };
         let Some(Review { part, rate, samples }) = review else {
             return self.recorder_report(closed(Pcm::default()));
         };
@@ -239,10 +245,14 @@ impl Core {
         match order {
             Order::Api { request, answer } => drop(answer.send(self.answer(&request))),
             Order::Directory(directory) => {
-                self.shell.to_archive(ArchiveOrder::Directory(Arc::clone(&directory)));
+                self.shell.set_directory(Arc::clone(&directory));
                 self.switch.set_directory(directory);
             }
             Order::Names(names) => self.shell.names = names,
+            Order::Mailbox { call, ask, answer } => {
+                let (now, wall) = (self.clock.now(), self.clock.wall());
+                self.switch.on_mailbox(call, ask, answer, now, wall, &mut self.shell);
+            }
             Order::Recording(problem) => {
                 self.no_recording.clone_from(&problem);
                 self.switch.set_recording_problem(problem);
@@ -302,8 +312,10 @@ impl Core {
                 }
             }
             Request::TrunkList => Answer::Trunks { trunks: self.switch.trunks(now) },
-            Request::LockoutList => Answer::Lockouts { locks: self.switch.lockouts(now) },
-            Request::LockoutClear { only } => Answer::Cleared { entries: self.switch.clear_lockouts(only.as_deref()) },
+            Request::LockoutList { company } => Answer::Lockouts { locks: self.switch.lockouts(now, *company) },
+            Request::LockoutClear { only, company } => {
+                Answer::Cleared { entries: self.switch.clear_lockouts(only.as_deref(), *company) }
+            }
             Request::TrunkShow { name } => self.trunk(name, now),
             Request::Reload
             | Request::Ready

@@ -12,8 +12,8 @@ use crate::archive::{FOLDER_MODE, LoadError, Spoken, finish_sound, join_sounds, 
 use crate::audio::sound::Shape;
 use crate::base::{BoxId, MessageId, Rate, Samples, Wall};
 use crate::ledger::{GreetingKind, MessageDraft, MessageRecord};
-use crate::store::Greeting;
 use crate::recording::{Info, TakeDraft};
+use crate::store::Greeting;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -43,8 +43,7 @@ impl Finishing<'_> {
     /// # Errors
     /// When the disk does not take it; the take stays as it is then.
     pub fn message(&self, message: &MessageDraft) -> io::Result<MessageRecord> {
-        let (bytes, digest) =
-            finish_sound(&self.paths.part(), &self.paths.wav(), self.samples, self.info(message))?;
+        let (bytes, digest) = finish_sound(&self.paths.part(), &self.paths.wav(), self.samples, self.info(message))?;
         Ok(self.record(message, self.draft.rate, self.samples, (bytes, digest)))
     }
 
@@ -76,7 +75,8 @@ impl Finishing<'_> {
     /// # Errors
     /// When the disk does not take it, or nothing is there.
     pub fn greeting(&self, mailbox: BoxId, kind: GreetingKind) -> io::Result<Greeting> {
-        let company = self.paths.stem.components().next().map(|part| PathBuf::from(part.as_os_str())).unwrap_or_default();
+        let company =
+            self.paths.stem.components().next().map(|part| PathBuf::from(part.as_os_str())).unwrap_or_default();
         let relative = greeting_path(&company, mailbox, kind);
         let (part, wav) = (self.paths.part(), self.paths.dir.join(&relative));
         if part.exists() {
@@ -129,7 +129,14 @@ impl Finishing<'_> {
 ///
 /// # Errors
 /// When the old one cannot be read, or the disk does not take the new one.
-pub fn copy(dir: &Path, company: &str, draft: &TakeDraft, message: &MessageDraft, old: &Path, left: Wall) -> io::Result<MessageRecord> {
+pub fn copy(
+    dir: &Path,
+    company: &str,
+    draft: &TakeDraft,
+    message: &MessageDraft,
+    old: &Path,
+    left: Wall,
+) -> io::Result<MessageRecord> {
     let stem = message_stem(company, draft.id, left);
     let paths = Paths { stem, dir: dir.to_owned() };
     make_folder(&paths.wav())?;

@@ -20,6 +20,7 @@ mod gauge;
 mod heap;
 mod intake;
 pub mod keeping;
+mod mailbox;
 mod messages;
 mod metrics;
 mod monitor;
@@ -32,16 +33,19 @@ pub mod recover;
 mod refused;
 mod shell;
 pub mod tls;
+pub mod voices;
 mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
-use crate::api::{Answer, Desk, ExportSettings, Request};
-use crate::base::{CallId, Random, Span};
+use crate::api::{Answer, Desk, ExportSettings, LogInLocks, Request};
+use crate::base::{CallId, CompanyId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
 use crate::ledger::CallRecord;
-use crate::notify::{Courier, Postman, PostmanError};
+use crate::notify::mail::{Smtp, SmtpSetupError};
+use crate::notify::push::{VapidError, VapidKey};
+use crate::notify::{Carriers, Courier, Herald, Postman, PostmanError};
 use crate::registrar::Lifetimes;
 use crate::sip::Transport;
 use crate::sip::endpoint::EndpointConfig;
@@ -90,6 +94,12 @@ pub enum StartError {
     #[error(transparent)]
     Webhooks(#[from] PostmanError),
     #[error(transparent)]
+    Mail(#[from] SmtpSetupError),
+    #[error(transparent)]
+    Push(#[from] VapidError),
+    #[error(transparent)]
+    Voices(#[from] voices::VoicesError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Recover(#[from] recover::RecoverError),
@@ -106,6 +116,8 @@ pub struct Handle {
     /// The newest position of the feed.
     fed: Arc<watch::Sender<i64>>,
     parts: Arc<Parts>,
+    /// Guesses at log-ins over HTTP.
+    log_ins: LogInLocks,
 }
 
 /// A running service.
@@ -178,8 +190,16 @@ impl Service {
             config.recording.clone(),
         ));
         let limits = Arc::new(Limits::default());
-        let shell =
-            ServiceShell::new(workers, recorders, archivist.sender(), records, &config.rtp, Arc::clone(&limits));
+        let (mailbox, asked) = mailbox::start();
+        let shell = ServiceShell::new(
+            workers,
+            recorders,
+            archivist.sender(),
+            records,
+            (mailbox, Arc::clone(&directory)),
+            &config.rtp,
+            Arc::clone(&limits),
+        );
         let mut secret = [0; 32];
         OsRandom.fill(&mut secret);
         let mut switch = Switch::new(switch_config(&config, &listening), Arc::clone(&directory), secret);
@@ -205,7 +225,8 @@ impl Service {
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
-        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts };
+        let log_ins = LogInLocks::default();
+        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts, log_ins };
         let web = web::start(&config.http, export_settings(&config), &config.webhooks.guard, &handle)?;
         let watched =
             metrics::Watched { handle: handle.clone(), desk: web.desk.clone(), requests: Arc::clone(&web.requests) };
@@ -219,6 +240,8 @@ impl Service {
         tasks.push(tokio::spawn(watch_machine(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
         let postman = Postman::new(config.webhooks.guard.clone(), config.webhooks.authorities.as_deref())?;
+        let herald = herald(&config, &store, postman.clone(), clock).await?;
+        tasks.push(tokio::spawn(herald.run(handle.fed.subscribe())));
         let courier = Courier::new(store.clone(), postman, Box::new(web::Clocks(clock)));
         tasks.push(tokio::spawn(courier.run(handle.fed.subscribe())));
         tasks.push(tokio::spawn(feed(handle.clone(), web.desk.clone())));
@@ -226,6 +249,7 @@ impl Service {
         if let Some(retention) = config.events.retention {
             tasks.push(tokio::spawn(purge(handle.clone(), retention)));
         }
+        tasks.push(tokio::spawn(mailbox::serve(handle.clone(), asked)));
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
         tasks.push(tokio::spawn(keeping::keep(handle.clone())));
         tasks.push(tokio::spawn(audit::keep(handle.store.clone(), config.audit.clone(), clock)));
@@ -329,6 +353,18 @@ impl Service {
         handle.store.close().await;
         let _ = std::fs::remove_file(control);
     }
+}
+
+/// Who tells of new messages, with what takes that further.
+async fn herald(config: &Config, store: &Store, postman: Postman, clock: Clock) -> Result<Herald, StartError> {
+    let mail = match &config.mail.smtp {
+        Some((smtp, settings)) => Some((Smtp::new(smtp)?, settings.clone())),
+        None => None,
+    };
+    let vapid = VapidKey::read(&store.push_key(&VapidKey::generate()?).await?)?;
+    let (contact, recordings) = (config.push.contact.clone(), config.recording.dir.clone());
+    let carriers = Carriers { mail, postman, vapid, contact, recordings };
+    Ok(Herald::new(store.clone(), carriers, Arc::new(web::Clocks(clock))))
 }
 
 /// For people and other programs, who may stand in another folder than the service.
@@ -678,9 +714,9 @@ impl Handle {
             | Request::CallPause { .. }
             | Request::CallResume { .. }
             | Request::TrunkList
-            | Request::LockoutList
-            | Request::LockoutClear { .. }
             | Request::TrunkShow { .. } => self.ask_core(request).await,
+            Request::LockoutList { company } => self.lockouts(company).await,
+            Request::LockoutClear { only, company } => self.clear_lockouts(only, company).await,
             Request::CallShow { call } => self.call(call).await,
             Request::Reload => self.reload().await,
             Request::Wake => {
@@ -715,6 +751,34 @@ impl Handle {
             status.http = bound.map(ToString::to_string).collect();
         }
         answer
+    }
+
+    /// Of both kinds: call control knows of SIP's.
+    async fn lockouts(&self, company: Option<CompanyId>) -> Answer {
+        let mut answer = self.ask_core(Request::LockoutList { company }).await;
+        let now = self.clock.now();
+        if let Answer::Lockouts { locks } = &mut answer
+            && !self.log_ins.is_idle(now)
+        {
+            let directory = match self.store.load_directory().await {
+                Ok(directory) => directory,
+                Err(error) => return failed(&error),
+            };
+            locks.extend(self.log_ins.list(now, company, |id| key_of(&directory, id)));
+        }
+        answer
+    }
+
+    async fn clear_lockouts(&self, only: Option<String>, company: Option<CompanyId>) -> Answer {
+        let directory = match self.store.load_directory().await {
+            Ok(directory) => directory,
+            Err(error) => return failed(&error),
+        };
+        let here = self.log_ins.clear(only.as_deref(), company, |id| key_of(&directory, id));
+        match self.ask_core(Request::LockoutClear { only, company }).await {
+            Answer::Cleared { entries } => Answer::Cleared { entries: entries + here },
+            answer => answer,
+        }
     }
 
     async fn events(&self, after: i64, limit: u32) -> Answer {
@@ -765,6 +829,11 @@ impl Handle {
     async fn delete(&self, recording: crate::base::RecordingId, by: &str) -> Answer {
         keeping::delete(&self.store, &self.recordings, recording, by, self.clock).await
     }
+}
+
+/// Key of a company; empty where there is none.
+fn key_of(directory: &Directory, id: CompanyId) -> String {
+    directory.company(id).map_or_else(String::new, |company| company.key.clone())
 }
 
 fn failed(error: &StoreError) -> Answer {

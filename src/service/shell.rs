@@ -5,12 +5,16 @@ mod takes;
 use super::archivist::{ArchiveOrder, CallStats};
 use super::clock::OsRandom;
 use super::config::{MediaAddress, RtpConfig};
+use super::mailbox::Asked;
 use super::monitor::Load;
 use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
 use super::worker::{Command, Slot, WorkerHandle};
 use crate::base::{CallId, Random, Side, Time};
-use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
+use crate::call::{
+    AskId, Join, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder,
+};
+use crate::directory::Directory;
 use crate::ledger::{CallRecord, Change, Joined, TakeId};
 use crate::media::{Counters, Joining, MovedLeg, TakeSlot};
 use crate::recording::JournalLine;
@@ -79,6 +83,10 @@ pub struct ServiceShell {
     pub archive: SyncSender<ArchiveOrder>,
     /// Records for the database, in order.
     records: mpsc::Sender<CallRecord>,
+    /// What voicemail wants to know.
+    mailbox: mpsc::Sender<Asked>,
+    /// As it is now.
+    directory: Arc<Directory>,
     /// Those for which there was no room yet.
     unsaved: VecDeque<CallRecord>,
     pub ports: Ports,
@@ -91,11 +99,13 @@ pub struct ServiceShell {
 }
 
 impl ServiceShell {
+    #[allow(clippy::too_many_arguments, reason = "called once, by the service's start")]
     pub fn new(
         workers: Vec<WorkerHandle>,
         recorders: Vec<RecorderHandle>,
         archive: SyncSender<ArchiveOrder>,
         records: mpsc::Sender<CallRecord>,
+        (mailbox, directory): (mpsc::Sender<Asked>, Arc<Directory>),
         rtp: &RtpConfig,
         limits: Arc<Limits>,
     ) -> Self {
@@ -104,6 +114,8 @@ impl ServiceShell {
             recorders,
             archive,
             records,
+            mailbox,
+            directory,
             unsaved: VecDeque::new(),
             ports: Ports::new(rtp.port_min, rtp.port_max),
             addresses: rtp.addresses.clone(),
@@ -113,6 +125,12 @@ impl ServiceShell {
             next_slot: 0,
             random: OsRandom,
         }
+    }
+
+    /// The directory has changed.
+    pub fn set_directory(&mut self, directory: Arc<Directory>) {
+        self.to_archive(ArchiveOrder::Directory(Arc::clone(&directory)));
+        self.directory = directory;
     }
 
     /// What the certificate of a trunk at `remote` may be made out to: a name that leads there, or
@@ -392,6 +410,12 @@ impl Shell for ServiceShell {
             company_name,
             problem: problem.to_owned(),
         });
+    }
+
+    fn mailbox(&mut self, call: CallId, ask: AskId, what: MailboxAsk) {
+        if self.mailbox.try_send(Asked { call, ask, what, directory: Arc::clone(&self.directory) }).is_err() {
+            tracing::warn!(%call, "the storage has too much to do for voicemail: a caller is told to try again");
+        }
     }
 
     fn take(&mut self, call: CallId, order: TakeOrder) {

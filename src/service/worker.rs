@@ -12,7 +12,9 @@ use super::ports::LegSockets;
 use super::priority::{WorkerClass, raise_worker};
 use crate::base::{CallId, Side, Span, Time};
 use crate::call::MediaOrder;
-use crate::media::{Bridge, BridgeConfig, Counters, Fact, Joining, MovedLeg, Out, TAP_HEADER, TakeSlot, TapEvent, encode_tap};
+use crate::media::{
+    Bridge, BridgeConfig, Counters, Fact, Joining, MovedLeg, Out, TAP_HEADER, TakeSlot, TapEvent, encode_tap,
+};
 use rtrb::Producer;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::OwnedFd;

@@ -25,8 +25,10 @@ mod mailboxes;
 mod message_lists;
 mod messages;
 mod migrate;
+mod notices;
 mod outbox;
 mod purge;
+mod push;
 mod recordings;
 mod repeats;
 mod retention;
@@ -35,7 +37,7 @@ mod staff;
 mod tokens;
 mod webhooks;
 
-pub use access::facts;
+pub use access::{SubscriptionChange, facts};
 pub use apply::{Applied, By, GeneratedPassword};
 pub use bindings::StoredBinding;
 pub use contacts::{ContactCursor, ContactRow, Contacts};
@@ -50,13 +52,15 @@ pub use lists::CallFilter;
 pub use mailboxes::{BoxSubscriber, Greeting};
 pub use message_lists::{MessageCursor, MessageFilter, Waiting};
 pub use messages::{MessageFile, MessageRow, MessageState, message_facts};
+pub use notices::{Channel, NewNotice, NoticeOutcome, NoticeRow, NoticeState};
 pub use purge::Purged;
+pub use push::{NewPushSubscription, PushGateway, PushSubscription};
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use repeats::{Answered, Repeat};
 pub use retention::{Candidate, Deletion, Gone};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
-pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WebhookRow};
+pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WEBHOOKS, WebhookRow};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
@@ -82,6 +86,8 @@ pub struct Store {
     grown: Arc<Notify>,
     /// Something was queued for a hook, by this process.
     deliveries: Arc<Notify>,
+    /// A notice is to be sent anew, by this process.
+    notices: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +127,7 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrate::run(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default() })
+        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default(), notices: Arc::default() })
     }
 
     /// Woken after each transaction of this process that has written into the outbox; a wake-up

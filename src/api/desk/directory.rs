@@ -6,15 +6,14 @@
 
 use super::{Actor, Desk, Person, Request};
 use crate::api::directory::{DirectoryAsk, DirectoryReply, Fits, MOST, Only, number_view, plural, said, tag_of, view};
-use crate::api::{Problem, Reply, login};
+use crate::api::{Problem, Reply};
 use crate::audio::prompt::write_wav;
-use crate::call::{LockName, LockSource};
+use crate::call::LockName;
 use crate::directory::file::{CompanyFile, FileError, Kind, Problem as FileProblem, Secret, table_of_json};
 use crate::directory::plan::{Edit, Listed, Plan, Replacement, Thing, generated, listed, plan, plan_edit};
 use crate::directory::{BoxAccess, BoxOwner, Company, Directory, FacilityKind, Inbox, Sound, User};
 use crate::store::{Answered, Applied, By, Repeat, StoreError};
 use serde_json::{Map, Value};
-use std::sync::PoisonError;
 use toml::Table;
 
 /// How often a change is planned anew because somebody else was faster.
@@ -171,26 +170,16 @@ impl Desk {
     ) -> Result<DirectoryReply, Problem> {
         let made = password.is_none().then(|| generated(&mut *self.world.random()));
         let secret = password.or_else(|| made.clone()).ok_or(Problem::Internal)?;
+        let _turn = self.turn().await?;
         self.lay(person, Kind::User, &extension, &password_keys(&secret), &Fits::default()).await?;
         Ok(DirectoryReply::Password { extension, password: made })
     }
 
     async fn my_password(&self, person: &Person<'_>, present: &Secret, password: Secret) -> Result<(), Problem> {
         let user = own(person)?;
+        let turn = self.turn().await?;
         let name = LockName::new(user.company, &user.extension);
-        let from = LockSource::of(person.viewer.source);
-        let _turn = self.checks.acquire().await.map_err(|_| Problem::Internal)?;
-        // Guessed at like a log-in, with a session that somebody left open.
-        let locked = self.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(&name, from, self.world.now());
-        if let Some(left) = locked {
-            return Err(Problem::LockedOut { retry_s: left.0.div_ceil(1_000_000) });
-        }
-        if !login::check_password(&self.store, Some(person.viewer.owner), present.reveal()).await? {
-            let now = self.world.now();
-            self.lockout.lock().unwrap_or_else(PoisonError::into_inner).failed(&name, from, now);
-            let expected = "your present password";
-            return Err(Problem::Invalid { key: "present", value: "…".to_owned(), expected });
-        }
+        self.proves_present(&turn, &name, person.viewer, present.reveal()).await?;
         let keys = password_keys(&password);
         self.lay(person, Kind::User, &user.extension.clone(), &keys, &Fits::default()).await.map(drop)
     }
@@ -233,14 +222,7 @@ impl Desk {
         person: &Person<'_>,
         make: impl Fn(&Directory) -> Result<Plan, Problem>,
     ) -> Result<Applied, Problem> {
-        let by = By {
-            at: self.world.wall(),
-            user: person.user().map(|user| user.id),
-            who: person.who(),
-            source: person.viewer.source.to_string(),
-            keeps: Some(person.viewer.token),
-        };
-        self.change_by(&by, make).await
+        self.change_by(&self.by(person), make).await
     }
 
     pub(super) async fn change_by(

@@ -5,10 +5,10 @@ mod write;
 
 use super::contacts::contact;
 use super::keeping::who;
-use super::{AudioUse, Desk, Person};
-use crate::api::Problem;
+use super::{Desk, Person};
 use crate::api::keeping::{ExportPage, ExportView, ExportWhat, KeepingReply};
 use crate::api::view::has_file;
+use crate::api::{AudioUse, Problem};
 use crate::base::{CallId, RecordingId, Span};
 use crate::directory::Directory;
 use crate::ledger::CallRecord;
@@ -147,7 +147,7 @@ impl Desk {
             self.exports.changed.notify_one();
             return Err(gone(BECAUSE));
         }
-        if self.is_first_of_a_while(person.viewer.token, export_as_recording(id), AudioUse::Download) {
+        if self.is_new_listening(person.viewer.token, export_as_recording(id), AudioUse::Download) {
             self.note(person, "export.fetch", format!("export {id}")).await?;
         }
         Ok(KeepingReply::File { path: self.exports.file(id), name: format!("export-{id}.zip") })

@@ -20,12 +20,15 @@
 //! | `GET /numbers/{e164}/subscribers`, `PUT`, `DELETE /…/{extension}` | admins |
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log` | admins |
+//! | `GET`, `DELETE /lockouts` | who is locked out after wrong passwords: admins, and operators |
 //! | `GET /recordings/{id}/peaks` | the shape of a recording |
 //! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
 //! | `GET`, `POST /exports`, `GET`, `DELETE /exports/{id}`, `GET /exports/{id}/file` | archives: one's own |
 //! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
+//! | `GET`, `POST /me/push`, `DELETE /me/push/{id}` | everybody, their own browsers and apps |
+//! | `GET`, `PUT`, `DELETE /push-gateway`, `GET /notices`, `POST /notices/replay`, `/notices/{id}/replay` | admins |
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
@@ -42,6 +45,8 @@ mod directory;
 mod events;
 mod insight;
 mod keeping;
+mod locks;
+mod notices;
 mod openapi;
 mod problem;
 mod repeat;
@@ -77,9 +82,10 @@ const BODY: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Shared {
     pub desk: Arc<Desk>,
-    /// Whether cookies travel over TLS only.
+    /// Whether it is asked over TLS here.
     pub secure: bool,
-    /// Whose word on where a request came from is believed (`X-Forwarded-For`).
+    /// Whose word is believed on where a request came from (`X-Forwarded-For`) and whether that was over
+    /// TLS (`X-Forwarded-Proto`).
     pub proxies: Arc<[IpAddr]>,
     /// What was asked, for metrics.
     pub requests: Arc<Requests>,
@@ -115,12 +121,14 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(calls::routes())
         .merge(audio::routes())
         .merge(tokens::routes())
+        .merge(locks::routes())
         .merge(events::routes())
         .merge(socket::routes())
         .merge(staff::routes())
         .merge(keeping::routes())
         .merge(insight::routes())
         .merge(webhooks::routes())
+        .merge(notices::routes())
         .merge(directory::routes())
 }
 
@@ -197,6 +205,7 @@ impl Shared {
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
             Reply::Staff(StaffReply::Company(made)) => Json(made).into_response(),
+            Reply::Notices(reply) => notices::response(reply),
             Reply::Directory(reply) => directory::response(reply),
             Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),
@@ -207,6 +216,7 @@ impl Shared {
             Reply::Tokens(tokens) => Json(TokenList { tokens }).into_response(),
             Reply::NewToken(grant) => tokens::made(&grant),
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
+            Reply::Lockouts(reply) => locks::said(reply),
             Reply::Keeping(reply) => keeping::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),

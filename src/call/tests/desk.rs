@@ -1,7 +1,7 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
+use crate::call::{AskId, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TakeSlot, TapEvent};
 use bytes::Bytes;
@@ -59,6 +59,8 @@ pub struct Desk {
     pub notes: Vec<Note>,
     /// What is to be recorded of one party alone.
     pub takes: Vec<(CallId, TakeOrder)>,
+    /// What voicemail wants to know.
+    pub asks: Vec<(CallId, AskId, MailboxAsk)>,
     pub facts: VecDeque<(CallId, Fact)>,
     /// Real bridges follow the orders.
     pub plays: bool,
@@ -88,6 +90,7 @@ impl Desk {
             not_recorded: Vec::new(),
             notes: Vec::new(),
             takes: Vec::new(),
+            asks: Vec::new(),
             facts: VecDeque::new(),
             plays: false,
             bridges: BTreeMap::new(),
@@ -227,10 +230,14 @@ impl Desk {
             if opens == 1 {
                 let last = saved.last().expect("a call that was opened is saved");
                 assert!(last.ended.is_some() && last.end_reason.is_some(), "saved with its end");
-                let events = last.changes.len() + last.joined.len();
+                // A call that comes back to a box is there anew.
+                let is_there =
+                    |order: &&&MediaOrder| matches!(order, MediaOrder::SetRules(rules) if rules.facts.voicemail);
+                let visits = orders.iter().filter(is_there).count();
+                let events = last.changes.len() + last.joined.len() + visits;
                 assert!(
                     saved.len() <= 2 + events,
-                    "saved at the answer, each command, each transfer, and the end only"
+                    "saved at the answer, each command, each transfer, at a box, and at the end only"
                 );
             }
         }
@@ -315,6 +322,10 @@ impl Shell for Desk {
 
     fn take(&mut self, call: CallId, order: TakeOrder) {
         self.takes.push((call, order));
+    }
+
+    fn mailbox(&mut self, call: CallId, ask: AskId, what: MailboxAsk) {
+        self.asks.push((call, ask, what));
     }
 
     fn note(&mut self, note: &Note) {

@@ -33,6 +33,8 @@ mod timers;
 mod transfer;
 mod transfer_flows;
 mod trunks;
+mod voicemail;
+mod waiting;
 
 pub use desk::Desk;
 pub use directory::{ACME, BOLT, CARRIER, Parts, companies};

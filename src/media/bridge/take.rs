@@ -50,7 +50,14 @@ impl Bridge {
     }
 
     /// A packet of a party that has a take. `count` as the gate counts.
-    pub(super) fn tap_take(leg: &mut Leg, side: Side, speech: &Speech, count: usize, payload: &[u8], out: &mut impl Out) {
+    pub(super) fn tap_take(
+        leg: &mut Leg,
+        side: Side,
+        speech: &Speech,
+        count: usize,
+        payload: &[u8],
+        out: &mut impl Out,
+    ) {
         let Some(take) = &leg.take else { return };
         let Some(event) = super::passed(&take.gate, side, speech, count, payload) else { return };
         if !out.tap_take(take.slot, &event) {

@@ -74,6 +74,7 @@ impl Lab {
     fn new(mux: bool) -> Self {
         let facts = Facts {
             refused: false,
+            voicemail: false,
             step: None,
             command: None,
             number: NumberRecording::Inherit,

@@ -111,6 +111,7 @@ fn lab(caller: Party, callee: Party) -> Lab {
         Commander { matcher: Matcher::new("#11#", "#12#"), permitted: Ok(()), max_hold: Span::from_secs(3) };
     let facts = Facts {
         refused: false,
+        voicemail: false,
         step: None,
         command: None,
         number: NumberRecording::On,

@@ -238,7 +238,11 @@ async fn created(store: &Store) -> Vec<MessageId> {
         Subject::Message(id) => id,
         other => panic!("{other:?}"),
     };
-    entries.into_iter().filter(|entry| entry.kind == OutboxKind::VoicemailCreated).map(|entry| of(entry.subject)).collect()
+    entries
+        .into_iter()
+        .filter(|entry| entry.kind == OutboxKind::VoicemailCreated)
+        .map(|entry| of(entry.subject))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,7 +257,10 @@ async fn a_message_is_what_was_said_sample_for_sample_and_is_delivered_once() {
     studio.keep(1, Keep::Message(urgent));
     let record = studio.kept(1).await.unwrap();
     assert!(record.urgent, "as it was kept, not as it was begun");
-    assert_eq!((record.mailbox, record.call, record.samples, record.rate), (studio.mailbox, Some(studio.call), 24_000, 8_000));
+    assert_eq!(
+        (record.mailbox, record.call, record.samples, record.rate),
+        (studio.mailbox, Some(studio.call), 24_000, 8_000)
+    );
     let path = studio.files().join(&record.path);
     assert_eq!(load_sound(&path, Span::from_secs(3)).unwrap()[..], samples(&spoken));
     assert_eq!((record.digest.clone(), record.bytes), file_digest(&path).unwrap());

@@ -143,8 +143,12 @@ impl Recorder {
     /// Writes what is due, and tells of silence.
     pub(super) fn write_alone(&mut self) {
         let now = self.now;
-        let due: Vec<u32> =
-            self.alone.iter().filter(|(_, alone)| alone.is_due(now) || alone.is_gone(now)).map(|(slot, _)| *slot).collect();
+        let due: Vec<u32> = self
+            .alone
+            .iter()
+            .filter(|(_, alone)| alone.is_due(now) || alone.is_gone(now))
+            .map(|(slot, _)| *slot)
+            .collect();
         for (at, slot) in due.into_iter().enumerate() {
             if at % super::WRITES == 0 {
                 std::thread::yield_now();

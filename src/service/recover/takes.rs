@@ -81,7 +81,9 @@ fn read_journals(dir: &Path, files: &[PathBuf]) -> BTreeMap<CallId, Vec<Left>> {
             Some(take) => left.entry(take.draft.call).or_default().push(Left { journal: journal.clone(), take }),
             // The process died while it was made.
             None if end <= crate::audio::wav::DATA_OFFSET => drop(discard(&paths)),
-            None => tracing::error!(file = %journal.display(), "a journal does not say what was recorded; its file stays as it is"),
+            None => {
+                tracing::error!(file = %journal.display(), "a journal does not say what was recorded; its file stays as it is")
+            }
         }
     }
     left.values_mut().for_each(|takes| takes.sort_by_key(|left| left.take.draft.take));
@@ -152,8 +154,13 @@ async fn finish(
     directory: &Directory,
 ) -> Result<io::Result<Option<Row>>, StoreError> {
     let (paths, draft) = (&paths_of(dir, &left.journal), &left.take.draft);
-    let finishing =
-        Finishing { paths, draft, samples: left.take.samples, left: draft.started.plus(left.length()), recovered: true };
+    let finishing = Finishing {
+        paths,
+        draft,
+        samples: left.take.samples,
+        left: draft.started.plus(left.length()),
+        recovered: true,
+    };
     let mailbox = match keep {
         Keep::Message(draft) | Keep::Introduction { draft, .. } => draft.mailbox,
         Keep::Greeting { mailbox, .. } => *mailbox,
@@ -205,7 +212,10 @@ async fn name_leftovers(dir: &Path, files: &[PathBuf], store: &Store) -> Result<
             Some(_) | None => false,
         };
         if stray {
-            tracing::warn!(file = relative, "a file of voicemail belongs to no message and to no greeting; it stays as it is");
+            tracing::warn!(
+                file = relative,
+                "a file of voicemail belongs to no message and to no greeting; it stays as it is"
+            );
         }
     }
     Ok(())
