@@ -318,14 +318,11 @@ fn progress(what: &str) -> impl Fn(u64) + '_ {
 pub async fn backup(config: &Config, folder: &Path, check: bool, json: bool) -> anyhow::Result<()> {
     let now = Clock::start().wall();
     let done = backup::backup(config, folder, check, now, progress("copied")).await?;
-    let BackedUp { recordings, copied, messages, bytes, removed, deleted_meanwhile, open_calls, problems } = &done;
+    let BackedUp { recordings, copied, bytes, removed, deleted_meanwhile, open_calls, problems } = &done;
     if json {
         println!("{}", serde_json::to_string_pretty(&done)?);
     } else {
         println!("{}: {recordings} recordings, {copied} of them copied now ({bytes} bytes).", folder.display());
-        if *messages > 0 {
-            println!("{messages} messages of voicemail.");
-        }
         if *removed > 0 || *deleted_meanwhile > 0 {
             println!(
                 "{removed} files of deleted recordings were taken out; {deleted_meanwhile} were deleted meanwhile."

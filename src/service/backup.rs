@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! FOLDER/telegraphone.db        one moment of the database
-//!        recordings/…           every file that a row of it names: of recordings .wav and .json, of voicemail .wav
+//!        recordings/…           every file that a row of it names, .wav and .json
 //!        audit-key.p8, audit-heads.jsonl
 //!        manifest.jsonl         what is there, with digests; written last
 //! ```
@@ -10,7 +10,6 @@
 //! deleted in between is marked as deleted in the copy too. A second backup into the same folder copies
 //! only what is new.
 
-mod messages;
 mod restore;
 
 pub use restore::{Restored, restore};
@@ -83,8 +82,6 @@ pub struct BackedUp {
     pub recordings: u64,
     /// Of them those that were copied now; the others were there.
     pub copied: u64,
-    /// Messages of voicemail that are in it.
-    pub messages: u64,
     /// Bytes that were copied now.
     pub bytes: u64,
     /// Files of a backup before that are of no row any more.
@@ -92,7 +89,7 @@ pub struct BackedUp {
     /// Deleted while the backup was made.
     pub deleted_meanwhile: u64,
     pub open_calls: Vec<CallId>,
-    /// Recordings and messages whose files are not what their rows say, here or in the service.
+    /// Recordings whose files are not what their rows say, here or in the service.
     pub problems: Vec<String>,
 }
 
@@ -127,7 +124,6 @@ pub async fn backup(
     };
     work.done.open_calls = copy.open_calls().await?.iter().map(|call| call.id).collect();
     copy_recordings(&live, &copy, &mut work, progress).await?;
-    messages::copy_messages(&copy, &mut work).await?;
     copy.settle().await?;
     copy.close().await;
     live.close().await;
