@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use telegraphone::audio::Law;
 use telegraphone::base::{MessageId, Span};
 use telegraphone::demo::phone::LivePhone;
-use telegraphone::ledger::{EndReason, MessageRecord, OutboxKind};
+use telegraphone::ledger::{CallRecord, EndReason, MessageRecord, OutboxKind, Outcome};
 use telegraphone::service::clock::OsRandom;
 use telegraphone::sip::{Peer, Transport};
 use telegraphone::store::Store;
@@ -242,7 +242,8 @@ async fn what_was_being_said_when_the_service_was_killed_reaches_its_box_at_the_
     assert_eq!(house.leftovers(), 0);
     let store = Store::open(&house.data().join("telegraphone.db")).await.unwrap();
     let calls = store.calls(u32::MAX, None).await.unwrap();
-    assert!(calls.iter().all(|call| call.end_reason == Some(EndReason::Crashed)), "{calls:?}");
+    let at_the_box = |call: &CallRecord| (call.end_reason.clone(), call.outcome) == (Some(EndReason::Crashed), Outcome::Voicemail);
+    assert!(calls.len() == CALLERS && calls.iter().all(at_the_box), "{calls:?}");
     store.close().await;
     // What was handed over once is not handed over again.
     let house = house.killed();

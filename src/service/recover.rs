@@ -361,12 +361,18 @@ async fn end_open_calls(store: &Store, now: Wall) -> Result<usize, StoreError> {
 /// answer may not have been written yet, though the recording that began with it was.
 fn ended(call: CallRecord, recorded: Option<Wall>, now: Wall) -> CallRecord {
     let answered = call.answered.or(recorded);
+    let outcome = match (call.outcome, answered) {
+        // Nobody took it: it was at a voicemail box.
+        (Outcome::Voicemail, _) => Outcome::Voicemail,
+        (_, Some(_)) => Outcome::Completed,
+        (_, None) => Outcome::Failed,
+    };
     CallRecord {
         answered,
         ended: Some(now),
         end_reason: Some(EndReason::Crashed),
         ended_paused: answered.is_some() && call.changes.last().is_some_and(paused),
-        outcome: if answered.is_some() { Outcome::Completed } else { Outcome::Failed },
+        outcome,
         ..call
     }
 }

@@ -448,6 +448,31 @@ async fn where_no_file_can_be_made_the_caller_is_told_and_nothing_else_happens()
     assert!(studio.kept(1).await.is_some());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_database_does_not_take_is_kept_and_handed_over_later_once() {
+    use sqlx::Connection;
+    let mut studio = Studio::new().await;
+    let path = studio.folder.path().join("t.db");
+    let mut other = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    sqlx::raw_sql("ALTER TABLE messages RENAME TO hidden").execute(&mut other).await.unwrap();
+    let spoken = speech(19, 60);
+    studio.begin_message(1);
+    studio.say(&spoken);
+    studio.end(Span::ZERO);
+    studio.closed(1).await;
+    studio.keep(1, Keep::Message(studio.draft()));
+    let (1, TakeNews::Fact(TakeFact::Kept { message: Some(id) })) = studio.news().await else { panic!("it is kept") };
+    assert_eq!(endings(&studio.files()), ["journal", "wav"], "a crash loses nothing of it");
+    sqlx::raw_sql("ALTER TABLE hidden RENAME TO messages").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    while endings(&studio.files()) != ["wav"] {
+        tokio::task::yield_now().await;
+    }
+    let record = studio.store.message(id).await.unwrap().unwrap();
+    assert_eq!(load_sound(&studio.files().join(&record.path), Span::from_secs(3)).unwrap()[..], samples(&spoken));
+    assert_eq!(created(&studio.store).await, [id]);
+}
+
 /// What is on the disk at this moment, for a service that begins there.
 fn image(files: &Path, to: &Path) {
     for entry in fs::read_dir(files).unwrap().map(Result::unwrap) {

@@ -123,7 +123,7 @@ async fn keep_left(
     match finish(dir, left, keep, store, directory).await? {
         Ok(Some(Row::Message(record, receivers))) => {
             let open = store.call(call).await?.filter(|call| call.ended.is_none());
-            let open = open.map(|open| ended(open, Some(left.take.draft.started), now));
+            let open = open.map(|open| ended(open, None, now));
             recovered.calls += usize::from(open.is_some());
             let new = store.deliver_all(&[((*record).clone(), receivers)], open.as_slice(), now).await?;
             recovered.delivered += new.iter().filter(|new| **new).count();
