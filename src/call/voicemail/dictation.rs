@@ -83,6 +83,14 @@ impl Dictation {
         &self.plan
     }
 
+    /// How it sounds is awaited: keys that come now are for the review.
+    pub const fn is_closing(&self) -> bool {
+        match self.state {
+            State::Closing { .. } => true,
+            State::Tone | State::Speaking | State::Review { .. } => false,
+        }
+    }
+
     /// Something of it is recorded, or waits for what becomes of it.
     pub const fn has_taken(&self) -> bool {
         match self.state {

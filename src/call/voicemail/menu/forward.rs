@@ -49,9 +49,10 @@ impl Forward {
     }
 
     pub const fn waits_for_storage(&self) -> bool {
-        match self.on {
+        match &self.on {
             On::Keeping(_) | On::Sending(_) => true,
-            On::Number(_) | On::Choosing { .. } | On::Dictating(_) => false,
+            On::Dictating(dictation) => dictation.is_closing(),
+            On::Number(_) | On::Choosing { .. } => false,
         }
     }
 

@@ -50,9 +50,10 @@ impl Options {
     }
 
     pub const fn waits_for_storage(&self) -> bool {
-        match self.on {
+        match &self.on {
             On::Keeping(_) | On::Removing(_) | On::Setting(_) => true,
-            On::Choosing { .. } | On::Dictating { .. } | On::New(_) | On::Again { .. } => false,
+            On::Dictating { dictation, .. } => dictation.is_closing(),
+            On::Choosing { .. } | On::New(_) | On::Again { .. } => false,
         }
     }
 
