@@ -258,8 +258,7 @@ async fn jane_receives_bobs_messages_while_he_is_on_vacation_and_those_of_the_sa
     let during = house.leaves(&mut carol, "202").await;
     house.unsubscribe("201", "202").await;
     house.leaves(&mut carol, "202").await;
-    let of_jane: Vec<MessageId> =
-        house.messages_of("201", "202").await.iter().map(|row| row.message.id).collect();
+    let of_jane: Vec<MessageId> = house.messages_of("201", "202").await.iter().map(|row| row.message.id).collect();
     assert_eq!(of_jane, [during.id], "neither what was left before nor what came after");
     assert_eq!(house.messages_of("202", "202").await.len(), 3);
 

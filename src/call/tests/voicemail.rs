@@ -306,7 +306,7 @@ fn a_user_listens_to_their_box_with_its_password() {
     house.run(ms(500));
     assert!(house.has_asked(|ask| *ask == MailboxAsk::Open { mailbox: BOB, reader: Some(UserId(2)) }));
     house.keys(bob, "1");
-    house.run(secs(10));
+    house.run(secs(25));
     let first = entry(1).id;
     assert!(
         house

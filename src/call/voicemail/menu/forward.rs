@@ -181,7 +181,8 @@ impl Forward {
                 self.on = On::Keeping(take);
                 Sent::Going
             }
-            Choice::Fourth | Choice::Star | Choice::Nothing => {
+            Choice::Star => Sent::Over(None),
+            Choice::Fourth | Choice::Nothing => {
                 step.act(Act::Discard { take });
                 Sent::Over(None)
             }

@@ -167,7 +167,8 @@ impl Options {
                     MailboxAsk::RemoveGreeting { mailbox: self.room.mailbox, reader: self.room.visitor.user, kind };
                 self.on = On::Removing(step.ask(ask));
             }
-            Choice::Star | Choice::Nothing => {
+            Choice::Star => self.back(None, step),
+            Choice::Nothing => {
                 step.act(Act::Discard { take });
                 self.back(None, step);
             }
