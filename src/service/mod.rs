@@ -203,6 +203,7 @@ impl Service {
         let mut secret = [0; 32];
         OsRandom.fill(&mut secret);
         let mut switch = Switch::new(switch_config(&config, &listening), Arc::clone(&directory), secret);
+        switch.set_voices(Arc::new(voices::load(config.prompts.as_deref())?));
         bindings::restore(&store, &mut switch, clock).await?;
         let (changed_bindings, binding_queue) = mpsc::channel(1);
         let listeners =

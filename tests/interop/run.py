@@ -105,10 +105,12 @@ def main() -> int:
     import scenario_secure
     import scenario_transfer
     import scenario_trunks
+    import scenario_voicemail
 
     everything = [*scenario_calls.SCENARIOS, *scenario_codecs.SCENARIOS, *scenario_policy.SCENARIOS]
     everything += [*scenario_flows.SCENARIOS, *scenario_transfer.SCENARIOS, *scenario_trunks.SCENARIOS]
     everything += [*scenario_ipv6.SCENARIOS, *scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS, *scenario_mail.SCENARIOS]
+    everything += [*scenario_voicemail.SCENARIOS]
     chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]
     if options.list:
         print("\n".join(c.__name__ for c in chosen))

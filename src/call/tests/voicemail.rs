@@ -306,7 +306,7 @@ fn a_user_listens_to_their_box_with_its_password() {
     house.run(ms(500));
     assert!(house.has_asked(|ask| *ask == MailboxAsk::Open { mailbox: BOB, reader: Some(UserId(2)) }));
     house.keys(bob, "1");
-    house.run(secs(10));
+    house.run(secs(25));
     let first = entry(1).id;
     assert!(
         house
@@ -466,6 +466,32 @@ fn a_call_back_becomes_a_call_and_one_that_fails_leads_back_to_the_message() {
     house.lab.hangs_up(carol);
     house.run(secs(1));
     assert_eq!(house.lab.record().outcome, Outcome::Completed);
+    house.lab.finish();
+}
+
+#[test]
+fn a_call_back_to_somebody_who_is_away_leaves_a_message_and_what_was_thrown_away_is_gone() {
+    let mut house = house_with("", |_, boxes| boxes.push(mailbox("203", "user:203", "")));
+    let bob = house.lab.phone(ACME, "202");
+    house.lab.calls(bob, "*98");
+    house.run(ms(500));
+    house.keys(bob, "4711#18203#1");
+    house.run(secs(8));
+    assert_eq!(house.begun(), 1, "an introduction: {:?}", house.orders);
+    house.keys(bob, "#*72");
+    house.run(secs(4));
+    assert!(house.has_asked(|ask| matches!(ask, MailboxAsk::Remove { message, .. } if *message == entry(1).id)));
+    let (_, draft) = house.draft();
+    assert_eq!((draft.mailbox, draft.caller.user), (BoxId(72), Some(UserId(2))));
+    let takes = house.orders.iter().filter_map(|order| match order {
+        TakeOrder::Begin { take, .. } => Some(*take),
+        TakeOrder::End { .. } | TakeOrder::Keep { .. } | TakeOrder::Discard { .. } => None,
+    });
+    let takes = takes.collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(takes.len(), 2, "each has a name of its own");
+    house.lab.hangs_up(bob);
+    house.run(secs(1));
+    assert_eq!(house.lab.record().outcome, Outcome::Voicemail);
     house.lab.finish();
 }
 

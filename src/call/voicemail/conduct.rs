@@ -103,6 +103,11 @@ impl Session {
         self.voicemail.as_ref().is_some_and(|voicemail| !voicemail.away)
     }
 
+    /// Names of takes and asks are given once in a call.
+    fn names_given(&self) -> Names {
+        self.voicemail.as_ref().map(|voicemail| voicemail.names).unwrap_or_default()
+    }
+
     /// Who is at the box: the caller, or the party that a transfer leads there.
     fn side_at_voicemail(&self) -> Side {
         self.transfer.as_ref().map_or(Side::Caller, |transfer| transfer.side.other())
@@ -160,7 +165,7 @@ impl Switch {
         let (call, number) = (session.id(), session.record.number);
         let draft = MessageDraft { mailbox: mailbox.id, call, caller, number, urgent: false, forwarded: None, minimum };
         let mut acts = Vec::new();
-        let mut names = Names::default();
+        let mut names = session.names_given();
         let machine = Leave::begin(recipient, draft, &mut Step { now: cx.now, acts: &mut acts, names: &mut names });
         let callee = party_of(mailbox, session.record.callee.user);
         self.begin_voicemail(&mut session, Machine::Leave(Box::new(machine)), names, callee, Some(mailbox), cx);
@@ -187,7 +192,7 @@ impl Switch {
             (Chosen::Own | Chosen::Box(_) | Chosen::Unknown, mailbox) => Entrance::Door(door(&session, mailbox)),
         };
         let mut acts = Vec::new();
-        let mut names = Names::default();
+        let mut names = session.names_given();
         let mut step = Step { now: cx.now, acts: &mut acts, names: &mut names };
         let machine = Menu::begin(visitor(&session), house(&session), entrance, &mut step);
         let callee = match mailbox {
@@ -217,6 +222,8 @@ impl Switch {
         mailbox: Option<&Mailbox>,
         cx: &mut Cx<'_>,
     ) {
+        // Of a call back that leads to another box: what was thrown away in this one goes now.
+        self.leave_voicemail(session, cx);
         let house = &session.settings.voicemail;
         let settings = mailbox.map(|mailbox| &mailbox.settings);
         let zone = settings.and_then(|settings| settings.time_zone.as_ref()).unwrap_or(&session.settings.time_zone);
@@ -378,6 +385,9 @@ impl Switch {
         let mut acts = Vec::new();
         let mut step = Step { now: cx.now, acts: &mut acts, names: &mut voicemail.names };
         voicemail.machine = Machine::Menu(Box::new(Menu::begin(visitor, house, entrance, &mut step)));
+        // They have missed nobody, and nobody them.
+        (session.record.answered, session.record.outcome) = (Some(cx.wall), Outcome::Answered);
+        cx.shell.save(&session.record);
         acts
     }
 

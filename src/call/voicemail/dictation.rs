@@ -27,15 +27,15 @@ pub struct Plan {
     pub review: Option<Phrase>,
 }
 
-/// What the party wants to become of it. A take that is not to be kept is discarded by whoever
-/// asked for it.
+/// What the party wants to become of it. What is not to be kept for another reason than `*` or its length is
+/// discarded by whoever asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// 3, `#`, or no review.
     Keep,
     /// 4.
     Fourth,
-    /// `*`: none of it.
+    /// `*`: none of it; what was said is discarded already.
     Star,
     /// No key at all.
     Nothing,
@@ -81,6 +81,14 @@ impl Dictation {
 
     pub const fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// How it sounds is awaited: keys that come now are for the review.
+    pub const fn is_closing(&self) -> bool {
+        match self.state {
+            State::Closing { .. } => true,
+            State::Tone | State::Speaking | State::Review { .. } => false,
+        }
     }
 
     /// Something of it is recorded, or waits for what becomes of it.
@@ -195,7 +203,10 @@ impl Dictation {
             }
             Input::Key(b'3' | b'#') => return Some(Choice::Keep),
             Input::Key(b'4') => return Some(Choice::Fourth),
-            Input::Key(b'*') => return Some(Choice::Star),
+            Input::Key(b'*') => {
+                step.act(Act::Discard { take: self.take });
+                return Some(Choice::Star);
+            }
             Input::Key(_) => step.say(vec![Say::Phrase(Phrase::WrongKey), phrase]),
             Input::Take(_, TakeFact::Failed { .. }) => return Some(Choice::Failed),
             Input::Take(_, TakeFact::Silent | TakeFact::Closed { .. } | TakeFact::Kept { .. })

@@ -179,10 +179,7 @@ impl Leave {
                 self.draft.urgent = true;
                 self.keep(take, step);
             }
-            Choice::Star => {
-                step.act(Act::Discard { take });
-                self.last_words(Phrase::Goodbye, step);
-            }
+            Choice::Star => self.last_words(Phrase::Goodbye, step),
             Choice::TooShort => {
                 self.shorts += 1;
                 match self.shorts < MOST_SHORT {

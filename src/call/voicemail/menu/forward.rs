@@ -49,9 +49,10 @@ impl Forward {
     }
 
     pub const fn waits_for_storage(&self) -> bool {
-        match self.on {
+        match &self.on {
             On::Keeping(_) | On::Sending(_) => true,
-            On::Number(_) | On::Choosing { .. } | On::Dictating(_) => false,
+            On::Dictating(dictation) => dictation.is_closing(),
+            On::Number(_) | On::Choosing { .. } => false,
         }
     }
 
@@ -180,7 +181,8 @@ impl Forward {
                 self.on = On::Keeping(take);
                 Sent::Going
             }
-            Choice::Fourth | Choice::Star | Choice::Nothing => {
+            Choice::Star => Sent::Over(None),
+            Choice::Fourth | Choice::Nothing => {
                 step.act(Act::Discard { take });
                 Sent::Over(None)
             }

@@ -50,9 +50,10 @@ impl Options {
     }
 
     pub const fn waits_for_storage(&self) -> bool {
-        match self.on {
+        match &self.on {
             On::Keeping(_) | On::Removing(_) | On::Setting(_) => true,
-            On::Choosing { .. } | On::Dictating { .. } | On::New(_) | On::Again { .. } => false,
+            On::Dictating { dictation, .. } => dictation.is_closing(),
+            On::Choosing { .. } | On::New(_) | On::Again { .. } => false,
         }
     }
 
@@ -166,7 +167,8 @@ impl Options {
                     MailboxAsk::RemoveGreeting { mailbox: self.room.mailbox, reader: self.room.visitor.user, kind };
                 self.on = On::Removing(step.ask(ask));
             }
-            Choice::Star | Choice::Nothing => {
+            Choice::Star => self.back(None, step),
+            Choice::Nothing => {
                 step.act(Act::Discard { take });
                 self.back(None, step);
             }
