@@ -3,6 +3,7 @@
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
+use super::voicemail::{VoicemailAsk, VoicemailReply};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
@@ -119,6 +120,8 @@ pub enum Ask {
         limit: u32,
     },
     Keeping(KeepingAsk),
+    /// Messages and boxes.
+    Voicemail(VoicemailAsk),
 }
 
 impl Ask {
@@ -143,6 +146,7 @@ impl Ask {
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
+            | Ask::Voicemail(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -166,6 +170,7 @@ impl Ask {
             Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
+            Ask::Voicemail(ask) => Some(ask.needs()),
         }
     }
 }
@@ -194,4 +199,5 @@ pub enum Reply {
     NewToken(Grant),
     AccessLog(Vec<AccessView>),
     Keeping(KeepingReply),
+    Voicemail(VoicemailReply),
 }

@@ -12,9 +12,12 @@ mod exports;
 mod insight;
 mod keeping;
 mod staff;
+mod voicemail;
 mod webhooks;
 
 pub use events::{EventStream, News, Over, Shown};
+
+pub use voicemail::sweep as sweep_files;
 
 pub use contacts::{Eraser, erased_name, erased_told};
 pub use exports::ExportSettings;
@@ -24,7 +27,7 @@ use super::{
     AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, Grant, HeardView, LiveCommand, LiveItem,
     Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
-use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, UserId, Wall};
+use crate::base::{CallId, CompanyId, MessageId, NumberId, Random, RecordingId, Span, Time, UserId, Wall};
 use crate::call::{LockName, LockSource, Lockout};
 use crate::directory::{Company, Directory, Group, Number, Role, User};
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
@@ -83,10 +86,19 @@ pub struct Desk {
     /// What open streams of events share.
     lanes: Lanes,
     /// When what was last fetched, by token: of the last minutes.
-    fetched: Mutex<HashMap<(i64, RecordingId, AudioUse), Time>>,
+    fetched: Mutex<HashMap<(i64, Heard, AudioUse), Time>>,
     /// Peaks are made one after the other.
     peaking: Arc<Semaphore>,
     exports: exports::Exports,
+}
+
+/// What is fetched in pieces.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Heard {
+    Recording(RecordingId),
+    Message(MessageId),
+    /// An archive, by its id.
+    Export(i64),
 }
 
 /// Who asks, as they are now, and of which company.
@@ -323,6 +335,7 @@ impl Desk {
                 Ok(Reply::AccessLog(lines.into_iter().map(AccessView::from).collect()))
             }
             Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
+            Ask::Voicemail(ask) => self.voicemail(&directory, &person, ask).await,
         }
     }
 
@@ -477,7 +490,7 @@ impl Desk {
         if !has_file(&recording) {
             return Err(Problem::NotFound { what: "audio of this recording" });
         }
-        if self.is_first_of_a_while(person.viewer.token, id, purpose) {
+        if self.is_first_of_a_while(person.viewer.token, Heard::Recording(id), purpose) {
             self.note(person, action, format!("recording {id}")).await?;
             if let Some(user) = person.user() {
                 self.store.mark_heard(id, user.id, self.world.wall()).await?;
@@ -487,7 +500,7 @@ impl Desk {
     }
 
     /// A player fetches a recording piece by piece: that is one listening, and one line of the log.
-    fn is_first_of_a_while(&self, token: i64, recording: RecordingId, purpose: AudioUse) -> bool {
+    fn is_first_of_a_while(&self, token: i64, heard: Heard, purpose: AudioUse) -> bool {
         let now = self.world.now();
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         fetched.retain(|_, last| now.since(*last) < WHILE);
@@ -495,7 +508,7 @@ impl Desk {
             // More listeners than are remembered: each piece is a line then, and none is lost.
             return true;
         }
-        fetched.insert((token, recording, purpose), now).is_none()
+        fetched.insert((token, heard, purpose), now).is_none()
     }
 
     async fn delete(&self, directory: &Directory, person: &Person<'_>, id: RecordingId) -> Result<Reply, Problem> {

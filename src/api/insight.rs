@@ -1,6 +1,6 @@
 //! What people look up about calls: outside numbers, figures, and what is theirs.
 
-use super::{CallItem, CallQuery, DeviceView, Permission};
+use super::{CallItem, CallQuery, DeviceView, MessageView, Permission};
 use crate::base::{CallId, Direction};
 use crate::store::{ContactCursor, ContactRow, Figures};
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,8 @@ pub struct ContactView {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Entry {
     Call(Box<CallItem>),
+    /// A message in a box that the viewer hears.
+    Voicemail(Box<MessageView>),
 }
 
 /// What calls are counted by.

@@ -270,8 +270,10 @@ pub struct EraseReport {
     pub calls: u64,
     /// Recordings that were deleted, with their sidecars and peaks.
     pub recordings: u64,
-    /// Bytes of their audio.
+    /// Bytes of their audio, and of that of the messages.
     pub bytes: u64,
+    /// Voicemail messages that were deleted.
+    pub messages: u64,
     /// Events in which the number was blanked.
     pub events: u64,
     /// Archives that were asked for by this number.

@@ -42,10 +42,14 @@ pub enum Permission {
     ManageWebhooks,
     ReadDirectory,
     ManageDirectory,
+    ReadMessages,
+    ListenMessages,
+    DownloadMessages,
+    ManageMessages,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 18] = [
+    pub const ALL: [Permission; 22] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -64,6 +68,10 @@ impl Permission {
         Permission::ManageWebhooks,
         Permission::ReadDirectory,
         Permission::ManageDirectory,
+        Permission::ReadMessages,
+        Permission::ListenMessages,
+        Permission::DownloadMessages,
+        Permission::ManageMessages,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -86,6 +94,10 @@ impl Permission {
             Permission::ManageWebhooks => "webhooks.write",
             Permission::ReadDirectory => "directory.read",
             Permission::ManageDirectory => "directory.write",
+            Permission::ReadMessages => "messages.read",
+            Permission::ListenMessages => "messages.listen",
+            Permission::DownloadMessages => "messages.download",
+            Permission::ManageMessages => "messages.write",
         }
     }
 

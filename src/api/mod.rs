@@ -20,11 +20,13 @@ mod operator;
 mod problem;
 mod staff;
 mod view;
+mod voicemail;
 mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{
     Desk, Eraser, EventStream, ExportSettings, News, Operator, Over, Shown, World, erased_name, erased_told,
+    sweep_files,
 };
 pub use insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
@@ -43,6 +45,11 @@ pub use staff::{
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+};
+pub use voicemail::{
+    BoxCounts, BoxRemoved, BoxSubscriberList, BoxSubscriberView, BoxView, CountsView, ForwardView, ForwardedView,
+    GreetingList, GreetingView, MessagePage, MessageQuery, MessageView, Realm, VoicemailAsk, VoicemailReply,
+    WaitingView, read_message_cursor, write_message_cursor,
 };
 pub use webhooks::{
     DeliveryList, DeliveryView, Replayed, WebhookAsk, WebhookList, WebhookReply, WebhookSecret, WebhookView,

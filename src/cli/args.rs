@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 use super::directory::{ApplyArgs, ChangeCommand, DirectoryCommand};
+use super::voicemail::MessageCommand;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -120,6 +121,11 @@ pub enum Command {
     Contact {
         #[command(subcommand)]
         command: ContactCommand,
+    },
+    /// Voicemail messages of any box
+    Message {
+        #[command(subcommand)]
+        command: MessageCommand,
     },
     /// Copy the database and every recording to a folder, running or not
     Backup {

@@ -9,6 +9,7 @@ mod manual;
 mod prompts;
 mod show;
 mod staff;
+mod voicemail;
 mod webhooks;
 
 pub use args::{Cli, Command};
@@ -86,6 +87,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Contact { command } => keeping::contact(&read_config(&sources)?, command).await,
+        Command::Message { command } => voicemail::run(&read_config(&sources)?, command).await,
         Command::Backup { folder, check, json } => keeping::backup(&read_config(&sources)?, &folder, check, json).await,
         Command::Restore { folder, json } => keeping::restore(&read_config(&sources)?, &folder, json).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
@@ -201,6 +203,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
         return Ok(());
     }
     println!("{plan}");
+    directory::warn(&store, &plan).await?;
     if dry_run {
         println!("Dry run: nothing was changed.");
         return Ok(());
@@ -213,6 +216,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
             generated.password.reveal()
         );
     }
+    directory::sweep(config, &store, &applied).await?;
     store.close().await;
     directory::tell(config).await
 }

@@ -8,6 +8,7 @@ mod access;
 mod apply;
 mod backup;
 mod bindings;
+mod box_rights;
 mod calls;
 mod contacts;
 mod directory;
@@ -49,7 +50,7 @@ pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
 pub use mailboxes::{BoxSubscriber, Greeting};
 pub use message_lists::{MessageCursor, MessageFilter, Waiting};
-pub use messages::{MessageFile, MessageRow, MessageState, message_facts};
+pub use messages::{MessageFile, MessageRow, MessageState, OldMessage, message_facts};
 pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use repeats::{Answered, Repeat};
@@ -100,6 +101,8 @@ pub enum StoreError {
     Unsigned,
     #[error("{0} is not there any more: apply the file again")]
     Gone(String),
+    #[error("a legal hold keeps {0}: lift it first")]
+    Held(String),
     #[error(transparent)]
     Password(#[from] crate::directory::plan::HashError),
     #[error("a value cannot be written as JSON: {0}")]

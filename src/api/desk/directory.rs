@@ -124,14 +124,14 @@ impl Desk {
         change.await
     }
 
-    async fn remove(
+    pub(super) async fn remove(
         &self,
         person: &Person<'_>,
         kind: Kind,
         name: &str,
         replacement: Option<Replacement>,
         fits: &Fits,
-    ) -> Result<(), Problem> {
+    ) -> Result<Applied, Problem> {
         let company = person.company;
         let key = company.key.clone();
         let edit = match (thing(kind, name)?, replacement) {
@@ -146,7 +146,7 @@ impl Desk {
             fit(directory, company, kind, name, fits)?;
             plan_edit(directory, &edit).map_err(|errors| in_use(&errors))
         });
-        change.await.map(drop)
+        change.await
     }
 
     async fn deactivate(&self, person: &Person<'_>, extension: &str, to: Replacement) -> Result<(), Problem> {

@@ -5,7 +5,7 @@ mod write;
 
 use super::contacts::contact;
 use super::keeping::who;
-use super::{AudioUse, Desk, Person};
+use super::{AudioUse, Desk, Heard, Person};
 use crate::api::Problem;
 use crate::api::keeping::{ExportPage, ExportView, ExportWhat, KeepingReply};
 use crate::api::view::has_file;
@@ -147,7 +147,7 @@ impl Desk {
             self.exports.changed.notify_one();
             return Err(gone(BECAUSE));
         }
-        if self.is_first_of_a_while(person.viewer.token, export_as_recording(id), AudioUse::Download) {
+        if self.is_first_of_a_while(person.viewer.token, Heard::Export(id), AudioUse::Download) {
             self.note(person, "export.fetch", format!("export {id}")).await?;
         }
         Ok(KeepingReply::File { path: self.exports.file(id), name: format!("export-{id}.zip") })
@@ -190,11 +190,4 @@ impl Desk {
             }
         }
     }
-}
-
-/// Pieces of one archive are one fetch, as those of a recording are.
-fn export_as_recording(id: i64) -> RecordingId {
-    let mut bytes = [0; 10];
-    bytes.iter_mut().rev().zip(id.to_le_bytes()).for_each(|(byte, of)| *byte = of);
-    RecordingId::new(crate::base::Wall::default(), bytes)
 }

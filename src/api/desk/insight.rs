@@ -57,7 +57,7 @@ impl Desk {
         })
     }
 
-    /// Messages and voicemail of the number are entries of their own kind beside its calls.
+    /// Voicemail of the number is entries of its own kind beside its calls.
     async fn contact(
         &self,
         directory: &Directory,
@@ -69,10 +69,19 @@ impl Desk {
         let scope = self.scope(directory, person).await?;
         let contact = self.store.contact(&scope, &e164).await?.ok_or(NO_CONTACT)?;
         let limit = limit.clamp(1, CallQuery::MOST);
+        let number = e164.clone();
         let filter = CallFilter { before, contact: Some(e164), ..CallFilter::default() };
         let records = self.store.visible_calls(&scope, &filter, limit + 1).await?;
         let CallPage { calls, next } = self.page_of(directory, person, &scope, records, limit).await?;
-        let entries = calls.into_iter().map(|call| Entry::Call(Box::new(call))).collect();
+        let messages = self.messages_of_contact(directory, person, &number, (before, next)).await?;
+        let at = |entry: &Entry| match entry {
+            Entry::Call(call) => call.started.clone(),
+            Entry::Voicemail(message) => message.left.clone(),
+        };
+        let calls = calls.into_iter().map(|call| Entry::Call(Box::new(call)));
+        let mut entries: Vec<Entry> = calls.chain(messages.into_iter().map(Entry::Voicemail)).collect();
+        // RFC 3339 in UTC is in the order of time.
+        entries.sort_by_key(|entry| std::cmp::Reverse(at(entry)));
         Ok(ContactView { contact: contact.into(), entries, next })
     }
 

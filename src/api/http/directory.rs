@@ -166,17 +166,25 @@ fn replacement_of(text: &str) -> Result<Replacement, Problem> {
     text.parse().map_err(wrong)
 }
 
-/// The routes of a kind of things that are listed, shown, added, changed and removed alike.
+/// Routes of which one has that name.
+fn named(_: &'static str, routes: OpenApiRouter<Shared>) -> OpenApiRouter<Shared> {
+    routes
+}
+
+/// The routes of a kind of things that are listed, shown, added, changed and, where that has a name, removed
+/// alike.
 macro_rules! things {
     ($module:ident, $tag:tt, $all:tt, $one:tt, $name:tt, $kind:expr, $query:ident,
-     [$list:tt, $add:tt, $show:tt, $change:tt, $remove:tt]) => {
+     [$list:tt, $add:tt, $show:tt, $change:tt $(, $remove:tt)?]) => {
         mod $module {
             use super::*;
 
             const KIND: Kind = $kind;
 
             pub fn routes() -> OpenApiRouter<Shared> {
-                OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(show, change, remove))
+                let routes = OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(show, change));
+                $(let routes = named($remove, routes.routes(routes!(remove)));)?
+                routes
             }
 
             /// Those of the company, by name; whoever is no admin sees those that they need.
@@ -221,6 +229,7 @@ macro_rules! things {
                 shared.shown(&who, &HeaderMap::new(), ask).await
             }
 
+            $(
             /// Removes it, where nothing refers to it any more: admins.
             #[utoipa::path(delete, path = $one, tag = $tag, operation_id = $remove,
                                                 params(($name = String, Path), RemoveQuery),
@@ -235,6 +244,7 @@ macro_rules! things {
                 let RemoveQuery { replacement } = super::query(query, "replacement=user:EXTENSION, of a user")?;
                 super::remove((shared, who, headers), KIND, name, replacement).await
             }
+            )?
         }
     };
 }
@@ -308,7 +318,7 @@ things!(
     "box",
     Kind::Facility(FacilityKind::Voicemail),
     PageQuery,
-    ["list_voicemails", "add_voicemail", "show_voicemail", "change_voicemail", "remove_voicemail"]
+    ["list_voicemails", "add_voicemail", "show_voicemail", "change_voicemail"]
 );
 
 /// The company: its key and name for everybody, the rest for admins.

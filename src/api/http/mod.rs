@@ -24,6 +24,9 @@
 //! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
 //! | `GET`, `POST /exports`, `GET`, `DELETE /exports/{id}`, `GET /exports/{id}/file` | archives: one's own |
 //! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
+//! | `GET /messages`, `/messages/counts`, `GET`, `PATCH`, `DELETE /messages/{id}`, `…/audio`, `…/file`, `POST …/undelete`, `…/forward` | what one hears |
+//! | `GET /voicemails/{box}/messages`, `…/counts`, `GET`, `PATCH`, `DELETE …/messages/{id}`, `…/audio`, `…/file` | messages of any box: admins |
+//! | `GET /voicemails/{box}/subscribers`, `PUT`, `DELETE …/{extension}`, `GET …/greetings`, `GET`, `PUT`, `DELETE …/greetings/{kind}` | its owner, or admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
@@ -50,6 +53,7 @@ mod socket;
 mod staff;
 mod timing;
 mod tokens;
+mod voicemail;
 mod webhooks;
 mod who;
 
@@ -122,6 +126,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(insight::routes())
         .merge(webhooks::routes())
         .merge(directory::routes())
+        .merge(voicemail::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -208,6 +213,7 @@ impl Shared {
             Reply::NewToken(grant) => tokens::made(&grant),
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
             Reply::Keeping(reply) => keeping::answer(reply),
+            Reply::Voicemail(reply) => voicemail::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })

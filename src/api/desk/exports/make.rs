@@ -4,11 +4,12 @@ use super::super::{Desk, Person, contacts::contact, filter, person};
 use super::write::{Entry, Unmade, Work};
 use crate::api::keeping::ExportWhat;
 use crate::api::view::{CallItem, has_file};
-use crate::api::{CallQuery, Scopes, Viewer};
+use crate::api::{CallQuery, MessageView, Scopes, Viewer};
 use crate::base::{CallId, RecordingId, StaffId, UserId};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::store::{ExportRow, ExportState, Owner, facts};
+use crate::subscription::MessageReason;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -93,11 +94,36 @@ impl Desk {
                 None => break,
             }
         }
+        if let ExportWhat::Contact(said) = &what {
+            work = self.add_messages(row, said, work).await?;
+        }
         let made = blocking(move || work.finish(id)).await?;
         let now = self.world.wall();
         match self.store.export_is_ready(row.id, &made, now, now.plus(self.exports.settings.keep)).await? {
             true => Ok(()),
             false => Err(Unmade::Over),
+        }
+    }
+
+    /// Voicemail of the number, for an admin as its calls were.
+    async fn add_messages(&self, row: &ExportRow, said: &str, mut work: Work) -> Result<Work, Unmade> {
+        let directory = self.directory().await?;
+        let company = directory.company(row.company).ok_or(Unmade::Over)?;
+        let (contact, mut after) = (contact(&directory, company, said)?, None);
+        loop {
+            let page = self.store.messages_with(row.company, &contact, after, PAGE).await?;
+            after = page.last().map(|message| message.id);
+            let more = page.len() == PAGE as usize;
+            let mut items = Vec::with_capacity(page.len());
+            for message in page {
+                let Some(row) = self.store.message_of(message.id, None).await? else { continue };
+                let view = MessageView::of(&directory, &row, MessageReason::Admin, true);
+                items.extend(view.and_then(|view| Some((message, serde_json::to_value(view).ok()?))));
+            }
+            work = blocking(move || work.add_messages(items)).await?;
+            if !more {
+                return Ok(work);
+            }
         }
     }
 
