@@ -111,7 +111,8 @@ impl Lab {
         let rows = self.store.messages(&scope, &MessageFilter::default(), 100).await.unwrap();
         let waiting = self.store.waiting(&scope, None).await.unwrap();
         assert_eq!(waiting.new + waiting.old, rows.len() as u64, "the lamp counts what the list has");
-        rows.iter().map(|row| row.message.left.since(at(0)).0 / 1_000_000).collect()
+        let second = |left: Wall| u64::try_from((left.unix_micros() - at(0).unix_micros()) / 1_000_000).unwrap();
+        rows.iter().map(|row| second(row.message.left)).collect()
     }
 }
 
