@@ -9,30 +9,32 @@ mod contacts;
 mod directory;
 mod events;
 mod exports;
+mod filter;
 mod insight;
 mod keeping;
 mod staff;
 mod webhooks;
 
-pub use events::{EventStream, News, Over, Shown};
+pub use events::{EventStream, News, Over, Shown, Which};
 
 pub use contacts::{Eraser, erased_name, erased_told};
-pub use exports::ExportSettings;
+pub use exports::{ExportSettings, OPERATORS, check_names};
 
 use super::view::{has_file, scopes_of};
 use super::{
-    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, Grant, HeardView, LiveCommand, LiveItem,
+    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, Grant, HeardView, HoldView, LiveCommand, LiveItem,
     Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
-use crate::base::{CallId, CompanyId, NumberId, Random, RecordingId, Span, Time, UserId, Wall};
-use crate::call::{LockName, LockSource, Lockout};
-use crate::directory::{Company, Directory, Group, Number, Role, User};
+use crate::base::{CallId, CompanyId, Random, RecordingId, Span, Time, UserId, Wall};
+use crate::call::{CallView, LockName, LockSource, Lockout};
+use crate::directory::{Company, Directory, Number, Role, User};
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState};
 use crate::notify::Guard;
-use crate::store::{Access, CallFilter, Owner, StaffRow, Store, TokenKind, facts};
-use crate::subscription::{CallFacts, Scope};
+use crate::store::{Access, Held, Hold, Owner, StaffRow, Store, TokenKind, facts};
+use crate::subscription::{CallFacts, Scope, knows_names};
 use events::Lanes;
-use std::collections::{BTreeSet, HashMap};
+use filter::filter;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -129,6 +131,14 @@ impl Person<'_> {
         match self.actor {
             Actor::User(user) => format!("{} {}", user.extension, user.name),
             Actor::Staff(staff) => format!("{} {}", staff.kind.as_str(), staff.name),
+        }
+    }
+
+    /// Whether a group or an inbox with these members is theirs to know by name.
+    fn knows(&self, members: &[UserId]) -> bool {
+        match self.actor {
+            Actor::User(user) => knows_names(self.company, user) || members.contains(&user.id),
+            Actor::Staff(_) => true,
         }
     }
 
@@ -282,7 +292,7 @@ impl Desk {
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
-            Ask::Live => self.live(&directory, &person).await,
+            Ask::Live { inbox } => self.live(&directory, &person, inbox.as_deref()).await,
             Ask::Command { call, what } => self.command(&directory, &person, call, what).await,
             Ask::Recording { recording } => self.recording(&directory, &person, recording).await,
             Ask::Audio { recording, purpose } => self.audio(&directory, &person, recording, purpose).await,
@@ -385,11 +395,13 @@ impl Desk {
         let ids: Vec<CallId> = records.iter().map(|call| call.id).collect();
         let recordings = self.store.recordings_of_calls(&ids).await?;
         let heard = self.store.heard_of(person.listener(), &ids).await?;
+        let holds = self.holds_of(person, &ids).await?;
         let calls = records.iter().filter_map(|call| {
             let own: Vec<RecordingRecord> = recordings.iter().filter(|one| one.call == call.id).cloned().collect();
             let facts = facts(call, !own.is_empty());
             let mut item = CallItem::of(directory, scope, (call, &facts), &own)?;
             item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
+            item.hold_by(&holds);
             Some(item)
         });
         Ok(CallPage { calls: calls.collect(), next })
@@ -402,6 +414,7 @@ impl Desk {
         let mut item = CallItem::of(directory, &scope, (&call, &facts), &recordings).ok_or(NO_CALL)?;
         let heard = self.store.heard_of(person.listener(), &[id]).await?;
         item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
+        item.hold_by(&self.holds_of(person, &[id]).await?);
         Ok(Reply::Call(Box::new(item)))
     }
 
@@ -429,8 +442,12 @@ impl Desk {
             let user = directory.user_ever(user)?;
             Some(HeardView { extension: user.extension.clone(), name: user.name.clone(), at: at.to_string() })
         });
+        let holds = self.holds_of(person, &[recording.call]).await?;
+        let on = |thing: Held| holds.iter().find(|hold| hold.thing == thing).map(HoldView::from);
+        let hold = on(Held::Recording(id));
         Ok(Reply::Recording(Box::new(RecordingView {
-            item: RecordingItem { played, ..RecordingItem::of(&recording) },
+            item: RecordingItem { played, hold, ..RecordingItem::of(&recording) },
+            call_hold: on(Held::Call(recording.call)),
             call: recording.call,
             rate: recording.rate,
             audio_sha256: recording.audio_sha256.clone(),
@@ -440,6 +457,14 @@ impl Desk {
             can_download: scope.downloadable(&facts) && has_file(&recording),
             heard: heard.collect(),
         })))
+    }
+
+    /// Legal holds on calls and their recordings, for those who place and lift them.
+    async fn holds_of(&self, person: &Person<'_>, calls: &[CallId]) -> Result<Vec<Hold>, Problem> {
+        match person.is_admin() {
+            true => Ok(self.store.holds_of_calls(person.company.id, calls).await?),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// A deleted recording answers that it is gone, to those who could see it.
@@ -509,12 +534,23 @@ impl Desk {
     }
 
     /// Calls that are up and that the viewer sees.
-    async fn live(&self, directory: &Directory, person: &Person<'_>) -> Result<Reply, Problem> {
+    async fn live(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        inbox: Option<&str>,
+    ) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
+        let numbers = inbox.map(|name| filter::numbers_of_inbox(directory, person, name)).transpose()?;
+        let wanted = |call: &&CallView| {
+            let number = call.record.number;
+            numbers.as_ref().is_none_or(|numbers| number.is_some_and(|number| numbers.contains(&number)))
+        };
         let Answer::Calls { calls } = self.operator.ask(Request::CallsOf { company: person.company.id }).await else {
             return Err(Problem::Internal);
         };
-        let items = calls.iter().filter_map(|call| LiveItem::of(directory, &scope, person.user(), call));
+        let wanted = calls.iter().filter(wanted);
+        let items = wanted.filter_map(|call| LiveItem::of(directory, &scope, person.user(), call));
         Ok(Reply::Live(items.collect()))
     }
 
@@ -684,81 +720,4 @@ fn subscription<'d>(
     let number = number_of(directory, person.company, e164)?;
     let user = directory.user_by_extension(person.company.id, extension).ok_or(NO_USER)?;
     Ok((number, user))
-}
-
-/// What a query asks for, by ids. An admin is told of a name that nothing has; for others nothing
-/// fits it, as nothing fits what they do not see.
-fn filter(directory: &Directory, person: &Person<'_>, query: &CallQuery) -> Result<CallFilter, Problem> {
-    let (company, viewer) = (person.company, person.listener());
-    let CallQuery {
-        before,
-        limit: _,
-        from,
-        until,
-        direction,
-        number,
-        inbox,
-        group,
-        user,
-        recorded,
-        missed,
-        played,
-        contact,
-        text,
-    } = query;
-    // Who has listened is known of recordings only.
-    let recorded = match (played, recorded) {
-        (None, recorded) => *recorded,
-        (Some(_), None | Some(true)) => Some(true),
-        (Some(played), Some(false)) => {
-            return Err(Problem::Invalid {
-                key: "played",
-                value: played.to_string(),
-                expected: "only together with recorded=true, or without `recorded`",
-            });
-        }
-    };
-    let mut numbers: Option<BTreeSet<NumberId>> = None;
-    let mut narrow = |more: BTreeSet<NumberId>| {
-        numbers = Some(match numbers.take() {
-            Some(numbers) => numbers.intersection(&more).copied().collect(),
-            None => more,
-        });
-    };
-    let named = |found: Result<BTreeSet<NumberId>, Problem>| match found {
-        Err(_) if !person.is_admin() => Ok(BTreeSet::new()),
-        found => found,
-    };
-    if let Some(e164) = number {
-        narrow(named(number_of(directory, company, e164).map(|number| BTreeSet::from([number.id])))?);
-    }
-    if let Some(name) = inbox {
-        let inbox = directory.inbox_by_name(company.id, name).ok_or(Problem::NotFound { what: "inbox" });
-        narrow(named(inbox.map(|inbox| inbox.numbers.iter().copied().collect()))?);
-    }
-    if let Some(name) = group {
-        let group = directory.group_by_name(company.id, name).ok_or(Problem::NotFound { what: "group" });
-        let routed = |group: &Group| {
-            let of_it = |number: &&Number| directory.reach_of(number).groups.contains(&group.id);
-            directory.numbers_of(company.id).filter(of_it).map(|number| number.id).collect()
-        };
-        narrow(named(group.map(routed))?);
-    }
-    let user = match user {
-        Some(extension) => Some(directory.user_ever_by_extension(company.id, extension).ok_or(NO_USER)?.id),
-        None => None,
-    };
-    Ok(CallFilter {
-        before: *before,
-        from: *from,
-        until: *until,
-        direction: *direction,
-        numbers: numbers.map(|numbers| numbers.into_iter().collect()),
-        user,
-        recorded,
-        missed: *missed,
-        heard: played.map(|played| (viewer, played)),
-        contact: contact.clone(),
-        text: text.clone(),
-    })
 }

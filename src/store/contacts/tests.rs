@@ -35,7 +35,7 @@ fn expected(scope: &Scope, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
 async fn listed(store: &Store, scope: &Scope, text: Option<&str>, limit: u32) -> Vec<(ContactCursor, u64)> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = store.contacts(scope, after.as_ref(), text, limit).await.unwrap();
+        let page = store.contacts(scope, None, after.as_ref(), text, limit).await.unwrap();
         assert!(page.contacts.len() <= limit as usize);
         all.extend(page.contacts.iter().map(|contact| (cursor(contact), contact.calls)));
         match page.next {
@@ -81,10 +81,10 @@ async fn contacts_are_those_of_the_calls_that_are_seen() {
                     assert_eq!(listed(&store, &scope, Some(text), 2).await, with, "seed {seed}, {text}");
                 }
                 for (contact, count) in &expected {
-                    let found = store.contact(&scope, &contact.e164).await.unwrap().unwrap();
+                    let found = store.contact(&scope, None, &contact.e164).await.unwrap().unwrap();
                     assert_eq!((cursor(&found), found.calls), (contact.clone(), *count));
                 }
-                assert_eq!(store.contact(&scope, "+1").await.unwrap(), None);
+                assert_eq!(store.contact(&scope, None, "+1").await.unwrap(), None);
             }
         }
     }
@@ -110,17 +110,17 @@ async fn what_is_taken_out_of_calls_is_taken_out_of_contacts_and_texts() {
         let (store, scope) = (store.clone(), scope.clone());
         async move {
             let calls = store.visible_calls(&scope, &filter, 10).await.unwrap().len();
-            (calls, store.contacts(&scope, None, Some(text), 10).await.unwrap().contacts.len())
+            (calls, store.contacts(&scope, None, None, Some(text), 10).await.unwrap().contacts.len())
         }
     };
     assert_eq!((found("Geheim").await, found("0999").await), ((2, 1), (2, 1)));
     let run = |sql: &'static str| sqlx::raw_sql(sql).execute(&store.writer);
     run("DELETE FROM calls WHERE id = (SELECT MAX(id) FROM calls)").await.unwrap();
-    let left = store.contact(&scope, "+4930999").await.unwrap().unwrap();
+    let left = store.contact(&scope, None, "+4930999").await.unwrap().unwrap();
     assert_eq!((left.calls, left.call), (1, call.id));
     run("UPDATE calls SET caller_address = '', caller_name = ''").await.unwrap();
     assert_eq!((found("Geheim").await, found("0999").await), ((0, 0), (0, 0)));
-    assert_eq!(store.contact(&scope, "+4930999").await.unwrap(), None);
+    assert_eq!(store.contact(&scope, None, "+4930999").await.unwrap(), None);
     for table in ["call_search", "contact_search"] {
         let whole = format!("INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)");
         sqlx::raw_sql(sqlx::AssertSqlSafe(whole)).execute(&store.writer).await.unwrap();
@@ -145,10 +145,10 @@ async fn a_contact_is_called_as_in_its_newest_call() {
         call.id = call.id.next();
         call.callee.name = name.to_owned();
         store.save_call(&call).await.unwrap();
-        assert_eq!(store.contact(&scope, "+4930999").await.unwrap().unwrap().name, expected);
+        assert_eq!(store.contact(&scope, None, "+4930999").await.unwrap().unwrap().name, expected);
     }
     call.callee.name = "Now".to_owned();
     store.save_call(&call).await.unwrap();
-    assert_eq!(store.contact(&scope, "+4930999").await.unwrap().unwrap().name, "Now");
-    assert_eq!(store.contact(&Scope::of_whole(CompanyId(2)), "+4930999").await.unwrap(), None);
+    assert_eq!(store.contact(&scope, None, "+4930999").await.unwrap().unwrap().name, "Now");
+    assert_eq!(store.contact(&Scope::of_whole(CompanyId(2)), None, "+4930999").await.unwrap(), None);
 }
