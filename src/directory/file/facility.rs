@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 /// `[[group]]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct GroupKeys {
     #[schema(value_type = Option<String>)]
     pub company: Option<Key>,
@@ -28,7 +28,7 @@ pub struct GroupKeys {
 
 /// `[[inbox]]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct InboxKeys {
     #[schema(value_type = Option<String>)]
     pub company: Option<Key>,
@@ -78,7 +78,7 @@ pub struct PromptKeys {
 
 /// `[[flow]]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct FlowKeys {
     #[schema(value_type = Option<String>)]
     pub company: Option<Key>,
@@ -89,6 +89,7 @@ pub struct FlowKeys {
     #[schema(value_type = Option<String>)]
     pub start: Option<Key>,
     /// All steps of the flow.
+    #[serde(default)]
     pub step: Vec<StepKeys>,
 }
 
@@ -108,7 +109,7 @@ pub enum StepKind {
 
 /// `[[flow.step]]`: which keys mean something depends on `do`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct StepKeys {
     /// Required, unique in the flow.
     #[schema(value_type = Option<String>)]

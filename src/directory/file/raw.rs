@@ -31,7 +31,7 @@ pub(super) struct RawFile {
 
 /// `[[company]]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct CompanyKeys {
     /// Short name; required.
     #[schema(value_type = Option<String>)]
@@ -48,13 +48,14 @@ pub struct CompanyKeys {
     /// Caller id of users without a number of their own; `""` for none.
     #[schema(value_type = Option<String>)]
     pub default_number: Option<NumberOrNone>,
+    #[serde(default)]
     #[schema(write_only)]
     pub settings: SettingKeys,
 }
 
 /// `[company.settings]`: the keys of [`crate::directory::Settings`].
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct SettingKeys {
     pub record_inbound: Option<bool>,
     pub record_outbound: Option<bool>,
@@ -81,6 +82,7 @@ pub struct SettingKeys {
     pub only_encrypted: Option<bool>,
     pub transfer: Option<bool>,
     pub transfer_from_outside: Option<bool>,
+    #[serde(default)]
     pub commands: CommandKeys,
     #[schema(value_type = Option<u32>)]
     pub max_hold_ms: Option<MaxHold>,
@@ -107,7 +109,7 @@ pub struct SettingKeys {
 
 /// `[company.settings.commands]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct CommandKeys {
     #[schema(value_type = Option<String>)]
     pub pause: Option<Command>,
@@ -117,7 +119,7 @@ pub struct CommandKeys {
 
 /// `[[user]]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct UserKeys {
     /// Key of the company; may be left out where the file has one company.
     #[schema(value_type = Option<String>)]
@@ -174,7 +176,7 @@ pub struct UserKeys {
 
 /// `[[number]]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct NumberKeys {
     #[schema(value_type = Option<String>)]
     pub company: Option<Key>,
@@ -198,7 +200,7 @@ pub struct NumberKeys {
 
 /// `[[trunk]]`
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct TrunkKeys {
     #[schema(value_type = Option<String>)]
     pub company: Option<Key>,
@@ -261,7 +263,7 @@ pub struct TrunkKeys {
 
 /// One of `targets`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct TargetKeys {
     /// Required.
     #[schema(value_type = Option<String>)]

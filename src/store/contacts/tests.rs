@@ -18,9 +18,12 @@ fn outside(call: &CallRecord) -> BTreeSet<String> {
 }
 
 /// Newest first, with the number of calls.
-fn expected(scope: &Scope, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
+fn expected(scope: &Scope, over: Option<&[NumberId]>, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
     let mut found: BTreeMap<String, (CallId, u64)> = BTreeMap::new();
-    for call in calls.iter().filter(|call| scope.visible(&facts(call, false)).is_some()) {
+    let is_over = |call: &&CallRecord| {
+        over.is_none_or(|over| call.number.is_some_and(|number| over.contains(&number)))
+    };
+    for call in calls.iter().filter(|call| scope.visible(&facts(call, false)).is_some()).filter(is_over) {
         for e164 in outside(call) {
             let (last, count) = found.entry(e164).or_insert((call.id, 0));
             (*last, *count) = ((*last).max(call.id), *count + 1);
@@ -32,10 +35,15 @@ fn expected(scope: &Scope, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
     listed
 }
 
-async fn listed(store: &Store, scope: &Scope, text: Option<&str>, limit: u32) -> Vec<(ContactCursor, u64)> {
+async fn listed(
+    store: &Store,
+    (scope, over): (&Scope, Option<&[NumberId]>),
+    text: Option<&str>,
+    limit: u32,
+) -> Vec<(ContactCursor, u64)> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = store.contacts(scope, None, after.as_ref(), text, limit).await.unwrap();
+        let page = store.contacts(scope, over, after.as_ref(), text, limit).await.unwrap();
         assert!(page.contacts.len() <= limit as usize);
         all.extend(page.contacts.iter().map(|contact| (cursor(contact), contact.calls)));
         match page.next {
@@ -72,17 +80,21 @@ async fn contacts_are_those_of_the_calls_that_are_seen() {
         for company in directory.companies() {
             for user in directory.users_of(company.id) {
                 let scope = Scope::of(&directory, company, user, Vec::new());
-                let expected = expected(&scope, &calls);
-                assert_eq!(listed(&store, &scope, None, 200).await, expected, "seed {seed}, user {}", user.id);
-                assert_eq!(listed(&store, &scope, None, 3).await, expected, "seed {seed}, in pages");
-                for text in ["4930107", "07"] {
-                    let with: Vec<_> =
-                        expected.iter().filter(|(contact, _)| contact.e164.contains(text)).cloned().collect();
-                    assert_eq!(listed(&store, &scope, Some(text), 2).await, with, "seed {seed}, {text}");
-                }
-                for (contact, count) in &expected {
-                    let found = store.contact(&scope, None, &contact.e164).await.unwrap().unwrap();
-                    assert_eq!((cursor(&found), found.calls), (contact.clone(), *count));
+                let numbers: Vec<NumberId> = directory.numbers_of(company.id).map(|number| number.id).collect();
+                for over in [None, Some(numbers.get(1..).unwrap_or(&[])), Some(&[])] {
+                    let which = (&scope, over);
+                    let expected = expected(&scope, over, &calls);
+                    assert_eq!(listed(&store, which, None, 200).await, expected, "seed {seed}, user {}", user.id);
+                    assert_eq!(listed(&store, which, None, 3).await, expected, "seed {seed}, in pages");
+                    for text in ["4930107", "07"] {
+                        let with: Vec<_> =
+                            expected.iter().filter(|(contact, _)| contact.e164.contains(text)).cloned().collect();
+                        assert_eq!(listed(&store, which, Some(text), 2).await, with, "seed {seed}, {text}");
+                    }
+                    for (contact, count) in &expected {
+                        let found = store.contact(&scope, over, &contact.e164).await.unwrap().unwrap();
+                        assert_eq!((cursor(&found), found.calls), (contact.clone(), *count));
+                    }
                 }
                 assert_eq!(store.contact(&scope, None, "+1").await.unwrap(), None);
             }
