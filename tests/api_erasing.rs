@@ -64,7 +64,8 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn endings(dir: &Path) -> Vec<String> {
-    files(dir).iter().map(|path| path.extension().unwrap().to_str().unwrap().to_owned()).collect()
+    let ending = |path: &PathBuf| Some(path.extension()?.to_str()?.to_owned());
+    files(dir).iter().filter_map(ending).collect()
 }
 
 fn erase(ada: &Session, digits: &str, dry_run: bool) -> Value {
