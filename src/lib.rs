@@ -15,7 +15,7 @@
 //! | module, lowest first | what it is |
 //! |---|---|
 //! | [`base`] | ids, [`base::Time`] and [`base::Wall`], units of audio, randomness as an argument |
-//! | [`ledger`] | the records that every layer names: call, decision, marker, recording, outbox entry |
+//! | [`ledger`] | the records that every layer names: call, decision, marker, recording, voicemail message, outbox entry |
 //! | [`sip`] | messages, transactions, dialogs, digest, session timers, reliable provisionals; [`sip::endpoint`] joins them |
 //! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP, SRTP |
 //! | [`sdp`] | descriptions and offer/answer, with keys (RFC 4568) |

@@ -99,7 +99,11 @@ async fn a_call_that_is_up_is_not_touched_and_erased_by_itself_when_it_is_over()
         let dry = erase(&ada, "1666000007", true);
         assert_eq!((&dry["put_off"], &dry["kept_calls"][0]["call"]), (&json!(1), &json!(call)), "{dry}");
         let report = erase(&ada, "1666000007", false);
-        assert_eq!((&report["put_off"], &report["kept"], &report["calls"]), (&json!(1), &json!(1), &json!(0)), "{report}");
+        assert_eq!(
+            (&report["put_off"], &report["kept"], &report["calls"]),
+            (&json!(1), &json!(1), &json!(0)),
+            "{report}"
+        );
         assert!(report["kept_calls"][0]["because"].as_str().unwrap().contains("is up"), "{report}");
         erase(&ada, "1666000007", false);
         assert_eq!(files(&dir), before, "nothing of it was touched");
@@ -166,7 +170,10 @@ async fn what_a_failed_recording_left_is_named_and_taken_away_and_the_next_start
         assert_eq!(endings(&whole).len(), 5, "nothing was touched");
         let report = erase(&ada, "1666000000", false);
         assert_eq!(report["leftover_files"], dry["leftover_files"]);
-        assert_eq!((&report["recordings"], &report["put_off"], &report["files_left"]), (&json!(1), &json!(0), &json!(0)));
+        assert_eq!(
+            (&report["recordings"], &report["put_off"], &report["files_left"]),
+            (&json!(1), &json!(0), &json!(0))
+        );
         assert_eq!(endings(&whole), ["json", "wav"], "those of the other call");
         assert_eq!(erase(&ada, "1666000000", false)["leftovers"], 0, "again finds nothing");
     })

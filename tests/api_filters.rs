@@ -204,7 +204,8 @@ async fn a_filter_by_what_one_may_not_know_of_answers_as_one_by_what_is_not_ther
     let folder = tempfile::tempdir().unwrap();
     let (service, sip, http) = service(folder.path()).await;
     let story = tokio::task::spawn_blocking(move || {
-        let (ada, bob, jane, mallory) = (log_in(http, "204"), log_in(http, "201"), log_in(http, "202"), log_in(http, "203"));
+        let (ada, bob, jane, mallory) =
+            (log_in(http, "204"), log_in(http, "201"), log_in(http, "202"), log_in(http, "203"));
         let phones = Phones::registered(SCENE, sip);
         calls(&phones, &ada, 0..1);
         let left = ada.send("POST", "/api/v1/users/207/deactivate", &json!({ "replacement": "user:201" }).to_string());
@@ -225,9 +226,15 @@ async fn a_filter_by_what_one_may_not_know_of_answers_as_one_by_what_is_not_ther
             (&jane, "number", "%2B15550199", "%2B15559999"),
         ] {
             let mut paths = vec![format!("/api/v1/calls?{filter}=")];
-            paths.extend(["day", "user", "group", "number", "inbox"].map(|by| format!("/api/v1/analytics?{RANGE}&by={by}&{filter}=")));
+            paths.extend(
+                ["day", "user", "group", "number", "inbox"]
+                    .map(|by| format!("/api/v1/analytics?{RANGE}&by={by}&{filter}=")),
+            );
             if filter == "inbox" {
-                paths.extend(["contacts", "calls/live", "contacts/%2B1666000000", "numbers"].map(|list| format!("/api/v1/{list}?inbox=")));
+                paths.extend(
+                    ["contacts", "calls/live", "contacts/%2B1666000000", "numbers"]
+                        .map(|list| format!("/api/v1/{list}?inbox=")),
+                );
             }
             for path in paths {
                 let (hidden, nothing) = (who.get(&format!("{path}{hidden}")), who.get(&format!("{path}{nothing}")));

@@ -285,7 +285,8 @@ async fn a_hold_stops_everybody_and_two_lift_it() {
         assert_eq!(holds["holds"].as_array().unwrap().len(), 1);
         let seen = |who: &Session| {
             let (list, one) = (who.get("/api/v1/calls").json(), who.get(&format!("/api/v1/calls/{call}")).json());
-            let of = |list: &Value| list["calls"].as_array().unwrap().iter().find(|one| one["id"] == json!(call)).cloned();
+            let of =
+                |list: &Value| list["calls"].as_array().unwrap().iter().find(|one| one["id"] == json!(call)).cloned();
             assert_eq!(of(&list).unwrap()["hold"], one["hold"], "the list says what the call says");
             let shown = who.get(&format!("/api/v1/recordings/{recording}")).json();
             (one["hold"]["reason"].clone(), shown["call_hold"]["reason"].clone())

@@ -22,8 +22,8 @@ use http::service::{config, start};
 use phones::Phones;
 use scene::Scene;
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use std::path::Path;
 use telegraphone::api::{Answer, Request};
 use telegraphone::service::Service;
@@ -42,10 +42,7 @@ role = "admin"
 const TABLES: [(&str, &str); 6] = [
     ("companies", "id, key, name, realm, settings"),
     ("domains", "domain, company_id, position"),
-    (
-        "users",
-        "id, company_id, extension, name, auth_name, ha1_md5, ha1_sha256, password_hash, role, overrides",
-    ),
+    ("users", "id, company_id, extension, name, auth_name, ha1_md5, ha1_sha256, password_hash, role, overrides"),
     ("numbers", "id, company_id, e164, recording"),
     (
         "calls",
@@ -63,7 +60,8 @@ const TABLES: [(&str, &str); 6] = [
 async fn recorded(folder: &Path) {
     let (service, sip, http) = start(config(folder), &[&SCENE.company(), ADMIN]).await;
     let story = tokio::task::spawn_blocking(move || {
-        let mut stream = http.log_in("upgrade", "204", "ada-secret").stream("/api/v1/events?kinds=recording.finished", None);
+        let mut stream =
+            http.log_in("upgrade", "204", "ada-secret").stream("/api/v1/events?kinds=recording.finished", None);
         Phones::registered(SCENE, sip).place(0..1, 50);
         stream.next();
     });
@@ -84,6 +82,8 @@ async fn as_the_first_wrote_it(from: &Path, to: &Path) {
         run(&pool, &format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")).await;
     }
     run(&pool, "UPDATE companies SET settings = '{\"record_inbound\":true}'").await;
+    // It was changed when the company came.
+    run(&pool, "UPDATE directory_version SET version = 2").await;
     run(&pool, "DETACH DATABASE newer").await;
     pool.close().await;
 }

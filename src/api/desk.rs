@@ -22,8 +22,8 @@ pub use exports::{ExportSettings, OPERATORS, check_names};
 
 use super::view::{has_file, scopes_of};
 use super::{
-    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, Grant, HeardView, HoldView, LiveCommand, LiveItem,
-    Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
+    AccessView, Answer, Ask, AudioUse, CallItem, CallPage, CallQuery, Grant, HeardView, HoldView, LiveCommand,
+    LiveItem, Permission, Problem, RecordingItem, RecordingView, Reply, Request, TokenView, Viewer, login,
 };
 use crate::base::{CallId, CompanyId, Random, RecordingId, Span, Time, UserId, Wall};
 use crate::call::{CallView, LockName, LockSource, Lockout};
@@ -534,12 +534,7 @@ impl Desk {
     }
 
     /// Calls that are up and that the viewer sees.
-    async fn live(
-        &self,
-        directory: &Directory,
-        person: &Person<'_>,
-        inbox: Option<&str>,
-    ) -> Result<Reply, Problem> {
+    async fn live(&self, directory: &Directory, person: &Person<'_>, inbox: Option<&str>) -> Result<Reply, Problem> {
         let scope = self.scope(directory, person).await?;
         let numbers = inbox.map(|name| filter::numbers_of_inbox(directory, person, name)).transpose()?;
         let wanted = |call: &&CallView| {

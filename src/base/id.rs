@@ -51,6 +51,14 @@ row_id!(
     /// A SIP peer that carries calls to and from the outside.
     TrunkId
 );
+row_id!(
+    /// A voicemail box.
+    BoxId
+);
+row_id!(
+    /// All that was written between one of the company's numbers and one outside number.
+    ConversationId
+);
 
 macro_rules! time_ordered_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -109,6 +117,14 @@ time_ordered_id!(
 time_ordered_id!(
     /// One recording of a call.
     RecordingId
+);
+time_ordered_id!(
+    /// One message in a voicemail box.
+    MessageId
+);
+time_ordered_id!(
+    /// One text message.
+    TextId
 );
 
 /// One leg of a call while it is up: unique in this run of the service only.

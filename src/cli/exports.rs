@@ -131,7 +131,8 @@ async fn make(config: &Config, desk: &Desk, args: MakeArgs) -> anyhow::Result<()
             ExportWhat::Contact(said)
         }
         None => {
-            let query = CallQuery { from, until, direction, number, inbox, group, user, contact, text, ..Default::default() };
+            let query =
+                CallQuery { from, until, direction, number, inbox, group, user, contact, text, ..Default::default() };
             check_names(&desk.directory, company, &query).map_err(|problem| anyhow!("{problem}"))?;
             ExportWhat::Calls(Box::new(query))
         }

@@ -1,13 +1,15 @@
-//! The records that every layer names: calls, decisions, markers, recordings, the outbox.
+//! The records that every layer names: calls, decisions, markers, recordings, voicemail, the outbox.
 
 mod call;
 mod decision;
 mod event;
+mod message;
 mod recording;
 
 pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
 pub use decision::{Because, By, Change, Decision, How, Refusal};
 pub use event::{CallThen, Family, Happened, OutboxEntry, OutboxKind, Subject, Told, happened, is_stale};
+pub use message::{Folder, Forwarded, GreetingKind, MessageRecord};
 pub use recording::{
     Channels, Marker, MarkerKind, PauseInFile, RecordingRecord, RecordingState, Sidecar, SidecarParty,
 };

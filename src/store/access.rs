@@ -18,8 +18,48 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<CallRecord>, StoreError> {
         let drive = Drive::choose(self, filter).await?;
-        let Some(mut query) = super::lists::page(scope, filter, &drive, limit) else { return Ok(Vec::new()) };
+        match (&drive, &filter.text, scope.all) {
+            (Drive::Scope, Some(text), None) => self.calls_with_text(scope, filter, text, limit).await,
+            (Drive::Scope | Drive::Text(_), _, _) => self.page_of_calls(scope, filter, &drive, limit).await,
+        }
+    }
+
+    async fn page_of_calls(
+        &self,
+        scope: &Scope,
+        filter: &CallFilter,
+        drive: &Drive,
+        limit: u32,
+    ) -> Result<Vec<CallRecord>, StoreError> {
+        let Some(mut query) = super::lists::page(scope, filter, drive, limit) else { return Ok(Vec::new()) };
         query.build().fetch_all(&self.readers).await?.iter().map(call).collect()
+    }
+
+    /// A page of calls with a text that many have. A statement would look for as many as a page holds in
+    /// each set of the scope, so first the newest calls of all sets together are looked at.
+    async fn calls_with_text(
+        &self,
+        scope: &Scope,
+        filter: &CallFilter,
+        text: &str,
+        limit: u32,
+    ) -> Result<Vec<CallRecord>, StoreError> {
+        let mut found: Vec<CallRecord> = Vec::new();
+        let mut rest = filter.clone();
+        for newest in LOOKED_AT {
+            let any = CallFilter { text: None, ..rest.clone() };
+            let calls = self.page_of_calls(scope, &any, &Drive::Scope, newest).await?;
+            let last = calls.last().filter(|_| calls.len() == newest as usize).map(|call| call.id);
+            found.extend(calls.into_iter().filter(|call| has_text(call, text)));
+            if last.is_none() || found.len() >= limit as usize {
+                found.truncate(limit as usize);
+                return Ok(found);
+            }
+            rest.before = last;
+        }
+        let left = limit - u32::try_from(found.len()).unwrap_or(limit);
+        found.extend(self.page_of_calls(scope, &rest, &Drive::Scope, left).await?);
+        Ok(found)
     }
 
     /// What the rules look at of a call, and the call.
@@ -89,6 +129,16 @@ impl Store {
         let users: Vec<i64> = query.bind(number.0).fetch_all(&self.readers).await?;
         Ok(users.into_iter().map(UserId).collect())
     }
+}
+
+/// Calls that are looked at one by one for a text, the newest first: so many, then so many older ones.
+const LOOKED_AT: [u32; 3] = [500, 1_000, 2_000];
+
+/// As the lists' `LIKE` has it: letters of ASCII in either case.
+fn has_text(call: &CallRecord, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let has = |of: &str| of.to_ascii_lowercase().contains(&text);
+    [&call.caller, &call.callee].into_iter().any(|party| has(&party.address) || has(&party.name))
 }
 
 /// What the rules look at of `call`.

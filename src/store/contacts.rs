@@ -47,9 +47,10 @@ pub struct Contacts {
     pub next: Option<ContactCursor>,
 }
 
-/// Calls that are looked at for a page at most: these, so many times.
-const WALK: u32 = 150;
-const STEPS: usize = 30;
+/// Calls that are looked at for a page at most: these, so many times. With a text, most of them are not
+/// asked for more than their numbers.
+const WALK: (u32, usize) = (150, 30);
+const WALK_FOR_TEXT: (u32, usize) = (1_500, 3);
 /// Numbers with a text that are looked at one by one.
 const FEW: i64 = 500;
 
@@ -170,20 +171,27 @@ impl Store {
     ) -> Result<Contacts, StoreError> {
         let mut contacts: Vec<ContactRow> = Vec::new();
         let mut met: BTreeSet<String> = BTreeSet::new();
+        let (walk, steps) = if text.is_some() { WALK_FOR_TEXT } else { WALK };
         // The call of the cursor is looked at again: another number may have been on it too.
         let mut before = after.map(|after| after.call.next());
-        for _ in 0..STEPS {
+        for _ in 0..steps {
             let numbers = which.over.map(<[NumberId]>::to_vec);
             let filter = CallFilter { before, numbers, ..CallFilter::default() };
-            let Some(ids) = page(which.scope, &filter, &Drive::Scope, WALK) else { break };
+            let Some(ids) = page(which.scope, &filter, &Drive::Scope, walk) else { break };
             let (calls, numbers) = self.numbers_of(ids).await?;
-            let new: Vec<String> = numbers.into_iter().filter(|number| met.insert(number.clone())).collect();
+            // A number is met first in its newest call, whose name is the one that is shown.
+            let new: Vec<String> = numbers
+                .into_iter()
+                .filter(|(number, _)| met.insert(number.clone()))
+                .filter(|(number, name)| text.is_none_or(|text| reads(number, name, text)))
+                .map(|(number, _)| number)
+                .collect();
             // A number whose newest call is before the cursor: the others were on a page before.
             let seen = self.seen(which, &new).await?;
             contacts.extend(seen.into_iter().filter(|contact| {
                 after.is_none_or(|after| cursor(contact) < *after) && text.is_none_or(|text| has(contact, text))
             }));
-            let Some(last) = calls.last().filter(|_| calls.len() == WALK as usize) else {
+            let Some(last) = calls.last().filter(|_| calls.len() == walk as usize) else {
                 contacts.sort_by_key(|contact| std::cmp::Reverse(cursor(contact)));
                 return Ok(cut(contacts, limit));
             };
@@ -200,16 +208,24 @@ impl Store {
         Ok(page)
     }
 
-    /// The calls of a page, and the outside numbers that they were with.
-    async fn numbers_of(&self, mut page: QueryBuilder<Sqlite>) -> Result<(Vec<CallId>, Vec<String>), StoreError> {
+    /// The calls of a page, and the outside numbers that they were with, each with the name of its newest
+    /// call among them.
+    async fn numbers_of(
+        &self,
+        mut page: QueryBuilder<Sqlite>,
+    ) -> Result<(Vec<CallId>, Vec<(String, String)>), StoreError> {
         let rows = page.build().fetch_all(&self.readers).await?;
         let calls: Vec<CallId> =
             rows.iter().map(|row| Reading::new("calls", row).word("id", CallId::parse)).collect::<Result<_, _>>()?;
         let ids: Vec<String> = calls.iter().map(ToString::to_string).collect();
-        let query = sqlx::query_scalar(
-            "SELECT DISTINCT e164 FROM call_contacts WHERE call_id IN (SELECT value FROM json_each($1))",
+        // The other columns of a MAX are those of its row.
+        let query = sqlx::query_as(
+            "SELECT e164, name, MAX(call_id) FROM call_contacts
+             WHERE call_id IN (SELECT value FROM json_each($1)) GROUP BY e164",
         );
-        Ok((calls, query.bind(serde_json::to_string(&ids)?).fetch_all(&self.readers).await?))
+        let met: Vec<(String, String, String)> =
+            query.bind(serde_json::to_string(&ids)?).fetch_all(&self.readers).await?;
+        Ok((calls, met.into_iter().map(|(number, name, _)| (number, name)).collect()))
     }
 
     /// Each of these numbers that a call is seen with, with its newest one and their count.
@@ -246,8 +262,12 @@ fn cursor(contact: &ContactRow) -> ContactCursor {
 }
 
 fn has(contact: &ContactRow, text: &str) -> bool {
-    let (name, text) = (contact.name.to_ascii_lowercase(), text.to_ascii_lowercase());
-    contact.e164.contains(&text) || name.contains(&text)
+    reads(&contact.e164, &contact.name, text)
+}
+
+fn reads(number: &str, name: &str, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    number.contains(&text) || name.to_ascii_lowercase().contains(&text)
 }
 
 fn push_text(query: &mut QueryBuilder<Sqlite>, table: &str, text: Option<&str>) {

@@ -157,7 +157,10 @@ impl Eraser {
 
     fn calls_of_journals(&self) -> Vec<CallId> {
         let of_company = self.left.iter().filter(|left| left.company == Some(self.company));
-        of_company.filter(|left| left.parties.iter().any(|party| self.contact.is(party))).map(|left| left.call).collect()
+        of_company
+            .filter(|left| left.parties.iter().any(|party| self.contact.is(party)))
+            .map(|left| left.call)
+            .collect()
     }
 
     async fn call(&mut self, call: CallId) -> Result<(), StoreError> {

@@ -49,10 +49,11 @@ impl Shown {
     fn may_be_known(&self, Rights { scope, numbers, .. }: &Rights) -> bool {
         let Some(facts) = &self.facts else { return false };
         let of_inbox = |numbers: &BTreeSet<NumberId>| facts.number.is_some_and(|number| numbers.contains(&number));
-        numbers.as_ref().is_none_or(of_inbox) && match self.kind.family() {
-            Family::Call => scope.visible(facts).is_some(),
-            Family::Recording => scope.playable(facts),
-        }
+        numbers.as_ref().is_none_or(of_inbox)
+            && match self.kind.family() {
+                Family::Call => scope.visible(facts).is_some(),
+                Family::Recording => scope.playable(facts),
+            }
     }
 }
 

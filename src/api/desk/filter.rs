@@ -15,10 +15,7 @@ use std::collections::BTreeSet;
 const NOBODY: UserId = UserId(0);
 
 /// What is not there is told to admins only; others get what nothing fits.
-fn known_to(
-    person: &Person<'_>,
-    found: Result<BTreeSet<NumberId>, Problem>,
-) -> Result<BTreeSet<NumberId>, Problem> {
+fn known_to(person: &Person<'_>, found: Result<BTreeSet<NumberId>, Problem>) -> Result<BTreeSet<NumberId>, Problem> {
     match found {
         Err(_) if !person.is_admin() => Ok(BTreeSet::new()),
         found => found,

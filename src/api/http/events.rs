@@ -43,7 +43,8 @@ impl StreamQuery {
         headers: &HeaderMap,
     ) -> Result<(Option<i64>, Which), Problem> {
         let expected = "after=SEQ, kinds=KIND,… and inbox=NAME";
-        let StreamQuery { after, kinds, inbox } = super::session::query(query, expected).map_err(|problem| problem.0)?;
+        let StreamQuery { after, kinds, inbox } =
+            super::session::query(query, expected).map_err(|problem| problem.0)?;
         const ID: &str = "the id of the last event that was received";
         let last = match headers.get("last-event-id") {
             Some(value) => {

@@ -20,9 +20,7 @@ fn outside(call: &CallRecord) -> BTreeSet<String> {
 /// Newest first, with the number of calls.
 fn expected(scope: &Scope, over: Option<&[NumberId]>, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
     let mut found: BTreeMap<String, (CallId, u64)> = BTreeMap::new();
-    let is_over = |call: &&CallRecord| {
-        over.is_none_or(|over| call.number.is_some_and(|number| over.contains(&number)))
-    };
+    let is_over = |call: &&CallRecord| over.is_none_or(|over| call.number.is_some_and(|number| over.contains(&number)));
     for call in calls.iter().filter(|call| scope.visible(&facts(call, false)).is_some()).filter(is_over) {
         for e164 in outside(call) {
             let (last, count) = found.entry(e164).or_insert((call.id, 0));

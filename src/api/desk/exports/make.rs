@@ -1,8 +1,8 @@
 //! How an archive is made: page by page, by the rights that its owner has at that moment.
 
 use super::super::{Desk, Person, contacts::contact, filter::filter, person};
-use super::{COMMAND_LINE, command_line};
 use super::write::{Entry, Unmade, Work};
+use super::{COMMAND_LINE, command_line};
 use crate::api::keeping::ExportWhat;
 use crate::api::view::{CallItem, has_file};
 use crate::api::{CallQuery, Scopes, Viewer};
