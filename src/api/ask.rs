@@ -77,8 +77,10 @@ pub enum Ask {
     },
     /// What people look up: outside numbers and figures.
     Insight(InsightAsk),
-    /// Calls that are up.
-    Live,
+    /// Calls that are up; of an inbox, by name.
+    Live {
+        inbox: Option<String>,
+    },
     Command {
         call: CallId,
         what: LiveCommand,
@@ -129,7 +131,7 @@ impl Ask {
             | Ask::Calls(_)
             | Ask::Call { .. }
             | Ask::Insight(_)
-            | Ask::Live
+            | Ask::Live { .. }
             | Ask::Command { .. }
             | Ask::Recording { .. }
             | Ask::Audio { .. }
@@ -151,7 +153,7 @@ impl Ask {
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
-            Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
+            Ask::Calls(_) | Ask::Call { .. } | Ask::Live { .. } | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
             Ask::Audio { purpose: AudioUse::Download, .. } => Some(Permission::DownloadRecordings),

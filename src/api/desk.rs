@@ -10,6 +10,7 @@ mod contacts;
 mod directory;
 mod events;
 mod exports;
+mod filter;
 mod insight;
 mod keeping;
 mod listening;
@@ -21,18 +22,17 @@ mod subscriptions;
 mod tokens;
 mod webhooks;
 
-pub use events::{EventStream, News, Over, Shown};
+pub use events::{EventStream, News, Over, Shown, Which};
 
 pub use contacts::{Eraser, erased_name, erased_told};
-pub use exports::ExportSettings;
+pub use exports::{ExportSettings, OPERATORS, check_names};
 
 use super::{AccessView, Answer, Ask, LogInLocks, Problem, Reply, Request, Viewer};
 use crate::base::{CompanyId, Random, Time, UserId, Wall};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::notify::Guard;
 use crate::store::{By, Owner, StaffRow, Store, SubscriptionChange};
-use crate::subscription::Scope;
-use calls::filter;
+use crate::subscription::{Scope, knows_names};
 use events::Lanes;
 use listening::Listenings;
 use std::path::PathBuf;
@@ -136,6 +136,14 @@ impl Person<'_> {
         }
     }
 
+    /// Whether a group or an inbox with these members is theirs to know by name.
+    fn knows(&self, members: &[UserId]) -> bool {
+        match self.actor {
+            Actor::User(user) => knows_names(self.company, user) || members.contains(&user.id),
+            Actor::Staff(_) => true,
+        }
+    }
+
     fn must_be_admin(&self) -> Result<(), Problem> {
         match self.is_admin() {
             true => Ok(()),
@@ -218,7 +226,7 @@ impl Desk {
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
-            Ask::Live => self.live(&directory, &person).await,
+            Ask::Live { inbox } => self.live(&directory, &person, inbox.as_deref()).await,
             Ask::Command { call, what } => self.command(&directory, &person, call, what).await,
             Ask::Recording { recording } => self.recording(&directory, &person, recording).await,
             Ask::Audio { recording, purpose } => self.audio(&directory, &person, recording, purpose).await,

@@ -26,7 +26,8 @@ mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{
-    Desk, Eraser, EventStream, ExportSettings, News, Operator, Over, Shown, World, erased_name, erased_told,
+    Desk, Eraser, EventStream, ExportSettings, News, OPERATORS, Operator, Over, Shown, Which, World, check_names,
+    erased_name, erased_told,
 };
 pub use insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,

@@ -5,7 +5,7 @@ mod access;
 mod feed;
 mod kinds;
 
-pub use access::{CallFacts, Reason, Rights, Scope, Subscribed};
+pub use access::{CallFacts, Reason, Rights, Scope, Subscribed, knows_names};
 pub use feed::{
     About, AboutCall, AboutRecording, Event, EventChange, EventJoined, EventParty, FeedEntry, Named, fold, reason_word,
 };

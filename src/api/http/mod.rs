@@ -11,7 +11,7 @@
 //! | `GET /calls`, `/calls/{id}` | calls that the viewer sees |
 //! | `GET /contacts`, `/contacts/{e164}` | outside numbers, and what was with one of them |
 //! | `GET /analytics`, `/analytics.csv` | figures by day, user, group, number or inbox |
-//! | `GET /calls/live` | calls that are up |
+//! | `GET /calls/live` | calls that are up; `inbox=` narrows each of these lists |
 //! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
 //! | `GET /recordings/{id}` | a recording with its markers |
 //! | `GET /recordings/{id}/audio` | to be heard, by ranges |
@@ -40,6 +40,7 @@
 mod audio;
 mod calls;
 mod directory;
+mod entities;
 mod events;
 mod insight;
 mod keeping;
