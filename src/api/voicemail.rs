@@ -5,8 +5,8 @@ use super::{AudioUse, Permission};
 use crate::audio::prompt::Pcm;
 use crate::base::{BoxId, CallId, MessageId, UserId, Wall};
 use crate::directory::{BoxAccess, Directory, Mailbox};
-use crate::ledger::{Folder, Forwarded, GreetingKind, MessageRecord};
-use crate::store::{BoxSubscriber, Greeting, MessageCursor, MessageRow, Waiting};
+use crate::ledger::{Folder, Forwarded, GreetingKind, MessageRecord, Waiting};
+use crate::store::{BoxSubscriber, Greeting, MessageCursor, MessageRow};
 use crate::subscription::MessageReason;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -266,25 +266,10 @@ pub struct ForwardedView {
     pub messages: Vec<MessageId>,
 }
 
-/// What waits (RFC 3842 §5.2): urgent ones are counted among the others too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct WaitingView {
-    pub new: u64,
-    pub old: u64,
-    pub urgent_new: u64,
-    pub urgent_old: u64,
-}
-
-impl From<Waiting> for WaitingView {
-    fn from(Waiting { new, old, urgent_new, urgent_old }: Waiting) -> Self {
-        WaitingView { new, old, urgent_new, urgent_old }
-    }
-}
-
 /// What waits for the viewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CountsView {
-    pub all: WaitingView,
+    pub all: Waiting,
     pub boxes: Vec<BoxCounts>,
 }
 
@@ -292,7 +277,7 @@ pub struct CountsView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BoxCounts {
     pub mailbox: BoxView,
-    pub waiting: WaitingView,
+    pub waiting: Waiting,
 }
 
 /// Who receives the messages of a box.

@@ -601,9 +601,12 @@ impl Switch {
                 Some((*call, None))
             }
             Purpose::Farewell => None,
-            Purpose::Ring { .. } | Purpose::KeepAlive { .. } | Purpose::Register { .. } | Purpose::Leave { .. } => {
-                return false;
-            }
+            Purpose::Ring { .. }
+            | Purpose::Summary { .. }
+            | Purpose::Lamp { .. }
+            | Purpose::KeepAlive { .. }
+            | Purpose::Register { .. }
+            | Purpose::Leave { .. } => return false,
         };
         self.learn_realm(trunk, response);
         let Some(mut again) = self.proven(trunk, &sent.request, response, sent.tries, cx) else { return false };

@@ -34,6 +34,7 @@ impl Default for Capabilities {
                 Method::Update,
                 Method::Prack,
                 Method::Refer,
+                Method::Subscribe,
             ],
             schemes: vec![Scheme::Sip, Scheme::Sips, Scheme::Tel],
             option_tags: text(&["timer", "norefersub", "replaces", "100rel"]),

@@ -6,13 +6,13 @@ mod files;
 
 pub use files::sweep;
 
-use super::{Actor, Desk, Heard, Person};
+use super::{Actor, Desk, Person};
 use crate::api::voicemail::{
     BoxCounts, BoxView, CountsView, ForwardedView, MessagePage, MessageQuery, MessageView, Realm, VoicemailAsk,
     VoicemailReply, write_message_cursor,
 };
 use crate::api::{AudioUse, HoldView, Problem, Reply};
-use crate::base::{BoxId, CallId, MessageId, UserId};
+use crate::base::{BoxId, CallId, MessageId, RecordingId, UserId};
 use crate::directory::{Directory, Mailbox};
 use crate::ledger::{Folder, Forwarded, MessageRecord, Party};
 use crate::store::{Held, MessageCursor, MessageFilter, MessageRow, message_facts};
@@ -163,7 +163,7 @@ impl Desk {
             AudioUse::Download if may_download(person) => ("message.download", Some(format!("{id}.wav"))),
             AudioUse::Download => return Err(Problem::Forbidden("you may listen to messages, not fetch them")),
         };
-        if self.is_first_of_a_while(person.viewer.token, Heard::Message(id), purpose) {
+        if self.is_new_listening(person.viewer.token, message_as_recording(id), purpose) {
             self.note(person, action, format!("message {id}")).await?;
         }
         Ok(VoicemailReply::Audio { path: self.recordings.join(&row.message.path), name })
@@ -345,10 +345,10 @@ impl Desk {
         };
         let mut of_each = Vec::new();
         for mailbox in boxes.into_iter().filter_map(|id| directory.mailbox(id)) {
-            let waiting = self.store.waiting(&scope, Some(mailbox.id)).await?.into();
+            let waiting = self.store.waiting(&scope, Some(mailbox.id)).await?;
             of_each.push(BoxCounts { mailbox: BoxView::of(mailbox), waiting });
         }
-        let all = self.store.waiting(&scope, mailbox.map(|mailbox| mailbox.id)).await?.into();
+        let all = self.store.waiting(&scope, mailbox.map(|mailbox| mailbox.id)).await?;
         Ok(VoicemailReply::Counts(CountsView { all, boxes: of_each }))
     }
 }
@@ -359,6 +359,11 @@ fn box_of<'d>(directory: &'d Directory, person: &Person<'_>, name: &str) -> Resu
 
 fn by(person: &Person<'_>) -> Option<UserId> {
     person.user().map(|user| user.id)
+}
+
+/// Pieces of one message are one listening, as those of a recording are: no two things have one id.
+fn message_as_recording(id: MessageId) -> RecordingId {
+    RecordingId::parse(&id.to_string()).unwrap_or_else(|| RecordingId::first_of(id.begun()))
 }
 
 /// Fetching a file is a right of its own (`download`), also of what one can hear.
