@@ -211,9 +211,9 @@ mod tests {
         while !parts.listeners[0].is_finished() {
             tokio::task::yield_now().await;
         }
-        let found = parts.look(after(4), &store, async { said(false) }).await;
+        let found = parts.look(after(5), &store, async { said(false) }).await;
         assert_eq!(wrong(&found), [("signalling", "1 of 1 SIP listeners have ended")]);
-        let found = parts.look(after(4), &store, async { said(true) }).await;
+        let found = parts.look(after(5), &store, async { said(true) }).await;
         assert_eq!(wrong(&found).len(), 1, "of the last second");
     }
 
