@@ -4,16 +4,21 @@ use super::access::Desk;
 use super::directory::{Of, SubscriberCommand, company_of};
 use super::show::table;
 use crate::api::{BoxSubscriberView, MessageView, read_message_cursor, sweep_files, write_message_cursor};
+use crate::archive::file_digest;
 use crate::base::MessageId;
 use crate::directory::{BoxAccess, BoxOwner, Company, Directory, Mailbox, User};
 use crate::ledger::{Folder, MessageRecord};
 use crate::service::clock::Clock;
 use crate::service::config::Config;
-use crate::store::{Held, MessageCursor, MessageFilter, MessageRow};
+use crate::store::{Held, MessageCursor, MessageFile, MessageFilter, MessageRow};
 use crate::subscription::{MessageReason, MessageScope};
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
 use serde_json::json;
+use std::path::Path;
+
+/// Files that are read before the next are asked for.
+const PAGE: u32 = 100;
 
 #[derive(Debug, Subcommand)]
 pub enum MessageCommand {
@@ -35,6 +40,11 @@ pub enum MessageCommand {
     /// One message
     Show {
         message: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every file against its row: whether it is there, and what was left
+    Verify {
         #[arg(long)]
         json: bool,
     },
@@ -76,6 +86,7 @@ pub async fn run(config: &Config, command: MessageCommand) -> anyhow::Result<()>
             }
             Ok(())
         }
+        MessageCommand::Verify { json } => verify(config, &desk, json).await,
         MessageCommand::Delete { message, dry_run } => delete(config, &desk, &message, dry_run).await,
     }
 }
@@ -118,6 +129,48 @@ fn show(views: &[MessageView]) {
         ]);
     }
     println!("{table}");
+}
+
+async fn verify(config: &Config, desk: &Desk, json: bool) -> anyhow::Result<()> {
+    let (mut after, mut all, mut wrong) = (None, 0, Vec::new());
+    loop {
+        let page = desk.store.all_message_files(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        all += page.len();
+        let dir = config.recording.dir.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            page.iter().filter_map(|file| Some((file.id, problem(&dir, file)?))).collect::<Vec<_>>()
+        });
+        wrong.extend(read.await?);
+    }
+    match json {
+        true => {
+            let wrong: Vec<_> =
+                wrong.iter().map(|(id, problem)| json!({ "message": id, "problem": problem })).collect();
+            println!("{}", serde_json::to_string_pretty(&json!({ "messages": all, "wrong": wrong }))?);
+        }
+        false => {
+            wrong.iter().for_each(|(id, problem)| println!("message {id}: {problem}"));
+            println!("{} of {all} messages are what was left.", all - wrong.len());
+        }
+    }
+    match wrong.len() {
+        0 => Ok(()),
+        count => bail!("{count} of {all} messages are not what was left"),
+    }
+}
+
+/// What is wrong with the file of a message.
+fn problem(dir: &Path, file: &MessageFile) -> Option<String> {
+    match file_digest(&dir.join(&file.path)) {
+        Err(error) => Some(format!("{}: {error}", file.path)),
+        Ok((_, bytes)) if bytes != file.bytes => {
+            Some(format!("{}: {bytes} bytes instead of {}", file.path, file.bytes))
+        }
+        Ok((digest, _)) if digest != file.digest => Some(format!("{}: its SHA-256 is another one", file.path)),
+        Ok(_) => None,
+    }
 }
 
 async fn delete(config: &Config, desk: &Desk, id: &str, dry_run: bool) -> anyhow::Result<()> {
