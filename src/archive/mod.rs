@@ -4,15 +4,17 @@
 //! .part ─ sizes, trailer ─► sync ─ sidecar ─► rename ─► sync of the folder ─► Sealed ─► its row
 //! ```
 //! One way for the service, the repair after a crash and the replay. [`Rest`] are the files of one
-//! recording afterwards, [`Peaks`] its shape, [`Bundle`] many of them in one. What one party alone said
-//! ([`finish_sound`]) has no sidecar: its row says all.
+//! recording afterwards, [`Left`] those of one that has not come so far, [`Peaks`] its shape, [`Bundle`]
+//! many of them in one. What one party alone said ([`finish_sound`]) has no sidecar: its row says all.
 
 mod bundle;
+mod left;
 mod peaks;
 mod rest;
 mod sound;
 
 pub use bundle::{Bundle, file_digest};
+pub use left::Left;
 pub use peaks::Peaks;
 pub use rest::{Rest, problems};
 pub use sound::{LoadError, Spoken, finish_sound, join_sounds, load_part, load_sound, shape_of};
