@@ -181,7 +181,10 @@ async fn a_mail_goes_by_tls_by_starttls_and_with_a_login_or_not_at_all() {
         Smtp::new(&config).unwrap().send(&letter("a\n.\n..b\n")).await.unwrap();
         let mail = server.mails(1).remove(0);
         let login = Some(("voice".to_owned(), "secret".to_owned()));
-        assert_eq!((mail.from.as_str(), mail.to.as_slice()), ("voice@example.org", &["jane@example.org".to_owned()][..]));
+        assert_eq!(
+            (mail.from.as_str(), mail.to.as_slice()),
+            ("voice@example.org", &["jane@example.org".to_owned()][..])
+        );
         assert_eq!((mail.encrypted, mail.login), (encryption != Encryption::None, login));
         assert!(mail.data.contains("\r\na\r\n.\r\n..b\r\n"), "{}", mail.data);
         // Without the login it is the service that is wrong, not the mail.
@@ -261,7 +264,10 @@ async fn what_is_refused_for_now_comes_later_and_what_is_refused_for_good_is_dea
     leave(&service, 1, folder.path()).await;
     server.mails(1);
     let sent = until(&ada, "/api/v1/notices?state=sent", |list| list["notices"][0]["attempts"] == 2);
-    assert_eq!((&sent["notices"][0]["to"], &sent["notices"][0]["mailbox"]), (&json!("jane@example.org"), &json!("201")));
+    assert_eq!(
+        (&sent["notices"][0]["to"], &sent["notices"][0]["mailbox"]),
+        (&json!("jane@example.org"), &json!("201"))
+    );
     server.answer(&[550]);
     leave(&service, 2, folder.path()).await;
     let dead = until(&ada, "/api/v1/notices?state=dead", |list| list["notices"][0]["state"] == "dead");
@@ -371,7 +377,11 @@ async fn a_push_subscription_is_its_owners_and_leads_nowhere_inside() {
     assert_eq!(jane.delete(&path).status, 204);
     assert_eq!(jane.delete(&path).status, 404);
     for endpoint in ["https://10.0.0.1/x", "http://push.example.net@10.0.0.1/", "ftp://push.example.net/", "x"] {
-        assert_eq!(jane.send("POST", "/api/v1/me/push", &Browser::new().subscription(endpoint)).status, 400, "{endpoint}");
+        assert_eq!(
+            jane.send("POST", "/api/v1/me/push", &Browser::new().subscription(endpoint)).status,
+            400,
+            "{endpoint}"
+        );
     }
     let keyless = json!({ "endpoint": "https://push.example.net/x", "keys": { "p256dh": "AAAA", "auth": "AAAA" } });
     assert_eq!(jane.send("POST", "/api/v1/me/push", &keyless.to_string()).status, 400);
@@ -397,7 +407,8 @@ async fn a_gateway_is_told_whose_apps_to_wake_and_can_check_who_says_so() {
     assert_eq!(told.headers["telegraphone-signature"], signature(secret, stamp, &text));
     let said: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&said["user"]["extension"], &said["message"]), (&json!("201"), &json!(message.id.to_string())));
-    let sent = until(&ada, "/api/v1/notices?state=sent", |list| list["notices"].as_array().is_some_and(|all| !all.is_empty()));
+    let sent =
+        until(&ada, "/api/v1/notices?state=sent", |list| list["notices"].as_array().is_some_and(|all| !all.is_empty()));
     assert_eq!(sent["notices"].as_array().unwrap().len(), 1, "nobody else hears it: {sent}");
     assert_eq!(ada.delete("/api/v1/push-gateway").status, 204);
     service.stop().await;

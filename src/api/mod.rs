@@ -39,9 +39,7 @@ pub use keeping::{
 };
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
-pub use notices::{
-    GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView,
-};
+pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{

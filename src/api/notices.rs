@@ -87,7 +87,8 @@ pub struct PushItem {
 
 impl From<&PushSubscription> for PushItem {
     fn from(row: &PushSubscription) -> Self {
-        let PushSubscription { id, user: _, endpoint, p256dh: _, auth: _, name, created, last_success, last_error } = row;
+        let PushSubscription { id, user: _, endpoint, p256dh: _, auth: _, name, created, last_success, last_error } =
+            row;
         PushItem {
             id: *id,
             endpoint: endpoint.clone(),

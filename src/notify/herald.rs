@@ -82,7 +82,9 @@ pub struct Herald {
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
     /// `erase`: the message goes, since it is in the mail.
-    Sent { erase: bool },
+    Sent {
+        erase: bool,
+    },
     Nothing(&'static str),
     Never(String),
     Later(String),
@@ -218,16 +220,17 @@ impl Herald {
             Receivers::Subscribers => BTreeSet::new(),
         };
         let subscribers = self.store.box_subscribers(mailbox.id).await?;
-        let now = subscribers.into_iter().filter(|one| {
-            one.from <= message.left && one.until.is_none_or(|until| message.left < until)
-        });
+        let now = subscribers
+            .into_iter()
+            .filter(|one| one.from <= message.left && one.until.is_none_or(|until| message.left < until));
         readers.extend(now.map(|one| one.user));
         Ok(readers)
     }
 
     async fn send_due(&mut self) -> Result<(), StoreError> {
         let mut directory = None;
-        for (channels, most) in [([Channel::Mail, Channel::Pager], MAILS), ([Channel::Push, Channel::Gateway], PUSHES)] {
+        for (channels, most) in [([Channel::Mail, Channel::Pager], MAILS), ([Channel::Push, Channel::Gateway], PUSHES)]
+        {
             let of_these = self.under_way.values().filter(|channel| channels.contains(channel)).count();
             let room = u32::try_from(most.saturating_sub(of_these)).unwrap_or(0);
             if room == 0 {
@@ -414,7 +417,12 @@ impl Attempt {
         Ok((authorization.map_err(|error| error.to_string())?, body))
     }
 
-    async fn gateway(&self, notice: &NoticeRow, message: &MessageRecord, mailbox: &Mailbox) -> Result<Told, StoreError> {
+    async fn gateway(
+        &self,
+        notice: &NoticeRow,
+        message: &MessageRecord,
+        mailbox: &Mailbox,
+    ) -> Result<Told, StoreError> {
         let user = notice.target.parse().ok().and_then(|id| self.directory.user(UserId(id)));
         let Some(user) = user.filter(|user| user.company == message.company) else {
             return Ok(Told::Nothing("the user has gone"));

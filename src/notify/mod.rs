@@ -17,7 +17,7 @@ mod sign;
 mod written;
 
 pub use courier::{Courier, GIVE_UP, World, test_delivery};
-pub use herald::{Carriers, Herald, MAIL_ENDS, MailSettings, PUSH_ENDS};
 pub use guard::{Guard, Network, Target, TargetError};
+pub use herald::{Carriers, Herald, MAIL_ENDS, MailSettings, PUSH_ENDS};
 pub use post::{PostError, Postman, PostmanError};
 pub use sign::{signature, timestamp};

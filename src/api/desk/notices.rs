@@ -95,7 +95,8 @@ impl Desk {
                 NoticeReply::List(NoticeList { notices, next })
             }
             NoticeAsk::Replay { id } => {
-                self.note(person, "notice.replay", id.map_or("dead notices".to_owned(), |id| format!("notice {id}"))).await?;
+                self.note(person, "notice.replay", id.map_or("dead notices".to_owned(), |id| format!("notice {id}")))
+                    .await?;
                 let now = self.world.wall();
                 let replayed = self.store.replay_notices(company, id, (now, now.plus(MAIL_ENDS))).await?;
                 if id.is_some() && replayed == 0 {

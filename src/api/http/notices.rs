@@ -3,9 +3,7 @@
 use super::session::body;
 use super::who::Who;
 use super::{Desks, Handled, Shared};
-use crate::api::notices::{
-    GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, PushItem, PushView,
-};
+use crate::api::notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, PushItem, PushView};
 use crate::api::{Ask, Problem, Replayed};
 use crate::store::NoticeState;
 use axum::Json;

@@ -1,9 +1,9 @@
 //! The speech that comes with the service: a file a language, Opus inside (`make/make.py` has the format).
 
 use super::Clip;
+use crate::audio::Coding;
 use crate::audio::codec::decoder;
 use crate::audio::prompt::Pcm;
-use crate::audio::Coding;
 use crate::base::{Language, Rate};
 use std::collections::HashMap;
 use std::sync::OnceLock;

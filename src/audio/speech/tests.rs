@@ -9,7 +9,6 @@ use std::collections::HashMap;
 
 use Language::{English, French, German, Spanish};
 
-
 fn words(language: Language, clips: &[Clip]) -> String {
     let spoken: HashMap<_, _> = spoken(language).collect();
     clips.iter().map(|clip| spoken[clip.to_string().as_str()]).collect::<Vec<_>>().join(" ")
@@ -189,7 +188,6 @@ fn digits_are_said_one_by_one_and_other_signs_are_left_out() {
     assert_eq!(words(German, &say_digits("+49 (30)-1#*")), "plus vier neun drei null eins Raute Stern");
     assert!(say_digits("anonymous").is_empty());
 }
-
 
 fn marked(value: i16) -> crate::audio::prompt::Pcm {
     vec![value; 80].into()

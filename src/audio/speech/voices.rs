@@ -74,9 +74,8 @@ impl Voices {
             Say::Number(n) => say_number(language, *n, None),
             Say::Digits(digits) => say_digits(digits),
         };
-        let of_company = |clip: Clip| {
-            own(&format!("{OWN}{clip}-{}", language.as_str())).or_else(|| own(&format!("{OWN}{clip}")))
-        };
+        let of_company =
+            |clip: Clip| own(&format!("{OWN}{clip}-{}", language.as_str())).or_else(|| own(&format!("{OWN}{clip}")));
         let spoken = |clip: Clip| of_company(clip).unwrap_or_else(|| self.pcm(language, clip));
         concat(&clips.into_iter().map(spoken).collect::<Vec<_>>())
     }

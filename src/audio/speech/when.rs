@@ -31,9 +31,7 @@ pub fn say_date(language: Language, date: Date, today: Date) -> Vec<Clip> {
 fn say_year(language: Language, year: u32) -> Vec<Clip> {
     let pair = |n: u32| u8::try_from(n).ok().map(Clip::Number);
     match (language, year / 100, year % 100) {
-        (Language::English, 11..30, 10..) => {
-            [pair(year / 100), pair(year % 100)].into_iter().flatten().collect()
-        }
+        (Language::English, 11..30, 10..) => [pair(year / 100), pair(year % 100)].into_iter().flatten().collect(),
         (Language::English | Language::German | Language::French | Language::Spanish, _, _) => {
             say_number(language, year, None)
         }
@@ -59,9 +57,8 @@ pub fn say_time(language: Language, time: Time) -> Vec<Clip> {
 
 /// "Received today at two thirty p.m.", by the clocks of `zone`.
 pub fn say_received(language: Language, at: Wall, now: Wall, zone: &TimeZone) -> Vec<Clip> {
-    let here = |wall: Wall| {
-        jiff::Timestamp::from_microsecond(wall.unix_micros()).unwrap_or_default().to_zoned(zone.clone())
-    };
+    let here =
+        |wall: Wall| jiff::Timestamp::from_microsecond(wall.unix_micros()).unwrap_or_default().to_zoned(zone.clone());
     let at = here(at);
     let mut clips = vec![Clip::Word(Word::Received)];
     clips.extend(say_date(language, at.date(), here(now).date()));

@@ -59,9 +59,7 @@ pub fn default_template(language: Language, pager: bool) -> Template {
              De : ${VM_CALLERID}\nReçu : ${VM_DATE}\nDurée : ${VM_DUR}\nMessages dans la boîte : ${VM_MSGNUM}\n\n\
              Écouter : ${VM_LINK}\n",
         ),
-        (Language::French, true) => {
-            ("Message vocal", "Nouveau message vocal de ${VM_CALLERID}, ${VM_DUR}, ${VM_DATE}")
-        }
+        (Language::French, true) => ("Message vocal", "Nouveau message vocal de ${VM_CALLERID}, ${VM_DUR}, ${VM_DATE}"),
         (Language::Spanish, false) => (
             "Nuevo mensaje de voz de ${VM_CALLERID} en el buzón ${VM_MAILBOX}",
             "Hola, ${VM_NAME}:\n\nhay un mensaje nuevo en su buzón de voz ${VM_MAILBOX}.\n\n\
@@ -206,20 +204,60 @@ fn weekday(language: Language, at: &Zoned) -> &'static str {
 fn month(language: Language, at: &Zoned) -> &'static str {
     let names = match language {
         Language::English => [
-            "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-            "November", "December",
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
         ],
         Language::German => [
-            "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+            "Januar",
+            "Februar",
+            "März",
+            "April",
+            "Mai",
+            "Juni",
+            "Juli",
+            "August",
+            "September",
+            "Oktober",
+            "November",
             "Dezember",
         ],
         Language::French => [
-            "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre",
-            "novembre", "décembre",
+            "janvier",
+            "février",
+            "mars",
+            "avril",
+            "mai",
+            "juin",
+            "juillet",
+            "août",
+            "septembre",
+            "octobre",
+            "novembre",
+            "décembre",
         ],
         Language::Spanish => [
-            "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
-            "noviembre", "diciembre",
+            "enero",
+            "febrero",
+            "marzo",
+            "abril",
+            "mayo",
+            "junio",
+            "julio",
+            "agosto",
+            "septiembre",
+            "octubre",
+            "noviembre",
+            "diciembre",
         ],
     };
     names.get(usize::from(at.month().unsigned_abs()).saturating_sub(1)).copied().unwrap_or_default()

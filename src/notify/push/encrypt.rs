@@ -53,7 +53,8 @@ impl PushKeys {
         let keys = PushKeys { p256dh, auth };
         // A point that is none is found out by using it.
         let own = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new())?;
-        agree_ephemeral(own, &UnparsedPublicKey::new(&ECDH_P256, keys.p256dh), |_| ()).map_err(|_| EncryptError::Point)?;
+        agree_ephemeral(own, &UnparsedPublicKey::new(&ECDH_P256, keys.p256dh), |_| ())
+            .map_err(|_| EncryptError::Point)?;
         Ok(keys)
     }
 }
@@ -66,7 +67,8 @@ pub fn encrypt(keys: &PushKeys, text: &[u8]) -> Result<Vec<u8>, EncryptError> {
     let own = EphemeralPrivateKey::generate(&ECDH_P256, &random)?;
     let public: [u8; 65] = own.compute_public_key()?.as_ref().try_into().map_err(|_| EncryptError::Crypto)?;
     let receiver = UnparsedPublicKey::new(&ECDH_P256, keys.p256dh);
-    agree_ephemeral(own, &receiver, |secret| seal(secret, keys, &public, salt, text)).map_err(|_| EncryptError::Point)?
+    agree_ephemeral(own, &receiver, |secret| seal(secret, keys, &public, salt, text))
+        .map_err(|_| EncryptError::Point)?
 }
 
 /// `secret`: what both keys give; `public`: of ours, which the header tells.
@@ -169,9 +171,7 @@ mod tests {
             "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
             "BTBZMqHH6r4Tts7J_aSIgg",
         );
-        let public = decoded(
-            "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8",
-        );
+        let public = decoded("BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8");
         let secret: [u8; 32] = decoded("kyrL1jIIOHEzg3sM2ZWRHDRB62YACZhhSlknJ672kSs");
         let salt = decoded("DGv6ra1nlYgDCS1FRnbzlw");
         let text = b"When I grow up, I want to be a watermelon";

@@ -8,8 +8,8 @@ use super::raw::{
 use super::source::Origin;
 use super::{
     Advertise, AuditConfig, Config, ControlConfig, EventConfig, ExportConfig, HttpConfig, HttpListen, LimitConfig,
-    Listen, LogConfig, MailConfig, MediaAddress, MediaConfig, MetricsConfig, PushConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig,
-    WebhookConfig,
+    Listen, LogConfig, MailConfig, MediaAddress, MediaConfig, MetricsConfig, PushConfig, RecordingConfig, RtpConfig,
+    ShutdownConfig, SipConfig, WebhookConfig,
 };
 use crate::base::Span;
 use crate::directory::Transport;
@@ -121,7 +121,9 @@ pub(super) fn check(raw: &RawConfig) -> Result<Config, Vec<ConfigError>> {
     media_ports(&raw.rtp, &listen, &mut findings);
     let media = media_addresses(&raw.rtp, &listen, &mut findings);
     match findings.0.is_empty() {
-        true => Ok(Config { http, metrics, webhooks, mail, push, ..config(raw, Path::new(&raw.data_dir.0), listen, media) }),
+        true => {
+            Ok(Config { http, metrics, webhooks, mail, push, ..config(raw, Path::new(&raw.data_dir.0), listen, media) })
+        }
         false => Err(findings.0),
     }
 }
@@ -297,18 +299,7 @@ fn webhooks(raw: &RawWebhooks, findings: &mut Findings) -> WebhookConfig {
 }
 
 fn mails(raw: &RawMail, findings: &mut Findings) -> MailConfig {
-    let RawMail {
-        server,
-        port,
-        encryption,
-        user,
-        password_file,
-        from,
-        hello,
-        authorities,
-        link,
-        attach_max_mib,
-    } = raw;
+    let RawMail { server, port, encryption, user, password_file, from, hello, authorities, link, attach_max_mib } = raw;
     findings.within("mail.attach_max_mib", *attach_max_mib, 0..=200, "MiB");
     let file = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
     if server.is_empty() {
@@ -323,7 +314,8 @@ fn mails(raw: &RawMail, findings: &mut Findings) -> MailConfig {
     }
     let here = server == "localhost" || server.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if *encryption == Encryption::None && !here {
-        let message = "mails would go out readable: write \"starttls\" or \"tls\"; \"none\" is for a server on this machine";
+        let message =
+            "mails would go out readable: write \"starttls\" or \"tls\"; \"none\" is for a server on this machine";
         findings.say("mail.encryption", Wrong::Value { value: "none".to_owned(), message: message.to_owned() });
     }
     if !link.is_empty() && (!link.starts_with("https://") || !link.contains("{id}")) {
