@@ -240,7 +240,8 @@ async fn a_new_message_is_mailed_in_the_language_and_by_the_clocks_of_its_box() 
         "Länge: 0:35",
         "Nachrichten im Postfach: 1",
         &format!("https://voice.example.org/m/{}", message.id),
-        &format!("filename=\"{}.wav\"", message.id),
+        "filename=\"msg0001.wav\"",
+        "Von: Bob  Bcc: x@y.org <+4930123456>",
         "UklGRv8A",
         "From: Voicemail <voice@example.org>",
     ] {
