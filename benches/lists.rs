@@ -152,7 +152,7 @@ async fn run(calls: u64, recordings: u64) {
             measure(who, what, ROUNDS, looked).await;
         }
         for text in [None, Some("999"), Some("+4930999")] {
-            let looked = async || store.contacts(&scope, None, text, PAGE).await.unwrap().contacts.len();
+            let looked = async || store.contacts(&scope, None, None, text, PAGE).await.unwrap().contacts.len();
             measure(who, &format!("outside numbers, {text:?}"), ROUNDS, looked).await;
         }
         for key in [FigureKey::Day { ahead: 0 }, FigureKey::Number, FigureKey::User] {

@@ -20,7 +20,7 @@
 //! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP, SRTP |
 //! | [`sdp`] | descriptions and offer/answer, with keys (RFC 4568) |
 //! | [`audio`] | codecs, resampling, keys in the audio, noise, tones, prompts, WAV chunks |
-//! | [`directory`] | company, user, number, trunk, group, inbox, call flow; the company file, what applying it or changing one thing changes, and the file again |
+//! | [`directory`] | company, user, number, trunk, group, inbox, call flow, voicemail box; the company file, what applying it or changing one thing changes, and the file again |
 //! | [`policy`] | the decision and why; commands in digits; the gate |
 //! | [`media`] | one call's RTP as a machine: receive, relay, digits, tap |
 //! | [`recording`] | tap events → aligned samples → WAV bytes; markers; repair |
@@ -28,7 +28,7 @@
 //! | [`trunk`] | registering at carriers, keep-alive, which target is next, answers to challenges |
 //! | [`call`] | the B2BUA: routing, ringing, answer, change, end |
 //! | [`ua`] | a small softphone as a machine |
-//! | [`subscription`] | who may see, play and fetch a call; the feed of events |
+//! | [`subscription`] | who may see, play and fetch a call, who hears a message; the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |
 //! | [`notify`] | what leaves the house, with its queue: hooks told of events over HTTPS |
 //! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final, what proves it, peaks, archives |

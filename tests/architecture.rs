@@ -146,6 +146,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
             "subscription",
             "store",
             "notify",
+            "archive",
             "api",
             "service",
             "replay",

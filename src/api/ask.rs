@@ -6,6 +6,7 @@ use super::notices::{NoticeAsk, NoticeReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
+use super::voicemail::{VoicemailAsk, VoicemailReply};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
@@ -80,8 +81,10 @@ pub enum Ask {
     },
     /// What people look up: outside numbers and figures.
     Insight(InsightAsk),
-    /// Calls that are up.
-    Live,
+    /// Calls that are up; of an inbox, by name.
+    Live {
+        inbox: Option<String>,
+    },
     Command {
         call: CallId,
         what: LiveCommand,
@@ -119,6 +122,8 @@ pub enum Ask {
     /// Who is locked out after wrong passwords.
     Lockouts(LockAsk),
     Keeping(KeepingAsk),
+    /// Messages and boxes.
+    Voicemail(VoicemailAsk),
 }
 
 impl Ask {
@@ -132,7 +137,7 @@ impl Ask {
             | Ask::Calls(_)
             | Ask::Call { .. }
             | Ask::Insight(_)
-            | Ask::Live
+            | Ask::Live { .. }
             | Ask::Command { .. }
             | Ask::Recording { .. }
             | Ask::Audio { .. }
@@ -143,6 +148,7 @@ impl Ask {
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
             | Ask::Notices(_)
+            | Ask::Voicemail(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -156,7 +162,7 @@ impl Ask {
             Ask::Webhooks(ask) => Some(ask.needs()),
             Ask::Notices(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
-            Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
+            Ask::Calls(_) | Ask::Call { .. } | Ask::Live { .. } | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
             Ask::Audio { purpose: AudioUse::Download, .. } => Some(Permission::DownloadRecordings),
@@ -168,6 +174,7 @@ impl Ask {
             Ask::Lockouts(ask) => Some(ask.needs()),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
+            Ask::Voicemail(ask) => Some(ask.needs()),
         }
     }
 }
@@ -198,4 +205,5 @@ pub enum Reply {
     AccessLog(Vec<AccessView>),
     Lockouts(LockReply),
     Keeping(KeepingReply),
+    Voicemail(VoicemailReply),
 }

@@ -10,6 +10,7 @@ mod contacts;
 mod directory;
 mod events;
 mod exports;
+mod filter;
 mod insight;
 mod keeping;
 mod listening;
@@ -20,20 +21,22 @@ mod session;
 mod staff;
 mod subscriptions;
 mod tokens;
+mod voicemail;
 mod webhooks;
 
-pub use events::{EventStream, News, Over, Shown};
+pub use events::{EventStream, News, Over, Shown, Which};
+
+pub use voicemail::sweep as sweep_files;
 
 pub use contacts::{Eraser, erased_name, erased_told};
-pub use exports::ExportSettings;
+pub use exports::{ExportSettings, OPERATORS, check_names};
 
 use super::{AccessView, Answer, Ask, LogInLocks, Problem, Reply, Request, Viewer};
 use crate::base::{CompanyId, Random, Time, UserId, Wall};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::notify::Guard;
 use crate::store::{By, Owner, StaffRow, Store, SubscriptionChange};
-use crate::subscription::{MessageScope, Scope};
-use calls::filter;
+use crate::subscription::{MessageScope, Scope, knows_names};
 use events::Lanes;
 use listening::Listenings;
 use std::path::PathBuf;
@@ -137,6 +140,14 @@ impl Person<'_> {
         }
     }
 
+    /// Whether a group or an inbox with these members is theirs to know by name.
+    fn knows(&self, members: &[UserId]) -> bool {
+        match self.actor {
+            Actor::User(user) => knows_names(self.company, user) || members.contains(&user.id),
+            Actor::Staff(_) => true,
+        }
+    }
+
     fn must_be_admin(&self) -> Result<(), Problem> {
         match self.is_admin() {
             true => Ok(()),
@@ -220,7 +231,7 @@ impl Desk {
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
-            Ask::Live => self.live(&directory, &person).await,
+            Ask::Live { inbox } => self.live(&directory, &person, inbox.as_deref()).await,
             Ask::Command { call, what } => self.command(&directory, &person, call, what).await,
             Ask::Recording { recording } => self.recording(&directory, &person, recording).await,
             Ask::Audio { recording, purpose } => self.audio(&directory, &person, recording, purpose).await,
@@ -246,6 +257,7 @@ impl Desk {
                 self.lockouts(&self.doer(&person), Some(company.id), ask).await
             }
             Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
+            Ask::Voicemail(ask) => self.voicemail(&directory, &person, ask).await,
         }
     }
 

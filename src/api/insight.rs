@@ -1,6 +1,6 @@
 //! What people look up about calls: outside numbers, figures, and what is theirs.
 
-use super::{CallItem, CallQuery, DeviceView, Permission};
+use super::{CallItem, CallQuery, DeviceView, MessageView, Permission};
 use crate::base::{CallId, Direction};
 use crate::store::{ContactCursor, ContactRow, Figures};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ pub enum InsightAsk {
     /// Everything with one outside number, the newest first.
     Contact {
         e164: String,
+        /// Of calls over the numbers of this inbox, by name.
+        inbox: Option<String>,
         before: Option<CallId>,
         limit: u32,
     },
@@ -44,6 +46,8 @@ pub struct ContactQuery {
     pub limit: u32,
     /// Part of the number or of its name.
     pub text: Option<String>,
+    /// Of calls over the numbers of this inbox, by name.
+    pub inbox: Option<String>,
 }
 
 /// Calls with an outside number, as far as the viewer sees them.
@@ -53,7 +57,7 @@ pub struct ContactItem {
     pub number: String,
     /// As it came with the newest call; empty where none did.
     pub name: String,
-    /// Counted up to 1,000 for whoever does not see every call.
+    /// Counted up to 1,000 for whoever does not see every call, and of an inbox.
     pub calls: u64,
     pub last: LastCall,
 }
@@ -117,6 +121,8 @@ pub struct ContactView {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Entry {
     Call(Box<CallItem>),
+    /// A message in a box that the viewer hears.
+    Voicemail(Box<MessageView>),
 }
 
 /// What calls are counted by.
@@ -128,10 +134,10 @@ pub enum BucketBy {
     Day,
     /// Each user who was a party.
     User,
-    /// Each group that the call's number leads to now.
+    /// Each group that the call's number leads to now, of those that the viewer may know of.
     Group,
     Number,
-    /// The inbox that the call's number is in now.
+    /// The inbox that the call's number is in now; one that the viewer may not know of is none.
     Inbox,
 }
 

@@ -43,11 +43,15 @@ pub enum Permission {
     ManagePush,
     ReadDirectory,
     ManageDirectory,
+    ReadMessages,
+    ListenMessages,
+    DownloadMessages,
+    ManageMessages,
     ClearLockouts,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 20] = [
+    pub const ALL: [Permission; 24] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -67,6 +71,10 @@ impl Permission {
         Permission::ManagePush,
         Permission::ReadDirectory,
         Permission::ManageDirectory,
+        Permission::ReadMessages,
+        Permission::ListenMessages,
+        Permission::DownloadMessages,
+        Permission::ManageMessages,
         Permission::ClearLockouts,
     ];
 
@@ -91,6 +99,10 @@ impl Permission {
             Permission::ManagePush => "push.write",
             Permission::ReadDirectory => "directory.read",
             Permission::ManageDirectory => "directory.write",
+            Permission::ReadMessages => "messages.read",
+            Permission::ListenMessages => "messages.listen",
+            Permission::DownloadMessages => "messages.download",
+            Permission::ManageMessages => "messages.write",
             Permission::ClearLockouts => "lockouts.write",
         }
     }

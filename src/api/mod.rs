@@ -23,11 +23,13 @@ mod problem;
 mod staff;
 mod tokens;
 mod view;
+mod voicemail;
 mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{
-    Desk, Eraser, EventStream, ExportSettings, News, Operator, Over, Shown, World, erased_name, erased_told,
+    Desk, Eraser, EventStream, ExportSettings, News, OPERATORS, Operator, Over, Shown, Which, World, check_names,
+    erased_name, erased_told, sweep_files,
 };
 pub use insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
@@ -49,6 +51,11 @@ pub use tokens::TokenAsk;
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+};
+pub use voicemail::{
+    BoxCounts, BoxRemoved, BoxSubscriberList, BoxSubscriberView, BoxView, CountsView, ForwardView, ForwardedView,
+    GreetingList, GreetingView, MessagePage, MessageQuery, MessageView, Realm, VoicemailAsk, VoicemailReply,
+    read_message_cursor, write_message_cursor,
 };
 pub use webhooks::{
     DeliveryList, DeliveryView, Replayed, WebhookAsk, WebhookList, WebhookReply, WebhookSecret, WebhookView,

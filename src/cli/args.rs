@@ -1,6 +1,8 @@
 //! What can be said on the command line.
 
 use super::directory::{ApplyArgs, ChangeCommand, DirectoryCommand};
+use super::exports::ExportCommand;
+use super::voicemail::MessageCommand;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -131,6 +133,11 @@ pub enum Command {
         #[command(subcommand)]
         command: ContactCommand,
     },
+    /// Voicemail messages of any box
+    Message {
+        #[command(subcommand)]
+        command: MessageCommand,
+    },
     /// Copy the database and every recording to a folder, running or not
     Backup {
         /// New, or one of a backup: only what is new is copied
@@ -184,6 +191,9 @@ pub enum ConfigCommand {
 pub enum CallCommand {
     /// Calls that are up
     List {
+        /// Of an inbox only
+        #[arg(long, value_name = "COMPANY/NAME")]
+        inbox: Option<String>,
         #[arg(long)]
         json: bool,
     },
@@ -220,6 +230,9 @@ pub enum RecordingCommand {
         /// How many at most
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Of calls of an inbox only
+        #[arg(long, value_name = "COMPANY/NAME")]
+        inbox: Option<String>,
         #[arg(long)]
         json: bool,
     },
@@ -255,6 +268,11 @@ pub enum RecordingCommand {
     Lift {
         /// Of a recording or a call
         id: String,
+    },
+    /// Archives (ZIP) of many recordings
+    Export {
+        #[command(subcommand)]
+        command: ExportCommand,
     },
     /// Delete a recording's files; its row stays and says so
     Delete {
@@ -492,6 +510,9 @@ pub enum EventCommand {
         after: i64,
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Of calls of an inbox only
+        #[arg(long, value_name = "COMPANY/NAME")]
+        inbox: Option<String>,
         #[arg(long)]
         json: bool,
     },

@@ -32,6 +32,7 @@ pub async fn recording(config: &Config, command: RecordingCommand) -> anyhow::Re
         RecordingCommand::Holds { company, json } => holds(config, company.as_deref(), json).await,
         RecordingCommand::Lift { id } => lift(config, &id).await,
         RecordingCommand::Verify { id, json } => verify(config, id.as_deref(), json).await,
+        RecordingCommand::Export { command } => super::exports::run(config, command).await,
         RecordingCommand::List { .. } | RecordingCommand::Show { .. } | RecordingCommand::Delete { .. } => {
             bail!("this is for the running service")
         }
@@ -166,12 +167,32 @@ pub async fn contact(config: &Config, command: ContactCommand) -> anyhow::Result
 }
 
 fn show_erased(number: &str, report: &EraseReport) {
-    let EraseReport { dry_run, calls, recordings, bytes, events, exports, files_left, kept, kept_calls } = report;
+    let EraseReport {
+        dry_run,
+        calls,
+        recordings,
+        bytes,
+        messages,
+        events,
+        exports,
+        files_left,
+        leftovers,
+        leftover_files,
+        put_off: _,
+        kept,
+        kept_calls,
+    } = report;
     let would = if *dry_run { "would be " } else { "" };
     println!("{number} {would}blanked in {calls} calls and {events} events.");
-    println!("{recordings} recordings ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn.");
+    println!(
+        "{recordings} recordings and {messages} messages ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn."
+    );
     if *files_left > 0 {
         println!("The files of {files_left} recordings stay for now: the service tries again.");
+    }
+    if *leftovers > 0 {
+        println!("{leftovers} recordings that were never finished {would}deleted:");
+        leftover_files.iter().for_each(|file| println!("  {file}"));
     }
     kept_calls.iter().for_each(|call| println!("call {} is kept: {}", call.call, call.because));
     if *kept > kept_calls.len() as u64 {
@@ -266,11 +287,14 @@ fn progress(what: &str) -> impl Fn(u64) + '_ {
 pub async fn backup(config: &Config, folder: &Path, check: bool, json: bool) -> anyhow::Result<()> {
     let now = Clock::start().wall();
     let done = backup::backup(config, folder, check, now, progress("copied")).await?;
-    let BackedUp { recordings, copied, bytes, removed, deleted_meanwhile, open_calls, problems } = &done;
+    let BackedUp { recordings, messages, copied, bytes, removed, deleted_meanwhile, open_calls, problems } = &done;
     if json {
         println!("{}", serde_json::to_string_pretty(&done)?);
     } else {
         println!("{}: {recordings} recordings, {copied} of them copied now ({bytes} bytes).", folder.display());
+        if *messages > 0 {
+            println!("{messages} voicemail messages and greetings are in it.");
+        }
         if *removed > 0 || *deleted_meanwhile > 0 {
             println!(
                 "{removed} files of deleted recordings were taken out; {deleted_meanwhile} were deleted meanwhile."
@@ -281,7 +305,7 @@ pub async fn backup(config: &Config, folder: &Path, check: bool, json: bool) -> 
     }
     match problems.len() {
         0 => Ok(()),
-        count => bail!("{count} recording(s) are not what was recorded"),
+        count => bail!("{count} recording(s) or message(s) are not what was recorded"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! values that it started with. [`mod@file`] is the company file that people write,
 //! [`mod@plan`] what applying it would change.
 
+mod dangers;
 mod destination;
 mod dialled;
 mod entity;
@@ -15,6 +16,7 @@ pub mod plan;
 mod snapshot;
 mod trunk;
 
+pub use dangers::Danger;
 pub use destination::{BadDestination, Barred, DestinationRule, may_call};
 pub use dialled::{ShortNumber, normalise_number, short_number};
 pub use entity::{

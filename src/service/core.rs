@@ -277,6 +277,7 @@ impl Core {
             Request::Reload
             | Request::Ready
             | Request::Wake
+            | Request::CallsOver { .. }
             | Request::RecordingList { .. }
             | Request::RecordingShow { .. }
             | Request::RecordingVerify { .. }

@@ -37,7 +37,7 @@ mod worker;
 
 use self::core::{Core, Inbox, Order};
 use crate::api::{Answer, Desk, ExportSettings, LogInLocks, Request};
-use crate::base::{CallId, CompanyId, Random, Span};
+use crate::base::{CallId, CompanyId, NumberId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig};
 use crate::directory::Directory;
 use crate::ledger::CallRecord;
@@ -233,6 +233,7 @@ impl Service {
         }
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
         tasks.push(tokio::spawn(keeping::keep(handle.clone())));
+        tasks.push(tokio::spawn(keeping::erase_later(handle.clone())));
         tasks.push(tokio::spawn(audit::keep(handle.store.clone(), config.audit.clone(), clock)));
         let service = Service {
             addresses: listening.addresses,
@@ -698,16 +699,29 @@ impl Handle {
             | Request::TrunkShow { .. } => self.ask_core(request).await,
             Request::LockoutList { company } => self.lockouts(company).await,
             Request::LockoutClear { only, company } => self.clear_lockouts(only, company).await,
+            Request::CallsOver { numbers } => {
+                let mut answer = self.ask_core(Request::CallList).await;
+                if let Answer::Calls { calls } = &mut answer {
+                    calls.retain(|call| call.record.number.is_some_and(|number| numbers.contains(&number)));
+                }
+                answer
+            }
             Request::CallShow { call } => self.call(call).await,
             Request::Reload => self.reload().await,
             Request::Wake => {
                 self.fed.send_modify(|_| {});
                 Answer::Done
             }
-            Request::RecordingList { limit } => match self.store.recordings(&RecordingFilter::default(), limit).await {
-                Ok(recordings) => Answer::Recordings { recordings },
-                Err(error) => failed(&error),
-            },
+            Request::RecordingList { limit, numbers } => {
+                let found = match numbers {
+                    None => self.store.recordings(&RecordingFilter::default(), limit).await,
+                    Some(numbers) => self.store.recordings_over(&numbers, limit).await,
+                };
+                match found {
+                    Ok(recordings) => Answer::Recordings { recordings },
+                    Err(error) => failed(&error),
+                }
+            }
             Request::RecordingShow { recording } => match self.store.recording(recording).await {
                 Ok(Some(record)) => Answer::Recording { recording: Box::new(record) },
                 Ok(None) => Answer::NotFound { what: format!("recording {recording}") },
@@ -719,7 +733,7 @@ impl Handle {
             Request::RecordingDelete { recording, by } => {
                 self.delete(recording, by.as_deref().unwrap_or("the operator")).await
             }
-            Request::Events { after, limit } => self.events(after, limit).await,
+            Request::Events { after, limit, numbers } => self.events(after, limit, numbers.as_deref()).await,
         }
     }
 
@@ -761,8 +775,11 @@ impl Handle {
         }
     }
 
-    async fn events(&self, after: i64, limit: u32) -> Answer {
-        let events = self.store.feed_after(None, after, limit).await;
+    async fn events(&self, after: i64, limit: u32, numbers: Option<&[NumberId]>) -> Answer {
+        let events = match numbers {
+            None => self.store.feed_after(None, after, limit).await,
+            Some(numbers) => self.store.feed_over(numbers, after, limit).await,
+        };
         match (events, self.store.feed_purged().await) {
             (Ok(events), Ok(purged)) => Answer::Events { events, purged },
             (Err(error), _) | (_, Err(error)) => failed(&error),

@@ -6,7 +6,7 @@
 use super::lists::{CallFilter, Drive, MISSED, page, push_scope, trigrams, within};
 use super::row::Reading;
 use super::{Store, StoreError};
-use crate::base::{CallId, Direction, Wall};
+use crate::base::{CallId, Direction, NumberId, Wall};
 use crate::subscription::Scope;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
@@ -54,39 +54,57 @@ const WALK_FOR_TEXT: (u32, usize) = (1_500, 3);
 /// Numbers with a text that are looked at one by one.
 const FEW: i64 = 500;
 
+/// Whose calls count: those that the scope sees, over these numbers only.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    scope: &'a Scope,
+    over: Option<&'a [NumberId]>,
+}
+
 const COLUMNS: &str = "c.started AS started, c.direction AS direction, ";
 
 impl Store {
     /// Outside numbers of calls that `scope` sees, those of the newest calls first; with `text` in the
-    /// number or its name.
+    /// number or its name. `over`: of calls over these numbers of the company only.
     pub async fn contacts(
         &self,
         scope: &Scope,
+        over: Option<&[NumberId]>,
         after: Option<&ContactCursor>,
         text: Option<&str>,
         limit: u32,
     ) -> Result<Contacts, StoreError> {
+        let every = scope.all.is_some() && over.is_none();
         let few = match text.and_then(trigrams) {
-            Some(grams) => self.few_contacts(&grams, if scope.all.is_some() { 10 * FEW } else { FEW }).await?,
+            Some(grams) => self.few_contacts(&grams, if every { 10 * FEW } else { FEW }).await?,
             None => None,
         };
-        match (scope.all.is_some(), few) {
+        let seen = Seen { scope, over };
+        match (every, few) {
             (true, few) => self.all_contacts(scope, after, text, few, limit).await,
-            (false, Some(few)) => self.contacts_of(scope, after, text, &few, limit).await,
-            (false, None) => self.walked_contacts(scope, after, text, limit).await,
+            (false, Some(few)) => self.contacts_of(seen, after, text, &few, limit).await,
+            (false, None) => self.walked_contacts(seen, after, text, limit).await,
         }
     }
 
-    /// One of them; `None` where `scope` sees no call with it.
-    pub async fn contact(&self, scope: &Scope, e164: &str) -> Result<Option<ContactRow>, StoreError> {
-        let mut found = match scope.all.is_some() {
+    /// One of them; `None` where `scope` sees no call with it (`over`: over these numbers).
+    pub async fn contact(
+        &self,
+        scope: &Scope,
+        over: Option<&[NumberId]>,
+        e164: &str,
+    ) -> Result<Option<ContactRow>, StoreError> {
+        let mut found = match scope.all.is_some() && over.is_none() {
             true => {
                 let id = sqlx::query_scalar("SELECT id FROM contacts WHERE company_id = $1 AND e164 = $2");
                 let id: Option<i64> = id.bind(scope.company.0).bind(e164).fetch_optional(&self.readers).await?;
                 let Some(id) = id else { return Ok(None) };
                 self.all_contacts(scope, None, None, Some(vec![id]), 1).await?
             }
-            false => self.seen(scope, &[e164.to_owned()]).await.map(|contacts| Contacts { contacts, next: None })?,
+            false => {
+                let contacts = self.seen(Seen { scope, over }, &[e164.to_owned()]).await?;
+                Contacts { contacts, next: None }
+            }
         };
         Ok(found.contacts.pop())
     }
@@ -122,10 +140,10 @@ impl Store {
         Ok(cut(rows.iter().map(contact).collect::<Result<_, _>>()?, limit))
     }
 
-    /// Of these few contacts those that the scope sees calls with.
+    /// Of these few contacts those that are seen.
     async fn contacts_of(
         &self,
-        scope: &Scope,
+        which: Seen<'_>,
         after: Option<&ContactCursor>,
         text: Option<&str>,
         few: &[i64],
@@ -134,9 +152,9 @@ impl Store {
         let query = sqlx::query_scalar(
             "SELECT e164 FROM contacts WHERE company_id = $1 AND id IN (SELECT value FROM json_each($2))",
         );
-        let query = query.bind(scope.company.0).bind(serde_json::to_string(few)?);
+        let query = query.bind(which.scope.company.0).bind(serde_json::to_string(few)?);
         let numbers: Vec<String> = query.fetch_all(&self.readers).await?;
-        let mut seen = self.seen(scope, &numbers).await?;
+        let mut seen = self.seen(which, &numbers).await?;
         seen.retain(|contact| {
             after.is_none_or(|after| cursor(contact) < *after) && text.is_none_or(|text| has(contact, text))
         });
@@ -146,7 +164,7 @@ impl Store {
 
     async fn walked_contacts(
         &self,
-        scope: &Scope,
+        which: Seen<'_>,
         after: Option<&ContactCursor>,
         text: Option<&str>,
         limit: u32,
@@ -157,8 +175,9 @@ impl Store {
         // The call of the cursor is looked at again: another number may have been on it too.
         let mut before = after.map(|after| after.call.next());
         for _ in 0..steps {
-            let filter = CallFilter { before, ..CallFilter::default() };
-            let Some(ids) = page(scope, &filter, &Drive::Scope, walk) else { break };
+            let numbers = which.over.map(<[NumberId]>::to_vec);
+            let filter = CallFilter { before, numbers, ..CallFilter::default() };
+            let Some(ids) = page(which.scope, &filter, &Drive::Scope, walk) else { break };
             let (calls, numbers) = self.numbers_of(ids).await?;
             // A number is met first in its newest call, whose name is the one that is shown.
             let new: Vec<String> = numbers
@@ -168,7 +187,7 @@ impl Store {
                 .map(|(number, _)| number)
                 .collect();
             // A number whose newest call is before the cursor: the others were on a page before.
-            let seen = self.seen(scope, &new).await?;
+            let seen = self.seen(which, &new).await?;
             contacts.extend(seen.into_iter().filter(|contact| {
                 after.is_none_or(|after| cursor(contact) < *after) && text.is_none_or(|text| has(contact, text))
             }));
@@ -209,15 +228,19 @@ impl Store {
         Ok((calls, met.into_iter().map(|(number, name, _)| (number, name)).collect()))
     }
 
-    /// Each of these numbers that the scope sees a call with, with its newest one and their count.
-    async fn seen(&self, scope: &Scope, numbers: &[String]) -> Result<Vec<ContactRow>, StoreError> {
+    /// Each of these numbers that a call is seen with, with its newest one and their count.
+    async fn seen(&self, Seen { scope, over }: Seen<'_>, numbers: &[String]) -> Result<Vec<ContactRow>, StoreError> {
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
+        let over = over.map(serde_json::to_string).transpose()?;
         let with = |query: &mut QueryBuilder<Sqlite>| {
             query.push(" FROM call_contacts AS k CROSS JOIN calls AS c WHERE k.company_id = ");
             query.push_bind(scope.company.0).push(" AND k.e164 = n.value AND c.id = k.call_id AND ");
             push_scope(query, scope);
+            if let Some(over) = &over {
+                query.push(" AND c.number_id + 0 IN (SELECT value FROM json_each(").push_bind(over.clone()).push("))");
+            }
         };
         let mut query = QueryBuilder::new("SELECT n.value AS e164, (SELECT COUNT(*) FROM (SELECT 1");
         with(&mut query);

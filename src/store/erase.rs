@@ -1,15 +1,14 @@
 //! Everything with one number of the outside: found, and erased.
 //!
 //! Each step finds what it erases by itself and is one transaction a call: done again after an
-//! interruption, it goes on with what is left. Messages and mail, once there are any, get a step of
-//! their own here.
+//! interruption, it goes on with what is left. Mail, once there is any, gets a step of its own here.
 
 use super::holds::{Hold, hold_of};
 use super::retention::{Deletion, Gone, delete};
 use super::row::Reading;
-use super::{RecordingFile, Store, StoreError, calls, recordings};
-use crate::base::{CallId, CompanyId};
-use crate::ledger::{CallRecord, Party, RecordingState};
+use super::{RecordingFile, Store, StoreError, calls, messages, recordings};
+use crate::base::{CallId, CompanyId, MessageId};
+use crate::ledger::{CallRecord, MessageRecord, Party, RecordingState};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
@@ -22,18 +21,21 @@ const PAGE: u32 = 100;
 const EVENTS: [(&str, &str); 3] = [
     (
         "SELECT seq AS place, call_id, event AS text FROM feed
-         WHERE company_id = $1 AND seq > $2 AND instr(event, $3) > 0 ORDER BY seq LIMIT $4",
+         WHERE company_id = $1 AND seq > $2 AND instr(event, $3) > 0 AND ($5 IS NULL OR call_id = $5)
+         ORDER BY seq LIMIT $4",
         "UPDATE feed SET event = $2 WHERE seq = $1",
     ),
     (
         "SELECT seq AS place, call_id, told AS text FROM outbox
-         WHERE company_id = $1 AND seq > $2 AND instr(told, $3) > 0 ORDER BY seq LIMIT $4",
+         WHERE company_id = $1 AND seq > $2 AND instr(told, $3) > 0 AND ($5 IS NULL OR call_id = $5)
+         ORDER BY seq LIMIT $4",
         "UPDATE outbox SET told = $2 WHERE seq = $1",
     ),
     (
         "SELECT d.id AS place, f.call_id AS call_id, d.body AS text FROM webhook_deliveries AS d
              JOIN webhooks AS w ON w.id = d.webhook_id LEFT JOIN feed AS f ON f.seq = d.seq
-         WHERE w.company_id = $1 AND d.id > $2 AND instr(d.body, $3) > 0 ORDER BY d.id LIMIT $4",
+         WHERE w.company_id = $1 AND d.id > $2 AND instr(d.body, $3) > 0 AND ($5 IS NULL OR f.call_id = $5)
+         ORDER BY d.id LIMIT $4",
         "UPDATE webhook_deliveries SET body = $2 WHERE id = $1",
     ),
 ];
@@ -187,6 +189,23 @@ impl Store {
         query.fetch_all(&self.readers).await?.iter().map(calls::call).collect()
     }
 
+    /// Voicemail messages of the contact, by id, after `after`.
+    pub async fn messages_with(
+        &self,
+        company: CompanyId,
+        contact: &Contact,
+        after: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<MessageRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM messages WHERE company_id = $1 AND caller_address IN ($3, $4) AND caller_user_id IS NULL
+             AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $5",
+        );
+        let query = query.bind(company.0).bind(after.map(|after| after.to_string()));
+        let query = query.bind(contact.as_str()).bind(contact.digits()).bind(limit);
+        query.fetch_all(&self.readers).await?.iter().map(messages::message).collect()
+    }
+
     /// Calls of recordings that tell of the contact, whatever the calls themselves say.
     pub async fn calls_of_recordings_with(
         &self,
@@ -265,13 +284,19 @@ impl Store {
     }
 
     /// Blanks the contact in events whose calls are not held: in the feed, before it, and on their way to
-    /// hooks; in how many. With `dry` nothing is changed.
-    pub async fn erase_events(&self, company: CompanyId, contact: &Contact, dry: bool) -> Result<u64, StoreError> {
+    /// hooks; in how many. `only`: in those of this call. With `dry` nothing is changed.
+    pub async fn erase_events(
+        &self,
+        company: CompanyId,
+        contact: &Contact,
+        only: Option<CallId>,
+        dry: bool,
+    ) -> Result<u64, StoreError> {
         let mut count = 0;
         for (read, write) in EVENTS {
             let mut after = Some(0);
             while let Some(place) = after {
-                let (blanked, next) = self.erase_page(company, contact, (read, write), place, dry).await?;
+                let (blanked, next) = self.erase_page(company, (contact, only), (read, write), place, dry).await?;
                 (count, after) = (count + blanked, next);
             }
         }
@@ -282,12 +307,13 @@ impl Store {
     async fn erase_page(
         &self,
         company: CompanyId,
-        contact: &Contact,
+        (contact, only): (&Contact, Option<CallId>),
         (read, write): (&'static str, &'static str),
         after: i64,
         dry: bool,
     ) -> Result<(u64, Option<i64>), StoreError> {
         let query = sqlx::query(read).bind(company.0).bind(after).bind(contact.digits()).bind(PAGE);
+        let query = query.bind(only.map(|call| call.to_string()));
         let rows = query.fetch_all(&self.readers).await?;
         let mut transaction = if dry { self.read().await? } else { self.write().await? };
         let (mut count, mut last) = (0, None);

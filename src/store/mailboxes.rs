@@ -1,7 +1,7 @@
 //! What belongs to a voicemail box besides its messages: who is subscribed to it, and what callers hear.
 
 use super::row::{Reading, int};
-use super::{Store, StoreError};
+use super::{Store, StoreError, messages};
 use crate::base::{BoxId, CompanyId, Samples, UserId, Wall};
 use crate::ledger::GreetingKind;
 use crate::subscription::BoxSubscribed;
@@ -80,6 +80,19 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
+    /// Files that nothing names any more and that are to be deleted, whoever does it.
+    pub async fn doomed_files(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT path FROM doomed_files ORDER BY path LIMIT $1");
+        Ok(query.bind(limit).fetch_all(&self.readers).await?)
+    }
+
+    /// These are not there any more.
+    pub async fn doomed_are_gone(&self, paths: &[String]) -> Result<(), StoreError> {
+        let query = sqlx::query("DELETE FROM doomed_files WHERE path IN (SELECT value FROM json_each($1))");
+        query.bind(serde_json::to_string(paths)?).execute(&self.writer).await?;
+        Ok(())
+    }
+
     pub async fn greeting(&self, mailbox: BoxId, kind: GreetingKind) -> Result<Option<Greeting>, StoreError> {
         let query = sqlx::query("SELECT * FROM greetings WHERE box_id = $1 AND kind = $2");
         let row = query.bind(mailbox.0).bind(kind.as_str()).fetch_optional(&self.readers).await?;
@@ -91,9 +104,18 @@ impl Store {
         query.fetch_all(&self.readers).await?.iter().map(greeting).collect()
     }
 
-    /// A new greeting in the place of one that may be there. Its file is there already.
+    /// A new greeting in the place of one that may be there, whose file is doomed where it is another one.
+    /// The new one's is there already.
     pub async fn set_greeting(&self, new: &Greeting) -> Result<(), StoreError> {
         let Greeting { mailbox, kind, path, samples, changed } = new;
+        let mut transaction = self.write().await?;
+        let query = sqlx::query(
+            "INSERT INTO doomed_files (path) SELECT path FROM greetings WHERE box_id = $1 AND kind = $2 AND path <> $3
+             ON CONFLICT DO NOTHING",
+        );
+        query.bind(mailbox.0).bind(kind.as_str()).bind(path).execute(&mut *transaction).await?;
+        // One that was doomed and comes again is named again.
+        sqlx::query("DELETE FROM doomed_files WHERE path = $1").bind(path).execute(&mut *transaction).await?;
         let query = sqlx::query(
             "INSERT INTO greetings (box_id, kind, path, samples, changed) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (box_id, kind) DO UPDATE SET path = excluded.path, samples = excluded.samples,
@@ -101,15 +123,21 @@ impl Store {
         );
         let query =
             query.bind(mailbox.0).bind(kind.as_str()).bind(path).bind(int(*samples)).bind(changed.unix_micros());
-        query.execute(&self.writer).await?;
-        Ok(())
+        query.execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
     }
 
-    /// Takes a greeting away and says which; its file is for the caller to delete.
+    /// Takes a greeting away and says which; its file is doomed.
     pub async fn remove_greeting(&self, mailbox: BoxId, kind: GreetingKind) -> Result<Option<Greeting>, StoreError> {
+        let mut transaction = self.write().await?;
         let query = sqlx::query("DELETE FROM greetings WHERE box_id = $1 AND kind = $2 RETURNING *");
-        let row = query.bind(mailbox.0).bind(kind.as_str()).fetch_optional(&self.writer).await?;
-        row.as_ref().map(greeting).transpose()
+        let row = query.bind(mailbox.0).bind(kind.as_str()).fetch_optional(&mut *transaction).await?;
+        let removed = row.as_ref().map(greeting).transpose()?;
+        if let Some(Greeting { path, .. }) = &removed {
+            messages::doom(&mut transaction, path).await?;
+        }
+        transaction.commit().await?;
+        Ok(removed)
     }
 
     /// Every greeting there is: for whoever looks whether their files are.
@@ -144,6 +172,13 @@ pub(super) async fn unsubscribe(
         sqlx::query("UPDATE box_subscriptions SET until = $3 WHERE box_id = $1 AND user_id = $2 AND until IS NULL");
     query.bind(mailbox.0).bind(user.0).bind(now.unix_micros()).execute(connection).await?;
     Ok(())
+}
+
+/// Everyone who is subscribed to the box, or was.
+pub(super) async fn users_of(connection: &mut SqliteConnection, mailbox: BoxId) -> Result<Vec<UserId>, StoreError> {
+    let query = sqlx::query_scalar("SELECT DISTINCT user_id FROM box_subscriptions WHERE box_id = $1");
+    let users: Vec<i64> = query.bind(mailbox.0).fetch_all(connection).await?;
+    Ok(users.into_iter().map(UserId).collect())
 }
 
 fn subscribed(row: &SqliteRow) -> Result<BoxSubscribed, StoreError> {

@@ -10,7 +10,7 @@ use super::messages::{MessageRow, message, state};
 use super::row::Reading;
 use super::{Store, StoreError, lists};
 use crate::base::{BoxId, MessageId, Wall};
-use crate::ledger::Folder;
+use crate::ledger::{Folder, Waiting};
 use crate::subscription::{BoxSubscribed, MessageScope, Reader};
 use sqlx::{QueryBuilder, Sqlite};
 use std::collections::BTreeSet;
@@ -42,15 +42,6 @@ pub struct MessageFilter {
     pub text: Option<String>,
     /// Those that the reader has thrown away, instead of those that they have.
     pub removed: bool,
-}
-
-/// How many messages wait for somebody (RFC 3842 §5.2): the urgent ones are counted among the others too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
-    pub new: u64,
-    pub old: u64,
-    pub urgent_new: u64,
-    pub urgent_old: u64,
 }
 
 /// Messages that an index has in the order of time.

@@ -30,6 +30,17 @@ pub struct MessageRow {
     pub state: MessageState,
 }
 
+/// A message that may be too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldMessage {
+    pub id: MessageId,
+    /// The number that its call came over.
+    pub number: Option<NumberId>,
+    pub left: Wall,
+    /// A hold is on the call that left it.
+    pub held: bool,
+}
+
 /// A message that has gone, or is to go, and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageFile {
@@ -180,7 +191,7 @@ impl Store {
         Ok(Some(state))
     }
 
-    /// Takes the message away from everybody, and tells it; its file is for the caller to delete.
+    /// Takes the message away from everybody, and tells it; its file is doomed.
     /// `None` where it has gone already.
     pub async fn erase_message(
         &self,
@@ -193,6 +204,24 @@ impl Store {
         transaction.commit().await?;
         self.grown.notify_one();
         Ok(erased)
+    }
+
+    /// Messages of the company that were left before `left`, by id, after `after`.
+    pub async fn old_messages(
+        &self,
+        company: CompanyId,
+        left: Wall,
+        after: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<OldMessage>, StoreError> {
+        let query = sqlx::query(
+            "SELECT m.id AS id, m.number_id AS number_id, m.left_at AS left_at, EXISTS (
+                 SELECT 1 FROM holds AS h WHERE h.lifted IS NULL AND h.kind = 'call' AND h.thing = m.call_id) AS held
+             FROM messages AS m WHERE m.company_id = $1 AND m.left_at < $2 AND ($3 IS NULL OR m.id > $3)
+             ORDER BY m.id LIMIT $4",
+        );
+        let query = query.bind(company.0).bind(left.unix_micros()).bind(after.map(|after| after.to_string()));
+        query.bind(limit).fetch_all(&self.readers).await?.iter().map(old).collect()
     }
 
     /// Messages in a box that somebody still has.
@@ -223,17 +252,29 @@ impl Store {
         query.fetch_all(&self.readers).await?.iter().map(file).collect()
     }
 
-    /// Messages that everybody threw away before `before`: nobody can ask for them any more.
+    /// Messages that everybody threw away before `before`, and that no hold is on.
     pub async fn thrown_away(&self, before: Wall, limit: u32) -> Result<Vec<MessageFile>, StoreError> {
         let query = sqlx::query(
             "SELECT m.* FROM message_states AS d CROSS JOIN messages AS m
              WHERE d.removed AND d.removed_at < $1 AND m.id = d.message_id
+               AND NOT EXISTS (SELECT 1 FROM holds AS h
+                               WHERE h.lifted IS NULL AND h.kind = 'call' AND h.thing = m.call_id)
                AND NOT EXISTS (SELECT 1 FROM message_states AS s WHERE s.message_id = m.id
                                AND (NOT s.removed OR s.removed_at >= $1))
              GROUP BY m.id ORDER BY m.id LIMIT $2",
         );
         query.bind(before.unix_micros()).bind(limit).fetch_all(&self.readers).await?.iter().map(file).collect()
     }
+}
+
+fn old(row: &SqliteRow) -> Result<OldMessage, StoreError> {
+    let row = Reading::new("messages", row);
+    Ok(OldMessage {
+        id: row.word("id", MessageId::parse)?,
+        number: row.get::<Option<i64>>("number_id")?.map(NumberId),
+        left: row.wall("left_at")?,
+        held: row.get("held")?,
+    })
 }
 
 /// What the rules look at of a message.
@@ -360,8 +401,16 @@ pub(super) async fn erase(
     let global = readers.contains(&Reader::Everybody);
     let then = MessageThen { by, heard_by: heard_by.collect(), ..MessageThen::of(&gone, global) };
     tell(connection, &gone, (OutboxKind::VoicemailDeleted, then), now).await?;
-    sqlx::query("DELETE FROM messages WHERE id = $1").bind(id.to_string()).execute(connection).await?;
+    sqlx::query("DELETE FROM messages WHERE id = $1").bind(id.to_string()).execute(&mut *connection).await?;
+    doom(connection, &file.path).await?;
     Ok(Some(file))
+}
+
+/// The file is to be deleted: nothing names it any more.
+pub(super) async fn doom(connection: &mut SqliteConnection, path: &str) -> Result<(), StoreError> {
+    let query = sqlx::query("INSERT INTO doomed_files (path) VALUES ($1) ON CONFLICT DO NOTHING");
+    query.bind(path).execute(connection).await?;
+    Ok(())
 }
 
 /// Whether the row is new.

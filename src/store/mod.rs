@@ -8,10 +8,12 @@ mod access;
 mod apply;
 mod backup;
 mod bindings;
+mod box_rights;
 mod calls;
 mod contacts;
 mod directory;
 mod erase;
+mod erasures;
 mod events;
 mod exports;
 mod facilities;
@@ -42,6 +44,7 @@ pub use apply::{Applied, By, GeneratedPassword};
 pub use bindings::StoredBinding;
 pub use contacts::{ContactCursor, ContactRow, Contacts};
 pub use erase::{Contact, Erased};
+pub use erasures::Erasure;
 pub use events::AccessVersion;
 pub use exports::{ExportRow, ExportState, MadeExport, NewExport};
 pub use figures::{FigureKey, Figures};
@@ -50,8 +53,8 @@ pub use holds::{Held, Hold, LiftAsked, NewHold};
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
 pub use mailboxes::{BoxSubscriber, Greeting};
-pub use message_lists::{MessageCursor, MessageFilter, Waiting};
-pub use messages::{MessageFile, MessageRow, MessageState, message_facts};
+pub use message_lists::{MessageCursor, MessageFilter};
+pub use messages::{MessageFile, MessageRow, MessageState, OldMessage, message_facts};
 pub use notices::{Channel, NewNotice, NoticeOutcome, NoticeRow, NoticeState};
 pub use purge::Purged;
 pub use push::{NewPushSubscription, PushGateway, PushSubscription};
@@ -106,6 +109,8 @@ pub enum StoreError {
     Unsigned,
     #[error("{0} is not there any more: apply the file again")]
     Gone(String),
+    #[error("a legal hold keeps {0}: lift it first")]
+    Held(String),
     #[error(transparent)]
     Password(#[from] crate::directory::plan::HashError),
     #[error("a value cannot be written as JSON: {0}")]

@@ -149,6 +149,7 @@ pub struct AboutMessage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AboutMessageFacts {
     pub left: Wall,
+    pub number: Option<NumberId>,
     pub reader: Option<UserId>,
     /// Who heard what has gone.
     pub heard_by: Vec<UserId>,
@@ -282,7 +283,7 @@ fn about_message(message: &MessageThen) -> AboutMessage {
         folder: *folder,
         reader: reader.map(Named::Id),
         by: by.map(Named::Id),
-        facts: Some(AboutMessageFacts { left: *left, reader: *reader, heard_by: heard_by.clone() }),
+        facts: Some(AboutMessageFacts { left: *left, number: *number, reader: *reader, heard_by: heard_by.clone() }),
     }
 }
 

@@ -2,7 +2,8 @@
 //! file is applied by.
 //!
 //! An admin sees and changes all. Everybody else sees what they need to call and to be called: the
-//! names of colleagues, the groups and inboxes that they are in, the numbers that they may call with.
+//! names of colleagues, the groups and inboxes that they are in (supervisors and analysts who see every
+//! call: all of them), the numbers that they may call with.
 
 use super::{Actor, Desk, Person, Request};
 use crate::api::directory::{DirectoryAsk, DirectoryReply, Fits, MOST, Only, number_view, plural, said, tag_of, view};
@@ -123,14 +124,14 @@ impl Desk {
         change.await
     }
 
-    async fn remove(
+    pub(super) async fn remove(
         &self,
         person: &Person<'_>,
         kind: Kind,
         name: &str,
         replacement: Option<Replacement>,
         fits: &Fits,
-    ) -> Result<(), Problem> {
+    ) -> Result<Applied, Problem> {
         let company = person.company;
         let key = company.key.clone();
         let edit = match (thing(kind, name)?, replacement) {
@@ -145,7 +146,7 @@ impl Desk {
             fit(directory, company, kind, name, fits)?;
             plan_edit(directory, &edit).map_err(|errors| in_use(&errors))
         });
-        change.await.map(drop)
+        change.await
     }
 
     async fn deactivate(&self, person: &Person<'_>, extension: &str, to: Replacement) -> Result<(), Problem> {
@@ -330,7 +331,7 @@ fn list(
     let seen = seen(directory, company, person, kind)?;
     let all = listed(directory, company, kind);
     let rest = all.iter().filter(|thing| after.is_none_or(|after| thing.name.as_str() > after));
-    let fitting = rest.filter(|thing| fits_filter(directory, only, thing));
+    let fitting = rest.filter(|thing| fits_filter(directory, person, only, thing));
     let mut items: Vec<(&str, Map<String, Value>)> =
         fitting.filter_map(|thing| Some((thing.name.as_str(), seen(thing)?))).collect();
     let limit = limit.clamp(1, MOST);
@@ -345,11 +346,14 @@ fn list(
     Ok(Value::Object(page))
 }
 
-fn fits_filter(directory: &Directory, only: &Only, thing: &Listed) -> bool {
+fn fits_filter(directory: &Directory, person: &Person<'_>, only: &Only, thing: &Listed) -> bool {
     let Only { assigned, inbox, deactivated } = only;
     let number = directory.number_by_e164(&thing.name);
     let is_assigned = || number.is_some_and(|number| directory.assigned_to(number).is_some());
-    let in_inbox = || number.and_then(|number| directory.inbox_of_number(number.id)).map(|inbox| inbox.name.as_str());
+    let in_inbox = || {
+        let inbox = number.and_then(|number| directory.inbox_of_number(number.id));
+        inbox.filter(|inbox| person.knows(&inbox.members)).map(|inbox| inbox.name.as_str())
+    };
     let is_deactivated = || thing.keys.iter().any(|(key, value)| *key == "deactivated" && *value == Some(true.into()));
     assigned.is_none_or(|assigned| assigned == is_assigned())
         && inbox.as_ref().is_none_or(|name| in_inbox() == Some(name.as_str()))
@@ -382,12 +386,12 @@ fn seen<'d>(
         })),
         Kind::Facility(FacilityKind::Group) => Ok(Box::new(move |thing| {
             let group = directory.group_by_name(company.id, &thing.name)?;
-            group.members.contains(&user.id).then(|| part(thing, &["name", "label", "members"]))
+            person.knows(&group.members).then(|| part(thing, &["name", "label", "members"]))
         })),
         Kind::Facility(FacilityKind::Inbox) => Ok(Box::new(move |thing| {
             let inbox = directory.inbox_by_name(company.id, &thing.name)?;
             let keys = ["name", "label", "numbers", "primary", "members"];
-            inbox.members.contains(&user.id).then(|| part(thing, &keys))
+            person.knows(&inbox.members).then(|| part(thing, &keys))
         })),
         Kind::Number => Ok(Box::new(move |thing| {
             let number = directory.number_by_e164(&thing.name)?;
@@ -395,6 +399,10 @@ fn seen<'d>(
             number_view(directory, &thing.name, &mut view);
             // Whose it is besides theirs is nothing that they need.
             view.remove("assigned_to");
+            if !directory.inbox_of_number(number.id).is_some_and(|inbox| person.knows(&inbox.members)) {
+                view.insert("inbox".to_owned(), Value::Null);
+                view.insert("primary".to_owned(), false.into());
+            }
             Some(view)
         })),
         // One's own and those that one hears, and of the company's the global ones.

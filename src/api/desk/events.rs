@@ -10,16 +10,17 @@
 //! is asked for every event; what the answer is made of (directory, subscriptions, the token) is read
 //! again when it has changed, which one number says.
 
+use super::filter::numbers_of_inbox;
 use super::{Desk, person};
 use crate::api::{Permission, Problem, Viewer};
-use crate::base::{CompanyId, RecordingId, Span, Time, Wall};
+use crate::base::{CompanyId, NumberId, RecordingId, Span, Time, Wall};
 use crate::directory::Directory;
 use crate::ledger::{Family, OutboxKind};
 use crate::store::AccessVersion;
 use crate::subscription::{
     About, AboutMessage, AboutMessageFacts, CallFacts, FeedEntry, Kinds, MessageFacts, MessageScope, Scope,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -58,15 +59,23 @@ enum Facts {
 }
 
 impl Shown {
+    /// By the rules, and within the inbox that the stream is narrowed to.
     fn may_be_known(&self, rights: &Rights) -> bool {
-        match (&self.facts, self.kind.family()) {
-            (Facts::Call(facts), Family::Call) => rights.scope.visible(facts).is_some(),
-            (Facts::Call(facts), Family::Recording) => rights.scope.playable(facts),
-            (Facts::Message { message, of }, Family::Voicemail) => rights.hears(message, of),
-            (Facts::Call(_), Family::Voicemail)
-            | (Facts::Message { .. }, Family::Call | Family::Recording)
-            | (Facts::Nothing, _) => false,
-        }
+        let number = match &self.facts {
+            Facts::Call(facts) => facts.number,
+            Facts::Message { message: _, of } => of.number,
+            Facts::Nothing => None,
+        };
+        let of_inbox = |numbers: &BTreeSet<NumberId>| number.is_some_and(|number| numbers.contains(&number));
+        rights.numbers.as_ref().is_none_or(of_inbox)
+            && match (&self.facts, self.kind.family()) {
+                (Facts::Call(facts), Family::Call) => rights.scope.visible(facts).is_some(),
+                (Facts::Call(facts), Family::Recording) => rights.scope.playable(facts),
+                (Facts::Message { message, of }, Family::Voicemail) => rights.hears(message, of),
+                (Facts::Call(_), Family::Voicemail)
+                | (Facts::Message { .. }, Family::Call | Family::Recording)
+                | (Facts::Nothing, _) => false,
+            }
     }
 }
 
@@ -146,10 +155,18 @@ impl Recent {
     }
 }
 
+/// What a stream is about, of all that its viewer may know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Which {
+    pub kinds: Kinds,
+    /// Only calls over the numbers of this inbox, by name.
+    pub inbox: Option<String>,
+}
+
 /// One stream, where it stands, and what its viewer may know.
 pub struct EventStream {
     viewer: Viewer,
-    kinds: Kinds,
+    which: Which,
     lane: Arc<Lane>,
     newest: watch::Receiver<i64>,
     /// Looked at up to here.
@@ -167,6 +184,8 @@ struct Rights {
     messages: MessageScope,
     /// An admin, or whoever stands above the company: they are told of every message.
     manages: bool,
+    /// Of the inbox that the stream is narrowed to, as it is now.
+    numbers: Option<BTreeSet<NumberId>>,
     until: Wall,
 }
 
@@ -175,7 +194,7 @@ impl Rights {
         if self.manages {
             return message.company == self.messages.company;
         }
-        let AboutMessageFacts { left: _, reader, heard_by } = of;
+        let AboutMessageFacts { left: _, number: _, reader, heard_by } = of;
         let user = self.messages.user;
         // Of a box that has gone only those know who had its messages.
         let had = user.is_some_and(|user| heard_by.contains(&user));
@@ -194,13 +213,15 @@ impl Desk {
     /// Opens a stream of what happens after the event `after`, or from now on.
     ///
     /// # Errors
-    /// Where the viewer may not read events, and where events after that one were deleted.
-    pub async fn open_stream(&self, viewer: Viewer, after: Option<i64>, kinds: Kinds) -> Result<EventStream, Problem> {
+    /// Where the viewer may not read events, where events after that one were deleted, and where an admin
+    /// names an inbox that is not there.
+    pub async fn open_stream(&self, viewer: Viewer, after: Option<i64>, which: Which) -> Result<EventStream, Problem> {
         if !viewer.scopes.allow(Permission::ReadEvents) {
             return Err(Problem::NoScope(Permission::ReadEvents.as_str()));
         }
         let rules = self.rules().await?;
-        let rights = self.rights(&rules, &viewer).await?.ok_or(Problem::NotLoggedIn)?;
+        self.narrowed(&rules.directory, &viewer, which.inbox.as_deref()).await?;
+        let rights = self.rights(&rules, &viewer, &which).await?.ok_or(Problem::NotLoggedIn)?;
         // Before the position is read: what comes between is in the feed or on the lane.
         let lane = self.lanes.lane(rights.scope.company);
         let newest = self.store.feed_newest().await?;
@@ -216,7 +237,7 @@ impl Desk {
         let newest = lane.newest.subscribe();
         Ok(EventStream {
             viewer,
-            kinds,
+            which,
             lane,
             newest,
             position,
@@ -266,7 +287,7 @@ impl Desk {
             let rules = self.rules().await?;
             let holds = stream.rights.as_ref().is_some_and(|rights| rights.version == rules.version);
             if !holds {
-                stream.rights = self.rights(&rules, &stream.viewer).await?;
+                stream.rights = self.rights(&rules, &stream.viewer, &stream.which).await?;
             }
             let now = self.world.wall();
             let rights = stream.rights.as_ref().filter(|rights| now < rights.until).ok_or(Problem::NotLoggedIn)?;
@@ -291,7 +312,7 @@ impl Desk {
             return Ok(false);
         };
         stream.position = last.seq;
-        let kinds = &stream.kinds;
+        let kinds = &stream.which.kinds;
         stream.ready.extend(shown.into_iter().filter(|shown| kinds.contain(shown.kind)));
         Ok(true)
     }
@@ -432,13 +453,32 @@ impl Desk {
     }
 
     /// `None` where the session or token is over.
-    async fn rights(&self, rules: &Rules, viewer: &Viewer) -> Result<Option<Rights>, Problem> {
+    async fn rights(&self, rules: &Rules, viewer: &Viewer, which: &Which) -> Result<Option<Rights>, Problem> {
         let Some(until) = self.store.token_holds_until(viewer.token, self.world.wall()).await? else { return Ok(None) };
         let staff = self.staff_of(viewer).await?;
         let person = person(&rules.directory, viewer, staff.as_ref())?;
         let scope = self.scope(&rules.directory, &person).await?;
         let messages = self.message_scope(&rules.directory, &person).await?;
-        Ok(Some(Rights { version: rules.version, scope, messages, manages: person.is_admin(), until }))
+        let numbers = match self.narrowed(&rules.directory, viewer, which.inbox.as_deref()).await {
+            // It was there when the stream was opened: nothing is in it any more.
+            Err(Problem::NotFound { .. }) => Some(BTreeSet::new()),
+            found => found?,
+        };
+        let manages = person.is_admin();
+        Ok(Some(Rights { version: rules.version, scope, messages, manages, numbers, until }))
+    }
+
+    /// The numbers of the inbox that a stream is narrowed to.
+    async fn narrowed(
+        &self,
+        directory: &Directory,
+        viewer: &Viewer,
+        inbox: Option<&str>,
+    ) -> Result<Option<BTreeSet<NumberId>>, Problem> {
+        let Some(name) = inbox else { return Ok(None) };
+        let staff = self.staff_of(viewer).await?;
+        let person = person(directory, viewer, staff.as_ref())?;
+        numbers_of_inbox(directory, &person, name).map(Some)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::{Desk, NO_RECORDING, Person, done, keeping};
 use crate::api::view::has_file;
-use crate::api::{AudioUse, HeardView, Problem, RecordingItem, RecordingView, Reply, Request};
-use crate::base::RecordingId;
+use crate::api::{AudioUse, HeardView, HoldView, Problem, RecordingItem, RecordingView, Reply, Request};
+use crate::base::{CallId, RecordingId};
 use crate::directory::Directory;
 use crate::ledger::{RecordingRecord, RecordingState};
+use crate::store::{Held, Hold};
 use crate::subscription::{CallFacts, Scope};
 use std::sync::PoisonError;
 
@@ -39,8 +40,12 @@ impl Desk {
             let user = directory.user_ever(user)?;
             Some(HeardView { extension: user.extension.clone(), name: user.name.clone(), at: at.to_string() })
         });
+        let holds = self.holds_of(person, &[recording.call]).await?;
+        let on = |thing: Held| holds.iter().find(|hold| hold.thing == thing).map(HoldView::from);
+        let hold = on(Held::Recording(id));
         Ok(Reply::Recording(Box::new(RecordingView {
-            item: RecordingItem { played, ..RecordingItem::of(&recording) },
+            item: RecordingItem { played, hold, ..RecordingItem::of(&recording) },
+            call_hold: on(Held::Call(recording.call)),
             call: recording.call,
             rate: recording.rate,
             audio_sha256: recording.audio_sha256.clone(),
@@ -50,6 +55,14 @@ impl Desk {
             can_download: scope.downloadable(&facts) && has_file(&recording),
             heard: heard.collect(),
         })))
+    }
+
+    /// Legal holds on calls and their recordings, for those who place and lift them.
+    pub(super) async fn holds_of(&self, person: &Person<'_>, calls: &[CallId]) -> Result<Vec<Hold>, Problem> {
+        match person.is_admin() {
+            true => Ok(self.store.holds_of_calls(person.company.id, calls).await?),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// A deleted recording answers that it is gone, to those who could see it.

@@ -11,7 +11,7 @@
 //! | `GET /calls`, `/calls/{id}` | calls that the viewer sees |
 //! | `GET /contacts`, `/contacts/{e164}` | outside numbers, and what was with one of them |
 //! | `GET /analytics`, `/analytics.csv` | figures by day, user, group, number or inbox |
-//! | `GET /calls/live` | calls that are up |
+//! | `GET /calls/live` | calls that are up; `inbox=` narrows each of these lists |
 //! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
 //! | `GET /recordings/{id}` | a recording with its markers |
 //! | `GET /recordings/{id}/audio` | to be heard, by ranges |
@@ -25,6 +25,9 @@
 //! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
 //! | `GET`, `POST /exports`, `GET`, `DELETE /exports/{id}`, `GET /exports/{id}/file` | archives: one's own |
 //! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
+//! | `GET /messages`, `/messages/counts`, `GET`, `PATCH`, `DELETE /messages/{id}`, `…/audio`, `…/file`, `POST …/undelete`, `…/forward` | what one hears |
+//! | `GET /voicemails/{box}/messages`, `…/counts`, `GET`, `PATCH`, `DELETE …/messages/{id}`, `…/audio`, `…/file` | messages of any box: admins |
+//! | `GET /voicemails/{box}/subscribers`, `PUT`, `DELETE …/{extension}`, `GET …/greetings`, `GET`, `PUT`, `DELETE …/greetings/{kind}` | its owner, or admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
 //! | `GET`, `POST /me/push`, `DELETE /me/push/{id}` | everybody, their own browsers and apps |
@@ -42,6 +45,7 @@
 mod audio;
 mod calls;
 mod directory;
+mod entities;
 mod events;
 mod insight;
 mod keeping;
@@ -55,6 +59,7 @@ mod socket;
 mod staff;
 mod timing;
 mod tokens;
+mod voicemail;
 mod webhooks;
 mod who;
 
@@ -130,6 +135,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(webhooks::routes())
         .merge(notices::routes())
         .merge(directory::routes())
+        .merge(voicemail::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -218,6 +224,7 @@ impl Shared {
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
             Reply::Lockouts(reply) => locks::said(reply),
             Reply::Keeping(reply) => keeping::answer(reply),
+            Reply::Voicemail(reply) => voicemail::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })

@@ -48,7 +48,7 @@ pub enum DirectoryCommand {
     /// Voicemail boxes, by NUMBER or NUMBER@CONTEXT
     Voicemail {
         #[command(subcommand)]
-        command: ThingCommand,
+        command: VoicemailCommand,
     },
     /// Tokens of programs
     Token {
@@ -236,6 +236,45 @@ pub enum UserCommand {
         /// Key of the company; not needed where there is one
         #[arg(long, value_name = "KEY")]
         company: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VoicemailCommand {
+    #[command(flatten)]
+    Thing(ThingCommand),
+    /// Who receives the messages of a box
+    Subscriber {
+        #[command(subcommand)]
+        command: SubscriberCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SubscriberCommand {
+    /// Who receives them now, and who has received some
+    List {
+        /// NUMBER or NUMBER@CONTEXT
+        mailbox: String,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// From now on a user receives what is left there
+    Add {
+        mailbox: String,
+        extension: String,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// From now on a user receives nothing new; what they received stays
+    Remove {
+        mailbox: String,
+        extension: String,
+        /// Take back what they received, too
+        #[arg(long)]
+        withdraw: bool,
+        #[command(flatten)]
+        of: Of,
     },
 }
 

@@ -2,7 +2,7 @@
 //! its inbox and every branch of its call flows.
 
 use super::Directory;
-use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
+use crate::base::{BoxId, CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::directory::flow::{ForwardTo, RingTo, Step};
 use crate::directory::{BoxOwner, Inbox, Number, Route};
 use std::collections::BTreeSet;
@@ -13,6 +13,8 @@ pub struct Reach {
     /// By name, not as members of a group or an inbox.
     pub users: BTreeSet<UserId>,
     pub groups: BTreeSet<GroupId>,
+    /// Boxes that messages are left in by name, not as a user's own.
+    pub boxes: BTreeSet<BoxId>,
 }
 
 /// What is being followed: a number may lead to itself again.
@@ -117,7 +119,9 @@ impl Walk<'_> {
 
     /// Whoever's box it is.
     fn mailbox(&mut self, name: &str) {
-        match self.directory.mailbox_by_name(self.company, name).map(|mailbox| mailbox.owner) {
+        let mailbox = self.directory.mailbox_by_name(self.company, name);
+        self.reach.boxes.extend(mailbox.map(|mailbox| mailbox.id));
+        match mailbox.map(|mailbox| mailbox.owner) {
             Some(BoxOwner::User(user)) => drop(self.reach.users.insert(user)),
             Some(BoxOwner::Group(group)) => drop(self.reach.groups.insert(group)),
             Some(BoxOwner::Nobody) | None => {}

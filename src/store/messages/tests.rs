@@ -1,7 +1,6 @@
 use super::*;
 use crate::base::Span;
-use crate::ledger::{OutboxEntry, Subject, Told};
-use crate::store::Waiting;
+use crate::ledger::{OutboxEntry, Subject, Told, Waiting};
 use crate::subscription::MessageScope;
 
 const COMPANY: CompanyId = CompanyId(1);

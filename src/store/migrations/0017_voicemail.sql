@@ -65,6 +65,12 @@ CREATE INDEX box_subscriptions_of_user ON box_subscriptions (user_id);
 CREATE INDEX box_subscriptions_of_box ON box_subscriptions (box_id);
 CREATE UNIQUE INDEX box_subscriptions_now ON box_subscriptions (box_id, user_id) WHERE until IS NULL;
 
+-- Files below the folder of recordings that no row names any more: they are deleted after the
+-- transaction that has taken their rows away, at the next start at the latest.
+CREATE TABLE doomed_files (
+    path TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- What callers of a box hear, where it was recorded or uploaded.
 CREATE TABLE greetings (
     box_id BIGINT NOT NULL,
