@@ -195,7 +195,11 @@ async fn end_rights(connection: &mut SqliteConnection, change: &Change, at: Opti
             let query = sqlx::query("UPDATE users SET deactivated = $2 WHERE id = $1").bind(id).bind(since);
             query.execute(&mut *connection).await?;
             end_subscriptions(connection, id, at).await?;
-            for sql in ["DELETE FROM tokens WHERE user_id = $1", "DELETE FROM bindings WHERE user_id = $1"] {
+            for sql in [
+                "DELETE FROM tokens WHERE user_id = $1",
+                "DELETE FROM bindings WHERE user_id = $1",
+                "DELETE FROM push_subscriptions WHERE user_id = $1",
+            ] {
                 sqlx::query(sql).bind(id).execute(&mut *connection).await?;
             }
             Ok(())
