@@ -14,7 +14,7 @@ use crate::audio::prompt::Pcm;
 use crate::base::{CallId, Span, Time, UserId};
 use crate::call::{AskId, MailboxAnswer, Switch, TakeFact};
 use crate::directory::Directory;
-use crate::ledger::{EndReason, TakeId};
+use crate::ledger::{EndReason, TakeId, Waiting};
 use crate::policy::Command;
 use crate::registrar::Binding;
 use crate::trunk::TrunkView;
@@ -33,6 +33,8 @@ pub enum Order {
     },
     Directory(Arc<Directory>),
     Names(HashMap<(String, u16), SocketAddr>),
+    /// What waits for these users in voicemail boxes now.
+    Waiting(Vec<(UserId, Waiting)>),
     /// What voicemail asked the storage for.
     Mailbox {
         call: CallId,
@@ -249,6 +251,9 @@ impl Core {
                 self.switch.set_directory(directory);
             }
             Order::Names(names) => self.shell.names = names,
+            Order::Waiting(counts) => {
+                self.switch.set_waiting(counts, self.clock.now(), self.clock.wall(), &mut self.shell);
+            }
             Order::Mailbox { call, ask, answer } => {
                 let (now, wall) = (self.clock.now(), self.clock.wall());
                 self.switch.on_mailbox(call, ask, answer, now, wall, &mut self.shell);

@@ -20,6 +20,7 @@ mod gauge;
 mod heap;
 mod intake;
 pub mod keeping;
+mod lamps;
 mod mailbox;
 mod messages;
 mod metrics;
@@ -252,6 +253,7 @@ impl Service {
         }
         tasks.push(tokio::spawn(mailbox::serve(handle.clone(), asked)));
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
+        tasks.push(tokio::spawn(lamps::keep(handle.clone())));
         tasks.push(tokio::spawn(keeping::keep(handle.clone())));
         tasks.push(tokio::spawn(keeping::erase_later(handle.clone())));
         tasks.push(tokio::spawn(audit::keep(handle.store.clone(), config.audit.clone(), clock)));
