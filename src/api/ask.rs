@@ -1,6 +1,7 @@
 //! What can be asked over HTTP, and the answers.
 
 use super::directory::{DirectoryAsk, DirectoryReply};
+use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::webhooks::{WebhookAsk, WebhookReply};
@@ -119,6 +120,7 @@ pub enum Ask {
         limit: u32,
     },
     Keeping(KeepingAsk),
+    Shared(SharedAsk),
 }
 
 impl Ask {
@@ -143,6 +145,7 @@ impl Ask {
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
+            | Ask::Shared(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -166,6 +169,7 @@ impl Ask {
             Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
+            Ask::Shared(ask) => Some(ask.needs()),
         }
     }
 }
@@ -194,4 +198,5 @@ pub enum Reply {
     NewToken(Grant),
     AccessLog(Vec<AccessView>),
     Keeping(KeepingReply),
+    Shared(SharedReply),
 }

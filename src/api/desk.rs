@@ -11,6 +11,7 @@ mod events;
 mod exports;
 mod insight;
 mod keeping;
+mod shared;
 mod staff;
 mod webhooks;
 
@@ -323,6 +324,7 @@ impl Desk {
                 Ok(Reply::AccessLog(lines.into_iter().map(AccessView::from).collect()))
             }
             Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
+            Ask::Shared(ask) => self.shared(&directory, &person, ask).await,
         }
     }
 

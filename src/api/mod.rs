@@ -18,6 +18,7 @@ mod keeping;
 mod login;
 mod operator;
 mod problem;
+pub mod shared;
 mod staff;
 mod view;
 mod webhooks;

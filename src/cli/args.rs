@@ -106,6 +106,16 @@ pub enum Command {
         #[command(subcommand)]
         command: StaffCommand,
     },
+    /// Shared inboxes: text messages to a company number, for several users
+    SharedInbox {
+        #[command(subcommand)]
+        command: SharedInboxCommand,
+    },
+    /// Shared inboxes that companies pay for
+    Licence {
+        #[command(subcommand)]
+        command: LicenceCommand,
+    },
     /// Whom companies tell of their events
     Webhook {
         #[command(subcommand)]
@@ -360,6 +370,77 @@ pub enum StaffCommand {
     Give { name: String, company: String },
     /// Take them back
     Take { name: String, company: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SharedInboxCommand {
+    /// All of a company
+    List {
+        /// Key of the company; not needed where there is one
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Switch one on for a company number
+    Enable {
+        /// As +15550100
+        number: String,
+        #[arg(long)]
+        label: Option<String>,
+        /// Extensions with commas between
+        #[arg(long)]
+        users: Option<String>,
+        /// Users see what came before they joined
+        #[arg(long, value_name = "true|false")]
+        history: Option<bool>,
+        /// Name of the inbox that it becomes part of
+        #[arg(long)]
+        inbox: Option<String>,
+        /// Print what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Change one that is on; what is not said stays
+    Change {
+        number: String,
+        #[arg(long)]
+        label: Option<String>,
+        /// Extensions of all its users, with commas between
+        #[arg(long)]
+        users: Option<String>,
+        #[arg(long, value_name = "true|false")]
+        history: Option<bool>,
+        /// Print what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Switch it off: the number is as it was, conversations are kept unseen, the licence stays
+    Disable {
+        number: String,
+        /// Print what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LicenceCommand {
+    /// Those of a company, in use or free
+    List {
+        /// Key of the company; not needed where there is one
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// The company pays for one less
+    Release {
+        id: i64,
+        /// Key of the company; not needed where there is one
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

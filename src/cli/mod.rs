@@ -7,6 +7,7 @@ mod doctor;
 mod keeping;
 mod manual;
 mod prompts;
+mod shared;
 mod show;
 mod staff;
 mod webhooks;
@@ -82,6 +83,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Lockout { command: LockoutCommand::Clear { only, json } } => {
             answer(&sources, Request::LockoutClear { only }, json).await
         }
+        Command::SharedInbox { command } => shared::run(&read_config(&sources)?, command).await,
+        Command::Licence { command } => shared::licence(&read_config(&sources)?, command).await,
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,

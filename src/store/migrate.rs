@@ -5,7 +5,7 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 13] = [
+const STEPS: [(i64, &str); 14] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_restart.sql")),
     (3, include_str!("migrations/0003_facilities.sql")),
@@ -19,6 +19,7 @@ const STEPS: [(i64, &str); 13] = [
     (13, include_str!("migrations/0013_insight.sql")),
     (14, include_str!("migrations/0014_staff.sql")),
     (17, include_str!("migrations/0017_voicemail.sql")),
+    (18, include_str!("migrations/0018_texts.sql")),
 ];
 
 /// The version that this program knows.

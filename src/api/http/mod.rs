@@ -29,6 +29,7 @@
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
+//! | `GET /shared-inboxes`, `GET`, `PUT`, `PATCH`, `DELETE /numbers/{e164}/shared-inbox`, `GET /licences`, `DELETE /licences/{id}` | shared inboxes: admins; a licence is released by operators and resellers |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
 //! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
@@ -46,6 +47,7 @@ mod openapi;
 mod problem;
 mod repeat;
 mod session;
+mod shared;
 mod socket;
 mod staff;
 mod timing;
@@ -122,6 +124,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(insight::routes())
         .merge(webhooks::routes())
         .merge(directory::routes())
+        .merge(shared::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -208,6 +211,7 @@ impl Shared {
             Reply::NewToken(grant) => tokens::made(&grant),
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
             Reply::Keeping(reply) => keeping::answer(reply),
+            Reply::Shared(reply) => shared::said(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })

@@ -252,7 +252,7 @@ fn wrong(errors: Vec<FileError>) -> anyhow::Error {
 }
 
 /// Prints what changes, carries it out, and tells the running service.
-async fn carry_out(config: &Config, desk: &Desk, plan: &Plan, dry_run: bool) -> anyhow::Result<()> {
+pub async fn carry_out(config: &Config, desk: &Desk, plan: &Plan, dry_run: bool) -> anyhow::Result<()> {
     if plan.is_empty() {
         println!("Nothing to change.");
         return Ok(());
@@ -296,7 +296,7 @@ pub fn operator() -> By {
 }
 
 /// The company with that key, or the only one.
-fn company_of<'d>(directory: &'d Directory, key: Option<&str>) -> anyhow::Result<&'d Company> {
+pub fn company_of<'d>(directory: &'d Directory, key: Option<&str>) -> anyhow::Result<&'d Company> {
     let mut all = directory.companies();
     match (key, all.next(), all.next()) {
         (Some(key), _, _) => directory.company_by_key(key).ok_or_else(|| anyhow!("there is no company {key}")),

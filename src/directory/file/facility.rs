@@ -44,6 +44,10 @@ pub struct InboxKeys {
     pub flow: Option<KeyOrNone>,
     /// The flow outside the hours; `""`: callers hear that it is closed.
     pub closed_flow: Option<KeyOrNone>,
+    /// All numbers whose text messages come to it: company numbers, each a shared inbox.
+    pub messaging: Option<Vec<E164>>,
+    /// Members see all texts; a new inbox's see what came after they joined.
+    pub history: Option<bool>,
 }
 
 /// `[[prompt]]`

@@ -3,14 +3,14 @@
 use super::super::flow::Zone;
 use super::super::{
     AudioCodec, AuthAlgorithm, CallVisibility, NoticeTo, NumberFormat, NumberRecording, OnRecordingFailure, Play, Role,
-    Transport,
+    TextsBy, Transport,
 };
 use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
 use super::value::{
     AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, DigitOrOff, Domain, DomainOrNone, E164,
     Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, MaxPause, Name,
     NationalPrefix, NumberOrNone, Own, Patience, PauseReminder, PeerAddress, Port, Realm, RealmOrNone, RegisterFor,
-    RetentionDays, RingSeconds, RouteTo, Secret, Weight,
+    RetentionDays, RingSeconds, RouteTo, Secret, SecretOrNone, UrlOrNone, Weight,
 };
 use crate::ledger::{Channels, PauseInFile};
 use serde::Deserialize;
@@ -198,6 +198,14 @@ pub struct TrunkKeys {
     pub inbound_username: Option<LoginUser>,
     /// In clear; only hashes are stored.
     pub inbound_password: Option<LoginPassword>,
+    /// How text messages go out: `sip`, `http`, `none`.
+    pub texts: Option<TextsBy>,
+    /// Where they are sent to over HTTP; `""` for nowhere.
+    pub texts_url: Option<UrlOrNone>,
+    /// Long ones go out as parts of the size of an SMS.
+    pub texts_split: Option<bool>,
+    /// What texts over HTTP are signed with, both ways; `""` for none any more.
+    pub texts_secret: Option<SecretOrNone>,
 }
 
 /// One of `targets`.

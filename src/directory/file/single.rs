@@ -64,12 +64,12 @@ pub fn none_of(kind: Kind, key: &str) -> Option<Value> {
         (Kind::Settings, "retention_days") => Some(Value::Integer(0)),
         (Kind::Settings, "time_zone") => Some(Value::String("UTC".to_owned())),
         (Kind::Number, "dial_prefix") => nothing(),
-        (Kind::Trunk, "domain" | "username" | "realm" | "inbound_username") => nothing(),
+        (Kind::Trunk, "domain" | "username" | "realm" | "inbound_username" | "texts_url" | "texts_secret") => nothing(),
         (Kind::Trunk, "max_calls" | "keepalive_s") => Some(Value::Integer(0)),
         (Kind::Trunk, "transfer_from_outside") => inherit(),
         (Kind::Facility(FacilityKind::Group), "members") => empty(),
         (Kind::Facility(FacilityKind::Inbox), "primary" | "flow" | "closed_flow") => nothing(),
-        (Kind::Facility(FacilityKind::Inbox), "hours" | "numbers" | "members" | "holidays") => empty(),
+        (Kind::Facility(FacilityKind::Inbox), "hours" | "numbers" | "members" | "holidays" | "messaging") => empty(),
         (Kind::Company | Kind::Settings | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_), _) => None,
     }
 }
