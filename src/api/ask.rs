@@ -3,6 +3,7 @@
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
+use super::texts::{TextsAsk, TextsReply};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
@@ -121,6 +122,7 @@ pub enum Ask {
     },
     Keeping(KeepingAsk),
     Shared(SharedAsk),
+    Texts(TextsAsk),
 }
 
 impl Ask {
@@ -146,6 +148,7 @@ impl Ask {
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
             | Ask::Shared(_)
+            | Ask::Texts(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -170,6 +173,7 @@ impl Ask {
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
             Ask::Shared(ask) => Some(ask.needs()),
+            Ask::Texts(ask) => Some(ask.needs()),
         }
     }
 }
@@ -199,4 +203,5 @@ pub enum Reply {
     AccessLog(Vec<AccessView>),
     Keeping(KeepingReply),
     Shared(SharedReply),
+    Texts(TextsReply),
 }

@@ -13,6 +13,7 @@ mod insight;
 mod keeping;
 mod shared;
 mod staff;
+mod texts;
 mod webhooks;
 
 pub use events::{EventStream, News, Over, Shown};
@@ -325,6 +326,7 @@ impl Desk {
             }
             Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
             Ask::Shared(ask) => self.shared(&directory, &person, ask).await,
+            Ask::Texts(ask) => self.texts(&directory, &person, ask).await,
         }
     }
 

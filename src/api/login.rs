@@ -42,10 +42,12 @@ pub enum Permission {
     ManageWebhooks,
     ReadDirectory,
     ManageDirectory,
+    ReadConversations,
+    WriteConversations,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 18] = [
+    pub const ALL: [Permission; 20] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -64,6 +66,8 @@ impl Permission {
         Permission::ManageWebhooks,
         Permission::ReadDirectory,
         Permission::ManageDirectory,
+        Permission::ReadConversations,
+        Permission::WriteConversations,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -86,6 +90,8 @@ impl Permission {
             Permission::ManageWebhooks => "webhooks.write",
             Permission::ReadDirectory => "directory.read",
             Permission::ManageDirectory => "directory.write",
+            Permission::ReadConversations => "conversations.read",
+            Permission::WriteConversations => "conversations.write",
         }
     }
 

@@ -20,6 +20,7 @@ mod operator;
 mod problem;
 pub mod shared;
 mod staff;
+pub mod texts;
 mod view;
 mod webhooks;
 

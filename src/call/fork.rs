@@ -132,6 +132,7 @@ impl Switch {
             Purpose::Leave { ref registration, ref login } => {
                 self.on_leave(registration.as_ref().clone(), login.clone(), &sent, Some(&response), cx);
             }
+            Purpose::Text { ticket } => self.on_text_over(ticket, &sent, response.status, Some(&response), cx),
             Purpose::Acknowledge { .. } | Purpose::Farewell => {}
         }
     }
@@ -155,6 +156,7 @@ impl Switch {
             Purpose::Leave { ref registration, ref login } => {
                 self.on_leave(registration.as_ref().clone(), login.clone(), &sent, None, cx);
             }
+            Purpose::Text { ticket } => self.on_text_over(ticket, &sent, status, None, cx),
             Purpose::Acknowledge { .. } | Purpose::Farewell => {}
         }
     }

@@ -28,6 +28,7 @@ mod session;
 mod setup;
 mod status;
 mod switch;
+mod text;
 mod transfer;
 mod trunks;
 
@@ -38,6 +39,7 @@ pub use path::{Action, Event as PathEvent, Moment, Path, Start, Unable};
 pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user};
 pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};
+pub use text::{TextDone, TextFrom, TextIn, TextOut, TextWay};
 
 use crate::audio::Tone;
 use crate::audio::prompt::Pcm;
@@ -251,6 +253,12 @@ pub trait Shell: Random {
     fn not_recorded(&mut self, record: &CallRecord, problem: &str);
     /// Something happened that belongs into the log.
     fn note(&mut self, note: &Note);
+    /// A text message has come: [`Switch::answer_text`] follows once it is stored.
+    fn text(&mut self, text: TextIn);
+    /// What came of a text message that was sent.
+    fn text_done(&mut self, ticket: u64, done: TextDone);
+    /// A device of the user has registered.
+    fn registered(&mut self, user: UserId);
     /// The address that a trunk's host name stands for, if it is known by now.
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr>;
 }

@@ -4,6 +4,7 @@
 use super::auth::Authenticator;
 use super::lockout::{LockView, Locked};
 use super::session::{CallView, Phase, Session};
+use super::text::Texts;
 use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
 use super::{MediaOrder, Note, Shell};
@@ -67,6 +68,8 @@ pub(super) enum Purpose {
     KeepAlive { trunk: TrunkId, target: usize },
     /// REGISTER at a trunk.
     Register { trunk: TrunkId },
+    /// MESSAGE.
+    Text { ticket: u64 },
     /// REGISTER that takes our address away from a trunk that may be gone from the directory.
     Leave { registration: Box<Registration>, login: Option<Login> },
 }
@@ -111,6 +114,8 @@ pub struct Switch {
     pub(super) leavers: Leavers,
     /// Users' dialogs that are over.
     pub(super) ended: Ended,
+    /// Text messages that are under way.
+    pub(super) texts: Texts,
     wakes: BTreeSet<(Time, CallId)>,
     wake_of: HashMap<CallId, Time>,
     /// When each user's last call ended; the end of time while they talk.
@@ -147,6 +152,7 @@ impl Switch {
             settled: VecDeque::new(),
             leavers: Leavers::default(),
             ended: Ended::default(),
+            texts: Texts::default(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
             idle: HashMap::new(),
@@ -419,7 +425,7 @@ impl Switch {
 
     /// Everything that could leak: calls, transactions, requests, dialogs, timers.
     pub fn leftovers(&self) -> [usize; 5] {
-        let requests = self.sent.len() + self.incoming.len() + self.settled.len();
+        let requests = self.sent.len() + self.incoming.len() + self.settled.len() + self.texts.len();
         let wakes = self.wakes.len() + self.wake_of.len();
         let dialogs = self.dialogs.len() + self.leavers.len() + self.ended.len();
         [self.sessions.len(), self.endpoint.transactions(), requests, dialogs, wakes]
@@ -474,7 +480,7 @@ impl Switch {
         self.directory.company(company).map_or_else(String::new, |company| company.key.clone())
     }
 
-    fn drain(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn drain(&mut self, cx: &mut Cx<'_>) {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::Request { tx, request, peer } => self.on_request(tx, request, peer, cx),
@@ -497,6 +503,7 @@ impl Switch {
         match request.method {
             Method::Invite => self.on_invite(tx, request, peer, cx),
             Method::Register => self.on_register(tx, &request, peer, cx),
+            Method::Message => self.on_text(tx, &request, peer, cx),
             Method::Options => {
                 let capabilities = self.endpoint.capabilities();
                 let response = request
@@ -515,7 +522,6 @@ impl Switch {
             | Method::Refer
             | Method::Notify
             | Method::Subscribe
-            | Method::Message
             | Method::Publish
             | Method::Other(_) => self.endpoint.respond(tx, request.response(481), cx.now),
         }
@@ -543,11 +549,21 @@ impl Switch {
             Err(challenge) => return self.endpoint.respond(tx, challenge, cx.now),
         };
         let address = to.uri.user_unescaped().unwrap_or_default();
+        let mut registered = None;
         let response = match address == user.extension || address == user.auth_name {
-            true => self.registrar.register(user.id, request, peer, cx.now),
+            true => {
+                let response = self.registrar.register(user.id, request, peer, cx.now);
+                if response.status == 200 {
+                    registered = Some(user.id);
+                }
+                response
+            }
             false => request.response(403).with_reason("This address belongs to somebody else"),
         };
         self.endpoint.respond(tx, response, cx.now);
+        if let Some(user) = registered {
+            cx.shell.registered(user);
+        }
     }
 
     /// Takes a session out, lets `step` work on it, and puts it back unless it is over.

@@ -116,6 +116,11 @@ pub enum Command {
         #[command(subcommand)]
         command: LicenceCommand,
     },
+    /// Conversations by text message
+    Conversation {
+        #[command(subcommand)]
+        command: ConversationCommand,
+    },
     /// Whom companies tell of their events
     Webhook {
         #[command(subcommand)]
@@ -421,6 +426,37 @@ pub enum SharedInboxCommand {
         /// Print what would change, change nothing
         #[arg(long)]
         dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConversationCommand {
+    /// Those of a company, the newest first; what was written is not shown
+    List {
+        /// Key of the company; not needed where there is one
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// All of one: the access log has a line of it
+    Show {
+        id: i64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a text as a user
+    Send {
+        /// COMPANY/EXTENSION
+        user: String,
+        /// As they would dial it
+        to: String,
+        text: String,
+        /// The number that it leaves from, as +15550100; by the rule where none is said
+        #[arg(long)]
+        number: Option<String>,
     },
 }
 

@@ -10,6 +10,7 @@ mod prompts;
 mod shared;
 mod show;
 mod staff;
+mod texts;
 mod webhooks;
 
 pub use args::{Cli, Command};
@@ -85,6 +86,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::SharedInbox { command } => shared::run(&read_config(&sources)?, command).await,
         Command::Licence { command } => shared::licence(&read_config(&sources)?, command).await,
+        Command::Conversation { command } => texts::run(&read_config(&sources)?, command).await,
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,

@@ -4,8 +4,8 @@
 //! message, a voicemail) is a variant of [`OutboxKind`], of [`Subject`] where it is about something
 //! new, and of [`Told`]; positions, tables and streams stay as they are.
 
-use super::{CallRecord, Change, EndReason, Joined, Outcome, Party};
-use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Side, Wall};
+use super::{CallRecord, Change, EndReason, Joined, Outcome, Party, TextThen};
+use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Side, TextId, Wall};
 use serde::{Deserialize, Serialize};
 
 /// What happened, for the subscription layer.
@@ -40,6 +40,24 @@ pub enum OutboxKind {
     RecordingRecovered,
     #[serde(rename = "recording.deleted")]
     RecordingDeleted,
+    /// A text message has come.
+    #[serde(rename = "message.received")]
+    TextReceived,
+    /// A carrier has taken one.
+    #[serde(rename = "message.sent")]
+    TextSent,
+    /// The other side has it.
+    #[serde(rename = "message.delivered")]
+    TextDelivered,
+    /// It will not go out any more.
+    #[serde(rename = "message.failed")]
+    TextFailed,
+    /// Somebody has read a conversation up to it.
+    #[serde(rename = "message.read")]
+    TextRead,
+    /// A note for colleagues.
+    #[serde(rename = "message.note")]
+    TextNoted,
 }
 
 /// Whose rules of access an event follows.
@@ -49,10 +67,12 @@ pub enum Family {
     Call,
     /// Whoever can play recordings of the call.
     Recording,
+    /// Whoever reads the conversation.
+    Text,
 }
 
 impl OutboxKind {
-    pub const ALL: [OutboxKind; 11] = [
+    pub const ALL: [OutboxKind; 17] = [
         OutboxKind::CallStarted,
         OutboxKind::CallAnswered,
         OutboxKind::CallTransferred,
@@ -64,6 +84,12 @@ impl OutboxKind {
         OutboxKind::RecordingFailed,
         OutboxKind::RecordingRecovered,
         OutboxKind::RecordingDeleted,
+        OutboxKind::TextReceived,
+        OutboxKind::TextSent,
+        OutboxKind::TextDelivered,
+        OutboxKind::TextFailed,
+        OutboxKind::TextRead,
+        OutboxKind::TextNoted,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -79,6 +105,12 @@ impl OutboxKind {
             OutboxKind::RecordingFailed => "recording.failed",
             OutboxKind::RecordingRecovered => "recording.recovered",
             OutboxKind::RecordingDeleted => "recording.deleted",
+            OutboxKind::TextReceived => "message.received",
+            OutboxKind::TextSent => "message.sent",
+            OutboxKind::TextDelivered => "message.delivered",
+            OutboxKind::TextFailed => "message.failed",
+            OutboxKind::TextRead => "message.read",
+            OutboxKind::TextNoted => "message.note",
         }
     }
 
@@ -99,6 +131,12 @@ impl OutboxKind {
             | OutboxKind::RecordingFailed
             | OutboxKind::RecordingRecovered
             | OutboxKind::RecordingDeleted => Family::Recording,
+            OutboxKind::TextReceived
+            | OutboxKind::TextSent
+            | OutboxKind::TextDelivered
+            | OutboxKind::TextFailed
+            | OutboxKind::TextRead
+            | OutboxKind::TextNoted => Family::Text,
         }
     }
 }
@@ -109,6 +147,7 @@ impl OutboxKind {
 pub enum Subject {
     Call(CallId),
     Recording(RecordingId),
+    Text(TextId),
 }
 
 impl Subject {
@@ -117,6 +156,7 @@ impl Subject {
         match self {
             Subject::Call(_) => "call",
             Subject::Recording(_) => "recording",
+            Subject::Text(_) => "text",
         }
     }
 
@@ -124,6 +164,7 @@ impl Subject {
         match self {
             Subject::Call(id) => id.to_string(),
             Subject::Recording(id) => id.to_string(),
+            Subject::Text(id) => id.to_string(),
         }
     }
 
@@ -131,6 +172,7 @@ impl Subject {
         match word {
             "call" => CallId::parse(id).map(Subject::Call),
             "recording" => RecordingId::parse(id).map(Subject::Recording),
+            "text" => TextId::parse(id).map(Subject::Text),
             _ => None,
         }
     }
@@ -138,7 +180,14 @@ impl Subject {
     pub const fn recording(self) -> Option<RecordingId> {
         match self {
             Subject::Recording(id) => Some(id),
-            Subject::Call(_) => None,
+            Subject::Call(_) | Subject::Text(_) => None,
+        }
+    }
+
+    pub const fn text(self) -> Option<TextId> {
+        match self {
+            Subject::Text(id) => Some(id),
+            Subject::Call(_) | Subject::Recording(_) => None,
         }
     }
 }
@@ -195,6 +244,9 @@ pub enum Told {
         /// Of a pause and what follows it: who commanded it, and how.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change: Option<Box<Change>>,
+    },
+    Text {
+        text: Box<TextThen>,
     },
 }
 

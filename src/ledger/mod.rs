@@ -5,6 +5,7 @@ mod decision;
 mod event;
 mod message;
 mod recording;
+mod text;
 
 pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
 pub use decision::{Because, By, Change, Decision, How, Refusal};
@@ -13,3 +14,4 @@ pub use message::{Folder, Forwarded, GreetingKind, MessageRecord};
 pub use recording::{
     Channels, Marker, MarkerKind, PauseInFile, RecordingRecord, RecordingState, Sidecar, SidecarParty,
 };
+pub use text::{TextKind, TextRecord, TextRule, TextState, TextThen};

@@ -6,9 +6,12 @@ use super::config::{MediaAddress, RtpConfig};
 use super::monitor::Load;
 use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
+use super::texts::{Registered, UnderWay};
 use super::worker::{Command, Slot, WorkerHandle};
-use crate::base::{CallId, Random, Side};
-use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
+use crate::base::{CallId, Random, Side, UserId};
+use crate::call::{
+    Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TextDone, TextIn,
+};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Counters, Joining, MovedLeg};
 use crate::recording::JournalLine;
@@ -77,6 +80,12 @@ pub struct ServiceShell {
     records: mpsc::Sender<CallRecord>,
     /// Those for which there was no room yet.
     unsaved: VecDeque<CallRecord>,
+    /// Text messages to store.
+    texts: mpsc::Sender<TextIn>,
+    /// Those for which there was no room.
+    refused_texts: Vec<u64>,
+    pub texts_under_way: UnderWay,
+    registered: Arc<Registered>,
     pub ports: Ports,
     pub addresses: Vec<MediaAddress>,
     pub limits: Arc<Limits>,
@@ -92,6 +101,7 @@ impl ServiceShell {
         recorders: Vec<RecorderHandle>,
         archive: SyncSender<ArchiveOrder>,
         records: mpsc::Sender<CallRecord>,
+        texts: (mpsc::Sender<TextIn>, Arc<Registered>),
         rtp: &RtpConfig,
         limits: Arc<Limits>,
     ) -> Self {
@@ -101,6 +111,10 @@ impl ServiceShell {
             archive,
             records,
             unsaved: VecDeque::new(),
+            texts: texts.0,
+            refused_texts: Vec::new(),
+            texts_under_way: UnderWay::default(),
+            registered: texts.1,
             ports: Ports::new(rtp.port_min, rtp.port_max),
             addresses: rtp.addresses.clone(),
             limits,
@@ -193,6 +207,11 @@ impl ServiceShell {
                 return self.unsaved.push_front(record);
             }
         }
+    }
+
+    /// Texts that nobody has room for now: their senders are told to come again.
+    pub fn take_refused_texts(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.refused_texts)
     }
 
     /// The recorder that drains a worker's ring.
@@ -391,6 +410,22 @@ impl Shell for ServiceShell {
             true => tracing::warn!(call = note.call().map(tracing::field::display), "{note}"),
             false => tracing::info!(call = note.call().map(tracing::field::display), "{note}"),
         }
+    }
+
+    fn text(&mut self, text: TextIn) {
+        if let Err(mpsc::error::TrySendError::Full(text) | mpsc::error::TrySendError::Closed(text)) =
+            self.texts.try_send(text)
+        {
+            self.refused_texts.push(text.ticket);
+        }
+    }
+
+    fn text_done(&mut self, ticket: u64, done: TextDone) {
+        self.texts_under_way.done(ticket, done);
+    }
+
+    fn registered(&mut self, user: UserId) {
+        self.registered.note(user);
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {

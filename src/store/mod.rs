@@ -10,6 +10,7 @@ mod backup;
 mod bindings;
 mod calls;
 mod contacts;
+mod conversations;
 mod directory;
 mod erase;
 mod events;
@@ -28,8 +29,10 @@ mod recordings;
 mod repeats;
 mod retention;
 mod row;
+mod sends;
 mod shared;
 mod staff;
+mod texts;
 mod tokens;
 mod webhooks;
 
@@ -37,6 +40,7 @@ pub use access::facts;
 pub use apply::{Applied, By, GeneratedPassword};
 pub use bindings::StoredBinding;
 pub use contacts::{ContactCursor, ContactRow, Contacts};
+pub use conversations::{ConversationFilter, ListedConversation};
 pub use erase::{Contact, Erased};
 pub use events::AccessVersion;
 pub use exports::{ExportRow, ExportState, MadeExport, NewExport};
@@ -49,8 +53,10 @@ pub use purge::Purged;
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use repeats::{Answered, Repeat};
 pub use retention::{Candidate, Deletion, Gone};
+pub use sends::{ArrivedPart, Joined as JoinedParts, SendOutcome, SendRow, SendState};
 pub use shared::{Licence, Release};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
+pub use texts::{Between, ConversationRow, NewText, Taken};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
 pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WebhookRow};
 
@@ -78,6 +84,8 @@ pub struct Store {
     grown: Arc<Notify>,
     /// Something was queued for a hook, by this process.
     deliveries: Arc<Notify>,
+    /// Something about text messages was written, by this process.
+    texts: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +125,7 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrate::run(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default() })
+        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default(), texts: Arc::default() })
     }
 
     /// Woken after each transaction of this process that has written into the outbox; a wake-up

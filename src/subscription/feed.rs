@@ -1,11 +1,14 @@
 //! The reader of the outbox: each entry, with the row of its subject where it needs that, becomes
 //! one event of the feed.
 
-use crate::base::{CallId, CompanyId, Direction, NumberId, Rate, RecordingId, Samples, Side, UserId, Wall};
+use super::{Holder, TextFacts};
+use crate::base::{
+    CallId, CompanyId, ConversationId, Direction, NumberId, Rate, RecordingId, Samples, Side, TextId, UserId, Wall,
+};
 use crate::directory::Directory;
 use crate::ledger::{
     By, CallThen, Change, EndReason, How, Joined, JoinedBy, OutboxEntry, OutboxKind, Outcome, Party, RecordingRecord,
-    RecordingState, Sidecar, SidecarParty, Subject, Told,
+    RecordingState, Sidecar, SidecarParty, Subject, TextKind, TextRule, TextState, TextThen, Told,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +31,19 @@ impl FeedEntry {
     pub const fn recording(&self) -> Option<RecordingId> {
         self.subject.recording()
     }
+
+    /// What the rules look at, of an event about a text.
+    pub fn text_facts(&self) -> Option<TextFacts> {
+        let Some(About::Text(AboutText { number, rule: Some(rule), .. })) = &self.event.about else { return None };
+        let TextRule { owner, peer, seq } = *rule;
+        let holder = match (owner, peer, number) {
+            (Some(one), Some(other), _) => Holder::Pair(one, other),
+            (Some(owner), None, _) => Holder::User(owner),
+            (None, _, Some(Named::Id(number))) => Holder::Inbox(*number),
+            (None, _, Some(Named::Name(_)) | None) => return None,
+        };
+        Some(TextFacts { company: self.company, holder, seq })
+    }
 }
 
 /// What an event tells: the same body for every kind, with what its kind has. No path and no free
@@ -43,6 +59,8 @@ pub struct Event {
     pub call: Option<CallId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<RecordingId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<TextId>,
     /// `None` only where the recording's row has gone.
     pub about: Option<About>,
     /// Of a transfer.
@@ -61,6 +79,25 @@ pub enum About {
     Recording(AboutRecording),
     /// Of the others: the call as it was then.
     Call(AboutCall),
+    /// Of `message.*`.
+    Text(AboutText),
+}
+
+/// A text message, as far as an event tells it: what was written is fetched by its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutText {
+    pub conversation: ConversationId,
+    pub kind: TextKind,
+    pub state: TextState,
+    /// The company's number; absent between two users.
+    pub number: Option<Named<NumberId>>,
+    /// The outside party; absent between two users.
+    pub contact: Option<EventParty>,
+    /// Who wrote it; of one that was read, who read it.
+    pub user: Option<Named<UserId>>,
+    /// What the rules of access look at: told to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<TextRule>,
 }
 
 /// The call, as far as an event tells it.
@@ -161,6 +198,7 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
             let joined = joined.as_deref().map(about_joined);
             (Some(About::Call(about_call(call))), joined, change.as_deref().map(about_change))
         }
+        Told::Text { text } => (Some(About::Text(about_text(text))), None, None),
     };
     let event = Event {
         event: *kind,
@@ -169,6 +207,7 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
         company: *company,
         call: *call,
         recording: subject.recording(),
+        message: subject.text(),
         about,
         joined,
         change,
@@ -204,6 +243,19 @@ fn about_call(call: &CallThen) -> AboutCall {
         end_reason: end_reason.as_ref().and_then(reason_word),
         record: *record,
         because: because.clone(),
+    }
+}
+
+fn about_text(text: &TextThen) -> AboutText {
+    let TextThen { conversation, kind, state, number, contact, user, rule } = text;
+    AboutText {
+        conversation: *conversation,
+        kind: *kind,
+        state: *state,
+        number: number.map(Named::Id),
+        contact: number.map(|_| party(contact)),
+        user: user.map(Named::Id),
+        rule: Some(*rule),
     }
 }
 
@@ -250,7 +302,13 @@ fn about_recording(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording
         | OutboxKind::RecordingResumed
         | OutboxKind::RecordingFinished
         | OutboxKind::RecordingRecovered
-        | OutboxKind::RecordingDeleted => (state, samples, bytes),
+        | OutboxKind::RecordingDeleted
+        | OutboxKind::TextReceived
+        | OutboxKind::TextSent
+        | OutboxKind::TextDelivered
+        | OutboxKind::TextFailed
+        | OutboxKind::TextRead
+        | OutboxKind::TextNoted => (state, samples, bytes),
     };
     let Sidecar { direction, number, parties, answered, offset_ms, decision, ended_paused, end_reason, .. } = sidecar;
     AboutRecording {
@@ -302,6 +360,11 @@ impl Event {
             Some(About::Recording(recording)) => {
                 recording.parties.iter_mut().for_each(|party| user(&mut party.user));
                 number(&mut recording.number);
+            }
+            Some(About::Text(text)) => {
+                user(&mut text.user);
+                number(&mut text.number);
+                text.rule = None;
             }
             None => {}
         }

@@ -65,6 +65,14 @@ impl TextScope {
         TextScope { company: user.company, user: Some(user.id), inboxes }
     }
 
+    /// What goes to a user's devices: never what came before they joined, whether they may read it or not.
+    pub fn of_devices(directory: &Directory, user: &User, joined: &[Joined]) -> Self {
+        let mut scope = Self::of(directory, user, joined);
+        let since = |number: &NumberId| joined.iter().find(|one| one.number == *number).map(|one| one.after);
+        scope.inboxes.iter_mut().for_each(|(number, after)| *after = since(number).unwrap_or(*after).max(*after));
+        scope
+    }
+
     /// Whoever stands above the company reads nothing of it.
     pub const fn nothing(company: CompanyId) -> Self {
         TextScope { company, user: None, inboxes: BTreeMap::new() }

@@ -65,8 +65,8 @@ pub fn erased_name(contact: &Contact) -> String {
 
 /// What came of it, for the access log.
 pub fn erased_told(contact: &Contact, report: &EraseReport) -> String {
-    let EraseReport { calls, recordings, kept, .. } = report;
-    format!("{}: {calls} calls, {recordings} recordings, {kept} kept", erased_name(contact))
+    let EraseReport { calls, recordings, texts, kept, .. } = report;
+    format!("{}: {calls} calls, {recordings} recordings, {texts} texts, {kept} kept", erased_name(contact))
 }
 
 /// One run. Interrupted at any place it can be done again: each step finds what is left for it.
@@ -120,6 +120,7 @@ impl Eraser {
                 self.call(call).await?;
             }
         }
+        self.report.texts = self.store.erase_texts(self.company, &self.contact, self.report.dry_run).await?;
         self.report.events = self.store.erase_events(self.company, &self.contact, self.report.dry_run).await?;
         self.report.exports = self.store.erase_exports(self.company, &self.contact, self.report.dry_run).await?;
         Ok(self.report)

@@ -16,7 +16,7 @@ use crate::base::{CompanyId, RecordingId, Span, Time, Wall};
 use crate::directory::Directory;
 use crate::ledger::{Family, OutboxKind};
 use crate::store::AccessVersion;
-use crate::subscription::{CallFacts, FeedEntry, Kinds, Scope};
+use crate::subscription::{CallFacts, FeedEntry, Kinds, Scope, TextFacts, TextScope};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -41,14 +41,17 @@ pub struct Shown {
     pub json: String,
     /// What the rules look at; `None` where there is nothing any more that they could look at.
     facts: Option<CallFacts>,
+    /// The same of a text message.
+    text: Option<TextFacts>,
 }
 
 impl Shown {
-    fn may_be_known(&self, scope: &Scope) -> bool {
-        let Some(facts) = &self.facts else { return false };
+    fn may_be_known(&self, rights: &Rights) -> bool {
+        let facts = self.facts.as_ref();
         match self.kind.family() {
-            Family::Call => scope.visible(facts).is_some(),
-            Family::Recording => scope.playable(facts),
+            Family::Call => facts.is_some_and(|facts| rights.scope.visible(facts).is_some()),
+            Family::Recording => facts.is_some_and(|facts| rights.scope.playable(facts)),
+            Family::Text => self.text.as_ref().is_some_and(|text| rights.texts.sees(text)),
         }
     }
 }
@@ -147,6 +150,7 @@ pub struct EventStream {
 struct Rights {
     version: AccessVersion,
     scope: Scope,
+    texts: TextScope,
     until: Wall,
 }
 
@@ -237,7 +241,7 @@ impl Desk {
             let now = self.world.wall();
             let rights = stream.rights.as_ref().filter(|rights| now < rights.until).ok_or(Problem::NotLoggedIn)?;
             let Some(shown) = stream.ready.pop_front() else { return Ok(None) };
-            if shown.may_be_known(&rights.scope) {
+            if shown.may_be_known(rights) {
                 return Ok(Some(shown));
             }
         }
@@ -363,9 +367,10 @@ impl Desk {
                 },
                 (None, None) => None,
             };
+            let text = entry.text_facts();
             let FeedEntry { seq, at: _, kind, company: _, call: _, subject: _, event } = entry;
             let json = event.json(directory).to_string();
-            shown.push(Arc::new(Shown { seq, kind, json, facts }));
+            shown.push(Arc::new(Shown { seq, kind, json, facts, text }));
         }
         Ok(shown)
     }
@@ -396,7 +401,8 @@ impl Desk {
     async fn rights(&self, rules: &Rules, viewer: &Viewer) -> Result<Option<Rights>, Problem> {
         let Some(until) = self.store.token_holds_until(viewer.token, self.world.wall()).await? else { return Ok(None) };
         let scope = self.scope_of(&rules.directory, viewer).await?;
-        Ok(Some(Rights { version: rules.version, scope, until }))
+        let texts = self.text_scope_of(&rules.directory, viewer).await?;
+        Ok(Some(Rights { version: rules.version, scope, texts, until }))
     }
 }
 
@@ -468,7 +474,7 @@ mod tests {
     use super::*;
 
     fn shown(seq: i64) -> Arc<Shown> {
-        Arc::new(Shown { seq, kind: OutboxKind::CallStarted, json: String::new(), facts: None })
+        Arc::new(Shown { seq, kind: OutboxKind::CallStarted, json: String::new(), facts: None, text: None })
     }
 
     #[test]

@@ -30,6 +30,8 @@
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
 //! | `GET /shared-inboxes`, `GET`, `PUT`, `PATCH`, `DELETE /numbers/{e164}/shared-inbox`, `GET /licences`, `DELETE /licences/{id}` | shared inboxes: admins; a licence is released by operators and resellers |
+//! | `GET`, `POST /conversations`, `GET /conversations/{id}`, `GET`, `POST …/messages`, `POST …/notes`, `POST …/read` | text messages: whoever is in the conversation |
+//! | `POST /carriers/{company}/{trunk}/texts`, `…/receipts` | carriers that bring texts over HTTP, with the trunk's secret |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
 //! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
@@ -50,6 +52,7 @@ mod session;
 mod shared;
 mod socket;
 mod staff;
+mod texts;
 mod timing;
 mod tokens;
 mod webhooks;
@@ -125,6 +128,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(webhooks::routes())
         .merge(directory::routes())
         .merge(shared::routes())
+        .merge(texts::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -212,6 +216,7 @@ impl Shared {
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
             Reply::Keeping(reply) => keeping::answer(reply),
             Reply::Shared(reply) => shared::said(reply),
+            Reply::Texts(reply) => texts::said(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })

@@ -1,7 +1,8 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
+use crate::base::UserId;
+use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TextDone, TextIn};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TapEvent};
 use bytes::Bytes;
@@ -52,6 +53,12 @@ pub struct Desk {
     pub not_recorded: Vec<String>,
     pub notes: Vec<Note>,
     pub facts: VecDeque<(CallId, Fact)>,
+    /// Texts that came and are not answered for yet.
+    pub texts: Vec<TextIn>,
+    /// What came of texts that were sent.
+    pub texts_done: Vec<(u64, TextDone)>,
+    /// Users whose devices have registered.
+    pub registered: Vec<UserId>,
     /// Real bridges follow the orders.
     pub plays: bool,
     pub bridges: BTreeMap<CallId, Bridge>,
@@ -80,6 +87,9 @@ impl Desk {
             not_recorded: Vec::new(),
             notes: Vec::new(),
             facts: VecDeque::new(),
+            texts: Vec::new(),
+            texts_done: Vec::new(),
+            registered: Vec::new(),
             plays: false,
             bridges: BTreeMap::new(),
             tape: Tape::default(),
@@ -304,6 +314,18 @@ impl Shell for Desk {
 
     fn note(&mut self, note: &Note) {
         self.notes.push(note.clone());
+    }
+
+    fn text(&mut self, text: TextIn) {
+        self.texts.push(text);
+    }
+
+    fn text_done(&mut self, ticket: u64, done: TextDone) {
+        self.texts_done.push((ticket, done));
+    }
+
+    fn registered(&mut self, user: UserId) {
+        self.registered.push(user);
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {

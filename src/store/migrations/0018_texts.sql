@@ -112,10 +112,12 @@ CREATE INDEX text_sends_due ON text_sends (next_at) WHERE state = 'pending';
 CREATE INDEX text_sends_in_order ON text_sends (conversation_id, id) WHERE state = 'pending';
 CREATE INDEX text_sends_of_text ON text_sends (text_id);
 
--- Parts of a text over HTTP that is not whole yet.
+-- Parts of texts over HTTP, each by the carrier's id. Those of a text that is whole stay for a day,
+-- empty: so one that comes again is known.
 CREATE TABLE text_parts (
-    company_id BIGINT NOT NULL,
     trunk_id BIGINT NOT NULL,
+    id TEXT NOT NULL,
+    company_id BIGINT NOT NULL,
     number_id BIGINT NOT NULL,
     contact TEXT NOT NULL,
     reference TEXT NOT NULL,
@@ -123,9 +125,11 @@ CREATE TABLE text_parts (
     parts BIGINT NOT NULL,
     body TEXT NOT NULL,
     at BIGINT NOT NULL,
-    PRIMARY KEY (trunk_id, number_id, contact, reference, parts, part)
+    done BOOLEAN NOT NULL DEFAULT FALSE,
+    PRIMARY KEY (trunk_id, id)
 ) WITHOUT ROWID;
-CREATE INDEX text_parts_by_time ON text_parts (at);
+CREATE INDEX text_parts_open ON text_parts (trunk_id, number_id, contact, reference, parts) WHERE NOT done;
+CREATE INDEX text_parts_done ON text_parts (at) WHERE done;
 
 -- Up to which text each device of a user has them.
 CREATE TABLE text_devices (

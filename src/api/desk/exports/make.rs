@@ -3,12 +3,14 @@
 use super::super::{Desk, Person, contacts::contact, filter, person};
 use super::write::{Entry, Unmade, Work};
 use crate::api::keeping::ExportWhat;
+use crate::api::texts::MessageView;
 use crate::api::view::{CallItem, has_file};
 use crate::api::{CallQuery, Scopes, Viewer};
 use crate::base::{CallId, RecordingId, StaffId, UserId};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::store::{ExportRow, ExportState, Owner, facts};
+use serde_json::{Value, json};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -93,6 +95,10 @@ impl Desk {
                 None => break,
             }
         }
+        if let ExportWhat::Contact(said) = &what {
+            let texts = self.texts_of_contact(row, said).await?;
+            work = blocking(move || work.add_texts(&texts)).await?;
+        }
         let made = blocking(move || work.finish(id)).await?;
         let now = self.world.wall();
         match self.store.export_is_ready(row.id, &made, now, now.plus(self.exports.settings.keep)).await? {
@@ -132,6 +138,24 @@ impl Desk {
         let next = found.last().map(|call| call.id).filter(|_| found.len() == PAGE as usize);
         let ids: Vec<CallId> = found.iter().map(|call| call.id).collect();
         Ok((self.entries(&directory, &person, row.id, &ids).await?, next))
+    }
+
+    /// Every conversation with the number, whoever reads it: admins ask for it, and may decide who does.
+    async fn texts_of_contact(&self, row: &ExportRow, said: &str) -> Result<Value, Unmade> {
+        let directory = self.directory().await?;
+        let conversations = self.store.conversations_with(row.company, said).await?;
+        let told = conversations.iter().map(|(conversation, texts)| {
+            let number = conversation.between.number.and_then(|number| directory.number(number));
+            let texts: Vec<MessageView> = texts.iter().map(|text| MessageView::of(&directory, text)).collect();
+            json!({
+                "conversation": conversation.id,
+                "number": number.map(|number| &number.e164),
+                "contact": conversation.between.contact,
+                "name": conversation.between.name,
+                "messages": texts,
+            })
+        });
+        Ok(json!({ "conversations": told.collect::<Vec<Value>>() }))
     }
 
     async fn found(
