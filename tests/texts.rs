@@ -111,7 +111,7 @@ impl Line {
             self.socket.send_to(request.as_bytes(), self.server).unwrap();
             let response = loop {
                 let response = self.answers.recv_timeout(SOON).expect("an answer in time");
-                if response.call_id() == Some(call_id) && response.cseq().unwrap().seq == seq {
+                if response.call_id().unwrap() == call_id && response.cseq().unwrap().seq == seq {
                     break response;
                 }
             };
@@ -336,7 +336,8 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         assert_eq!(customer.write_as(SALES, "please", "again-1", ""), 200);
         assert_eq!((janes.takes().1, bobs.takes().1), ("please".to_owned(), "please".to_owned()));
         customer.has_nothing();
-        let all = ["Is the ü-bolt in stock? 🙂", "Yes, 20 of them", "She wants the long one", "Shall we keep one?", "please"];
+        let all =
+            ["Is the ü-bolt in stock? 🙂", "Yes, 20 of them", "She wants the long one", "Shall we keep one?", "please"];
         assert_eq!(reads(&jane), all);
         assert_eq!(reads(&bob), all);
 
@@ -375,9 +376,10 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         assert_eq!(customer.write(SALES, "welcome back"), 200);
         assert_eq!((janes.takes().1, bobs.takes().1), ("welcome back".to_owned(), "welcome back".to_owned()));
         assert_eq!(reads(&jane), ["welcome back"]);
-        let told: Vec<String> = std::iter::repeat_with(|| stream.next()).take_while(|event| {
-            event.data["message"] != get(&jane, &path)["last"]["id"]
-        }).map(|event| event.data["message"].as_str().unwrap().to_owned()).collect();
+        let told: Vec<String> = std::iter::repeat_with(|| stream.next())
+            .take_while(|event| event.data["message"] != get(&jane, &path)["last"]["id"])
+            .map(|event| event.data["message"].as_str().unwrap().to_owned())
+            .collect();
         let away = get(&bob, &format!("{path}/messages"))["messages"][1]["id"].clone();
         assert!(!told.iter().any(|id| away == **id), "what she missed was not on her stream");
 
@@ -459,7 +461,8 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         assert_eq!(janes.takes(), ("202".to_owned(), "at one".to_owned()));
 
         // The customer wants to be forgotten.
-        let erased = ada.send("POST", "/api/v1/contacts/%2B12025550147/erase", &json!({ "confirm": CUSTOMER }).to_string());
+        let erased =
+            ada.send("POST", "/api/v1/contacts/%2B12025550147/erase", &json!({ "confirm": CUSTOMER }).to_string());
         let report = said(&erased, 200);
         assert!(report["texts"].as_u64().unwrap() > 10, "{report}");
         assert_eq!(reads(&jane), ["lunch?", "at one"]);
@@ -581,9 +584,8 @@ async fn a_carrier_brings_and_takes_texts_over_http() {
 
 /// Sales is shared, and Bob is in it.
 async fn share(service: &Service) {
-    let text = format!(
-        "[[inbox]]\ncompany = \"abc\"\nname = \"sales\"\nmembers = [\"202\"]\nmessaging = [\"{SALES}\"]\n"
-    );
+    let text =
+        format!("[[inbox]]\ncompany = \"abc\"\nname = \"sales\"\nmembers = [\"202\"]\nmessaging = [\"{SALES}\"]\n");
     let file = telegraphone::directory::file::CompanyFile::parse(&text).unwrap();
     let plan = plan(&service.store().load_directory().await.unwrap(), &file, false).unwrap();
     let by = By {

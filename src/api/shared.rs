@@ -155,7 +155,12 @@ pub fn all<'d>(directory: &'d Directory, company: &Company) -> impl Iterator<Ite
 ///
 /// # Errors
 /// Everything that stands in the way.
-pub fn switch_on(directory: &Directory, company: &Company, number: &Number, keys: &SharedKeys) -> Result<Plan, Problem> {
+pub fn switch_on(
+    directory: &Directory,
+    company: &Company,
+    number: &Number,
+    keys: &SharedKeys,
+) -> Result<Plan, Problem> {
     let there = directory.inbox_of_number(number.id);
     let usual = format!("shared-{}", number.e164.trim_start_matches('+'));
     let name = match (there, &keys.inbox) {

@@ -235,7 +235,8 @@ impl Switch {
                 let ours = self.endpoint.advertised(peer.local);
                 let from_host = domain.clone().filter(|_| row.login.is_some()).unwrap_or(ours);
                 let from = NameAddr::new(Uri::sip(&format.write(&caller, company), &from_host));
-                let to = domain.map_or_else(|| uri.clone(), |domain| Uri::sip(&format.write(&called, company), &domain));
+                let to =
+                    domain.map_or_else(|| uri.clone(), |domain| Uri::sip(&format.write(&called, company), &domain));
                 let mut request = message(uri, from.clone(), NameAddr::new(to), &going.text, cx);
                 if row.settings.trusted {
                     request.headers.push("P-Asserted-Identity", from.to_string());

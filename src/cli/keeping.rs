@@ -166,7 +166,8 @@ pub async fn contact(config: &Config, command: ContactCommand) -> anyhow::Result
 }
 
 fn show_erased(number: &str, report: &EraseReport) {
-    let EraseReport { dry_run, calls, recordings, bytes, texts, events, exports, files_left, kept, kept_calls } = report;
+    let EraseReport { dry_run, calls, recordings, bytes, texts, events, exports, files_left, kept, kept_calls } =
+        report;
     let would = if *dry_run { "would be " } else { "" };
     println!("{number} {would}blanked in {calls} calls and {events} events.");
     println!("{recordings} recordings ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn.");

@@ -9,9 +9,7 @@ use super::recorder::{RecorderHandle, RecorderOrder};
 use super::texts::{Registered, UnderWay};
 use super::worker::{Command, Slot, WorkerHandle};
 use crate::base::{CallId, Random, Side, UserId};
-use crate::call::{
-    Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TextDone, TextIn,
-};
+use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TextDone, TextIn};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Counters, Joining, MovedLeg};
 use crate::recording::JournalLine;

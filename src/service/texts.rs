@@ -306,12 +306,8 @@ impl Carrier {
         };
         let mut status = 200;
         for (part, body) in (1_u32..).zip(parts) {
-            let way = TextWay::Device {
-                user,
-                device: Box::new(device.clone()),
-                from: from.clone(),
-                number: number.clone(),
-            };
+            let way =
+                TextWay::Device { user, device: Box::new(device.clone()), from: from.clone(), number: number.clone() };
             status = send(&self.orders, TextOut { ticket: 0, way, body, call_id: call_id(text.id, part) }).await.status;
             if !(200..300).contains(&status) {
                 return status;

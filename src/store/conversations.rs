@@ -228,7 +228,8 @@ impl Store {
         company: CompanyId,
         contact: &str,
     ) -> Result<Vec<(ConversationRow, Vec<TextRecord>)>, StoreError> {
-        let query = sqlx::query_scalar("SELECT id FROM conversations WHERE company_id = $1 AND contact = $2 ORDER BY id");
+        let query =
+            sqlx::query_scalar("SELECT id FROM conversations WHERE company_id = $1 AND contact = $2 ORDER BY id");
         let ids: Vec<i64> = query.bind(company.0).bind(contact).fetch_all(&self.readers).await?;
         let mut found = Vec::new();
         for id in ids {
@@ -263,20 +264,15 @@ fn sets(scope: &TextScope, filter: &ConversationFilter) -> Vec<Set> {
     let own = scope.user.into_iter().flat_map(|user| {
         // Between two users: as the one with the smaller id, and as the other one.
         let nobody = UserId(0);
-        [Holder::User(user), Holder::Pair(user, nobody), Holder::Pair(nobody, user)].map(|holder| Set { holder, after: 0 })
+        [Holder::User(user), Holder::Pair(user, nobody), Holder::Pair(nobody, user)]
+            .map(|holder| Set { holder, after: 0 })
     });
     let pairs_too = filter.numbers.is_none() && filter.contact.is_none();
     let sets = inboxes.chain(own.filter(|set| pairs_too || matches!(set.holder, Holder::User(_))));
     sets.collect()
 }
 
-fn push_set(
-    query: &mut QueryBuilder<Sqlite>,
-    set: &Set,
-    scope: &TextScope,
-    filter: &ConversationFilter,
-    limit: u32,
-) {
+fn push_set(query: &mut QueryBuilder<Sqlite>, set: &Set, scope: &TextScope, filter: &ConversationFilter, limit: u32) {
     query.push("SELECT * FROM (SELECT c.* FROM conversations AS c WHERE ");
     match set.holder {
         Holder::Inbox(number) => {

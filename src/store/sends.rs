@@ -45,7 +45,9 @@ pub struct SendOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendState {
     /// It is tried again then.
-    Pending { next: Wall },
+    Pending {
+        next: Wall,
+    },
     Sent,
     /// The carrier says that the other side has it.
     Delivered,
@@ -116,8 +118,7 @@ impl Store {
 
     /// When the next part is due; `None` where nothing waits.
     pub async fn next_send_at(&self, after: Wall) -> Result<Option<Wall>, StoreError> {
-        let query =
-            sqlx::query_scalar("SELECT MIN(next_at) FROM text_sends WHERE state = 'pending' AND next_at > $1");
+        let query = sqlx::query_scalar("SELECT MIN(next_at) FROM text_sends WHERE state = 'pending' AND next_at > $1");
         let next: Option<i64> = query.bind(after.unix_micros()).fetch_one(&self.readers).await?;
         Ok(next.map(Wall::from_unix_micros))
     }
@@ -246,14 +247,9 @@ impl Store {
     }
 
     /// The device has everything up to that text.
-    pub async fn move_device(
-        &self,
-        user: UserId,
-        device: &str,
-        seq: i64,
-        now: Wall,
-    ) -> Result<(), StoreError> {
-        let query = sqlx::query("UPDATE text_devices SET seq = $3, at = $4 WHERE user_id = $1 AND device = $2 AND seq < $3");
+    pub async fn move_device(&self, user: UserId, device: &str, seq: i64, now: Wall) -> Result<(), StoreError> {
+        let query =
+            sqlx::query("UPDATE text_devices SET seq = $3, at = $4 WHERE user_id = $1 AND device = $2 AND seq < $3");
         query.bind(user.0).bind(device).bind(seq).bind(now.unix_micros()).execute(&self.writer).await?;
         Ok(())
     }
@@ -271,12 +267,7 @@ impl Store {
 }
 
 /// What a text is by the states of its parts. Where one part has failed, the others are not sent.
-async fn settle(
-    connection: &mut SqliteConnection,
-    id: TextId,
-    problem: &str,
-    now: Wall,
-) -> Result<(), StoreError> {
+async fn settle(connection: &mut SqliteConnection, id: TextId, problem: &str, now: Wall) -> Result<(), StoreError> {
     let states: Vec<String> = sqlx::query_scalar("SELECT state FROM text_sends WHERE text_id = $1")
         .bind(id.to_string())
         .fetch_all(&mut *connection)

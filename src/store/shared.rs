@@ -131,9 +131,8 @@ fn concerns(change: &Change) -> bool {
 }
 
 async fn open_intervals(connection: &mut SqliteConnection) -> Result<BTreeSet<(NumberId, UserId)>, StoreError> {
-    let rows = sqlx::query("SELECT number_id, user_id FROM inbox_members WHERE until IS NULL")
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT number_id, user_id FROM inbox_members WHERE until IS NULL").fetch_all(connection).await?;
     let pair = |row: &SqliteRow| {
         let row = Reading::new("inbox_members", row);
         Ok((NumberId(row.get("number_id")?), UserId(row.get("user_id")?)))
@@ -220,8 +219,7 @@ async fn licences(
         .await?;
     for number in used.iter().filter(|number| !shared.contains_key(&NumberId(**number))) {
         let at = at.ok_or(StoreError::Unsigned)?;
-        let query =
-            sqlx::query("UPDATE inbox_licences SET in_use = FALSE, freed = $2 WHERE number_id = $1 AND in_use");
+        let query = sqlx::query("UPDATE inbox_licences SET in_use = FALSE, freed = $2 WHERE number_id = $1 AND in_use");
         query.bind(number).bind(at.unix_micros()).execute(&mut *connection).await?;
     }
     for (number, company) in shared.iter().filter(|(number, _)| !used.contains(&number.0)) {

@@ -8,7 +8,8 @@ mod texts;
 
 pub use access::{CallFacts, Reason, Rights, Scope, Subscribed};
 pub use feed::{
-    About, AboutCall, AboutRecording, AboutText, Event, EventChange, EventJoined, EventParty, FeedEntry, Named, fold, reason_word,
+    About, AboutCall, AboutRecording, AboutText, Event, EventChange, EventJoined, EventParty, FeedEntry, Named, fold,
+    reason_word,
 };
 pub use kinds::Kinds;
 pub use texts::{Holder, InboxNumber, Joined, MemberChange, TextFacts, TextScope, member_changes};

@@ -248,7 +248,12 @@ impl Office {
     }
 
     /// The number of the newest conversation with the other side that the user may still answer in.
-    async fn last_with(&self, directory: &Directory, user: &User, contact: &str) -> Result<Option<NumberId>, StoreError> {
+    async fn last_with(
+        &self,
+        directory: &Directory,
+        user: &User,
+        contact: &str,
+    ) -> Result<Option<NumberId>, StoreError> {
         let scope = TextScope::of(directory, user, &self.store.joined(user.id).await?);
         let filter = ConversationFilter { contact: Some(contact.to_owned()), ..ConversationFilter::default() };
         let found = self.store.conversations(&scope, &filter, 20).await?;

@@ -266,7 +266,9 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_tried_again_and_what_the_other_side_refuses_is_not() {
-        for (status, again) in [(408, true), (480, true), (503, true), (401, true), (403, false), (404, false), (606, false)] {
+        for (status, again) in
+            [(408, true), (480, true), (503, true), (401, true), (403, false), (404, false), (606, false)]
+        {
             assert_eq!(is_passing(status), again, "{status}");
         }
         assert_eq!((pause(0, 0).as_millis(), pause(0, 0xffff).as_millis()), (500, 1_000));

@@ -92,11 +92,7 @@ fn may_see(person: &Person<'_>, inbox: &Inbox) -> bool {
 }
 
 /// The shared inbox of a number, for whoever may know of it.
-fn found<'d>(
-    directory: &'d Directory,
-    person: &Person<'_>,
-    e164: &str,
-) -> Result<(&'d Number, &'d Inbox), Problem> {
+fn found<'d>(directory: &'d Directory, person: &Person<'_>, e164: &str) -> Result<(&'d Number, &'d Inbox), Problem> {
     let number = number_of(directory, person.company, e164).map_err(|_| NO_SHARED)?;
     let inbox = directory.shared_inbox(number.id).filter(|inbox| may_see(person, inbox));
     inbox.map(|inbox| (number, inbox)).ok_or(NO_SHARED)

@@ -159,12 +159,7 @@ impl Desk {
     ///
     /// # Errors
     /// Where the carrier is not known, and where the number takes no texts.
-    pub async fn carrier_text(
-        &self,
-        (company, trunk): (&str, &str),
-        proof: &Proof,
-        body: &str,
-    ) -> Result<(), Problem> {
+    pub async fn carrier_text(&self, (company, trunk): (&str, &str), proof: &Proof, body: &str) -> Result<(), Problem> {
         let directory = self.directory().await?;
         let trunk = self.proven(&directory, (company, trunk), proof, body)?;
         let CarrierText { id, from, to, text, concatenation } = parsed(body)?;
@@ -179,7 +174,11 @@ impl Desk {
             }
         }
         if text.len() > LONGEST_TEXT || text.contains('\0') {
-            return Err(Problem::Invalid { key: "text", value: "…".to_owned(), expected: "8 KiB at most, without NUL" });
+            return Err(Problem::Invalid {
+                key: "text",
+                value: "…".to_owned(),
+                expected: "8 KiB at most, without NUL",
+            });
         }
         let (at, random) = (self.world.wall(), &mut *self.world.random());
         let Some(Concatenation { reference, part, parts }) = concatenation else {

@@ -1,7 +1,7 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
-use crate::base::{CallId, Random, Seeded, Side, Span, Time};
 use crate::base::UserId;
+use crate::base::{CallId, Random, Seeded, Side, Span, Time};
 use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage, TextDone, TextIn};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TapEvent};

@@ -20,7 +20,8 @@ fn by(seconds: u64) -> By {
 fn file(places: &[(bool, bool, BTreeSet<u64>)]) -> String {
     let mut text = "[[company]]\nkey = \"a\"\ndomains = [\"a.example\"]\n".to_owned();
     for user in 0..USERS {
-        text += &format!("[[user]]\nextension = \"20{user}\"\npassword = \"first-secret\"\nnumber = \"+1555020{user}\"\n");
+        text +=
+            &format!("[[user]]\nextension = \"20{user}\"\npassword = \"first-secret\"\nnumber = \"+1555020{user}\"\n");
         text += &format!("[[number]]\nnumber = \"+1555020{user}\"\nroute = \"user:20{user}\"\n");
     }
     for (number, (shared, history, members)) in places.iter().enumerate() {
@@ -150,7 +151,8 @@ async fn filters(store: &Store, scope: &TextScope, visible: &[&(TextRecord, Betw
     let of = |keep: &dyn Fn(&TextRecord, &Between) -> bool| -> BTreeSet<i64> {
         visible.iter().filter(|(text, between)| keep(text, between)).map(|(text, _)| text.conversation.0).collect()
     };
-    let contact = |contact: &str| ConversationFilter { contact: Some(contact.to_owned()), ..ConversationFilter::default() };
+    let contact =
+        |contact: &str| ConversationFilter { contact: Some(contact.to_owned()), ..ConversationFilter::default() };
     let text = |text: &str| ConversationFilter { text: Some(text.to_owned()), ..ConversationFilter::default() };
     let unread = |unread| ConversationFilter { unread: Some(unread), ..ConversationFilter::default() };
     let mut rows = vec![];
@@ -226,7 +228,12 @@ async fn a_text_goes_out_part_by_part_and_is_what_all_its_parts_are() {
         let rows = store.due_sends(&[], at(seconds), 10).await.unwrap();
         rows.into_iter().map(|row| (row.body.clone(), row)).collect::<Vec<_>>()
     };
-    let outcome = |state, seconds| SendOutcome { at: at(seconds), trunk: Some(crate::base::TrunkId(7)), state, problem: String::new() };
+    let outcome = |state, seconds| SendOutcome {
+        at: at(seconds),
+        trunk: Some(crate::base::TrunkId(7)),
+        state,
+        problem: String::new(),
+    };
     let (body, row) = due(1).await.pop().unwrap();
     assert_eq!((body.as_str(), row.part, row.parts), ("one", 1, 2));
     store.note_send(&row, &outcome(SendState::Pending { next: at(5) }, 2)).await.unwrap();

@@ -109,10 +109,7 @@ fn step() -> impl Strategy<Value = Step> {
     let place = (any::<bool>(), any::<bool>(), any::<bool>(), members).prop_map(|(there, shared, history, members)| {
         Place { there, shared: shared && there, history, members: if there { members } else { BTreeSet::new() } }
     });
-    prop_oneof![
-        (number(), place).prop_map(|(number, place)| Step::Set(number, place)),
-        number().prop_map(Step::Text)
-    ]
+    prop_oneof![(number(), place).prop_map(|(number, place)| Step::Set(number, place)), number().prop_map(Step::Text)]
 }
 
 /// The rule, worked out anew from all that ever happened: since when the user has been a member without
