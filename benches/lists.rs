@@ -14,14 +14,16 @@
     reason = "a bench stops where its expectation fails, and it measures time"
 )]
 
+use history::recording;
 use std::time::{Duration, Instant};
-use telegraphone::base::{CallId, CompanyId, Direction, NumberId, Random, RecordingId, Seeded, Span, UserId, Wall};
+use telegraphone::base::{CallId, CompanyId, Direction, NumberId, Random, Seeded, Span, UserId, Wall};
 use telegraphone::directory::Play;
-use telegraphone::ledger::{
-    Because, CallRecord, Channels, Decision, OutboxKind, Outcome, Party, RecordingRecord, RecordingState, Sidecar,
-};
+use telegraphone::ledger::{Because, CallRecord, Decision, Outcome, Party};
 use telegraphone::store::{CallFilter, FigureKey, Store};
 use telegraphone::subscription::{Reason, Scope, Subscribed};
+
+#[path = "support/history.rs"]
+mod history;
 
 const COMPANY: CompanyId = CompanyId(1);
 const USERS: u32 = 500;
@@ -122,52 +124,6 @@ fn main() {
     runtime.block_on(run(calls, recordings));
 }
 
-/// A recording of an answered call, as long as the call.
-fn recording(call: &CallRecord, dice: &mut Seeded) -> Option<(RecordingRecord, OutboxKind)> {
-    let (answered, id) = (call.answered?, RecordingId::new(call.answered?, dice.ten_bytes()));
-    let (state, samples, rate) = (RecordingState::Complete, 85 * 8_000, 8_000);
-    let sidecar = Sidecar {
-        version: 1,
-        recording: id,
-        call: call.id,
-        company: call.company,
-        company_name: "Bench".to_owned(),
-        direction: call.direction,
-        number: call.number,
-        parties: Vec::new(),
-        answered,
-        started: answered,
-        offset_ms: 0,
-        samples,
-        rate,
-        channels: Channels::Stereo,
-        state,
-        decision: call.decision.clone(),
-        changes: Vec::new(),
-        markers: Vec::new(),
-        markers_left_out: 0,
-        ended_paused: false,
-        end_reason: None,
-        problem: String::new(),
-    };
-    let record = RecordingRecord {
-        id,
-        call: call.id,
-        company: call.company,
-        state,
-        path: format!("{id}.wav"),
-        started: answered,
-        samples,
-        rate,
-        bytes: 4 * samples,
-        audio_sha256: String::new(),
-        frame_sha256: String::new(),
-        problem: String::new(),
-        sidecar,
-    };
-    Some((record, OutboxKind::RecordingFinished))
-}
-
 async fn run(calls: u64, recordings: u64) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("lists.db")).await.unwrap();
@@ -196,7 +152,7 @@ async fn run(calls: u64, recordings: u64) {
             measure(who, what, ROUNDS, looked).await;
         }
         for text in [None, Some("999"), Some("+4930999")] {
-            let looked = async || store.contacts(&scope, None, text, PAGE).await.unwrap().contacts.len();
+            let looked = async || store.contacts(&scope, None, None, text, PAGE).await.unwrap().contacts.len();
             measure(who, &format!("outside numbers, {text:?}"), ROUNDS, looked).await;
         }
         for key in [FigureKey::Day { ahead: 0 }, FigureKey::Number, FigureKey::User] {

@@ -283,6 +283,22 @@ async fn a_hold_stops_everybody_and_two_lift_it() {
         let holds = ada.get("/api/v1/holds").json();
         assert_eq!(holds["holds"][0]["by"], "204 Ada");
         assert_eq!(holds["holds"].as_array().unwrap().len(), 1);
+        let seen = |who: &Session| {
+            let (list, one) = (who.get("/api/v1/calls").json(), who.get(&format!("/api/v1/calls/{call}")).json());
+            let of =
+                |list: &Value| list["calls"].as_array().unwrap().iter().find(|one| one["id"] == json!(call)).cloned();
+            assert_eq!(of(&list).unwrap()["hold"], one["hold"], "the list says what the call says");
+            let shown = who.get(&format!("/api/v1/recordings/{recording}")).json();
+            (one["hold"]["reason"].clone(), shown["call_hold"]["reason"].clone())
+        };
+        let asks = || json!("the regulator asks");
+        assert_eq!(seen(&ada), (asks(), asks()), "who may lift it sees it");
+        assert_eq!(seen(&bob), (Value::Null, Value::Null));
+        let own = format!("/api/v1/recordings/{}/hold", found[1].1);
+        assert_eq!(put(&ada, &own, &json!({ "reason": "case 4" })).status, 200);
+        let other = ada.get(&format!("/api/v1/calls/{}", found[1].0)).json();
+        assert_eq!(other["recordings"][0]["hold"]["reason"], "case 4", "{other}");
+        assert_eq!(ada.get(&format!("/api/v1/recordings/{}", found[1].1)).json()["hold"]["by"], "204 Ada");
         assert_eq!(bob.get("/api/v1/holds").status, 403);
         assert_eq!(eve.get("/api/v1/holds").json(), json!({ "holds": [] }));
 

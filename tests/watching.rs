@@ -217,6 +217,26 @@ async fn readiness_needs_no_log_in_and_says_which_part_does_not_work() {
     full.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_database_that_another_program_keeps_is_told() {
+    use sqlx::{Connection, SqliteConnection};
+    let folder = tempfile::tempdir().unwrap();
+    let service = service(folder.path(), |_| {}).await;
+    let http = Http(service.http_addresses()[0]);
+    let database = format!("sqlite://{}", folder.path().join("telegraphone.db").display());
+    let mut other = SqliteConnection::connect(&database).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let answer = tokio::task::spawn_blocking(move || http.ask("GET", "/ready", &[], "")).await.unwrap();
+    let said = answer.json();
+    assert_eq!((answer.status, &said["ready"]), (503, &serde_json::json!(false)), "{said}");
+    let wrong: Vec<&serde_json::Value> =
+        said["parts"].as_array().unwrap().iter().filter(|part| part["ok"] == false).collect();
+    assert_eq!((wrong.len(), &wrong[0]["part"]), (1, &serde_json::json!("database")), "{said}");
+    assert_eq!(wrong[0]["problem"], "the database was not written within 2 s");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    service.stop().await;
+}
+
 /// A process of its own, as it is installed: signalling, media, recorder, archivist and API write one log.
 #[test]
 fn every_line_of_the_log_that_tells_of_a_call_has_its_id_and_none_tells_who_called() {

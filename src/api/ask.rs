@@ -1,9 +1,11 @@
 //! What can be asked over HTTP, and the answers.
 
 use super::directory::{DirectoryAsk, DirectoryReply};
+use super::locks::{LockAsk, LockReply};
 use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::texts::{TextsAsk, TextsReply};
+use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
@@ -77,8 +79,10 @@ pub enum Ask {
     },
     /// What people look up: outside numbers and figures.
     Insight(InsightAsk),
-    /// Calls that are up.
-    Live,
+    /// Calls that are up; of an inbox, by name.
+    Live {
+        inbox: Option<String>,
+    },
     Command {
         call: CallId,
         what: LiveCommand,
@@ -107,37 +111,31 @@ pub enum Ask {
         extension: String,
         withdraw: bool,
     },
-    Tokens,
-    NewToken {
-        name: String,
-        scopes: Vec<String>,
-        days: u32,
-    },
-    RemoveToken {
-        id: i64,
-    },
+    /// One's own.
+    Tokens(TokenAsk),
     AccessLog {
         after: i64,
         limit: u32,
     },
+    /// Who is locked out after wrong passwords.
+    Lockouts(LockAsk),
     Keeping(KeepingAsk),
     Shared(SharedAsk),
     Texts(TextsAsk),
 }
 
 impl Ask {
-    /// Whether it is asked of one company. What operators and resellers ask of their log-in, and of
-    /// the companies as such, is not.
-    pub(super) const fn is_of_a_company(&self, staff: bool) -> bool {
+    /// Whether it is asked of one company. What operators and resellers (`staff`) ask of their log-in,
+    /// and of the companies as such, is not. `named`: the request names a company.
+    pub(super) const fn is_of_a_company(&self, staff: bool, named: bool) -> bool {
         match self {
-            Ask::Me | Ask::LogOut | Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } | Ask::Staff(_) => {
-                !staff
-            }
+            Ask::Me | Ask::LogOut | Ask::Tokens(_) | Ask::Staff(_) => !staff,
+            Ask::Lockouts(_) => !staff || named,
             Ask::Directory(_)
             | Ask::Calls(_)
             | Ask::Call { .. }
             | Ask::Insight(_)
-            | Ask::Live
+            | Ask::Live { .. }
             | Ask::Command { .. }
             | Ask::Recording { .. }
             | Ask::Audio { .. }
@@ -161,7 +159,7 @@ impl Ask {
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
-            Ask::Calls(_) | Ask::Call { .. } | Ask::Live | Ask::Recording { .. } => Some(Permission::ReadCalls),
+            Ask::Calls(_) | Ask::Call { .. } | Ask::Live { .. } | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
             Ask::Audio { purpose: AudioUse::Download, .. } => Some(Permission::DownloadRecordings),
@@ -169,7 +167,8 @@ impl Ask {
             Ask::Subscribers { .. } | Ask::Subscribe { .. } | Ask::Unsubscribe { .. } => {
                 Some(Permission::ManageSubscriptions)
             }
-            Ask::Tokens | Ask::NewToken { .. } | Ask::RemoveToken { .. } => Some(Permission::ManageTokens),
+            Ask::Tokens(ask) => Some(ask.needs()),
+            Ask::Lockouts(ask) => Some(ask.needs()),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
             Ask::Shared(ask) => Some(ask.needs()),
@@ -201,6 +200,7 @@ pub enum Reply {
     Tokens(Vec<TokenView>),
     NewToken(Grant),
     AccessLog(Vec<AccessView>),
+    Lockouts(LockReply),
     Keeping(KeepingReply),
     Shared(SharedReply),
     Texts(TextsReply),

@@ -14,6 +14,8 @@ pub enum InsightAsk {
     /// Everything with one outside number, the newest first.
     Contact {
         e164: String,
+        /// Of calls over the numbers of this inbox, by name.
+        inbox: Option<String>,
         before: Option<CallId>,
         limit: u32,
     },
@@ -45,6 +47,8 @@ pub struct ContactQuery {
     pub limit: u32,
     /// Part of the number or of its name.
     pub text: Option<String>,
+    /// Of calls over the numbers of this inbox, by name.
+    pub inbox: Option<String>,
 }
 
 /// Calls with an outside number, as far as the viewer sees them.
@@ -54,7 +58,7 @@ pub struct ContactItem {
     pub number: String,
     /// As it came with the newest call; empty where none did.
     pub name: String,
-    /// Counted up to 1,000 for whoever does not see every call.
+    /// Counted up to 1,000 for whoever does not see every call, and of an inbox.
     pub calls: u64,
     /// Absent where there are texts only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,10 +146,10 @@ pub enum BucketBy {
     Day,
     /// Each user who was a party.
     User,
-    /// Each group that the call's number leads to now.
+    /// Each group that the call's number leads to now, of those that the viewer may know of.
     Group,
     Number,
-    /// The inbox that the call's number is in now.
+    /// The inbox that the call's number is in now; one that the viewer may not know of is none.
     Inbox,
 }
 

@@ -281,6 +281,13 @@ pub struct EraseReport {
     pub exports: u64,
     /// Recordings of which a file could not be taken away yet; it is tried again.
     pub files_left: u64,
+    /// Recordings that were never finished, whose files were taken away.
+    pub leftovers: u64,
+    /// The first [`EraseReport::MOST`] files of those, below the folder of the recordings.
+    pub leftover_files: Vec<String>,
+    /// Calls that are up, or whose recording is being written: they are kept now, and erased by themselves
+    /// when they are over.
+    pub put_off: u64,
     pub kept: u64,
     /// The first [`EraseReport::MOST`] calls of which nothing was touched, and why.
     pub kept_calls: Vec<KeptCall>,

@@ -13,9 +13,9 @@ use utoipa::{PartialSchema, ToSchema};
 /// How long a session lasts.
 const SESSION: Span = Span::from_secs(12 * 3_600);
 /// Days that a token lasts at most.
-pub const TOKEN_DAYS: u32 = 366;
+const TOKEN_DAYS: u32 = 366;
 /// Tokens that somebody has at a time.
-pub const TOKENS: usize = 50;
+const TOKENS: u32 = 50;
 /// A password that nobody has: checking it takes as long as any, so that time does not tell whether
 /// a user exists.
 const NOBODY: &str =
@@ -42,12 +42,13 @@ pub enum Permission {
     ManageWebhooks,
     ReadDirectory,
     ManageDirectory,
+    ClearLockouts,
     ReadConversations,
     WriteConversations,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 20] = [
+    pub const ALL: [Permission; 21] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -66,6 +67,7 @@ impl Permission {
         Permission::ManageWebhooks,
         Permission::ReadDirectory,
         Permission::ManageDirectory,
+        Permission::ClearLockouts,
         Permission::ReadConversations,
         Permission::WriteConversations,
     ];
@@ -90,6 +92,7 @@ impl Permission {
             Permission::ManageWebhooks => "webhooks.write",
             Permission::ReadDirectory => "directory.read",
             Permission::ManageDirectory => "directory.write",
+            Permission::ClearLockouts => "lockouts.write",
             Permission::ReadConversations => "conversations.read",
             Permission::WriteConversations => "conversations.write",
         }
@@ -193,32 +196,45 @@ pub async fn open_session(
     now: Wall,
     random: &mut (dyn Random + Send),
 ) -> Result<LoggedIn, Problem> {
-    let grant = grant(store, TokenKind::Session, owner, "", Vec::new(), now.plus(SESSION), now, random).await?;
+    let new =
+        New { kind: TokenKind::Session, name: "", scopes: Vec::new(), expires: now.plus(SESSION), most: u32::MAX };
+    let grant = grant(store, owner, new, now, random).await?.ok_or(Problem::Internal)?;
     let viewer = Viewer { owner, company: None, scopes: Scopes::All, token: grant.row.id, ends: None, source };
     Ok(LoggedIn { viewer, grant })
 }
 
-/// Makes a secret and keeps its hash.
-#[allow(clippy::too_many_arguments, reason = "the columns of a row")]
-pub async fn grant(
-    store: &Store,
+/// A session or token that is to be made.
+struct New<'a> {
     kind: TokenKind,
-    owner: Owner,
-    name: &str,
+    name: &'a str,
     scopes: Vec<String>,
     expires: Wall,
+    /// Of that kind, of one owner.
+    most: u32,
+}
+
+/// Makes a secret and keeps its hash; `None` where the owner has as many as there may be.
+async fn grant(
+    store: &Store,
+    owner: Owner,
+    New { kind, name, scopes, expires, most }: New<'_>,
     now: Wall,
     random: &mut (dyn Random + Send),
-) -> Result<Grant, Problem> {
+) -> Result<Option<Grant>, Problem> {
     let mut bytes = [0; 32];
     random.fill(&mut bytes);
     let secret = hex::encode(bytes);
     let new = NewToken { kind, owner, name: name.to_owned(), hash: hash_of(&secret), scopes, created: now, expires };
-    let row = store.add_token(&new).await?;
-    Ok(Grant { secret, row })
+    let row = store.add_token(&new, most).await?;
+    Ok(row.map(|row| Grant { secret, row }))
 }
 
-/// A token as the command line makes it, for a name, scopes and a number of days.
+/// When a token for so many days ends.
+pub fn token_ends(now: Wall, days: u32) -> Wall {
+    now.plus(Span::from_secs(u64::from(days) * 86_400))
+}
+
+/// A token for a name, scopes and a number of days.
 pub async fn secret_token(
     store: &Store,
     owner: Owner,
@@ -230,11 +246,9 @@ pub async fn secret_token(
         let expected = "a number of days from 1 to 366";
         return Err(Problem::Invalid { key: "days", value: days.to_string(), expected });
     }
-    if store.tokens_of(owner, now).await?.len() >= TOKENS {
-        return Err(Problem::Conflict(format!("the user has {TOKENS} tokens, which is the most: remove one")));
-    }
-    let expires = now.plus(Span::from_secs(u64::from(days) * 86_400));
-    grant(store, TokenKind::Token, owner, name, scopes, expires, now, random).await
+    let new = New { kind: TokenKind::Token, name, scopes, expires: token_ends(now, days), most: TOKENS };
+    let full = || Problem::Conflict(format!("there are {TOKENS} tokens, as many as one may have: remove one"));
+    grant(store, owner, new, now, random).await?.ok_or_else(full)
 }
 
 /// Whose secret this is; `None` where nobody's, or nobody's any more.

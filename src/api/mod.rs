@@ -15,18 +15,21 @@ pub mod directory;
 pub mod http;
 mod insight;
 mod keeping;
+mod locks;
 mod login;
 mod operator;
 mod problem;
 pub mod shared;
 mod staff;
 pub mod texts;
+mod tokens;
 mod view;
 mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{
-    Desk, Eraser, EventStream, ExportSettings, News, Operator, Over, Shown, World, erased_name, erased_told,
+    Desk, Eraser, EventStream, ExportSettings, News, OPERATORS, Operator, Over, Shown, Which, World, check_names,
+    erased_name, erased_told,
 };
 pub use insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
@@ -36,12 +39,14 @@ pub use keeping::{
     EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, KeptCall,
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
+pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
 };
+pub use tokens::TokenAsk;
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,

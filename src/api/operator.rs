@@ -2,7 +2,7 @@
 //! calls are carried out by the service.
 
 use super::HoldView;
-use crate::base::{CallId, CompanyId, RecordingId, UserId};
+use crate::base::{CallId, CompanyId, NumberId, RecordingId, UserId};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState, Refusal};
 use crate::subscription::FeedEntry;
@@ -21,6 +21,10 @@ pub enum Request {
     /// A session or token has ended: streams that are open look whether they still may.
     Wake,
     CallList,
+    /// Calls over these numbers that are up.
+    CallsOver {
+        numbers: Vec<NumberId>,
+    },
     CallShow {
         call: CallId,
     },
@@ -58,6 +62,9 @@ pub enum Request {
     },
     RecordingList {
         limit: u32,
+        /// Of calls over these numbers only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        numbers: Option<Vec<NumberId>>,
     },
     RecordingShow {
         recording: RecordingId,
@@ -77,12 +84,21 @@ pub enum Request {
     Events {
         after: i64,
         limit: u32,
+        /// Of calls over these numbers only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        numbers: Option<Vec<NumberId>>,
     },
     TrunkList,
-    LockoutList,
-    /// Of an address or a name; of all where none is said.
+    /// Of log-ins over SIP and HTTP: all, or those over names of one company.
+    LockoutList {
+        #[serde(default)]
+        company: Option<CompanyId>,
+    },
+    /// Of an address or a name; of all where none is said. An address is no company's.
     LockoutClear {
         only: Option<String>,
+        #[serde(default)]
+        company: Option<CompanyId>,
     },
     /// By `company/name`, or by name where only one company has such a trunk.
     TrunkShow {

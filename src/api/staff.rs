@@ -18,8 +18,8 @@ pub enum StaffAsk {
     Add { name: String, kind: StaffKind, password: Option<String> },
     /// Operators. The last operator stays.
     Remove { name: String },
-    /// Operators, and everybody for themselves. Ends their sessions and tokens.
-    Password { name: String, password: Option<String> },
+    /// Operators, and everybody for themselves, who prove the `present` one. Ends their sessions and tokens.
+    Password { name: String, present: Option<String>, password: Option<String> },
     /// Gives a company to a reseller: operators.
     Give { name: String, company: String },
     /// Takes it back: operators.

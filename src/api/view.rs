@@ -1,13 +1,13 @@
 //! What answers look like: JSON, ids as text, times in UTC (RFC 3339).
 
-use super::{MeMore, Permission, Viewer};
+use super::{HoldView, MeMore, Permission, Viewer};
 use crate::base::{CallId, Direction, Rate, RecordingId, Samples, Side};
 use crate::call::CallView;
 use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User};
 use crate::ledger::{
     By, CallRecord, Change, How, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState, Refusal,
 };
-use crate::store::{AccessLine, TokenRow, facts};
+use crate::store::{AccessLine, Held, Hold, TokenRow, facts};
 use crate::subscription::{CallFacts, Reason, Rights, Scope, reason_word};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -156,7 +156,7 @@ pub struct CallItem {
     pub joined: Vec<JoinedView>,
     /// The company's number, E.164.
     pub number: Option<String>,
-    /// Inbox that the number is in.
+    /// Inbox that the number is in, where the viewer may know of it.
     pub inbox: Option<String>,
     /// Whether it was recorded at the answer, and the source that said so.
     pub record: bool,
@@ -170,6 +170,9 @@ pub struct CallItem {
     pub can_download: bool,
     /// Those that the viewer can play.
     pub recordings: Vec<RecordingItem>,
+    /// The legal hold on all of the call, for admins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldView>,
 }
 
 impl CallItem {
@@ -182,7 +185,7 @@ impl CallItem {
         let seen = scope.visible(facts)?;
         let can_play = scope.playable(facts);
         let number = call.number.and_then(|number| directory.number(number));
-        let inbox = number.and_then(|number: &Number| directory.inbox_of_number(number.id));
+        let inbox = number.and_then(|number| inbox_of(directory, scope, number));
         let recordings: Vec<RecordingItem> = match can_play {
             true => recordings.iter().map(RecordingItem::of).collect(),
             false => Vec::new(),
@@ -201,7 +204,7 @@ impl CallItem {
             callee: PartyView::of(directory, &call.callee),
             joined: call.joined.iter().map(|joined| JoinedView::of(directory, joined)).collect(),
             number: number.map(|number| number.e164.clone()),
-            inbox: inbox.map(|inbox| inbox.name.clone()),
+            inbox,
             record: call.decision.record,
             because: call.decision.because.source().to_owned(),
             changes: call.changes.iter().map(ChangeView::of).collect(),
@@ -210,8 +213,29 @@ impl CallItem {
             can_play: can_play && has_file,
             can_download: scope.downloadable(facts) && has_file,
             recordings,
+            hold: None,
         })
     }
+
+    /// Tells of the holds on it and on its recordings.
+    pub(super) fn hold_by(&mut self, holds: &[Hold]) {
+        for hold in holds {
+            match hold.thing {
+                Held::Call(call) if call == self.id => self.hold = Some(hold.into()),
+                Held::Call(_) => {}
+                Held::Recording(id) => {
+                    let held = self.recordings.iter_mut().filter(|recording| recording.id == id);
+                    held.for_each(|recording| recording.hold = Some(hold.into()));
+                }
+            }
+        }
+    }
+}
+
+/// The inbox of a number, where the viewer may know of it.
+fn inbox_of(directory: &Directory, scope: &Scope, number: &Number) -> Option<String> {
+    let inbox = directory.inbox_of_number(number.id).filter(|inbox| scope.knows(&inbox.members))?;
+    Some(inbox.name.clone())
 }
 
 /// A call that is up.
@@ -226,6 +250,8 @@ pub struct LiveItem {
     pub callee: PartyView,
     /// The company's number, E.164.
     pub number: Option<String>,
+    /// Inbox that the number is in, where the viewer may know of it.
+    pub inbox: Option<String>,
     /// Samples go into the file now.
     pub recording: bool,
     /// It should be recorded and cannot be.
@@ -245,6 +271,7 @@ impl LiveItem {
         let seen = scope.visible(&facts(record, false))?;
         let parties = Side::BOTH.map(|side| record.party(side));
         let is_on = parties.iter().any(|party| user.is_some_and(|user| party.user == Some(user.id)));
+        let number = record.number.and_then(|number| directory.number(number));
         let [from, to] = parties.map(|party| PartyView::of(directory, party));
         Some(LiveItem {
             id: record.id,
@@ -253,7 +280,8 @@ impl LiveItem {
             answered: record.answered.map(|at| at.to_string()),
             caller: from,
             callee: to,
-            number: record.number.and_then(|number| directory.number(number)).map(|number| number.e164.clone()),
+            number: number.map(|number| number.e164.clone()),
+            inbox: number.and_then(|number| inbox_of(directory, scope, number)),
             recording: *recording,
             recording_failed: *recording_failed,
             because: record.decision.because.source().to_owned(),
@@ -285,6 +313,9 @@ pub struct RecordingItem {
     pub bytes: u64,
     /// The viewer has listened to it.
     pub played: bool,
+    /// The legal hold on it, for admins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldView>,
 }
 
 impl RecordingItem {
@@ -297,6 +328,7 @@ impl RecordingItem {
             length_ms: Rate(recording.rate).span(Samples(recording.samples)).as_millis(),
             bytes: recording.bytes,
             played: false,
+            hold: None,
         }
     }
 }
@@ -315,6 +347,9 @@ pub struct RecordingView {
     #[serde(flatten)]
     pub item: RecordingItem,
     pub call: CallId,
+    /// The legal hold on all of its call, for admins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_hold: Option<HoldView>,
     pub rate: u32,
     pub audio_sha256: String,
     /// What went wrong; empty when nothing did.

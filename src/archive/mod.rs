@@ -4,13 +4,16 @@
 //! .part ─ sizes, trailer ─► sync ─ sidecar ─► rename ─► sync of the folder ─► Sealed ─► its row
 //! ```
 //! One way for the service, the repair after a crash and the replay. [`Rest`] are the files of one
-//! recording afterwards, [`Peaks`] its shape, [`Bundle`] many of them in one.
+//! recording afterwards, [`Left`] those of one that has not come so far, [`Peaks`] its shape, [`Bundle`]
+//! many of them in one.
 
 mod bundle;
+mod left;
 mod peaks;
 mod rest;
 
 pub use bundle::{Bundle, file_digest};
+pub use left::Left;
 pub use peaks::Peaks;
 pub use rest::{Rest, problems};
 

@@ -1,6 +1,6 @@
 //! Who is calling: digest over the users and trunks of a company (RFC 7616, RFC 8760).
 
-use super::lockout::{Locked, Lockout, Name, Source};
+use super::lockout::{LockOver, Locked, Lockout, Name, Source};
 use crate::base::{Random, Span, Time};
 use crate::directory::{AuthAlgorithm, Company, Directory, Trunk, User};
 use crate::sip::digest::{
@@ -55,7 +55,7 @@ enum Denied {
 impl Authenticator {
     pub fn new(secret: [u8; 32], lifetime: Span) -> Self {
         let (nonces, counter) = (Nonces::new(secret, lifetime), NonceCounter::new(NONCES));
-        Authenticator { nonces, counter, lockout: Lockout::default(), locked: Vec::new() }
+        Authenticator { nonces, counter, lockout: Lockout::new(LockOver::Sip), locked: Vec::new() }
     }
 
     /// The user whose password the request proves, or the challenge to answer. Unknown users are

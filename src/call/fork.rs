@@ -126,6 +126,8 @@ impl Switch {
             Purpose::Notify { call, dialog } => {
                 self.on_notify_answered(call, &dialog, response.status, cx);
             }
+            Purpose::Summary { dialog } => self.on_summary_answered(&dialog, response.status, cx),
+            Purpose::Lamp { device } => self.on_lamp_answered(&device, response.status, cx),
             Purpose::Inform { call } => self.on_inform_response(call, response.status, cx),
             Purpose::KeepAlive { trunk, target } => self.on_keep_alive(trunk, target, Some(&response), cx),
             Purpose::Register { trunk } => self.on_registration(trunk, &sent, Some(&response), cx),
@@ -150,6 +152,8 @@ impl Switch {
                 });
             }
             Purpose::Notify { call, dialog } => self.on_notify_answered(call, &dialog, status, cx),
+            Purpose::Summary { dialog } => self.on_summary_answered(&dialog, status, cx),
+            Purpose::Lamp { device } => self.on_lamp_answered(&device, status, cx),
             Purpose::Inform { call } => self.on_inform_response(call, status, cx),
             Purpose::KeepAlive { trunk, target } => self.on_keep_alive(trunk, target, None, cx),
             Purpose::Register { trunk } => self.on_registration(trunk, &sent, None, cx),

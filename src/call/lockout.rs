@@ -82,6 +82,14 @@ impl Name {
         let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= NAME_BYTES).last();
         Name { company, name: name.get(..end.unwrap_or(0)).unwrap_or("").to_owned() }
     }
+
+    /// For people. What is of no company is called by itself.
+    fn said(&self, key: String) -> String {
+        match key.is_empty() {
+            true => self.name.clone(),
+            false => format!("{key}/{}", self.name),
+        }
+    }
 }
 
 /// Failures of one key.
@@ -180,6 +188,7 @@ pub struct Locked {
 /// All counters.
 #[derive(Debug)]
 pub struct Lockout {
+    over: LockOver,
     sources: Table<Source>,
     names: Table<Name>,
     pairs: Table<(Name, Source)>,
@@ -187,9 +196,10 @@ pub struct Lockout {
     known_by_age: BTreeSet<(Time, Name, Source)>,
 }
 
-impl Default for Lockout {
-    fn default() -> Self {
+impl Lockout {
+    pub fn new(over: LockOver) -> Self {
         Lockout {
+            over,
             sources: Table::new(SOURCE),
             names: Table::new(NAME),
             pairs: Table::new(PAIR),
@@ -197,9 +207,7 @@ impl Default for Lockout {
             known_by_age: BTreeSet::new(),
         }
     }
-}
 
-impl Lockout {
     /// How long the name is shut out at that address, right password or not.
     pub fn locked(&self, name: &Name, source: Source, now: Time) -> Option<Span> {
         let pair = (name.clone(), source);
@@ -249,53 +257,82 @@ impl Lockout {
         }
     }
 
-    /// Locks that hold now.
-    pub fn list(&self, now: Time, company: impl Fn(CompanyId) -> String) -> Vec<LockView> {
+    /// Locks that hold now: all, or those over names of one company.
+    pub fn list(&self, now: Time, only: Option<CompanyId>, company: impl Fn(CompanyId) -> String) -> Vec<LockView> {
         let seconds = |until: Time| until.since(now).0.div_ceil(1_000_000);
         let view = |what: &str, source: String, name: String, of: &Failures, until| LockView {
-            over: "sip".to_owned(),
+            over: self.over,
             what: what.to_owned(),
             source,
             name,
             ends_in_s: seconds(until),
             locks: of.locks,
         };
-        let said = |name: &Name| format!("{}/{}", company(name.company), name.name);
-        let sources =
-            self.sources.locks(now).map(|(k, of, until)| view("source", k.to_string(), String::new(), of, until));
-        let names = self.names.locks(now).map(|(k, of, until)| view("name", String::new(), said(k), of, until));
-        let pairs = self.pairs.locks(now).map(|(k, of, until)| view("pair", k.1.to_string(), said(&k.0), of, until));
+        let said = |name: &Name| name.said(company(name.company));
+        let wanted = |name: &Name| only.is_none_or(|only| name.company == only);
+        let sources = self.sources.locks(now).filter(|_| only.is_none());
+        let sources = sources.map(|(k, of, until)| view("source", k.to_string(), String::new(), of, until));
+        let names = self.names.locks(now).filter(|(k, _, _)| wanted(k));
+        let names = names.map(|(k, of, until)| view("name", String::new(), said(k), of, until));
+        let pairs = self.pairs.locks(now).filter(|(k, _, _)| wanted(&k.0));
+        let pairs = pairs.map(|(k, of, until)| view("pair", k.1.to_string(), said(&k.0), of, until));
         let mut locks: Vec<LockView> = sources.chain(names).chain(pairs).collect();
         locks.sort_by(|a, b| (&a.what, &a.source, &a.name).cmp(&(&b.what, &b.source, &b.name)));
         locks
     }
 
+    /// Whether any lock holds now.
+    pub fn is_idle(&self, now: Time) -> bool {
+        self.sources.locks(now).next().is_none()
+            && self.names.locks(now).next().is_none()
+            && self.pairs.locks(now).next().is_none()
+    }
+
     /// Forgets failures: of one address or name (as [`Lockout::list`] writes them, a name also
-    /// without its company), or all. How many keys it forgot.
-    pub fn clear(&mut self, only: Option<&str>, company: impl Fn(CompanyId) -> String) -> usize {
+    /// without its company), or all. With `of` those over names of that company alone: an address is
+    /// no company's. How many keys it forgot.
+    pub fn clear(&mut self, only: Option<&str>, of: Option<CompanyId>, company: impl Fn(CompanyId) -> String) -> usize {
         let address = only.and_then(|text| text.trim_end_matches("/64").parse().ok()).map(Source::of);
         let is_source = |source: &Source| only.is_none() || address == Some(*source);
         let is_name = |name: &Name| {
-            let whole = || format!("{}/{}", company(name.company), name.name);
+            let whole = || name.said(company(name.company));
             only.is_none_or(|only| only == name.name || only == whole())
         };
-        self.sources.forget(is_source)
-            + self.names.forget(is_name)
-            + self.pairs.forget(|(name, source)| is_name(name) || is_source(source))
+        let may = |name: &Name| of.is_none_or(|of| name.company == of);
+        self.sources.forget(|source| of.is_none() && is_source(source))
+            + self.names.forget(|name| may(name) && is_name(name))
+            + self.pairs.forget(|(name, source)| may(name) && (is_name(name) || is_source(source)))
+    }
+}
+
+/// Where the passwords were wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LockOver {
+    #[default]
+    Sip,
+    Http,
+}
+
+impl LockOver {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            LockOver::Sip => "sip",
+            LockOver::Http => "http",
+        }
     }
 }
 
 /// A lock, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LockView {
-    /// `sip` or `http`: where the passwords were wrong.
     #[serde(default)]
-    pub over: String,
+    pub over: LockOver,
     /// `source`, `name` or `pair`.
     pub what: String,
     /// Address; empty for a name.
     pub source: String,
-    /// `COMPANY/NAME`; empty for a source.
+    /// `COMPANY/NAME`, of an operator or a reseller the name alone; empty for a source.
     pub name: String,
     pub ends_in_s: u64,
     /// How often it was locked.
@@ -335,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_source_is_locked_after_ten_failures_and_each_time_for_twice_as_long() {
-        let (mut lockout, evil) = (Lockout::default(), source("203.0.113.66"));
+        let (mut lockout, evil) = (Lockout::new(LockOver::Sip), source("203.0.113.66"));
         let mut now = Time(0);
         let mut lengths = Vec::new();
         for round in 0..9 {
@@ -352,7 +389,7 @@ mod tests {
 
     #[test]
     fn failures_are_forgotten_after_an_hour_without_one() {
-        let (mut lockout, evil) = (Lockout::default(), source("203.0.113.66"));
+        let (mut lockout, evil) = (Lockout::new(LockOver::Sip), source("203.0.113.66"));
         for _ in 0..9 {
             lockout.failed(&name("201"), evil, Time(0));
         }
@@ -362,7 +399,7 @@ mod tests {
 
     #[test]
     fn a_guesser_with_many_addresses_is_locked_by_name() {
-        let mut lockout = Lockout::default();
+        let mut lockout = Lockout::new(LockOver::Sip);
         for host in 0..20 {
             lockout.failed(&name("201"), source(&format!("203.0.113.{host}")), Time(0));
         }
@@ -373,7 +410,7 @@ mod tests {
 
     #[test]
     fn no_outsider_shuts_a_user_out_of_their_known_address() {
-        let (mut lockout, home) = (Lockout::default(), source("198.51.100.7"));
+        let (mut lockout, home) = (Lockout::new(LockOver::Sip), source("198.51.100.7"));
         lockout.proven(&name("201"), home, Time(0));
         for host in 0..200 {
             lockout.failed(&name("201"), source(&format!("203.0.113.{host}")), Time(0));
@@ -387,7 +424,7 @@ mod tests {
 
     #[test]
     fn at_a_known_address_guessing_is_slow_too_and_touches_nobody_else() {
-        let (mut lockout, home) = (Lockout::default(), source("198.51.100.7"));
+        let (mut lockout, home) = (Lockout::new(LockOver::Sip), source("198.51.100.7"));
         for user in ["201", "202"] {
             lockout.proven(&name(user), home, Time(0));
         }
@@ -404,7 +441,7 @@ mod tests {
 
     #[test]
     fn the_right_password_does_not_let_a_guesser_begin_anew() {
-        let (mut lockout, evil) = (Lockout::default(), source("203.0.113.66"));
+        let (mut lockout, evil) = (Lockout::new(LockOver::Sip), source("203.0.113.66"));
         for _ in 0..9 {
             lockout.failed(&name("201"), evil, Time(0));
         }
@@ -415,7 +452,7 @@ mod tests {
 
     #[test]
     fn names_that_do_not_exist_are_locked_like_others_and_memory_is_bounded() {
-        let mut lockout = Lockout::default();
+        let mut lockout = Lockout::new(LockOver::Sip);
         for at in 0..CAPACITY as u64 + 100 {
             let evil = Source::of(IpAddr::V6(Ipv6Addr::from_bits(u128::from(at) << 64)));
             lockout.failed(&name(&format!("nobody-{at}")), evil, Time(at));
@@ -430,6 +467,43 @@ mod tests {
     }
 
     #[test]
+    fn of_a_company_its_names_alone_are_listed_and_forgotten() {
+        let mut lockout = Lockout::new(LockOver::Http);
+        let (own, other) = (CompanyId(1), CompanyId(2));
+        let home = source("198.51.100.7");
+        let (known, theirs) = (Name::new(own, "201"), Name::new(other, "201"));
+        let staff = Name::new(CompanyId(0), "root");
+        let unnamed = |id: CompanyId| if id.0 == 0 { String::new() } else { key(id) };
+        for name in [&known, &theirs, &staff] {
+            lockout.proven(name, home, Time(0));
+            until_locked(&mut lockout, name, home, Time(0));
+        }
+        until_locked(&mut lockout, &Name::new(own, "202"), source("203.0.113.9"), Time(0));
+        let listed = |lockout: &Lockout, of| -> Vec<String> {
+            let locks = lockout.list(Time(0), of, unnamed);
+            assert!(locks.iter().all(|lock| lock.over == LockOver::Http));
+            locks.into_iter().map(|lock| format!("{} {}{}", lock.what, lock.source, lock.name)).collect()
+        };
+        let [first, second] = ["pair 198.51.100.7c1/201", "pair 198.51.100.7c2/201"];
+        let rest = ["pair 198.51.100.7root", "source 203.0.113.9"];
+        assert_eq!(listed(&lockout, None), [&[first, second], &rest[..]].concat());
+        assert_eq!(
+            (listed(&lockout, Some(own)), listed(&lockout, Some(other))),
+            (vec![first.into()], vec![second.into()])
+        );
+        for nothing in ["c1/201", "root", "203.0.113.9", "nobody"] {
+            assert_eq!(lockout.clear(Some(nothing), Some(other), unnamed), 0, "{nothing} is not theirs");
+        }
+        assert_eq!(lockout.clear(Some("198.51.100.7"), Some(other), unnamed), 1, "at an address what is theirs");
+        assert_eq!(listed(&lockout, None), [&[first], &rest[..]].concat());
+        assert_eq!(lockout.clear(Some("root"), None, unnamed), 1);
+        assert_eq!(lockout.clear(None, Some(own), unnamed), 2, "the lock, and the failures of 202");
+        assert_eq!(listed(&lockout, None), ["source 203.0.113.9"]);
+        assert!(!lockout.is_idle(Time(0)) && lockout.is_idle(Time(0) + secs(30)));
+        assert_eq!(lockout.clear(None, None, unnamed), 1);
+    }
+
+    #[test]
     fn an_ipv6_network_of_one_customer_is_one_source() {
         assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff::9"));
         assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
@@ -438,23 +512,23 @@ mod tests {
 
     #[test]
     fn locks_are_listed_and_cleared() {
-        let (mut lockout, evil, home) = (Lockout::default(), source("203.0.113.66"), source("198.51.100.7"));
+        let (mut lockout, evil, home) = (Lockout::new(LockOver::Sip), source("203.0.113.66"), source("198.51.100.7"));
         lockout.proven(&name("202"), home, Time(0));
         until_locked(&mut lockout, &name("202"), home, Time(0));
         for _ in 0..20 {
             lockout.failed(&name("201"), evil, Time(0));
         }
         let shown: Vec<_> =
-            lockout.list(Time(0), key).into_iter().map(|lock| (lock.what, lock.source, lock.name)).collect();
+            lockout.list(Time(0), None, key).into_iter().map(|lock| (lock.what, lock.source, lock.name)).collect();
         let row = |what: &str, source: &str, name: &str| (what.to_owned(), source.to_owned(), name.to_owned());
         assert_eq!(
             shown,
             [row("name", "", "c1/201"), row("pair", "198.51.100.7", "c1/202"), row("source", "203.0.113.66", "")]
         );
-        assert_eq!(lockout.clear(Some("203.0.113.66"), key), 1);
-        assert_eq!(lockout.clear(Some("c1/202"), key), 1);
-        assert_eq!(lockout.clear(Some("999"), key), 0);
-        assert_eq!(lockout.clear(None, key), 1, "the name 201 is left");
-        assert_eq!(lockout.list(Time(0), key), []);
+        assert_eq!(lockout.clear(Some("203.0.113.66"), None, key), 1);
+        assert_eq!(lockout.clear(Some("c1/202"), None, key), 1);
+        assert_eq!(lockout.clear(Some("999"), None, key), 0);
+        assert_eq!(lockout.clear(None, None, key), 1, "the name 201 is left");
+        assert_eq!(lockout.list(Time(0), None, key), []);
     }
 }

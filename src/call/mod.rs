@@ -31,10 +31,11 @@ mod switch;
 mod text;
 mod transfer;
 mod trunks;
+mod waiting;
 
 pub use identity::Wish;
 pub use info::{InfoError, key_of_info};
-pub use lockout::{LockView, Lockout, Name as LockName, Source as LockSource};
+pub use lockout::{LockOver, LockView, Lockout, Name as LockName, Source as LockSource};
 pub use path::{Action, Event as PathEvent, Moment, Path, Start, Unable};
 pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user};
 pub use session::{CallView, LegView};

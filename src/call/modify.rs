@@ -39,7 +39,10 @@ impl Switch {
         cx: &mut Cx<'_>,
     ) {
         let Some((call, side)) = self.dialogs.get(id).copied() else {
-            return self.on_leavers_request(id, tx, &request, cx);
+            if !self.on_watchers_request(id, tx, &request, peer, cx) {
+                self.on_leavers_request(id, tx, &request, cx);
+            }
+            return;
         };
         self.with_session(call, cx, |this, mut session, cx| {
             let accepted = session.leg_mut(side).dialog.as_mut().map(|dialog| dialog.accept(&request));

@@ -7,6 +7,7 @@ use super::session::{CallView, Phase, Session};
 use super::text::Texts;
 use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
+use super::waiting::{Device, Lamps};
 use super::{MediaOrder, Note, Shell};
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
 use crate::directory::{Directory, Login, OnRecordingFailure, Role, User};
@@ -58,6 +59,10 @@ pub(super) enum Purpose {
     Change { call: CallId, side: Side },
     /// NOTIFY: how far a transfer is.
     Notify { call: CallId, dialog: DialogId },
+    /// NOTIFY: what waits, to a device that asked.
+    Summary { dialog: DialogId },
+    /// The same to one that did not.
+    Lamp { device: Device },
     /// INFO: only its failure may matter.
     Inform { call: CallId },
     /// PRACK: what it acknowledged is acknowledged.
@@ -103,6 +108,7 @@ pub struct Switch {
     pub(super) registrar: Registrar,
     pub(super) auth: Authenticator,
     pub(super) lines: Lines,
+    pub(super) lamps: Lamps,
     pub(super) sessions: HashMap<CallId, Session>,
     /// INVITEs that are being answered.
     pub(super) incoming: HashMap<ServerTx, CallId>,
@@ -143,6 +149,7 @@ impl Switch {
             registrar: Registrar::new(config.lifetimes),
             auth: Authenticator::new(secret, config.nonce_lifetime),
             lines: Lines::outdated(),
+            lamps: Lamps::default(),
             config,
             directory,
             sessions: HashMap::new(),
@@ -165,6 +172,7 @@ impl Switch {
     pub fn set_directory(&mut self, directory: Arc<Directory>) {
         self.registrar.keep_users(|user| directory.user(user).is_some());
         self.idle.retain(|user, _| directory.user(*user).is_some());
+        self.lamps.keep_users(|user| directory.user(user).is_some());
         self.directory = directory;
         self.lines.set_stale();
     }
@@ -197,6 +205,7 @@ impl Switch {
 
     pub fn connection_closed(&mut self, connection: ConnectionId, now: Time, wall: Wall, shell: &mut dyn Shell) {
         self.registrar.connection_closed(connection);
+        self.lamps.connection_closed(connection);
         self.endpoint.connection_closed(connection, now);
         self.drain(&mut Cx { now, wall, shell });
     }
@@ -213,7 +222,12 @@ impl Switch {
     pub fn next_timeout(&self) -> Option<Time> {
         let session = self.wakes.first().map(|(at, _)| *at);
         let settled = self.settled.front().map(|(at, _)| *at);
-        let own = [self.leavers.next_timeout(), self.ended.next_timeout(), self.lines.next_timeout()];
+        let own = [
+            self.leavers.next_timeout(),
+            self.ended.next_timeout(),
+            self.lines.next_timeout(),
+            self.lamps.next_timeout(),
+        ];
         [self.endpoint.next_timeout(), session, settled].into_iter().chain(own).flatten().min()
     }
 
@@ -233,6 +247,7 @@ impl Switch {
         self.ended.forget_old(now);
         self.trunks_timeout(&mut cx);
         self.registrar.expire(now);
+        self.end_watchers(&mut cx);
         self.drain(&mut cx);
     }
 
@@ -464,16 +479,17 @@ impl Switch {
         &self.endpoint
     }
 
-    /// Locks of guessers that hold now.
-    pub fn lockouts(&self, now: Time) -> Vec<LockView> {
-        self.auth.lockout.list(now, |company| self.key_of(company))
+    /// Locks of guessers that hold now: all, or those over names of one company.
+    pub fn lockouts(&self, now: Time, of: Option<CompanyId>) -> Vec<LockView> {
+        self.auth.lockout.list(now, of, |company| self.key_of(company))
     }
 
-    /// Forgets failed passwords: of one address or name, or all. How many it forgot.
-    pub fn clear_lockouts(&mut self, only: Option<&str>) -> usize {
+    /// Forgets failed passwords: of one address or name, or all; with `of` those over names of that
+    /// company alone. How many it forgot.
+    pub fn clear_lockouts(&mut self, only: Option<&str>, of: Option<CompanyId>) -> usize {
         let directory = Arc::clone(&self.directory);
         let key = |company| directory.company(company).map_or_else(String::new, |company| company.key.clone());
-        self.auth.lockout.clear(only, key)
+        self.auth.lockout.clear(only, of, key)
     }
 
     fn key_of(&self, company: CompanyId) -> String {
@@ -504,13 +520,15 @@ impl Switch {
             Method::Invite => self.on_invite(tx, request, peer, cx),
             Method::Register => self.on_register(tx, &request, peer, cx),
             Method::Message => self.on_text(tx, &request, peer, cx),
+            Method::Subscribe => self.on_subscribe(tx, &request, peer, cx),
             Method::Options => {
                 let capabilities = self.endpoint.capabilities();
                 let response = request
                     .response(200)
                     .with_header("Allow", capabilities.allow())
                     .with_header("Accept", capabilities.accept())
-                    .with_header("Supported", capabilities.supported());
+                    .with_header("Supported", capabilities.supported())
+                    .with_header("Allow-Events", super::waiting::PACKAGE);
                 self.endpoint.respond(tx, response, cx.now);
             }
             Method::Ack
@@ -521,7 +539,6 @@ impl Switch {
             | Method::Prack
             | Method::Refer
             | Method::Notify
-            | Method::Subscribe
             | Method::Publish
             | Method::Other(_) => self.endpoint.respond(tx, request.response(481), cx.now),
         }
@@ -549,20 +566,15 @@ impl Switch {
             Err(challenge) => return self.endpoint.respond(tx, challenge, cx.now),
         };
         let address = to.uri.user_unescaped().unwrap_or_default();
-        let mut registered = None;
         let response = match address == user.extension || address == user.auth_name {
-            true => {
-                let response = self.registrar.register(user.id, request, peer, cx.now);
-                if response.status == 200 {
-                    registered = Some(user.id);
-                }
-                response
-            }
+            true => self.registrar.register(user.id, request, peer, cx.now),
             false => request.response(403).with_reason("This address belongs to somebody else"),
         };
+        let registered = response.is_success();
         self.endpoint.respond(tx, response, cx.now);
-        if let Some(user) = registered {
-            cx.shell.registered(user);
+        if registered {
+            cx.shell.registered(user.id);
+            self.tell_devices(user.id, cx);
         }
     }
 

@@ -608,12 +608,12 @@ impl Switch {
             }
             Purpose::Farewell => None,
             Purpose::Ring { .. }
+            | Purpose::Summary { .. }
+            | Purpose::Lamp { .. }
             | Purpose::KeepAlive { .. }
             | Purpose::Register { .. }
             | Purpose::Text { .. }
-            | Purpose::Leave { .. } => {
-                return false;
-            }
+            | Purpose::Leave { .. } => return false,
         };
         self.learn_realm(trunk, response);
         let Some(mut again) = self.proven(trunk, &sent.request, response, sent.tries, cx) else { return false };

@@ -4,12 +4,12 @@
 
 use super::args::{AuditCommand, ExplainCommand, SubscriptionCommand};
 use super::show;
-use crate::base::{CallId, RecordingId};
+use crate::base::{CallId, CompanyId, RecordingId};
 use crate::directory::{Company, Directory, Number, User};
 use crate::service::audit::{Proven, verify};
 use crate::service::clock::Clock;
 use crate::service::config::Config;
-use crate::store::{Access, Store};
+use crate::store::{By, Store, SubscriptionChange};
 use crate::subscription::{Reason, Rights, Scope};
 use anyhow::{anyhow, bail};
 use serde_json::json;
@@ -59,17 +59,25 @@ impl Desk {
     }
 
     pub async fn note(&self, company: &Company, action: &str, thing: String) -> anyhow::Result<()> {
-        let access = Access {
-            at: Clock::start().wall(),
-            company: company.id,
-            user: None,
-            who: "operator".to_owned(),
-            source: "command line".to_owned(),
-            action: action.to_owned(),
-            thing,
-        };
-        self.store.log_access(&access).await?;
+        self.store.log_access(&operator().access(company.id, action, thing)).await?;
         Ok(())
+    }
+
+    /// A line on what is of no one company.
+    pub async fn note_service(&self, action: &str, thing: String) -> anyhow::Result<()> {
+        self.store.log_access(&operator().access(CompanyId(0), action, thing)).await?;
+        Ok(())
+    }
+}
+
+/// Whoever has the command line of the machine, now.
+pub fn operator() -> By {
+    By {
+        at: Clock::start().wall(),
+        user: None,
+        who: "operator".to_owned(),
+        source: "command line".to_owned(),
+        keeps: None,
     }
 }
 
@@ -90,33 +98,33 @@ pub async fn subscription(config: &Config, command: SubscriptionCommand) -> anyh
             }
         }
         SubscriptionCommand::Add { number, extension } => {
-            let number = desk.number(&number)?;
-            let company = desk.company(number)?;
-            let user = desk.user_of(company, &extension)?;
-            desk.store.subscribe(company.id, number.id, user.id, Clock::start().wall()).await?;
-            desk.note(company, "subscription.add", format!("{} {extension}", number.e164)).await?;
-            println!("{extension} receives the recordings of {} from now on.", number.e164);
+            let e164 = change(&desk, &number, &extension, SubscriptionChange::Add).await?;
+            println!("{extension} receives the recordings of {e164} from now on.");
         }
         SubscriptionCommand::Remove { number, extension, withdraw } => {
-            let number = desk.number(&number)?;
-            let company = desk.company(number)?;
-            let user = desk.user_of(company, &extension)?;
-            let (action, said) = match withdraw {
-                true => {
-                    desk.store.withdraw(number.id, user.id).await?;
-                    ("subscription.withdraw", "what was received is taken back")
-                }
-                false => {
-                    desk.store.unsubscribe(number.id, user.id, Clock::start().wall()).await?;
-                    ("subscription.end", "what was received stays (--withdraw takes it back)")
-                }
+            let (kind, said) = match withdraw {
+                true => (SubscriptionChange::Withdraw, "what was received is taken back"),
+                false => (SubscriptionChange::End, "what was received stays (--withdraw takes it back)"),
             };
-            desk.note(company, action, format!("{} {extension}", number.e164)).await?;
-            println!("{extension} receives no more recordings of {}; {said}.", number.e164);
+            let e164 = change(&desk, &number, &extension, kind).await?;
+            println!("{extension} receives no more recordings of {e164}; {said}.");
         }
     }
     desk.store.close().await;
     Ok(())
+}
+
+/// Changes who receives the recordings of a number; the number as it is called.
+async fn change<'d>(
+    desk: &'d Desk,
+    number: &str,
+    extension: &str,
+    change: SubscriptionChange,
+) -> anyhow::Result<&'d str> {
+    let number = desk.number(number)?;
+    let user = desk.user_of(desk.company(number)?, extension)?;
+    desk.store.change_subscription(number, user, change, &operator()).await?;
+    Ok(&number.e164)
 }
 
 pub async fn audit(config: &Config, command: AuditCommand) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 use super::directory::{ApplyArgs, ChangeCommand, DirectoryCommand};
+use super::exports::ExportCommand;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -189,6 +190,9 @@ pub enum ConfigCommand {
 pub enum CallCommand {
     /// Calls that are up
     List {
+        /// Of an inbox only
+        #[arg(long, value_name = "COMPANY/NAME")]
+        inbox: Option<String>,
         #[arg(long)]
         json: bool,
     },
@@ -225,6 +229,9 @@ pub enum RecordingCommand {
         /// How many at most
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Of calls of an inbox only
+        #[arg(long, value_name = "COMPANY/NAME")]
+        inbox: Option<String>,
         #[arg(long)]
         json: bool,
     },
@@ -260,6 +267,11 @@ pub enum RecordingCommand {
     Lift {
         /// Of a recording or a call
         id: String,
+    },
+    /// Archives (ZIP) of many recordings
+    Export {
+        #[command(subcommand)]
+        command: ExportCommand,
     },
     /// Delete a recording's files; its row stays and says so
     Delete {
@@ -555,6 +567,9 @@ pub enum EventCommand {
         after: i64,
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Of calls of an inbox only
+        #[arg(long, value_name = "COMPANY/NAME")]
+        inbox: Option<String>,
         #[arg(long)]
         json: bool,
     },

@@ -32,6 +32,7 @@ pub async fn recording(config: &Config, command: RecordingCommand) -> anyhow::Re
         RecordingCommand::Holds { company, json } => holds(config, company.as_deref(), json).await,
         RecordingCommand::Lift { id } => lift(config, &id).await,
         RecordingCommand::Verify { id, json } => verify(config, id.as_deref(), json).await,
+        RecordingCommand::Export { command } => super::exports::run(config, command).await,
         RecordingCommand::List { .. } | RecordingCommand::Show { .. } | RecordingCommand::Delete { .. } => {
             bail!("this is for the running service")
         }
@@ -166,14 +167,31 @@ pub async fn contact(config: &Config, command: ContactCommand) -> anyhow::Result
 }
 
 fn show_erased(number: &str, report: &EraseReport) {
-    let EraseReport { dry_run, calls, recordings, bytes, texts, events, exports, files_left, kept, kept_calls } =
-        report;
+    let EraseReport {
+        dry_run,
+        calls,
+        recordings,
+        bytes,
+        texts,
+        events,
+        exports,
+        files_left,
+        leftovers,
+        leftover_files,
+        put_off: _,
+        kept,
+        kept_calls,
+    } = report;
     let would = if *dry_run { "would be " } else { "" };
     println!("{number} {would}blanked in {calls} calls and {events} events.");
     println!("{recordings} recordings ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn.");
     println!("{texts} text messages {would}deleted.");
     if *files_left > 0 {
         println!("The files of {files_left} recordings stay for now: the service tries again.");
+    }
+    if *leftovers > 0 {
+        println!("{leftovers} recordings that were never finished {would}deleted:");
+        leftover_files.iter().for_each(|file| println!("  {file}"));
     }
     kept_calls.iter().for_each(|call| println!("call {} is kept: {}", call.call, call.because));
     if *kept > kept_calls.len() as u64 {

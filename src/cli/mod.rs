@@ -4,6 +4,7 @@ mod access;
 mod args;
 mod directory;
 mod doctor;
+mod exports;
 mod keeping;
 mod manual;
 mod prompts;
@@ -16,7 +17,7 @@ mod webhooks;
 pub use args::{Cli, Command};
 
 use crate::api::{Answer, Request};
-use crate::base::{CallId, RecordingId};
+use crate::base::{CallId, NumberId, RecordingId};
 use crate::demo::DemoOptions;
 use crate::directory::file::CompanyFile;
 use crate::directory::plan::plan;
@@ -79,10 +80,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             directory::trunk(&read_config(&sources)?, command).await
         }
         Command::Lockout { command: LockoutCommand::List { json } } => {
-            answer(&sources, Request::LockoutList, json).await
+            answer(&sources, Request::LockoutList { company: None }, json).await
         }
         Command::Lockout { command: LockoutCommand::Clear { only, json } } => {
-            answer(&sources, Request::LockoutClear { only }, json).await
+            let desk = access::Desk::open(&read_config(&sources)?).await?;
+            desk.note_service("lockout.clear", only.clone().unwrap_or_else(|| "all".to_owned())).await?;
+            desk.store.close().await;
+            answer(&sources, Request::LockoutClear { only, company: None }, json).await
         }
         Command::SharedInbox { command } => shared::run(&read_config(&sources)?, command).await,
         Command::Licence { command } => shared::licence(&read_config(&sources)?, command).await,
@@ -95,8 +99,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Restore { folder, json } => keeping::restore(&read_config(&sources)?, &folder, json).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
         Command::Explain { command } => access::explain(&read_config(&sources)?, command).await,
-        Command::Event { command: EventCommand::List { after, limit, json } } => {
-            answer(&sources, Request::Events { after, limit }, json).await
+        Command::Event { command: EventCommand::List { after, limit, inbox, json } } => {
+            let numbers = numbers_of(&sources, inbox.as_deref()).await?;
+            answer(&sources, Request::Events { after, limit, numbers }, json).await
         }
     }
 }
@@ -210,7 +215,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
         println!("Dry run: nothing was changed.");
         return Ok(());
     }
-    let applied = store.apply_by(&plan, &directory::operator(), &mut OsRandom).await?;
+    let applied = store.apply_by(&plan, &access::operator(), &mut OsRandom).await?;
     for generated in &applied.generated {
         println!(
             "password of {}: {}  (shown this once)",
@@ -308,7 +313,10 @@ fn replay(captures: &[PathBuf], company: Option<&Path>, out: &Path, rtp_only: bo
 
 async fn call(sources: &Sources, command: CallCommand) -> anyhow::Result<()> {
     let (request, json) = match command {
-        CallCommand::List { json } => (Request::CallList, json),
+        CallCommand::List { inbox, json } => {
+            let numbers = numbers_of(sources, inbox.as_deref()).await?;
+            (numbers.map_or(Request::CallList, |numbers| Request::CallsOver { numbers }), json)
+        }
         CallCommand::Show { id, json } => (Request::CallShow { call: call_id(&id)? }, json),
         CallCommand::Hangup { id, json } => (Request::CallHangUp { call: call_id(&id)? }, json),
         CallCommand::Pause { id, json } => (Request::CallPause { call: call_id(&id)? }, json),
@@ -319,7 +327,11 @@ async fn call(sources: &Sources, command: CallCommand) -> anyhow::Result<()> {
 
 async fn recording(sources: &Sources, command: RecordingCommand) -> anyhow::Result<()> {
     let (request, json) = match command {
-        RecordingCommand::List { limit, json } => (Request::RecordingList { limit }, json),
+        RecordingCommand::List { limit, inbox, json } => {
+            let numbers = numbers_of(sources, inbox.as_deref()).await?;
+            (Request::RecordingList { limit, numbers }, json)
+        }
+        RecordingCommand::Export { command } => return exports::run(&read_config(sources)?, command).await,
         RecordingCommand::Show { id, json } => (Request::RecordingShow { recording: recording_id(&id)? }, json),
         RecordingCommand::Delete { id, json } => {
             (Request::RecordingDelete { recording: recording_id(&id)?, by: None }, json)
@@ -330,6 +342,18 @@ async fn recording(sources: &Sources, command: RecordingCommand) -> anyhow::Resu
         | RecordingCommand::Verify { .. }) => return keeping::recording(&read_config(sources)?, command).await,
     };
     answer(sources, request, json).await
+}
+
+/// The numbers of an inbox that is written `COMPANY/NAME`.
+async fn numbers_of(sources: &Sources, inbox: Option<&str>) -> anyhow::Result<Option<Vec<NumberId>>> {
+    let Some(text) = inbox else { return Ok(None) };
+    let (key, name) = text.split_once('/').ok_or_else(|| anyhow!("{text:?} is no inbox: write COMPANY/NAME"))?;
+    let desk = access::Desk::open(&read_config(sources)?).await?;
+    let company = desk.directory.company_by_key(key).ok_or_else(|| anyhow!("there is no company {key}"))?;
+    let inbox = desk.directory.inbox_by_name(company.id, name);
+    let numbers = inbox.ok_or_else(|| anyhow!("company {key} has no inbox {name}"))?.numbers.clone();
+    desk.store.close().await;
+    Ok(Some(numbers))
 }
 
 fn call_id(text: &str) -> anyhow::Result<CallId> {

@@ -247,7 +247,7 @@ fn event_table(events: &[FeedEntry]) -> String {
 fn lock_table(locks: &[LockView]) -> String {
     let mut table = table(&["locked", "over", "address", "name", "for", "times"]);
     for LockView { over, what, source, name, ends_in_s, locks } in locks {
-        let (over, ends) = (over.to_uppercase(), format!("{ends_in_s} s"));
+        let (over, ends) = (over.as_str().to_uppercase(), format!("{ends_in_s} s"));
         table.add_row(vec![what.clone(), over, source.clone(), name.clone(), ends, locks.to_string()]);
     }
     table.to_string()

@@ -9,7 +9,7 @@ use crate::directory::file::Secret;
 use crate::directory::plan::WebPassword;
 use crate::service::clock::{Clock, OsRandom};
 use crate::service::config::Config;
-use crate::store::{Access, StaffKind, StaffRow, Store, is_staff_name};
+use crate::store::{StaffKind, StaffRow, Store, is_staff_name};
 use anyhow::{Context, anyhow, bail};
 use serde_json::json;
 
@@ -29,21 +29,21 @@ pub async fn run(config: &Config, command: StaffCommand) -> anyhow::Result<()> {
             let one = named(&desk, &name).await?;
             let (hash, shown) = hashed(password)?;
             desk.store.set_staff_password(one.id, &hash).await?;
-            note(&desk.store, "staff.password", name.clone()).await?;
+            desk.note_service("staff.password", name.clone()).await?;
             tell(&name, shown.as_ref());
             Ok(())
         }
         StaffCommand::Give { name, company } => {
             let (one, company) = reseller(&desk, &name, &company).await?;
             desk.store.give_company(one.id, company).await?;
-            note(&desk.store, "staff.give", format!("{company} to {name}")).await?;
+            desk.note_service("staff.give", format!("{company} to {name}")).await?;
             println!("{name} has an admin's rights in it.");
             Ok(())
         }
         StaffCommand::Take { name, company } => {
             let (one, company) = reseller(&desk, &name, &company).await?;
             desk.store.take_company(one.id, company).await?;
-            note(&desk.store, "staff.take", format!("{company} from {name}")).await?;
+            desk.note_service("staff.take", format!("{company} from {name}")).await?;
             println!("{name} sees nothing of it any more.");
             Ok(())
         }
@@ -121,7 +121,7 @@ async fn add(desk: &Desk, name: &str, kind: StaffKind, password: Option<String>)
     if desk.store.add_staff(name, kind, &hash, Clock::start().wall()).await?.is_none() {
         bail!("name: `{name}` is taken; `telegraphone staff list` shows them");
     }
-    note(&desk.store, "staff.add", format!("{} {name}", kind.as_str())).await?;
+    desk.note_service("staff.add", format!("{} {name}", kind.as_str())).await?;
     tell(name, shown.as_ref());
     Ok(())
 }
@@ -135,21 +135,7 @@ async fn remove(desk: &Desk, name: &str, dry_run: bool) -> anyhow::Result<()> {
     if !desk.store.remove_staff(one.id).await? {
         bail!("{name} is the last operator: add another one first");
     }
-    note(&desk.store, "staff.remove", name.to_owned()).await?;
+    desk.note_service("staff.remove", name.to_owned()).await?;
     println!("{name} is removed.");
-    Ok(())
-}
-
-async fn note(store: &Store, action: &str, thing: String) -> anyhow::Result<()> {
-    let access = Access {
-        at: Clock::start().wall(),
-        company: CompanyId(0),
-        user: None,
-        who: "operator".to_owned(),
-        source: "command line".to_owned(),
-        action: action.to_owned(),
-        thing,
-    };
-    store.log_access(&access).await?;
     Ok(())
 }

@@ -1,15 +1,16 @@
-//! Webhooks, for the operator. It works on the database by itself; a service that runs sends what is
-//! replayed within a minute.
+//! Webhooks, for the operator. It works on the database by itself, and tells a service that runs to look.
 
 use super::access::Desk;
 use super::args::WebhookCommand;
 use super::show;
+use crate::api::Request;
 use crate::base::{Random, Wall};
 use crate::directory::Company;
 use crate::notify::{GIVE_UP, Target};
 use crate::service::clock::{Clock, OsRandom};
 use crate::service::config::Config;
-use crate::store::{DeliveryState, NewWebhook, WebhookRow};
+use crate::service::control;
+use crate::store::{DeliveryState, NewWebhook, WEBHOOKS, WebhookRow};
 use crate::subscription::Kinds;
 use anyhow::{anyhow, bail};
 use serde_json::json;
@@ -28,9 +29,11 @@ pub async fn run(config: &Config, command: WebhookCommand) -> anyhow::Result<()>
             let mut bytes = [0; 32];
             OsRandom.fill(&mut bytes);
             let new = NewWebhook { company: company.id, url, kinds, secret: hex::encode(bytes), made_by: None };
-            let hook = desk.store.add_webhook(&new, now).await?;
+            let full = || anyhow!("a company has {WEBHOOKS} webhooks at most: remove one first");
+            let hook = desk.store.add_webhook(&new, now).await?.ok_or_else(full)?;
             desk.note(company, "webhook.add", format!("webhook {}", hook.id)).await?;
             println!("webhook {}; its secret (shown this once): {}", hook.id, hook.secret);
+            wake(config).await;
             Ok(())
         }
         WebhookCommand::Remove { id, dry_run } => {
@@ -55,10 +58,21 @@ pub async fn run(config: &Config, command: WebhookCommand) -> anyhow::Result<()>
             desk.note(company, "webhook.replay", format!("webhook {id}")).await?;
             let times = (now, now.plus(GIVE_UP));
             let replayed = desk.store.replay_deliveries(hook.id, delivery, times).await?;
-            println!("{replayed} deliveries are sent anew.");
+            match delivery {
+                Some(delivery) if replayed == 0 => {
+                    bail!("webhook {id} has no delivery {delivery}; `telegraphone webhook deliveries {id}` shows them")
+                }
+                Some(_) | None => println!("{replayed} deliveries are sent anew."),
+            }
+            wake(config).await;
             Ok(())
         }
     }
+}
+
+/// Whoever delivers looks at what there is; where no service runs, the next one does.
+async fn wake(config: &Config) {
+    let _ = control::ask(&config.control.socket, &Request::Wake).await;
 }
 
 fn named<'d>(desk: &'d Desk, key: &str) -> anyhow::Result<&'d Company> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 /// A SIP peer that carries calls to and from the outside. Its requests are recognised by the
 /// network that they come from, by digest ([`Trunk::inbound`]), or by both where both are set.
@@ -123,7 +124,7 @@ impl Default for TrunkSettings {
 }
 
 /// How text messages go out through a trunk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TextsBy {
     /// SIP MESSAGE (RFC 3428) to its targets.
@@ -146,7 +147,7 @@ impl TextsBy {
 }
 
 /// How an E.164 number is written towards a trunk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NumberFormat {
     /// `+4930123456`

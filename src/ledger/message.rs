@@ -112,6 +112,15 @@ impl Folder {
     }
 }
 
+/// How many messages wait for somebody (RFC 3842 §5.2): the urgent ones are among the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Waiting {
+    pub new: u64,
+    pub old: u64,
+    pub urgent_new: u64,
+    pub urgent_old: u64,
+}
+
 /// What callers hear before they leave a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -15,6 +15,12 @@ impl Clock {
         Clock { origin: Instant::now() }
     }
 
+    /// One that was started so long ago.
+    #[cfg(test)]
+    pub fn started(ago: Duration) -> Self {
+        Clock { origin: Instant::now().checked_sub(ago).unwrap() }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
     pub fn now(&self) -> Time {
         let elapsed = Instant::now().saturating_duration_since(self.origin);

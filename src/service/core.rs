@@ -298,12 +298,15 @@ impl Core {
                 }
             }
             Request::TrunkList => Answer::Trunks { trunks: self.switch.trunks(now) },
-            Request::LockoutList => Answer::Lockouts { locks: self.switch.lockouts(now) },
-            Request::LockoutClear { only } => Answer::Cleared { entries: self.switch.clear_lockouts(only.as_deref()) },
+            Request::LockoutList { company } => Answer::Lockouts { locks: self.switch.lockouts(now, *company) },
+            Request::LockoutClear { only, company } => {
+                Answer::Cleared { entries: self.switch.clear_lockouts(only.as_deref(), *company) }
+            }
             Request::TrunkShow { name } => self.trunk(name, now),
             Request::Reload
             | Request::Ready
             | Request::Wake
+            | Request::CallsOver { .. }
             | Request::RecordingList { .. }
             | Request::RecordingShow { .. }
             | Request::RecordingVerify { .. }

@@ -2,17 +2,20 @@
 
 use super::Handle;
 use super::clock::Clock;
-use crate::api::{Answer, HoldView, Verified};
+use crate::api::{Answer, Eraser, HoldView, Verified, erased_told};
 use crate::archive::{Rest, problems};
 use crate::base::{RecordingId, Wall};
 use crate::directory::{Company, Directory, Number};
 use crate::policy::{Kept, Retention, retention};
-use crate::store::{Candidate, Deletion, Gone, RecordingFile, RecordingFilter, Store, StoreError};
+use crate::store::{Access, Candidate, Deletion, Erasure, Gone, RecordingFile, RecordingFilter, Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Between two looks for recordings whose time is over.
 const LOOK: Duration = Duration::from_secs(3_600);
+/// Between two looks for calls that are to be erased and have ended.
+const LATER: Duration = Duration::from_secs(2);
+const MOST_LATER: Duration = Duration::from_secs(300);
 /// Between two batches: whoever hands a recording over does not wait for long.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Recordings that are looked at for one batch.
@@ -47,6 +50,42 @@ pub(super) async fn keep(handle: Handle) {
             Err(error) => tracing::error!(%error, "retention could not be applied; it is tried again in an hour"),
         }
     }
+}
+
+/// Erases calls whose erasing was asked while they were up, soon after their ends. Never ends.
+pub(super) async fn erase_later(handle: Handle) {
+    let mut wait = LATER;
+    loop {
+        // What stays is being written, or cannot be: it is not looked for all the time.
+        wait = match erase_due(&handle.store, &handle.recordings, handle.clock.wall()).await {
+            Ok(0) => LATER,
+            Ok(_) => MOST_LATER.min(wait * 2),
+            Err(error) => {
+                tracing::error!(%error, "calls with an erased contact could not be erased; it is tried again");
+                MOST_LATER
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Those that are over and finished; how many are still being written, and wait for the next look.
+pub async fn erase_due(store: &Store, dir: &Path, now: Wall) -> Result<usize, StoreError> {
+    let mut waiting = 0;
+    for Erasure { id, company, call, contact, by } in store.erasures_due().await? {
+        let gone = Gone { at: now, because: "erased".to_owned(), by: by.clone() };
+        let report = Eraser::new(store, dir, company, &contact, gone, false).run_one(call).await?;
+        if report.put_off > 0 || report.files_left > 0 {
+            waiting += 1;
+            continue;
+        }
+        store.erasure_is_over(id).await?;
+        let (action, thing) = ("contact.erased".to_owned(), erased_told(&contact, &report));
+        let source = "service".to_owned();
+        store.log_access(&Access { at: now, company, user: None, who: by, source, action, thing }).await?;
+        tracing::info!(%company, %call, kept = report.kept, "a call with an erased contact is over and was erased");
+    }
+    Ok(waiting)
 }
 
 /// Deletes what is over at `now`, in bounded batches, and takes away files that an earlier deletion

@@ -36,8 +36,8 @@ mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
-use crate::api::{Answer, Desk, ExportSettings, Request};
-use crate::base::{CallId, Random, Span};
+use crate::api::{Answer, Desk, ExportSettings, LogInLocks, Request};
+use crate::base::{CallId, CompanyId, NumberId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig, TextIn};
 use crate::directory::Directory;
 use crate::ledger::CallRecord;
@@ -108,6 +108,8 @@ pub struct Handle {
     /// The newest position of the feed.
     fed: Arc<watch::Sender<i64>>,
     parts: Arc<Parts>,
+    /// Guesses at log-ins over HTTP.
+    log_ins: LogInLocks,
 }
 
 /// A running service.
@@ -204,7 +206,8 @@ impl Service {
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
-        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts };
+        let log_ins = LogInLocks::default();
+        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts, log_ins };
         let web = web::start(&config.http, export_settings(&config), &config.webhooks.guard, &handle)?;
         let watched =
             metrics::Watched { handle: handle.clone(), desk: web.desk.clone(), requests: Arc::clone(&web.requests) };
@@ -228,6 +231,7 @@ impl Service {
         }
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
         tasks.push(tokio::spawn(keeping::keep(handle.clone())));
+        tasks.push(tokio::spawn(keeping::erase_later(handle.clone())));
         tasks.push(tokio::spawn(audit::keep(handle.store.clone(), config.audit.clone(), clock)));
         let service = Service {
             addresses: listening.addresses,
@@ -699,19 +703,32 @@ impl Handle {
             | Request::CallPause { .. }
             | Request::CallResume { .. }
             | Request::TrunkList
-            | Request::LockoutList
-            | Request::LockoutClear { .. }
             | Request::TrunkShow { .. } => self.ask_core(request).await,
+            Request::LockoutList { company } => self.lockouts(company).await,
+            Request::LockoutClear { only, company } => self.clear_lockouts(only, company).await,
+            Request::CallsOver { numbers } => {
+                let mut answer = self.ask_core(Request::CallList).await;
+                if let Answer::Calls { calls } = &mut answer {
+                    calls.retain(|call| call.record.number.is_some_and(|number| numbers.contains(&number)));
+                }
+                answer
+            }
             Request::CallShow { call } => self.call(call).await,
             Request::Reload => self.reload().await,
             Request::Wake => {
                 self.fed.send_modify(|_| {});
                 Answer::Done
             }
-            Request::RecordingList { limit } => match self.store.recordings(&RecordingFilter::default(), limit).await {
-                Ok(recordings) => Answer::Recordings { recordings },
-                Err(error) => failed(&error),
-            },
+            Request::RecordingList { limit, numbers } => {
+                let found = match numbers {
+                    None => self.store.recordings(&RecordingFilter::default(), limit).await,
+                    Some(numbers) => self.store.recordings_over(&numbers, limit).await,
+                };
+                match found {
+                    Ok(recordings) => Answer::Recordings { recordings },
+                    Err(error) => failed(&error),
+                }
+            }
             Request::RecordingShow { recording } => match self.store.recording(recording).await {
                 Ok(Some(record)) => Answer::Recording { recording: Box::new(record) },
                 Ok(None) => Answer::NotFound { what: format!("recording {recording}") },
@@ -723,7 +740,7 @@ impl Handle {
             Request::RecordingDelete { recording, by } => {
                 self.delete(recording, by.as_deref().unwrap_or("the operator")).await
             }
-            Request::Events { after, limit } => self.events(after, limit).await,
+            Request::Events { after, limit, numbers } => self.events(after, limit, numbers.as_deref()).await,
         }
     }
 
@@ -737,8 +754,39 @@ impl Handle {
         answer
     }
 
-    async fn events(&self, after: i64, limit: u32) -> Answer {
-        let events = self.store.feed_after(None, after, limit).await;
+    /// Of both kinds: call control knows of SIP's.
+    async fn lockouts(&self, company: Option<CompanyId>) -> Answer {
+        let mut answer = self.ask_core(Request::LockoutList { company }).await;
+        let now = self.clock.now();
+        if let Answer::Lockouts { locks } = &mut answer
+            && !self.log_ins.is_idle(now)
+        {
+            let directory = match self.store.load_directory().await {
+                Ok(directory) => directory,
+                Err(error) => return failed(&error),
+            };
+            locks.extend(self.log_ins.list(now, company, |id| key_of(&directory, id)));
+        }
+        answer
+    }
+
+    async fn clear_lockouts(&self, only: Option<String>, company: Option<CompanyId>) -> Answer {
+        let directory = match self.store.load_directory().await {
+            Ok(directory) => directory,
+            Err(error) => return failed(&error),
+        };
+        let here = self.log_ins.clear(only.as_deref(), company, |id| key_of(&directory, id));
+        match self.ask_core(Request::LockoutClear { only, company }).await {
+            Answer::Cleared { entries } => Answer::Cleared { entries: entries + here },
+            answer => answer,
+        }
+    }
+
+    async fn events(&self, after: i64, limit: u32, numbers: Option<&[NumberId]>) -> Answer {
+        let events = match numbers {
+            None => self.store.feed_after(None, after, limit).await,
+            Some(numbers) => self.store.feed_over(numbers, after, limit).await,
+        };
         match (events, self.store.feed_purged().await) {
             (Ok(events), Ok(purged)) => Answer::Events { events, purged },
             (Err(error), _) | (_, Err(error)) => failed(&error),
@@ -785,6 +833,11 @@ impl Handle {
     async fn delete(&self, recording: crate::base::RecordingId, by: &str) -> Answer {
         keeping::delete(&self.store, &self.recordings, recording, by, self.clock).await
     }
+}
+
+/// Key of a company; empty where there is none.
+fn key_of(directory: &Directory, id: CompanyId) -> String {
+    directory.company(id).map_or_else(String::new, |company| company.key.clone())
 }
 
 fn failed(error: &StoreError) -> Answer {

@@ -57,7 +57,8 @@ pub fn start(config: &HttpConfig, exports: ExportSettings, guard: &Guard, handle
     let world = Box::new(Clocks(handle.clock));
     let operator = Box::new(Hand { handle: handle.clone(), orders: Semaphore::new(ORDERS) });
     let (store, recordings) = (handle.store.clone(), handle.recordings.clone());
-    let desk = Arc::new(Desk::new(store, recordings, exports, guard.clone(), world, operator));
+    let locks = handle.log_ins.clone();
+    let desk = Arc::new(Desk::new(store, recordings, exports, guard.clone(), locks, world, operator));
     let keeper = Arc::clone(&desk);
     web.tasks.push(tokio::spawn(async move { keeper.keep_exports().await }));
     web.desk = Some(Arc::clone(&desk));

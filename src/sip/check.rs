@@ -37,6 +37,7 @@ impl Default for Capabilities {
                 Method::Prack,
                 Method::Refer,
                 Method::Message,
+                Method::Subscribe,
             ],
             schemes: vec![Scheme::Sip, Scheme::Sips, Scheme::Tel],
             option_tags: text(&["timer", "norefersub", "replaces", "100rel"]),

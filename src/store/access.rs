@@ -1,13 +1,38 @@
 //! Calls and recordings with what the rules of access look at, and who is subscribed to what.
 
 use super::calls::call;
+use super::journal::append;
 use super::lists::{CallFilter, Drive};
 use super::row::Reading;
-use super::{Store, StoreError};
+use super::{By, Store, StoreError};
 use crate::base::{CallId, CompanyId, NumberId, Rate, RecordingId, Samples, UserId, Wall};
+use crate::directory::{Number, User};
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::subscription::{CallFacts, Scope, Subscribed};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+
+/// What is done to somebody's subscription to the recordings of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriptionChange {
+    /// From now on they receive them.
+    Add,
+    /// Nothing new comes; what was received stays.
+    End,
+    /// What was received is taken back as well.
+    Withdraw,
+}
+
+impl SubscriptionChange {
+    /// As the access log names it.
+    pub const fn action(self) -> &'static str {
+        match self {
+            SubscriptionChange::Add => "subscription.add",
+            SubscriptionChange::End => "subscription.end",
+            SubscriptionChange::Withdraw => "subscription.withdraw",
+        }
+    }
+}
 
 impl Store {
     /// The newest calls that `scope` sees and `filter` lets through.
@@ -18,8 +43,48 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<CallRecord>, StoreError> {
         let drive = Drive::choose(self, filter).await?;
-        let Some(mut query) = super::lists::page(scope, filter, &drive, limit) else { return Ok(Vec::new()) };
+        match (&drive, &filter.text, scope.all) {
+            (Drive::Scope, Some(text), None) => self.calls_with_text(scope, filter, text, limit).await,
+            (Drive::Scope | Drive::Text(_), _, _) => self.page_of_calls(scope, filter, &drive, limit).await,
+        }
+    }
+
+    async fn page_of_calls(
+        &self,
+        scope: &Scope,
+        filter: &CallFilter,
+        drive: &Drive,
+        limit: u32,
+    ) -> Result<Vec<CallRecord>, StoreError> {
+        let Some(mut query) = super::lists::page(scope, filter, drive, limit) else { return Ok(Vec::new()) };
         query.build().fetch_all(&self.readers).await?.iter().map(call).collect()
+    }
+
+    /// A page of calls with a text that many have. A statement would look for as many as a page holds in
+    /// each set of the scope, so first the newest calls of all sets together are looked at.
+    async fn calls_with_text(
+        &self,
+        scope: &Scope,
+        filter: &CallFilter,
+        text: &str,
+        limit: u32,
+    ) -> Result<Vec<CallRecord>, StoreError> {
+        let mut found: Vec<CallRecord> = Vec::new();
+        let mut rest = filter.clone();
+        for newest in LOOKED_AT {
+            let any = CallFilter { text: None, ..rest.clone() };
+            let calls = self.page_of_calls(scope, &any, &Drive::Scope, newest).await?;
+            let last = calls.last().filter(|_| calls.len() == newest as usize).map(|call| call.id);
+            found.extend(calls.into_iter().filter(|call| has_text(call, text)));
+            if last.is_none() || found.len() >= limit as usize {
+                found.truncate(limit as usize);
+                return Ok(found);
+            }
+            rest.before = last;
+        }
+        let left = limit - u32::try_from(found.len()).unwrap_or(limit);
+        found.extend(self.page_of_calls(scope, &rest, &Drive::Scope, left).await?);
+        Ok(found)
     }
 
     /// What the rules look at of a call, and the call.
@@ -49,36 +114,20 @@ impl Store {
         query.fetch_all(&self.readers).await?.iter().map(subscribed).collect()
     }
 
-    /// From `now` on the user receives the recordings of the number. Twice is once.
-    pub async fn subscribe(
+    /// Changes who receives the recordings of a number, and writes that into the access log, both or
+    /// neither.
+    pub async fn change_subscription(
         &self,
-        company: CompanyId,
-        number: NumberId,
-        user: UserId,
-        now: Wall,
+        number: &Number,
+        user: &User,
+        change: SubscriptionChange,
+        by: &By,
     ) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "INSERT INTO number_subscriptions (company_id, number_id, user_id, since) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING",
-        );
-        query.bind(company.0).bind(number.0).bind(user.0).bind(now.unix_micros()).execute(&self.writer).await?;
-        Ok(())
-    }
-
-    /// From `now` on nothing new comes; what was received stays.
-    pub async fn unsubscribe(&self, number: NumberId, user: UserId, now: Wall) -> Result<(), StoreError> {
-        let query = sqlx::query(
-            "UPDATE number_subscriptions SET until = $3 WHERE number_id = $1 AND user_id = $2 AND until IS NULL",
-        );
-        query.bind(number.0).bind(user.0).bind(now.unix_micros()).execute(&self.writer).await?;
-        Ok(())
-    }
-
-    /// What was received is taken back as well.
-    pub async fn withdraw(&self, number: NumberId, user: UserId) -> Result<(), StoreError> {
-        let query = sqlx::query("DELETE FROM number_subscriptions WHERE number_id = $1 AND user_id = $2");
-        query.bind(number.0).bind(user.0).execute(&self.writer).await?;
-        Ok(())
+        let mut transaction = self.write().await?;
+        change_in(&mut transaction, (number.company, number.id, user.id), change, by.at).await?;
+        let thing = format!("{} {}", number.e164, user.extension);
+        append(&mut transaction, &by.access(number.company, change.action(), thing)).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Who receives the recordings of a number now.
@@ -89,6 +138,68 @@ impl Store {
         let users: Vec<i64> = query.bind(number.0).fetch_all(&self.readers).await?;
         Ok(users.into_iter().map(UserId).collect())
     }
+}
+
+async fn change_in(
+    connection: &mut SqliteConnection,
+    (company, number, user): (CompanyId, NumberId, UserId),
+    change: SubscriptionChange,
+    now: Wall,
+) -> Result<(), StoreError> {
+    let text = match change {
+        // Twice is once.
+        SubscriptionChange::Add => {
+            "INSERT INTO number_subscriptions (company_id, number_id, user_id, since) VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING"
+        }
+        SubscriptionChange::End => {
+            "UPDATE number_subscriptions SET until = $4
+             WHERE company_id = $1 AND number_id = $2 AND user_id = $3 AND until IS NULL"
+        }
+        SubscriptionChange::Withdraw => {
+            "DELETE FROM number_subscriptions WHERE company_id = $1 AND number_id = $2 AND user_id = $3"
+        }
+    };
+    let query = sqlx::query(text).bind(company.0).bind(number.0).bind(user.0);
+    let query = match change {
+        SubscriptionChange::Add | SubscriptionChange::End => query.bind(now.unix_micros()),
+        SubscriptionChange::Withdraw => query,
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Without a line of the log, for tests of what a subscription shows.
+#[cfg(test)]
+impl Store {
+    pub async fn subscribe(&self, company: CompanyId, number: NumberId, user: UserId, now: Wall) {
+        let mut transaction = self.write().await.unwrap();
+        change_in(&mut transaction, (company, number, user), SubscriptionChange::Add, now).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    pub async fn unsubscribe(&self, company: CompanyId, number: NumberId, user: UserId, now: Wall) {
+        let mut transaction = self.write().await.unwrap();
+        change_in(&mut transaction, (company, number, user), SubscriptionChange::End, now).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    pub async fn withdraw(&self, company: CompanyId, number: NumberId, user: UserId) {
+        let mut transaction = self.write().await.unwrap();
+        let of = (company, number, user);
+        change_in(&mut transaction, of, SubscriptionChange::Withdraw, Wall::default()).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+}
+
+/// Calls that are looked at one by one for a text, the newest first: so many, then so many older ones.
+const LOOKED_AT: [u32; 3] = [500, 1_000, 2_000];
+
+/// As the lists' `LIKE` has it: letters of ASCII in either case.
+fn has_text(call: &CallRecord, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let has = |of: &str| of.to_ascii_lowercase().contains(&text);
+    [&call.caller, &call.callee].into_iter().any(|party| has(&party.address) || has(&party.name))
 }
 
 /// What the rules look at of `call`.

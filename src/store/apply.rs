@@ -39,6 +39,14 @@ pub struct By {
     pub keeps: Option<i64>,
 }
 
+impl By {
+    /// A line of the access log on what they did.
+    pub fn access(&self, company: CompanyId, action: &str, thing: String) -> Access {
+        let By { at, user, who, source, keeps: _ } = self.clone();
+        Access { at, company, user, who, source, action: action.to_owned(), thing }
+    }
+}
+
 impl Store {
     /// Carries out `plan`, or changes nothing: a plan that was made for another version of
     /// the directory is refused. Nothing is written to the access log; where rights end or move,
@@ -234,8 +242,7 @@ async fn note(connection: &mut SqliteConnection, change: &Change, by: &By) -> Re
     let Note { company, action, thing } = change.note();
     let query = sqlx::query_scalar("SELECT id FROM companies WHERE key = $1").bind(company);
     let company = CompanyId(query.fetch_one(&mut *connection).await?);
-    let By { at, user, who, source, keeps: _ } = by.clone();
-    journal::append(connection, &Access { at, company, user, who, source, action, thing }).await?;
+    journal::append(connection, &by.access(company, &action, thing)).await?;
     Ok(())
 }
 

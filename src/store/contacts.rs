@@ -6,7 +6,7 @@
 use super::lists::{CallFilter, Drive, MISSED, page, push_scope, trigrams, within};
 use super::row::Reading;
 use super::{Store, StoreError};
-use crate::base::{CallId, Direction, Wall};
+use crate::base::{CallId, Direction, NumberId, Wall};
 use crate::subscription::Scope;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
@@ -47,45 +47,64 @@ pub struct Contacts {
     pub next: Option<ContactCursor>,
 }
 
-/// Calls that are looked at for a page at most: these, so many times.
-const WALK: u32 = 150;
-const STEPS: usize = 30;
+/// Calls that are looked at for a page at most: these, so many times. With a text, most of them are not
+/// asked for more than their numbers.
+const WALK: (u32, usize) = (150, 30);
+const WALK_FOR_TEXT: (u32, usize) = (1_500, 3);
 /// Numbers with a text that are looked at one by one.
 const FEW: i64 = 500;
+
+/// Whose calls count: those that the scope sees, over these numbers only.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    scope: &'a Scope,
+    over: Option<&'a [NumberId]>,
+}
 
 const COLUMNS: &str = "c.started AS started, c.direction AS direction, ";
 
 impl Store {
     /// Outside numbers of calls that `scope` sees, those of the newest calls first; with `text` in the
-    /// number or its name.
+    /// number or its name. `over`: of calls over these numbers of the company only.
     pub async fn contacts(
         &self,
         scope: &Scope,
+        over: Option<&[NumberId]>,
         after: Option<&ContactCursor>,
         text: Option<&str>,
         limit: u32,
     ) -> Result<Contacts, StoreError> {
+        let every = scope.all.is_some() && over.is_none();
         let few = match text.and_then(trigrams) {
-            Some(grams) => self.few_contacts(&grams, if scope.all.is_some() { 10 * FEW } else { FEW }).await?,
+            Some(grams) => self.few_contacts(&grams, if every { 10 * FEW } else { FEW }).await?,
             None => None,
         };
-        match (scope.all.is_some(), few) {
+        let seen = Seen { scope, over };
+        match (every, few) {
             (true, few) => self.all_contacts(scope, after, text, few, limit).await,
-            (false, Some(few)) => self.contacts_of(scope, after, text, &few, limit).await,
-            (false, None) => self.walked_contacts(scope, after, text, limit).await,
+            (false, Some(few)) => self.contacts_of(seen, after, text, &few, limit).await,
+            (false, None) => self.walked_contacts(seen, after, text, limit).await,
         }
     }
 
-    /// One of them; `None` where `scope` sees no call with it.
-    pub async fn contact(&self, scope: &Scope, e164: &str) -> Result<Option<ContactRow>, StoreError> {
-        let mut found = match scope.all.is_some() {
+    /// One of them; `None` where `scope` sees no call with it (`over`: over these numbers).
+    pub async fn contact(
+        &self,
+        scope: &Scope,
+        over: Option<&[NumberId]>,
+        e164: &str,
+    ) -> Result<Option<ContactRow>, StoreError> {
+        let mut found = match scope.all.is_some() && over.is_none() {
             true => {
                 let id = sqlx::query_scalar("SELECT id FROM contacts WHERE company_id = $1 AND e164 = $2");
                 let id: Option<i64> = id.bind(scope.company.0).bind(e164).fetch_optional(&self.readers).await?;
                 let Some(id) = id else { return Ok(None) };
                 self.all_contacts(scope, None, None, Some(vec![id]), 1).await?
             }
-            false => self.seen(scope, &[e164.to_owned()]).await.map(|contacts| Contacts { contacts, next: None })?,
+            false => {
+                let contacts = self.seen(Seen { scope, over }, &[e164.to_owned()]).await?;
+                Contacts { contacts, next: None }
+            }
         };
         Ok(found.contacts.pop())
     }
@@ -121,10 +140,10 @@ impl Store {
         Ok(cut(rows.iter().map(contact).collect::<Result<_, _>>()?, limit))
     }
 
-    /// Of these few contacts those that the scope sees calls with.
+    /// Of these few contacts those that are seen.
     async fn contacts_of(
         &self,
-        scope: &Scope,
+        which: Seen<'_>,
         after: Option<&ContactCursor>,
         text: Option<&str>,
         few: &[i64],
@@ -133,9 +152,9 @@ impl Store {
         let query = sqlx::query_scalar(
             "SELECT e164 FROM contacts WHERE company_id = $1 AND id IN (SELECT value FROM json_each($2))",
         );
-        let query = query.bind(scope.company.0).bind(serde_json::to_string(few)?);
+        let query = query.bind(which.scope.company.0).bind(serde_json::to_string(few)?);
         let numbers: Vec<String> = query.fetch_all(&self.readers).await?;
-        let mut seen = self.seen(scope, &numbers).await?;
+        let mut seen = self.seen(which, &numbers).await?;
         seen.retain(|contact| {
             after.is_none_or(|after| cursor(contact) < *after) && text.is_none_or(|text| has(contact, text))
         });
@@ -145,26 +164,34 @@ impl Store {
 
     async fn walked_contacts(
         &self,
-        scope: &Scope,
+        which: Seen<'_>,
         after: Option<&ContactCursor>,
         text: Option<&str>,
         limit: u32,
     ) -> Result<Contacts, StoreError> {
         let mut contacts: Vec<ContactRow> = Vec::new();
         let mut met: BTreeSet<String> = BTreeSet::new();
+        let (walk, steps) = if text.is_some() { WALK_FOR_TEXT } else { WALK };
         // The call of the cursor is looked at again: another number may have been on it too.
         let mut before = after.map(|after| after.call.next());
-        for _ in 0..STEPS {
-            let filter = CallFilter { before, ..CallFilter::default() };
-            let Some(ids) = page(scope, &filter, &Drive::Scope, WALK) else { break };
+        for _ in 0..steps {
+            let numbers = which.over.map(<[NumberId]>::to_vec);
+            let filter = CallFilter { before, numbers, ..CallFilter::default() };
+            let Some(ids) = page(which.scope, &filter, &Drive::Scope, walk) else { break };
             let (calls, numbers) = self.numbers_of(ids).await?;
-            let new: Vec<String> = numbers.into_iter().filter(|number| met.insert(number.clone())).collect();
+            // A number is met first in its newest call, whose name is the one that is shown.
+            let new: Vec<String> = numbers
+                .into_iter()
+                .filter(|(number, _)| met.insert(number.clone()))
+                .filter(|(number, name)| text.is_none_or(|text| reads(number, name, text)))
+                .map(|(number, _)| number)
+                .collect();
             // A number whose newest call is before the cursor: the others were on a page before.
-            let seen = self.seen(scope, &new).await?;
+            let seen = self.seen(which, &new).await?;
             contacts.extend(seen.into_iter().filter(|contact| {
                 after.is_none_or(|after| cursor(contact) < *after) && text.is_none_or(|text| has(contact, text))
             }));
-            let Some(last) = calls.last().filter(|_| calls.len() == WALK as usize) else {
+            let Some(last) = calls.last().filter(|_| calls.len() == walk as usize) else {
                 contacts.sort_by_key(|contact| std::cmp::Reverse(cursor(contact)));
                 return Ok(cut(contacts, limit));
             };
@@ -181,27 +208,39 @@ impl Store {
         Ok(page)
     }
 
-    /// The calls of a page, and the outside numbers that they were with.
-    async fn numbers_of(&self, mut page: QueryBuilder<Sqlite>) -> Result<(Vec<CallId>, Vec<String>), StoreError> {
+    /// The calls of a page, and the outside numbers that they were with, each with the name of its newest
+    /// call among them.
+    async fn numbers_of(
+        &self,
+        mut page: QueryBuilder<Sqlite>,
+    ) -> Result<(Vec<CallId>, Vec<(String, String)>), StoreError> {
         let rows = page.build().fetch_all(&self.readers).await?;
         let calls: Vec<CallId> =
             rows.iter().map(|row| Reading::new("calls", row).word("id", CallId::parse)).collect::<Result<_, _>>()?;
         let ids: Vec<String> = calls.iter().map(ToString::to_string).collect();
-        let query = sqlx::query_scalar(
-            "SELECT DISTINCT e164 FROM call_contacts WHERE call_id IN (SELECT value FROM json_each($1))",
+        // The other columns of a MAX are those of its row.
+        let query = sqlx::query_as(
+            "SELECT e164, name, MAX(call_id) FROM call_contacts
+             WHERE call_id IN (SELECT value FROM json_each($1)) GROUP BY e164",
         );
-        Ok((calls, query.bind(serde_json::to_string(&ids)?).fetch_all(&self.readers).await?))
+        let met: Vec<(String, String, String)> =
+            query.bind(serde_json::to_string(&ids)?).fetch_all(&self.readers).await?;
+        Ok((calls, met.into_iter().map(|(number, name, _)| (number, name)).collect()))
     }
 
-    /// Each of these numbers that the scope sees a call with, with its newest one and their count.
-    async fn seen(&self, scope: &Scope, numbers: &[String]) -> Result<Vec<ContactRow>, StoreError> {
+    /// Each of these numbers that a call is seen with, with its newest one and their count.
+    async fn seen(&self, Seen { scope, over }: Seen<'_>, numbers: &[String]) -> Result<Vec<ContactRow>, StoreError> {
         if numbers.is_empty() {
             return Ok(Vec::new());
         }
+        let over = over.map(serde_json::to_string).transpose()?;
         let with = |query: &mut QueryBuilder<Sqlite>| {
             query.push(" FROM call_contacts AS k CROSS JOIN calls AS c WHERE k.company_id = ");
             query.push_bind(scope.company.0).push(" AND k.e164 = n.value AND c.id = k.call_id AND ");
             push_scope(query, scope);
+            if let Some(over) = &over {
+                query.push(" AND c.number_id + 0 IN (SELECT value FROM json_each(").push_bind(over.clone()).push("))");
+            }
         };
         let mut query = QueryBuilder::new("SELECT n.value AS e164, (SELECT COUNT(*) FROM (SELECT 1");
         with(&mut query);
@@ -223,8 +262,12 @@ fn cursor(contact: &ContactRow) -> ContactCursor {
 }
 
 fn has(contact: &ContactRow, text: &str) -> bool {
-    let (name, text) = (contact.name.to_ascii_lowercase(), text.to_ascii_lowercase());
-    contact.e164.contains(&text) || name.contains(&text)
+    reads(&contact.e164, &contact.name, text)
+}
+
+fn reads(number: &str, name: &str, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    number.contains(&text) || name.to_ascii_lowercase().contains(&text)
 }
 
 fn push_text(query: &mut QueryBuilder<Sqlite>, table: &str, text: Option<&str>) {

@@ -21,18 +21,21 @@ const PAGE: u32 = 100;
 const EVENTS: [(&str, &str); 3] = [
     (
         "SELECT seq AS place, call_id, event AS text FROM feed
-         WHERE company_id = $1 AND seq > $2 AND instr(event, $3) > 0 ORDER BY seq LIMIT $4",
+         WHERE company_id = $1 AND seq > $2 AND instr(event, $3) > 0 AND ($5 IS NULL OR call_id = $5)
+         ORDER BY seq LIMIT $4",
         "UPDATE feed SET event = $2 WHERE seq = $1",
     ),
     (
         "SELECT seq AS place, call_id, told AS text FROM outbox
-         WHERE company_id = $1 AND seq > $2 AND instr(told, $3) > 0 ORDER BY seq LIMIT $4",
+         WHERE company_id = $1 AND seq > $2 AND instr(told, $3) > 0 AND ($5 IS NULL OR call_id = $5)
+         ORDER BY seq LIMIT $4",
         "UPDATE outbox SET told = $2 WHERE seq = $1",
     ),
     (
         "SELECT d.id AS place, f.call_id AS call_id, d.body AS text FROM webhook_deliveries AS d
              JOIN webhooks AS w ON w.id = d.webhook_id LEFT JOIN feed AS f ON f.seq = d.seq
-         WHERE w.company_id = $1 AND d.id > $2 AND instr(d.body, $3) > 0 ORDER BY d.id LIMIT $4",
+         WHERE w.company_id = $1 AND d.id > $2 AND instr(d.body, $3) > 0 AND ($5 IS NULL OR f.call_id = $5)
+         ORDER BY d.id LIMIT $4",
         "UPDATE webhook_deliveries SET body = $2 WHERE id = $1",
     ),
 ];
@@ -264,13 +267,19 @@ impl Store {
     }
 
     /// Blanks the contact in events whose calls are not held: in the feed, before it, and on their way to
-    /// hooks; in how many. With `dry` nothing is changed.
-    pub async fn erase_events(&self, company: CompanyId, contact: &Contact, dry: bool) -> Result<u64, StoreError> {
+    /// hooks; in how many. `only`: in those of this call. With `dry` nothing is changed.
+    pub async fn erase_events(
+        &self,
+        company: CompanyId,
+        contact: &Contact,
+        only: Option<CallId>,
+        dry: bool,
+    ) -> Result<u64, StoreError> {
         let mut count = 0;
         for (read, write) in EVENTS {
             let mut after = Some(0);
             while let Some(place) = after {
-                let (blanked, next) = self.erase_page(company, contact, (read, write), place, dry).await?;
+                let (blanked, next) = self.erase_page(company, (contact, only), (read, write), place, dry).await?;
                 (count, after) = (count + blanked, next);
             }
         }
@@ -281,12 +290,13 @@ impl Store {
     async fn erase_page(
         &self,
         company: CompanyId,
-        contact: &Contact,
+        (contact, only): (&Contact, Option<CallId>),
         (read, write): (&'static str, &'static str),
         after: i64,
         dry: bool,
     ) -> Result<(u64, Option<i64>), StoreError> {
         let query = sqlx::query(read).bind(company.0).bind(after).bind(contact.digits()).bind(PAGE);
+        let query = query.bind(only.map(|call| call.to_string()));
         let rows = query.fetch_all(&self.readers).await?;
         let mut transaction = if dry { self.read().await? } else { self.write().await? };
         let (mut count, mut last) = (0, None);

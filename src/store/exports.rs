@@ -139,10 +139,15 @@ impl Store {
         Ok(())
     }
 
+    /// Whether there is one to be made.
+    pub async fn export_waits(&self) -> Result<bool, StoreError> {
+        let query = sqlx::query("SELECT 1 FROM exports WHERE state = 'waiting' LIMIT 1");
+        Ok(query.fetch_optional(&self.readers).await?.is_some())
+    }
+
     /// Takes the oldest that waits; it is being made from then on, and holds nothing yet.
     pub async fn next_export(&self) -> Result<Option<ExportRow>, StoreError> {
-        let waiting = sqlx::query("SELECT 1 FROM exports WHERE state = 'waiting' LIMIT 1");
-        if waiting.fetch_optional(&self.readers).await?.is_none() {
+        if !self.export_waits().await? {
             return Ok(None);
         }
         let mut transaction = self.write().await?;

@@ -2,7 +2,7 @@
 
 use super::row::Reading;
 use super::{Store, StoreError, outbox, recordings};
-use crate::base::{CallId, CompanyId, Wall};
+use crate::base::{CallId, CompanyId, NumberId, Wall};
 use crate::ledger::{OutboxEntry, OutboxKind, Subject};
 use crate::subscription::{FeedEntry, fold};
 use sqlx::SqliteConnection;
@@ -56,6 +56,16 @@ impl Store {
             }
         };
         rows.iter().map(feed_entry).collect()
+    }
+
+    /// Events after `seq` of calls over these numbers.
+    pub async fn feed_over(&self, numbers: &[NumberId], seq: i64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
+        let query = sqlx::query(
+            "SELECT f.* FROM feed AS f CROSS JOIN calls AS c WHERE f.seq > $1 AND c.id = f.call_id
+               AND c.number_id + 0 IN (SELECT value FROM json_each($3)) ORDER BY f.seq LIMIT $2",
+        );
+        let query = query.bind(seq).bind(limit).bind(serde_json::to_string(numbers)?);
+        query.fetch_all(&self.readers).await?.iter().map(feed_entry).collect()
     }
 
     /// The position of the newest event; 0 where there is none.

@@ -81,6 +81,19 @@ impl Store {
         Ok(placed)
     }
 
+    /// The holds on these calls of the company, and on their recordings.
+    pub async fn holds_of_calls(&self, company: CompanyId, calls: &[CallId]) -> Result<Vec<Hold>, StoreError> {
+        let ids: Vec<String> = calls.iter().map(ToString::to_string).collect();
+        let query = sqlx::query(
+            "SELECT * FROM holds WHERE lifted IS NULL AND company_id + 0 = $1 AND (
+                 (kind = 'call' AND thing IN (SELECT value FROM json_each($2)))
+                 OR (kind = 'recording' AND thing IN
+                     (SELECT id FROM recordings WHERE call_id IN (SELECT value FROM json_each($2)))))",
+        );
+        let query = query.bind(company.0).bind(serde_json::to_string(&ids)?);
+        query.fetch_all(&self.readers).await?.iter().map(hold).collect()
+    }
+
     /// The hold on exactly this thing.
     pub async fn hold_on(&self, thing: Held) -> Result<Option<Hold>, StoreError> {
         let query = sqlx::query("SELECT * FROM holds WHERE lifted IS NULL AND kind = $1 AND thing = $2");

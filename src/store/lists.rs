@@ -380,7 +380,7 @@ fn push_interval(query: &mut QueryBuilder<Sqlite>, interval: Subscribed, id: &st
 
 /// [`Scope::visible`] of a call `c`, company apart.
 pub(super) fn push_scope(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
-    let Scope { company: _, user, all, numbers, missed, subscribed, play: _, download: _ } = scope;
+    let Scope { company: _, user, all, numbers, missed, subscribed, play: _, download: _, names: _ } = scope;
     if all.is_some() {
         query.push("TRUE");
         return;

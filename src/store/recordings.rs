@@ -2,7 +2,7 @@
 
 use super::row::{Reading, int};
 use super::{Store, StoreError, calls, outbox};
-use crate::base::{CallId, CompanyId, RecordingId, Wall};
+use crate::base::{CallId, CompanyId, NumberId, RecordingId, Wall};
 use crate::ledger::{CallRecord, OutboxKind, RecordingRecord, RecordingState};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -112,6 +112,16 @@ impl Store {
             .bind(state.map(RecordingState::as_str))
             .bind(before.map(|before| before.to_string()))
             .bind(limit);
+        query.fetch_all(&self.readers).await?.iter().map(recording).collect()
+    }
+
+    /// The newest of calls over these numbers.
+    pub async fn recordings_over(&self, numbers: &[NumberId], limit: u32) -> Result<Vec<RecordingRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT r.* FROM calls AS c JOIN recordings AS r ON r.call_id = c.id
+             WHERE c.number_id IN (SELECT value FROM json_each($1)) ORDER BY r.id DESC LIMIT $2",
+        );
+        let query = query.bind(serde_json::to_string(numbers)?).bind(limit);
         query.fetch_all(&self.readers).await?.iter().map(recording).collect()
     }
 

@@ -80,7 +80,8 @@ impl Store {
         Ok(hash.filter(|hash| !hash.is_empty()))
     }
 
-    pub async fn add_token(&self, token: &NewToken) -> Result<TokenRow, StoreError> {
+    /// Keeps a session or token; `None` where its owner has `most` of that kind already.
+    pub async fn add_token(&self, token: &NewToken, most: u32) -> Result<Option<TokenRow>, StoreError> {
         let NewToken { kind, owner, name, hash, scopes, created, expires } = token;
         let mut transaction = self.write().await?;
         // Those that have expired go when new ones come: the table is as long as what is in use.
@@ -88,13 +89,16 @@ impl Store {
         expired.execute(&mut *transaction).await?;
         let query = sqlx::query(
             "INSERT INTO tokens (kind, user_id, staff_id, name, hash, scopes, created, expires)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *",
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8
+             WHERE (SELECT COUNT(*) FROM tokens WHERE kind = $1 AND (user_id = $2 OR staff_id = $3)) < $9
+             RETURNING *",
         );
         let (user, staff) = owner.columns();
         let query = query.bind(kind.as_str()).bind(user).bind(staff).bind(name).bind(hash);
         let query = query.bind(serde_json::to_string(scopes)?);
-        let row = query.bind(created.unix_micros()).bind(expires.unix_micros()).fetch_one(&mut *transaction).await?;
-        let token = self::token(&row)?;
+        let query = query.bind(created.unix_micros()).bind(expires.unix_micros()).bind(most);
+        let row = query.fetch_optional(&mut *transaction).await?;
+        let token = row.as_ref().map(self::token).transpose()?;
         transaction.commit().await?;
         Ok(token)
     }
@@ -146,4 +150,49 @@ fn token(row: &SqliteRow) -> Result<TokenRow, StoreError> {
         created: row.wall("created")?,
         expires: row.wall("expires")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_who_make_tokens_at_once_no_more_than_the_limit_get_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(&folder.path().join("t.db")).await.unwrap());
+        let now = Wall::from_unix_micros(1_000_000);
+        let staff = |name: &'static str| {
+            let store = Arc::clone(&store);
+            async move { store.add_staff(name, super::super::StaffKind::Operator, "", now).await.unwrap().unwrap() }
+        };
+        let (one, other) = (Owner::Staff(staff("one").await), Owner::Staff(staff("other").await));
+        let new = |owner: Owner, kind: TokenKind, expires: Wall, hash: String| NewToken {
+            kind,
+            owner,
+            name: String::new(),
+            hash,
+            scopes: Vec::new(),
+            created: now,
+            expires,
+        };
+        let later = now.plus(crate::base::Span::from_secs(60));
+        let old = new(one, TokenKind::Token, now, "expired".to_owned());
+        assert!(store.add_token(&old, 5).await.unwrap().is_some(), "it counts no more when others come");
+        let session = new(one, TokenKind::Session, later, "session".to_owned());
+        assert!(store.add_token(&session, u32::MAX).await.unwrap().is_some(), "a session is none of them");
+        let tasks: Vec<_> = (0..20)
+            .map(|at| {
+                let (store, new) = (Arc::clone(&store), new(one, TokenKind::Token, later, format!("hash {at}")));
+                tokio::spawn(async move { store.add_token(&new, 5).await.unwrap().is_some() })
+            })
+            .collect();
+        let mut made = 0;
+        for task in tasks {
+            made += usize::from(task.await.unwrap());
+        }
+        assert_eq!((made, store.tokens_of(one, now).await.unwrap().len()), (5, 5));
+        let theirs = new(other, TokenKind::Token, later, "theirs".to_owned());
+        assert!(store.add_token(&theirs, 5).await.unwrap().is_some(), "each owner has their own limit");
+    }
 }

@@ -113,24 +113,30 @@ pub struct Attempt {
     pub again: Option<Wall>,
 }
 
+/// Hooks of a company at most.
+pub const WEBHOOKS: u32 = 50;
+
 const HOOKS: &str = "SELECT webhooks.*,
     (SELECT COUNT(*) FROM webhook_deliveries WHERE webhook_id = webhooks.id AND state = 'pending') AS pending,
     (SELECT COUNT(*) FROM webhook_deliveries WHERE webhook_id = webhooks.id AND state = 'dead') AS dead
     FROM webhooks WHERE ($1 IS NULL OR company_id = $1) AND ($2 IS NULL OR id = $2) ORDER BY id";
 
 impl Store {
-    /// Makes a hook, which is told of what happens from now on.
-    pub async fn add_webhook(&self, new: &NewWebhook, now: Wall) -> Result<WebhookRow, StoreError> {
+    /// Makes a hook, which is told of what happens from now on; `None` where the company has
+    /// [`WEBHOOKS`] already.
+    pub async fn add_webhook(&self, new: &NewWebhook, now: Wall) -> Result<Option<WebhookRow>, StoreError> {
         let NewWebhook { company, url, kinds, secret, made_by } = new;
         let query = sqlx::query_scalar(
             "INSERT INTO webhooks (company_id, url, kinds, secret, active, made_by, created, position)
-             VALUES ($1, $2, $3, $4, TRUE, $5, $6, (SELECT COALESCE(MAX(seq), 0) FROM feed)) RETURNING id",
+             SELECT $1, $2, $3, $4, TRUE, $5, $6, (SELECT COALESCE(MAX(seq), 0) FROM feed)
+             WHERE (SELECT COUNT(*) FROM webhooks WHERE company_id = $1) < $7 RETURNING id",
         );
         let query = query.bind(company.0).bind(url).bind(serde_json::to_string(kinds)?).bind(secret);
-        let query = query.bind(made_by.map(|user| user.0)).bind(now.unix_micros());
-        let id: i64 = query.fetch_one(&self.writer).await?;
+        let query = query.bind(made_by.map(|user| user.0)).bind(now.unix_micros()).bind(WEBHOOKS);
+        let id: Option<i64> = query.fetch_optional(&self.writer).await?;
+        let Some(id) = id else { return Ok(None) };
         let made = self.webhook(*company, id).await?;
-        made.ok_or_else(|| StoreError::Gone(format!("webhook {id}")))
+        made.map(Some).ok_or_else(|| StoreError::Gone(format!("webhook {id}")))
     }
 
     /// Those of a company, or all.

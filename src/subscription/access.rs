@@ -124,6 +124,18 @@ pub struct Scope {
     pub subscribed: Vec<Subscribed>,
     pub play: Play,
     pub download: bool,
+    /// Groups and inboxes are theirs to know by name also where they are not in them.
+    pub names: bool,
+}
+
+/// Whether every group and inbox of the company is the user's to know by name: an admin's, and that of
+/// supervisors and analysts who see every call. Others know those that they are in.
+pub fn knows_names(company: &Company, user: &User) -> bool {
+    match user.role {
+        Role::Admin => true,
+        Role::Supervisor | Role::Analyst => Rights::of(company, user).visibility == CallVisibility::All,
+        Role::Agent => false,
+    }
 }
 
 impl Scope {
@@ -139,7 +151,7 @@ impl Scope {
 
     /// What the operator sees of a company, and a reseller of those given to them.
     pub fn of_whole(company: CompanyId) -> Self {
-        Scope { all: Some(Reason::Admin), play: Play::All, download: true, ..Self::nothing(company, None) }
+        Scope { all: Some(Reason::Admin), play: Play::All, download: true, names: true, ..Self::nothing(company, None) }
     }
 
     const fn nothing(company: CompanyId, user: Option<UserId>) -> Self {
@@ -152,7 +164,13 @@ impl Scope {
             subscribed: Vec::new(),
             play: Play::None,
             download: false,
+            names: false,
         }
+    }
+
+    /// Whether a group or an inbox with these members is theirs to know by name.
+    pub fn knows(&self, members: &[UserId]) -> bool {
+        self.names || self.user.is_some_and(|user| members.contains(&user))
     }
 
     fn with(
@@ -172,7 +190,8 @@ impl Scope {
         };
         // A subscription is the right to recordings: where none of a call can be played, it shows none.
         let subscribed = if play == Play::None { Vec::new() } else { subscribed };
-        let mut scope = Scope { all, subscribed, play, download, ..Self::nothing(company.id, Some(user.id)) };
+        let names = knows_names(company, user);
+        let mut scope = Scope { all, subscribed, play, download, names, ..Self::nothing(company.id, Some(user.id)) };
         if all.is_none() {
             scope.take_numbers(directory, user, visibility);
         }
@@ -243,13 +262,14 @@ impl Scope {
 
     /// The scope of those calls whose recordings can be played, to be asked for visibility only.
     pub fn playing(&self) -> Self {
-        let Scope { company, user, all: _, numbers: _, missed: _, subscribed, play, download } = self;
+        let Scope { company, user, all: _, numbers: _, missed: _, subscribed, play, download, names } = self;
         match play {
             Play::All => self.clone(),
             Play::Own => Scope {
                 subscribed: subscribed.clone(),
                 play: *play,
                 download: *download,
+                names: *names,
                 ..Self::nothing(*company, *user)
             },
             Play::None => Self::nothing(*company, None),

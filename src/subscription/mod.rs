@@ -6,7 +6,7 @@ mod feed;
 mod kinds;
 mod texts;
 
-pub use access::{CallFacts, Reason, Rights, Scope, Subscribed};
+pub use access::{CallFacts, Reason, Rights, Scope, Subscribed, knows_names};
 pub use feed::{
     About, AboutCall, AboutRecording, AboutText, Event, EventChange, EventJoined, EventParty, FeedEntry, Named, fold,
     reason_word,

@@ -78,6 +78,13 @@ impl TextScope {
         TextScope { company, user: None, inboxes: BTreeMap::new() }
     }
 
+    /// Within these numbers: nothing of one's own, and nothing between colleagues.
+    #[must_use]
+    pub fn over(mut self, numbers: &[NumberId]) -> Self {
+        self.inboxes.retain(|number, _| numbers.contains(number));
+        TextScope { user: None, ..self }
+    }
+
     /// From which text on they see a conversation of that holder; `None`: for them there is none.
     pub fn after(&self, holder: Holder) -> Option<i64> {
         match holder {

@@ -1,5 +1,7 @@
-//! A receiver of webhooks: takes deliveries, or refuses them first.
+//! A receiver of webhooks: takes deliveries, or refuses them first; over TLS where it has a certificate.
 
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,15 +30,39 @@ pub struct Receiver {
     seen: Arc<(Mutex<Vec<Delivery>>, Condvar)>,
     /// So many are refused before one is taken.
     refusals: Arc<Mutex<usize>>,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+/// An authority of its own, as PEM, and what it says of a server that is called `name`.
+pub fn authority(name: &str) -> (String, Arc<ServerConfig>) {
+    let (root_key, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let mut root = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let pem = root.self_signed(&root_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(root, root_key);
+    let server = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let chain = vec![CertificateDer::from(server.der().to_vec())];
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    (pem, Arc::new(config.with_no_client_auth().with_single_cert(chain, key.into()).unwrap()))
 }
 
 impl Receiver {
     pub fn new(refusals: usize) -> Self {
+        Self::listening(refusals, None)
+    }
+
+    pub fn secure(tls: Arc<ServerConfig>) -> Self {
+        Self::listening(0, Some(tls))
+    }
+
+    fn listening(refusals: usize, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let receiver = Receiver { address, seen: Arc::default(), refusals: Arc::new(Mutex::new(refusals)) };
+        let receiver = Receiver { address, seen: Arc::default(), refusals: Arc::new(Mutex::new(refusals)), tls };
         let taking = receiver.clone();
-        std::thread::spawn(move || listener.incoming().for_each(|stream| taking.take(stream.unwrap())));
+        std::thread::spawn(move || listener.incoming().for_each(|stream| taking.accept(stream.unwrap())));
         receiver
     }
 
@@ -45,13 +71,24 @@ impl Receiver {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/hook", self.address)
     }
 
-    fn take(&self, stream: TcpStream) {
+    fn accept(&self, stream: TcpStream) {
+        match &self.tls {
+            None => self.take(stream),
+            Some(tls) => self.take(StreamOwned::new(ServerConnection::new(Arc::clone(tls)).unwrap(), stream)),
+        }
+    }
+
+    fn take(&self, stream: impl Read + Write) {
         let mut reader = BufReader::new(stream);
         let (mut line, mut headers) = (String::new(), HashMap::new());
-        reader.read_line(&mut line).unwrap();
+        if reader.read_line(&mut line).is_err() {
+            // It does not like the certificate.
+            return;
+        }
         assert_eq!(line.trim_end(), "POST /hook HTTP/1.1");
         loop {
             line.clear();

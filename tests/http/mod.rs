@@ -67,6 +67,22 @@ impl Http {
         self.opened(&format!("{company}/{user}"), &body)
     }
 
+    /// A program with a token, which asks of that company where its owner has several.
+    pub fn as_program(self, secret: &str, company: Option<&str>) -> Program {
+        Program { http: self, bearer: format!("Bearer {secret}"), company: company.map(str::to_owned) }
+    }
+
+    fn stream(self, path: &str, after: Option<i64>, headers: Vec<(&str, &str)>) -> Stream {
+        let last = after.map(|after| after.to_string());
+        let after = last.as_deref().map(|last| ("Last-Event-ID", last));
+        let headers: Vec<(&str, &str)> = headers.into_iter().chain(after).collect();
+        let mut reader = self.open("GET", path, &headers, &[]);
+        let (status, headers) = head(&mut reader);
+        let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+        assert_eq!((status, kind), (200, Some("text/event-stream")));
+        Stream(reader)
+    }
+
     fn opened(self, who: &str, body: &str) -> Session {
         let answer = self.ask("POST", "/api/v1/session", &[], body);
         assert_eq!(answer.status, 200, "{who}: {}", String::from_utf8_lossy(&answer.body));
@@ -150,15 +166,9 @@ impl Session {
 
     /// Opens a stream of events, after the event `after`.
     pub fn stream(&self, path: &str, after: Option<i64>) -> Stream {
-        let last = after.map(|after| after.to_string());
         let mut headers = vec![("Cookie", self.cookie.as_str())];
         headers.extend(self.company.as_deref().map(|company| ("Telegraphone-Company", company)));
-        headers.extend(last.as_deref().map(|last| ("Last-Event-ID", last)));
-        let mut reader = self.http.open("GET", path, &headers, &[]);
-        let (status, headers) = head(&mut reader);
-        let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
-        assert_eq!((status, kind), (200, Some("text/event-stream")));
-        Stream(reader)
+        self.http.stream(path, after, headers)
     }
 
     /// What a stream says at once, as text.
@@ -170,6 +180,28 @@ impl Session {
         let mut text = String::new();
         let _ = reader.read_to_string(&mut text);
         text
+    }
+}
+
+/// A program with a token.
+pub struct Program {
+    http: Http,
+    bearer: String,
+    company: Option<String>,
+}
+
+impl Program {
+    fn headers(&self) -> Vec<(&str, &str)> {
+        let company = self.company.as_deref().map(|company| ("Telegraphone-Company", company));
+        [("Authorization", self.bearer.as_str())].into_iter().chain(company).collect()
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        self.http.ask("GET", path, &self.headers(), "")
+    }
+
+    pub fn stream(&self, path: &str, after: Option<i64>) -> Stream {
+        self.http.stream(path, after, self.headers())
     }
 }
 

@@ -56,7 +56,7 @@ def killed_and_called_at_once(s: Stage) -> None:
     bob, alice, carol = s.baresip("202"), s.baresip("201"), s.baresip("203", transport="tcp")
     eventually(lambda: service.ask("status")["status"]["devices"] == 3, 5, "not all are registered")
     # What changed in the last second may be lost.
-    talk_for(1.5)
+    eventually(lambda: service.stored_devices() == 2, 10, "the two phones over UDP are not stored")
     service.kill()
     restarted(service)
     before = [len(phone.events(Event.REGISTERED)) for phone in (alice, bob)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -173,6 +175,11 @@ class Service:
     def events(self) -> list[dict]:
         """What was told of recordings, not of calls."""
         return [event for event in self.ask("event", "list")["events"] if event["subject"] == "recording"]
+
+    def stored_devices(self) -> int:
+        """Devices registered over UDP that a restart would know of."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.data / 'telegraphone.db'}?mode=ro", uri=True)) as database:
+            return database.execute("SELECT COUNT(*) FROM bindings WHERE transport = 'udp'").fetchone()[0]
 
     def wav(self, recording: dict) -> Path:
         return self.data / "recordings" / recording["path"]

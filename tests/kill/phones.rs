@@ -89,6 +89,7 @@ impl Phones {
         // What the dead one still sent.
         while receive(&self.carrier).is_some() || receive(&self.device).is_some() {}
         self.register(service);
+        self.next_packets = Instant::now();
     }
 
     /// What is known of the calls of the process that is dead now.
@@ -154,7 +155,9 @@ impl Phones {
             }
             if now >= self.next_packets {
                 self.speak();
-                self.next_packets = (self.next_packets + PACKET_TIME).max(now);
+                // A phone that was late catches up: its clock goes on with that on the wall. One that fell
+                // behind a little again and again would seem to have stopped, and its silence be recorded.
+                self.next_packets += PACKET_TIME;
             }
             let wait = self.next_packets.min(end).saturating_duration_since(now);
             wait_for_any(&[&self.carrier, &self.device], wait);

@@ -68,6 +68,12 @@ impl Home {
         Process { child, sip }
     }
 
+    /// Whether a command did it, and what it said.
+    pub fn run(&self, words: &[&str]) -> (bool, String) {
+        let Output { status, stdout, stderr } = self.command().args(words).output().unwrap();
+        (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+    }
+
     /// What the command line says, as JSON.
     pub fn ask(&self, words: &[&str]) -> serde_json::Value {
         let Output { status: _, stdout, stderr } = self.command().args(words).arg("--json").output().unwrap();

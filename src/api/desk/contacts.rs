@@ -4,7 +4,7 @@ use super::keeping::who;
 use super::{Desk, Person};
 use crate::api::Problem;
 use crate::api::keeping::{EraseReport, KeepingReply, KeptCall};
-use crate::archive::Rest;
+use crate::archive::{Left, Rest};
 use crate::base::{CallId, CompanyId, RecordingId};
 use crate::directory::{Company, Directory};
 use crate::ledger::{RecordingRecord, RecordingState};
@@ -65,8 +65,11 @@ pub fn erased_name(contact: &Contact) -> String {
 
 /// What came of it, for the access log.
 pub fn erased_told(contact: &Contact, report: &EraseReport) -> String {
-    let EraseReport { calls, recordings, texts, kept, .. } = report;
-    format!("{}: {calls} calls, {recordings} recordings, {texts} texts, {kept} kept", erased_name(contact))
+    let EraseReport { calls, recordings, texts, leftovers, kept, put_off, .. } = report;
+    let left = if *leftovers > 0 { format!(", {leftovers} unfinished") } else { String::new() };
+    let later = if *put_off > 0 { format!(" ({put_off} until they are over)") } else { String::new() };
+    let texts = if *texts > 0 { format!(", {texts} texts") } else { String::new() };
+    format!("{}: {calls} calls, {recordings} recordings{left}{texts}, {kept} kept{later}", erased_name(contact))
 }
 
 /// One run. Interrupted at any place it can be done again: each step finds what is left for it.
@@ -76,6 +79,8 @@ pub struct Eraser {
     company: CompanyId,
     contact: Contact,
     gone: Gone,
+    /// Files of recordings that were not finished.
+    left: Vec<Left>,
     report: EraseReport,
 }
 
@@ -94,11 +99,13 @@ impl Eraser {
             company,
             contact: contact.clone(),
             gone,
+            left: Vec::new(),
             report: EraseReport { dry_run, ..EraseReport::default() },
         }
     }
 
     pub async fn run(mut self) -> Result<EraseReport, StoreError> {
+        self.look_for_files().await?;
         let mut seen = BTreeSet::new();
         let mut after = None;
         loop {
@@ -116,21 +123,61 @@ impl Eraser {
         }
         // Of calls whose rows know nothing of it (any more).
         for call in self.store.calls_of_recordings_with(self.company, &self.contact).await? {
-            if !seen.contains(&call) {
+            if seen.insert(call) {
+                self.call(call).await?;
+            }
+        }
+        // Of which there is nothing but a journal.
+        for call in self.calls_of_journals() {
+            if seen.insert(call) {
                 self.call(call).await?;
             }
         }
         self.report.texts = self.store.erase_texts(self.company, &self.contact, self.report.dry_run).await?;
-        self.report.events = self.store.erase_events(self.company, &self.contact, self.report.dry_run).await?;
+        self.report.events = self.store.erase_events(self.company, &self.contact, None, self.report.dry_run).await?;
         self.report.exports = self.store.erase_exports(self.company, &self.contact, self.report.dry_run).await?;
         Ok(self.report)
     }
 
+    /// One call that was put off, and its events. How it went is told as by a whole run.
+    pub async fn run_one(mut self, call: CallId) -> Result<EraseReport, StoreError> {
+        self.look_for_files().await?;
+        self.call(call).await?;
+        let dry = self.report.dry_run;
+        self.report.events = self.store.erase_events(self.company, &self.contact, Some(call), dry).await?;
+        Ok(self.report)
+    }
+
+    async fn look_for_files(&mut self) -> Result<(), StoreError> {
+        let dir = self.recordings.clone();
+        // Without the folder nothing was ever recorded.
+        let look = move || if dir.exists() { Left::all(&dir) } else { Ok(Vec::new()) };
+        let left = tokio::task::spawn_blocking(look).await.map_err(|error| StoreError::Task(error.to_string()))?;
+        self.left = left.map_err(|error| StoreError::Task(format!("the folder of the recordings: {error}")))?;
+        Ok(())
+    }
+
+    fn calls_of_journals(&self) -> Vec<CallId> {
+        let of_company = self.left.iter().filter(|left| left.company == Some(self.company));
+        of_company
+            .filter(|left| left.parties.iter().any(|party| self.contact.is(party)))
+            .map(|left| left.call)
+            .collect()
+    }
+
     async fn call(&mut self, call: CallId) -> Result<(), StoreError> {
         let recordings = self.store.recordings_of(call).await?;
+        let (left, written): (Vec<Left>, Vec<Left>) = self
+            .left
+            .iter()
+            .filter(|left| left.call == call)
+            .cloned()
+            .partition(|left| recordings.iter().any(|recording| recording.id == left.recording));
         let there: Vec<&RecordingRecord> =
             recordings.iter().filter(|recording| recording.state != RecordingState::Deleted).collect();
         let outcome = match self.report.dry_run {
+            // What has no row is handed over when it is finished, or by the next start.
+            _ if !written.is_empty() => Erased::Open,
             true => self.would(call, &there).await?,
             false => self.store.erase_call(call, &self.contact, &self.gone).await?,
         };
@@ -140,8 +187,7 @@ impl Eraser {
                 return Ok(());
             }
             Erased::Open => {
-                self.keep(call, "the call is up: erase again when it is over".to_owned());
-                return Ok(());
+                return self.put_off(call).await;
             }
             Erased::Done(files) => files,
         };
@@ -150,6 +196,37 @@ impl Eraser {
         self.report.bytes += there.iter().map(|recording| recording.bytes).sum::<u64>();
         if !self.report.dry_run {
             self.remove(files).await?;
+        }
+        self.remove_left(call, left).await
+    }
+
+    /// It is up, or being written: nothing of it is touched before that is over.
+    async fn put_off(&mut self, call: CallId) -> Result<(), StoreError> {
+        if !self.report.dry_run {
+            let by = (self.gone.by.as_str(), self.gone.at);
+            self.store.put_off_erasure(self.company, call, &self.contact, by).await?;
+        }
+        self.report.put_off += 1;
+        self.keep(call, "the call is up, or its recording is being written: it is erased when that is over".to_owned());
+        Ok(())
+    }
+
+    /// Files of recordings that failed: their rows know no path.
+    async fn remove_left(&mut self, call: CallId, left: Vec<Left>) -> Result<(), StoreError> {
+        let names = left.iter().flat_map(|left| &left.files).map(|file| file.display().to_string());
+        let room = EraseReport::MOST.saturating_sub(self.report.leftover_files.len());
+        self.report.leftover_files.extend(names.take(room));
+        self.report.leftovers += left.len() as u64;
+        if self.report.dry_run || left.is_empty() {
+            return Ok(());
+        }
+        let dir = self.recordings.clone();
+        let stay = tokio::task::spawn_blocking(move || left.iter().filter(|left| !is_removed(&dir, left)).count());
+        let stay = stay.await.map_err(|error| StoreError::Task(error.to_string()))?;
+        if stay > 0 {
+            self.report.files_left += stay as u64;
+            let by = (self.gone.by.as_str(), self.gone.at);
+            self.store.put_off_erasure(self.company, call, &self.contact, by).await?;
         }
         Ok(())
     }
@@ -179,6 +256,12 @@ impl Eraser {
         self.report.files_left += (count - gone.len()) as u64;
         self.store.files_are_gone(&gone).await
     }
+}
+
+fn is_removed(dir: &Path, left: &Left) -> bool {
+    let gone = left.remove(dir);
+    gone.inspect_err(|error| tracing::error!(call = %left.call, recording = %left.recording, %error, "a file of an erased contact stays"))
+        .is_ok()
 }
 
 fn remove(dir: &Path, files: &[RecordingFile]) -> Vec<RecordingId> {

@@ -2,19 +2,19 @@
 //! file is applied by.
 //!
 //! An admin sees and changes all. Everybody else sees what they need to call and to be called: the
-//! names of colleagues, the groups and inboxes that they are in, the numbers that they may call with.
+//! names of colleagues, the groups and inboxes that they are in (supervisors and analysts who see every
+//! call: all of them), the numbers that they may call with.
 
 use super::{Actor, Desk, Person, Request};
 use crate::api::directory::{DirectoryAsk, DirectoryReply, Fits, MOST, Only, number_view, plural, said, tag_of, view};
-use crate::api::{Problem, Reply, login};
+use crate::api::{Problem, Reply};
 use crate::audio::prompt::write_wav;
-use crate::call::{LockName, LockSource};
+use crate::call::LockName;
 use crate::directory::file::{CompanyFile, FileError, Kind, Problem as FileProblem, Secret, table_of_json};
 use crate::directory::plan::{Edit, Listed, Plan, Replacement, Thing, generated, listed, plan, plan_edit};
 use crate::directory::{Company, Directory, FacilityKind, Inbox, MessageRoute, Sound, User};
 use crate::store::{Answered, Applied, By, Repeat, StoreError};
 use serde_json::{Map, Value};
-use std::sync::PoisonError;
 use toml::Table;
 
 /// How often a change is planned anew because somebody else was faster.
@@ -175,26 +175,16 @@ impl Desk {
     ) -> Result<DirectoryReply, Problem> {
         let made = password.is_none().then(|| generated(&mut *self.world.random()));
         let secret = password.or_else(|| made.clone()).ok_or(Problem::Internal)?;
+        let _turn = self.turn().await?;
         self.lay(person, Kind::User, &extension, &password_keys(&secret), &Fits::default()).await?;
         Ok(DirectoryReply::Password { extension, password: made })
     }
 
     async fn my_password(&self, person: &Person<'_>, present: &Secret, password: Secret) -> Result<(), Problem> {
         let user = own(person)?;
+        let turn = self.turn().await?;
         let name = LockName::new(user.company, &user.extension);
-        let from = LockSource::of(person.viewer.source);
-        let _turn = self.checks.acquire().await.map_err(|_| Problem::Internal)?;
-        // Guessed at like a log-in, with a session that somebody left open.
-        let locked = self.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(&name, from, self.world.now());
-        if let Some(left) = locked {
-            return Err(Problem::LockedOut { retry_s: left.0.div_ceil(1_000_000) });
-        }
-        if !login::check_password(&self.store, Some(person.viewer.owner), present.reveal()).await? {
-            let now = self.world.now();
-            self.lockout.lock().unwrap_or_else(PoisonError::into_inner).failed(&name, from, now);
-            let expected = "your present password";
-            return Err(Problem::Invalid { key: "present", value: "…".to_owned(), expected });
-        }
+        self.proves_present(&turn, &name, person.viewer, present.reveal()).await?;
         let keys = password_keys(&password);
         self.lay(person, Kind::User, &user.extension.clone(), &keys, &Fits::default()).await.map(drop)
     }
@@ -237,14 +227,7 @@ impl Desk {
         person: &Person<'_>,
         make: impl Fn(&Directory) -> Result<Plan, Problem>,
     ) -> Result<Applied, Problem> {
-        let by = By {
-            at: self.world.wall(),
-            user: person.user().map(|user| user.id),
-            who: person.who(),
-            source: person.viewer.source.to_string(),
-            keeps: Some(person.viewer.token),
-        };
-        self.change_by(&by, make).await
+        self.change_by(&self.by(person), make).await
     }
 
     pub(super) async fn change_by(
@@ -352,7 +335,7 @@ fn list(
     let seen = seen(directory, company, person, kind)?;
     let all = listed(directory, company, kind);
     let rest = all.iter().filter(|thing| after.is_none_or(|after| thing.name.as_str() > after));
-    let fitting = rest.filter(|thing| fits_filter(directory, only, thing));
+    let fitting = rest.filter(|thing| fits_filter(directory, person, only, thing));
     let mut items: Vec<(&str, Map<String, Value>)> =
         fitting.filter_map(|thing| Some((thing.name.as_str(), seen(thing)?))).collect();
     let limit = limit.clamp(1, MOST);
@@ -367,11 +350,14 @@ fn list(
     Ok(Value::Object(page))
 }
 
-fn fits_filter(directory: &Directory, only: &Only, thing: &Listed) -> bool {
+fn fits_filter(directory: &Directory, person: &Person<'_>, only: &Only, thing: &Listed) -> bool {
     let Only { assigned, inbox, deactivated } = only;
     let number = directory.number_by_e164(&thing.name);
     let is_assigned = || number.is_some_and(|number| directory.message_route(number) != MessageRoute::Nowhere);
-    let in_inbox = || number.and_then(|number| directory.inbox_of_number(number.id)).map(|inbox| inbox.name.as_str());
+    let in_inbox = || {
+        let inbox = number.and_then(|number| directory.inbox_of_number(number.id));
+        inbox.filter(|inbox| person.knows(&inbox.members)).map(|inbox| inbox.name.as_str())
+    };
     let is_deactivated = || thing.keys.iter().any(|(key, value)| *key == "deactivated" && *value == Some(true.into()));
     assigned.is_none_or(|assigned| assigned == is_assigned())
         && inbox.as_ref().is_none_or(|name| in_inbox() == Some(name.as_str()))
@@ -404,12 +390,12 @@ fn seen<'d>(
         })),
         Kind::Facility(FacilityKind::Group) => Ok(Box::new(move |thing| {
             let group = directory.group_by_name(company.id, &thing.name)?;
-            group.members.contains(&user.id).then(|| part(thing, &["name", "label", "members"]))
+            person.knows(&group.members).then(|| part(thing, &["name", "label", "members"]))
         })),
         Kind::Facility(FacilityKind::Inbox) => Ok(Box::new(move |thing| {
             let inbox = directory.inbox_by_name(company.id, &thing.name)?;
             let keys = ["name", "label", "numbers", "primary", "members", "messaging", "history"];
-            inbox.members.contains(&user.id).then(|| part(thing, &keys))
+            person.knows(&inbox.members).then(|| part(thing, &keys))
         })),
         Kind::Number => Ok(Box::new(move |thing| {
             let number = directory.number_by_e164(&thing.name)?;
@@ -417,6 +403,10 @@ fn seen<'d>(
             number_view(directory, &thing.name, &mut view);
             // Whose it is besides theirs is nothing that they need.
             view.remove("assigned_to");
+            if !directory.inbox_of_number(number.id).is_some_and(|inbox| person.knows(&inbox.members)) {
+                view.insert("inbox".to_owned(), Value::Null);
+                view.insert("primary".to_owned(), false.into());
+            }
             Some(view)
         })),
         Kind::Settings | Kind::Trunk | Kind::Facility(FacilityKind::Flow | FacilityKind::Prompt) => {

@@ -10,14 +10,15 @@
 //! is asked for every event; what the answer is made of (directory, subscriptions, the token) is read
 //! again when it has changed, which one number says.
 
-use super::Desk;
+use super::filter::numbers_of_inbox;
+use super::{Desk, person};
 use crate::api::{Permission, Problem, Viewer};
-use crate::base::{CompanyId, RecordingId, Span, Time, Wall};
+use crate::base::{CompanyId, NumberId, RecordingId, Span, Time, Wall};
 use crate::directory::Directory;
 use crate::ledger::{Family, OutboxKind};
 use crate::store::AccessVersion;
-use crate::subscription::{CallFacts, FeedEntry, Kinds, Scope, TextFacts, TextScope};
-use std::collections::{HashMap, VecDeque};
+use crate::subscription::{CallFacts, FeedEntry, Holder, Kinds, Scope, TextFacts, TextScope};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -46,13 +47,20 @@ pub struct Shown {
 }
 
 impl Shown {
-    fn may_be_known(&self, rights: &Rights) -> bool {
-        let facts = self.facts.as_ref();
-        match self.kind.family() {
-            Family::Call => facts.is_some_and(|facts| rights.scope.visible(facts).is_some()),
-            Family::Recording => facts.is_some_and(|facts| rights.scope.playable(facts)),
-            Family::Text => self.text.as_ref().is_some_and(|text| rights.texts.sees(text)),
-        }
+    /// By the rules, and within the inbox that the stream is narrowed to.
+    fn may_be_known(&self, Rights { scope, texts, numbers, .. }: &Rights) -> bool {
+        let number = match (self.facts.as_ref(), self.text.as_ref().map(|text| text.holder)) {
+            (Some(facts), _) => facts.number,
+            (None, Some(Holder::Inbox(number))) => Some(number),
+            (None, Some(Holder::User(_) | Holder::Pair(..)) | None) => None,
+        };
+        let of_inbox = |numbers: &BTreeSet<NumberId>| number.is_some_and(|number| numbers.contains(&number));
+        numbers.as_ref().is_none_or(of_inbox)
+            && match self.kind.family() {
+                Family::Call => self.facts.as_ref().is_some_and(|facts| scope.visible(facts).is_some()),
+                Family::Recording => self.facts.as_ref().is_some_and(|facts| scope.playable(facts)),
+                Family::Text => self.text.as_ref().is_some_and(|text| texts.sees(text)),
+            }
     }
 }
 
@@ -132,10 +140,18 @@ impl Recent {
     }
 }
 
+/// What a stream is about, of all that its viewer may know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Which {
+    pub kinds: Kinds,
+    /// Only calls over the numbers of this inbox, by name.
+    pub inbox: Option<String>,
+}
+
 /// One stream, where it stands, and what its viewer may know.
 pub struct EventStream {
     viewer: Viewer,
-    kinds: Kinds,
+    which: Which,
     lane: Arc<Lane>,
     newest: watch::Receiver<i64>,
     /// Looked at up to here.
@@ -151,6 +167,8 @@ struct Rights {
     version: AccessVersion,
     scope: Scope,
     texts: TextScope,
+    /// Of the inbox that the stream is narrowed to, as it is now.
+    numbers: Option<BTreeSet<NumberId>>,
     until: Wall,
 }
 
@@ -164,13 +182,15 @@ impl Desk {
     /// Opens a stream of what happens after the event `after`, or from now on.
     ///
     /// # Errors
-    /// Where the viewer may not read events, and where events after that one were deleted.
-    pub async fn open_stream(&self, viewer: Viewer, after: Option<i64>, kinds: Kinds) -> Result<EventStream, Problem> {
+    /// Where the viewer may not read events, where events after that one were deleted, and where an admin
+    /// names an inbox that is not there.
+    pub async fn open_stream(&self, viewer: Viewer, after: Option<i64>, which: Which) -> Result<EventStream, Problem> {
         if !viewer.scopes.allow(Permission::ReadEvents) {
             return Err(Problem::NoScope(Permission::ReadEvents.as_str()));
         }
         let rules = self.rules().await?;
-        let rights = self.rights(&rules, &viewer).await?.ok_or(Problem::NotLoggedIn)?;
+        self.narrowed(&rules.directory, &viewer, which.inbox.as_deref()).await?;
+        let rights = self.rights(&rules, &viewer, &which).await?.ok_or(Problem::NotLoggedIn)?;
         // Before the position is read: what comes between is in the feed or on the lane.
         let lane = self.lanes.lane(rights.scope.company);
         let newest = self.store.feed_newest().await?;
@@ -186,7 +206,7 @@ impl Desk {
         let newest = lane.newest.subscribe();
         Ok(EventStream {
             viewer,
-            kinds,
+            which,
             lane,
             newest,
             position,
@@ -236,7 +256,7 @@ impl Desk {
             let rules = self.rules().await?;
             let holds = stream.rights.as_ref().is_some_and(|rights| rights.version == rules.version);
             if !holds {
-                stream.rights = self.rights(&rules, &stream.viewer).await?;
+                stream.rights = self.rights(&rules, &stream.viewer, &stream.which).await?;
             }
             let now = self.world.wall();
             let rights = stream.rights.as_ref().filter(|rights| now < rights.until).ok_or(Problem::NotLoggedIn)?;
@@ -261,7 +281,7 @@ impl Desk {
             return Ok(false);
         };
         stream.position = last.seq;
-        let kinds = &stream.kinds;
+        let kinds = &stream.which.kinds;
         stream.ready.extend(shown.into_iter().filter(|shown| kinds.contain(shown.kind)));
         Ok(true)
     }
@@ -398,11 +418,29 @@ impl Desk {
     }
 
     /// `None` where the session or token is over.
-    async fn rights(&self, rules: &Rules, viewer: &Viewer) -> Result<Option<Rights>, Problem> {
+    async fn rights(&self, rules: &Rules, viewer: &Viewer, which: &Which) -> Result<Option<Rights>, Problem> {
         let Some(until) = self.store.token_holds_until(viewer.token, self.world.wall()).await? else { return Ok(None) };
         let scope = self.scope_of(&rules.directory, viewer).await?;
         let texts = self.text_scope_of(&rules.directory, viewer).await?;
-        Ok(Some(Rights { version: rules.version, scope, texts, until }))
+        let numbers = match self.narrowed(&rules.directory, viewer, which.inbox.as_deref()).await {
+            // It was there when the stream was opened: nothing is in it any more.
+            Err(Problem::NotFound { .. }) => Some(BTreeSet::new()),
+            found => found?,
+        };
+        Ok(Some(Rights { version: rules.version, scope, texts, numbers, until }))
+    }
+
+    /// The numbers of the inbox that a stream is narrowed to.
+    async fn narrowed(
+        &self,
+        directory: &Directory,
+        viewer: &Viewer,
+        inbox: Option<&str>,
+    ) -> Result<Option<BTreeSet<NumberId>>, Problem> {
+        let Some(name) = inbox else { return Ok(None) };
+        let staff = self.staff_of(viewer).await?;
+        let person = person(directory, viewer, staff.as_ref())?;
+        numbers_of_inbox(directory, &person, name).map(Some)
     }
 }
 

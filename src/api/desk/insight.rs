@@ -1,7 +1,8 @@
 //! What people look up: outside numbers, figures, and what is theirs. Everything by the rules of
 //! access, as lists of calls are.
 
-use super::{Actor, Desk, Person, filter};
+use super::filter::{filter, numbers_of_inbox};
+use super::{Actor, Desk, Person};
 use crate::api::insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactPage, ContactQuery, ContactView, Entry, FigureView,
     InsightAsk, InsightReply, MeMore, RightSource, RightsView, SubscriptionView, write_cursor,
@@ -31,8 +32,9 @@ impl Desk {
     ) -> Result<Reply, Problem> {
         let reply = match ask {
             InsightAsk::Contacts(query) => InsightReply::Contacts(self.contacts(directory, person, &query).await?),
-            InsightAsk::Contact { e164, before, limit } => {
-                let found = self.contact(directory, person, e164, before, limit).await?;
+            InsightAsk::Contact { e164, inbox, before, limit } => {
+                let over = over(directory, person, inbox.as_deref())?;
+                let found = self.contact(directory, person, (e164, over), before, limit).await?;
                 InsightReply::Contact(Box::new(found))
             }
             InsightAsk::Analytics(query) => {
@@ -48,10 +50,11 @@ impl Desk {
         person: &Person<'_>,
         query: &ContactQuery,
     ) -> Result<ContactPage, Problem> {
-        let ContactQuery { after, limit, text } = query;
+        let ContactQuery { after, limit, text, inbox } = query;
+        let over = over(directory, person, inbox.as_deref())?;
         let scope = self.scope(directory, person).await?;
         let limit = (*limit).clamp(1, CallQuery::MOST);
-        let found = self.store.contacts(&scope, after.as_ref(), text.as_deref(), limit).await?;
+        let found = self.store.contacts(&scope, over.as_deref(), after.as_ref(), text.as_deref(), limit).await?;
         Ok(ContactPage {
             contacts: found.contacts.into_iter().map(Into::into).collect(),
             next: found.next.as_ref().map(write_cursor),
@@ -64,17 +67,21 @@ impl Desk {
         &self,
         directory: &Directory,
         person: &Person<'_>,
-        e164: String,
+        (e164, over): (String, Option<Vec<NumberId>>),
         before: Option<CallId>,
         limit: u32,
     ) -> Result<ContactView, Problem> {
         let scope = self.scope(directory, person).await?;
-        let contact = self.store.contact(&scope, &e164).await?.map(ContactItem::from);
+        let contact = self.store.contact(&scope, over.as_deref(), &e164).await?.map(ContactItem::from);
         let limit = limit.clamp(1, CallQuery::MOST);
         let texts = match person.viewer.scopes.allow(Permission::ReadConversations) {
             true => {
                 let scope = self.text_scope(directory, person).await?;
                 let before = before.map(|id| id.to_string());
+                let scope = match &over {
+                    Some(numbers) => scope.over(numbers),
+                    None => scope,
+                };
                 self.store.texts_with(&scope, &e164, before.as_deref(), limit + 1).await?
             }
             false => Vec::new(),
@@ -86,7 +93,7 @@ impl Desk {
             }
             (None, None) => return Err(NO_CONTACT),
         };
-        let filter = CallFilter { before, contact: Some(e164), ..CallFilter::default() };
+        let filter = CallFilter { before, numbers: over, contact: Some(e164), ..CallFilter::default() };
         let records = self.store.visible_calls(&scope, &filter, limit + 1).await?;
         let CallPage { calls, next: _ } = self.page_of(directory, person, &scope, records, limit + 1).await?;
         let mut entries: Vec<Entry> = calls.into_iter().map(|call| Entry::Call(Box::new(call))).collect();
@@ -127,17 +134,17 @@ impl Desk {
             BucketBy::Number | BucketBy::Inbox => {
                 let numbers = sums(FigureKey::Number).await?;
                 let total = whole(numbers.iter().map(|(_, figures)| figures));
-                (number_buckets(directory, &numbers, query.by), total)
+                (number_buckets(directory, &scope, &numbers, query.by), total)
             }
             BucketBy::Group => {
                 let numbers = sums(FigureKey::Number).await?;
                 let total = whole(numbers.iter().map(|(_, figures)| figures));
-                (group_buckets(directory, &numbers), total)
+                (group_buckets(directory, &scope, &numbers), total)
             }
             BucketBy::User => {
                 let users = sums(FigureKey::User).await?;
                 let total = whole(sums(FigureKey::Whole).await?.iter().map(|(_, figures)| figures));
-                (user_buckets(directory, &users), total)
+                (user_buckets(directory, person.is_admin(), &users), total)
             }
         };
         Ok(AnalyticsView {
@@ -201,6 +208,12 @@ fn interval(directory: &Directory, subscribed: &Subscribed) -> Option<Subscripti
         since: from.to_string(),
         until: until.map(|until| until.to_string()),
     })
+}
+
+/// The numbers of an inbox that is asked for.
+fn over(directory: &Directory, person: &Person<'_>, inbox: Option<&str>) -> Result<Option<Vec<NumberId>>, Problem> {
+    let numbers = inbox.map(|name| numbers_of_inbox(directory, person, name)).transpose()?;
+    Ok(numbers.map(|numbers| numbers.into_iter().collect()))
 }
 
 /// What holds for a user, and whether their role, their company or a setting of their own says so.
@@ -295,13 +308,14 @@ fn day_buckets(zone: &Zone, from: Wall, until: Wall, days: &BTreeMap<i64, Figure
 
 type OfNumbers = [(Option<i64>, Figures)];
 
-fn number_buckets(directory: &Directory, numbers: &OfNumbers, by: BucketBy) -> Vec<Bucket> {
+fn number_buckets(directory: &Directory, scope: &Scope, numbers: &OfNumbers, by: BucketBy) -> Vec<Bucket> {
     let mut named: BTreeMap<(String, String), Figures> = BTreeMap::new();
     for (number, figures) in numbers {
         let number = number.and_then(|number| directory.number(NumberId(number)));
         let name = match by {
             BucketBy::Inbox => number
                 .and_then(|number| directory.inbox_of_number(number.id))
+                .filter(|inbox| scope.knows(&inbox.members))
                 .map(|inbox| (inbox.name.clone(), inbox.label.clone())),
             BucketBy::Day | BucketBy::User | BucketBy::Group | BucketBy::Number => {
                 number.map(|number| (number.e164.clone(), String::new()))
@@ -312,8 +326,9 @@ fn number_buckets(directory: &Directory, numbers: &OfNumbers, by: BucketBy) -> V
     most_first(named)
 }
 
-/// A call counts for each group that its number leads to, and in no bucket where it leads to none.
-fn group_buckets(directory: &Directory, numbers: &OfNumbers) -> Vec<Bucket> {
+/// A call counts for each group that its number leads to, and in no bucket where it leads to none; a
+/// group that the viewer may not know of is as one that there is not.
+fn group_buckets(directory: &Directory, scope: &Scope, numbers: &OfNumbers) -> Vec<Bucket> {
     let mut groups: BTreeMap<GroupId, Figures> = BTreeMap::new();
     for (number, figures) in numbers {
         let number = number.and_then(|number| directory.number(NumberId(number)));
@@ -323,16 +338,20 @@ fn group_buckets(directory: &Directory, numbers: &OfNumbers) -> Vec<Bucket> {
         }
     }
     let named = groups.into_iter().filter_map(|(group, figures)| {
-        let group = directory.group(group)?;
+        let group = directory.group(group).filter(|group| scope.knows(&group.members))?;
         Some(((group.name.clone(), group.label.clone()), figures))
     });
     most_first(named.collect())
 }
 
-fn user_buckets(directory: &Directory, users: &OfNumbers) -> Vec<Bucket> {
+/// Who has left is named to admins; for others their calls are those of nobody.
+fn user_buckets(directory: &Directory, with_left: bool, users: &OfNumbers) -> Vec<Bucket> {
     let mut named: BTreeMap<(String, String), Figures> = BTreeMap::new();
     for (user, figures) in users {
-        let user = user.and_then(|user| directory.user(UserId(user)));
+        let user = user.map(UserId).and_then(|user| match with_left {
+            true => directory.user_ever(user),
+            false => directory.user(user),
+        });
         let name = user.map(|user| (user.extension.clone(), user.name.clone()));
         *named.entry(name.unwrap_or_default()).or_default() += *figures;
     }

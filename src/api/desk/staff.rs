@@ -1,16 +1,17 @@
 //! Operators and resellers: what is above the companies.
 
 use super::directory::unfit;
-use super::{Desk, NO_COMPANY, NO_PAGE};
+use super::session::{Turn, staff_lock};
+use super::{Desk, Doer, NO_COMPANY, NO_PAGE};
 use crate::api::staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
 };
-use crate::api::{Ask, Problem, Reply, Request, TokenView, Viewer};
+use crate::api::{Ask, Problem, Reply, Request, Viewer};
 use crate::base::CompanyId;
 use crate::directory::file::{CompanyFile, Kind, Secret};
 use crate::directory::plan::{WebPassword, plan};
 use crate::directory::{Company, Directory};
-use crate::store::{Access, By, StaffKind, StaffRow};
+use crate::store::{By, StaffKind, StaffRow};
 use toml::{Table, Value};
 
 const NOBODY: Problem = Problem::NotFound { what: "operator or reseller" };
@@ -30,21 +31,10 @@ impl Desk {
         match ask {
             Ask::Me => Ok(Reply::StaffMe(self.staff_view(directory, staff))),
             Ask::LogOut => self.log_out(directory, viewer).await,
-            Ask::Tokens => {
-                let rows = self.store.tokens_of(viewer.owner, self.world.wall()).await?;
-                Ok(Reply::Tokens(rows.iter().map(TokenView::from).collect()))
-            }
-            Ask::NewToken { name, scopes, days } => {
-                let grant = self.make_token(viewer, name, &scopes, days).await?;
-                self.note_staff(viewer, staff, "token.add", format!("token {}", grant.row.id)).await?;
-                Ok(Reply::NewToken(grant))
-            }
-            Ask::RemoveToken { id } => match self.store.remove_token(viewer.owner, id).await? {
-                true => {
-                    self.note_staff(viewer, staff, "token.remove", format!("token {id}")).await?;
-                    Ok(Reply::Done)
-                }
-                false => Err(Problem::NotFound { what: "token" }),
+            Ask::Tokens(ask) => self.tokens(viewer, &self.staff_doer(viewer, staff), ask).await,
+            Ask::Lockouts(ask) => match staff.kind {
+                StaffKind::Operator => self.lockouts(&self.staff_doer(viewer, staff), None, ask).await,
+                StaffKind::Reseller => Err(Problem::NoCompany),
             },
             Ask::Staff(ask) => self.staff(directory, viewer, staff, ask).await,
             // All others are of a company.
@@ -75,7 +65,7 @@ impl Desk {
             }
             StaffAsk::Add { name, kind, password } => {
                 let name = good_name(name)?;
-                let (hash, shown) = self.hashed(password).await?;
+                let (hash, shown) = self.hashed(&self.turn().await?, password).await?;
                 let added = self.store.add_staff(&name, kind, &hash, self.world.wall()).await?;
                 if added.is_none() {
                     return Err(Problem::Conflict(format!("name: `{name}` is taken")));
@@ -92,9 +82,15 @@ impl Desk {
                 self.note_staff(viewer, staff, "staff.remove", name).await?;
                 Ok(Reply::Done)
             }
-            StaffAsk::Password { name, password } => {
+            StaffAsk::Password { name, present, password } => {
                 let other = self.store.staff_by_name(&name).await?.ok_or(NOBODY)?;
-                let (hash, shown) = self.hashed(password).await?;
+                let turn = self.turn().await?;
+                if other.id == staff.id {
+                    let present = present.as_deref().unwrap_or_default();
+                    self.proves_present(&turn, &staff_lock(&name), viewer, present).await?;
+                }
+                let (hash, shown) = self.hashed(&turn, password).await?;
+                drop(turn);
                 self.store.set_staff_password(other.id, &hash).await?;
                 // Streams of sessions that are over end now.
                 self.operator.ask(Request::Wake).await;
@@ -119,13 +115,7 @@ impl Desk {
 
     async fn add_company(&self, viewer: &Viewer, staff: &StaffRow, new: NewCompany) -> Result<Reply, Problem> {
         let NewCompany { key, name, domains, realm, admin, admin_name } = new;
-        let by = By {
-            at: self.world.wall(),
-            user: None,
-            who: format!("{} {}", staff.kind.as_str(), staff.name),
-            source: viewer.source.to_string(),
-            keeps: None,
-        };
+        let by = self.staff_doer(viewer, staff).by;
         let text = |(key, value): (&str, Option<String>)| Some((key.to_owned(), Value::String(value?)));
         let made = self.change_by(&by, |directory| {
             if directory.company_by_key(&key).is_some() {
@@ -163,7 +153,7 @@ impl Desk {
     }
 
     /// The Argon2 hash of a password, and the password where it was made here.
-    async fn hashed(&self, password: Option<String>) -> Result<(String, Option<String>), Problem> {
+    async fn hashed(&self, _turn: &Turn<'_>, password: Option<String>) -> Result<(String, Option<String>), Problem> {
         let wrong = |_| Problem::Invalid {
             key: "password",
             value: "…".to_owned(),
@@ -182,18 +172,14 @@ impl Desk {
         StaffView { name: name.clone(), kind: *kind, companies: keys.collect() }
     }
 
+    fn staff_doer(&self, viewer: &Viewer, staff: &StaffRow) -> Doer {
+        let who = format!("{} {}", staff.kind.as_str(), staff.name);
+        let by = By { at: self.world.wall(), user: None, who, source: viewer.source.to_string(), keeps: None };
+        Doer { company: SERVICE, by }
+    }
+
     async fn note_staff(&self, viewer: &Viewer, staff: &StaffRow, action: &str, thing: String) -> Result<(), Problem> {
-        let access = Access {
-            at: self.world.wall(),
-            company: SERVICE,
-            user: None,
-            who: format!("{} {}", staff.kind.as_str(), staff.name),
-            source: viewer.source.to_string(),
-            action: action.to_owned(),
-            thing,
-        };
-        self.store.log_access(&access).await?;
-        Ok(())
+        self.log(&self.staff_doer(viewer, staff), action, thing).await
     }
 }
 

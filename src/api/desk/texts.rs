@@ -1,5 +1,6 @@
 //! Conversations, for those who are in them; and what carriers bring over HTTP.
 
+use super::filter::numbers_of_inbox;
 use super::{Desk, NO_NUMBER, NO_USER, Person, number_of, person};
 use crate::api::login::hash_of;
 use crate::api::texts::{
@@ -280,11 +281,7 @@ fn filter(
     let company = person.company;
     let mut numbers: Option<Vec<NumberId>> = None;
     if let Some(name) = inbox {
-        match directory.inbox_by_name(company.id, name) {
-            Some(inbox) => numbers = Some(inbox.messaging.clone()),
-            None if person.is_admin() => return Err(Problem::NotFound { what: "inbox" }),
-            None => numbers = Some(Vec::new()),
-        }
+        numbers = Some(numbers_of_inbox(directory, person, name)?.into_iter().collect());
     }
     if let Some(e164) = number {
         let id = match number_of(directory, company, e164) {

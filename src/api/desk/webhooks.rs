@@ -8,13 +8,11 @@ use crate::api::{Problem, Reply};
 use crate::base::{Random, Span};
 use crate::directory::{Directory, Role};
 use crate::notify::{GIVE_UP, Target, test_delivery};
-use crate::store::{NewWebhook, WebhookRow};
+use crate::store::{NewWebhook, WEBHOOKS, WebhookRow};
 use crate::subscription::Kinds;
 
 const NO_HOOK: Problem = Problem::NotFound { what: "webhook" };
 const NO_DELIVERY: Problem = Problem::NotFound { what: "delivery" };
-/// Hooks of a company at most.
-const MOST: usize = 50;
 /// Deliveries of a page at most.
 const PAGE: u32 = 200;
 /// From here on a hook counts as failing.
@@ -96,13 +94,11 @@ impl Desk {
         kinds: &[String],
     ) -> Result<WebhookReply, Problem> {
         let (url, kinds) = (self.checked(url)?, kinds_of(kinds)?);
-        if self.store.webhooks(Some(person.company.id)).await?.len() >= MOST {
-            return Err(Problem::Forbidden("a company has 50 webhooks at most: remove one first"));
-        }
         let made_by = person.user().map(|user| user.id);
         let secret = new_secret(&mut *self.world.random());
         let new = NewWebhook { company: person.company.id, url, kinds, secret, made_by };
-        let hook = self.store.add_webhook(&new, self.world.wall()).await?;
+        let full = || Problem::Conflict(format!("a company has {WEBHOOKS} webhooks at most: remove one first"));
+        let hook = self.store.add_webhook(&new, self.world.wall()).await?.ok_or_else(full)?;
         self.note(person, "webhook.add", format!("webhook {}", hook.id)).await?;
         Ok(WebhookReply::Made(WebhookSecret { webhook: self.view(directory, &hook), secret: hook.secret }))
     }

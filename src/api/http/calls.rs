@@ -159,10 +159,20 @@ async fn show(State(shared): Desks, who: Who, Path(call): Path<String>) -> Handl
     shared.json(&who, Ask::Call { call }).await
 }
 
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LiveQuery {
+    /// By name: of calls over its numbers.
+    inbox: Option<String>,
+}
+
 /// Calls that are up.
-#[utoipa::path(get, path = "/calls/live", tag = "calls", responses((status = 200, body = LiveList)))]
-async fn live(State(shared): Desks, who: Who) -> Handled {
-    shared.json(&who, Ask::Live).await
+#[utoipa::path(get, path = "/calls/live", tag = "calls", params(LiveQuery),
+    responses((status = 200, body = LiveList)))]
+async fn live(State(shared): Desks, who: Who, query: Result<Query<LiveQuery>, QueryRejection>) -> Handled {
+    let LiveQuery { inbox } = super::session::query(query, "inbox=NAME, or nothing")?;
+    shared.json(&who, Ask::Live { inbox }).await
 }
 
 /// Pauses the recording, as `#11#`.

@@ -10,7 +10,9 @@ use super::{Desks, Handled, HttpProblem, Shared};
 use crate::api::directory::{DirectoryAsk, DirectoryReply, Fits, Only, tag_of};
 use crate::api::{Ask, Problem, Reply};
 use crate::audio::prompt::read_wav;
-use crate::directory::file::{Kind, Secret};
+use crate::directory::file::{
+    CompanyKeys, FlowKeys, GroupKeys, InboxKeys, Kind, NumberKeys, Secret, SettingKeys, TrunkKeys, UserKeys,
+};
 use crate::directory::plan::Replacement;
 use crate::directory::{FacilityKind, Sound};
 use axum::Json;
@@ -168,7 +170,7 @@ fn replacement_of(text: &str) -> Result<Replacement, Problem> {
 /// The routes of a kind of things that are listed, shown, added, changed and removed alike.
 macro_rules! things {
     ($module:ident, $tag:tt, $all:tt, $one:tt, $name:tt, $kind:expr, $query:ident,
-     [$list:tt, $add:tt, $show:tt, $change:tt, $remove:tt]) => {
+     $keys:ident, $view:tt, $page:tt, [$list:tt, $add:tt, $show:tt, $change:tt, $remove:tt]) => {
         mod $module {
             use super::*;
 
@@ -180,7 +182,7 @@ macro_rules! things {
 
             /// Those of the company, by name; whoever is no admin sees those that they need.
             #[utoipa::path(get, path = $all, tag = $tag, operation_id = $list, params($query),
-                                                responses((status = 200, body = Object)))]
+                                                responses((status = 200, body = ref($page))))]
             async fn list(
                 State(shared): Desks,
                 who: Who,
@@ -192,8 +194,8 @@ macro_rules! things {
             }
 
             /// Adds one, with the keys of the company file: admins.
-            #[utoipa::path(post, path = $all, tag = $tag, operation_id = $add, request_body = Object,
-                                                responses((status = 201, body = Object)))]
+            #[utoipa::path(post, path = $all, tag = $tag, operation_id = $add, request_body = $keys,
+                                                responses((status = 201, body = ref($view))))]
             async fn add(State(shared): Desks, who: Who, keys: Result<Json<Object>, JsonRejection>) -> Handled {
                 let ask = DirectoryAsk::Add { kind: KIND, keys: body(keys)? };
                 shared.added(&who, ask, $all).await
@@ -201,14 +203,14 @@ macro_rules! things {
 
             /// One of them.
             #[utoipa::path(get, path = $one, tag = $tag, operation_id = $show, params(($name = String, Path)),
-                                                responses((status = 200, body = Object)))]
+                                                responses((status = 200, body = ref($view))))]
             async fn show(State(shared): Desks, who: Who, headers: HeaderMap, Path(name): Path<String>) -> Handled {
                 shared.shown(&who, &headers, DirectoryAsk::Show { kind: KIND, name }).await
             }
 
             /// Changes what is said (RFC 7396); `null` is none, or the company's own: admins.
             #[utoipa::path(patch, path = $one, tag = $tag, operation_id = $change, params(($name = String, Path)),
-                                                request_body = Object, responses((status = 200, body = Object)))]
+                                                request_body = $keys, responses((status = 200, body = ref($view))))]
             async fn change(
                 State(shared): Desks,
                 who: Who,
@@ -246,6 +248,9 @@ things!(
     "extension",
     Kind::User,
     UserQuery,
+    UserKeys,
+    "#/components/schemas/User",
+    "#/components/schemas/UserPage",
     ["list_users", "add_user", "show_user", "change_user", "remove_user"]
 );
 things!(
@@ -256,6 +261,9 @@ things!(
     "name",
     Kind::Facility(FacilityKind::Group),
     PageQuery,
+    GroupKeys,
+    "#/components/schemas/Group",
+    "#/components/schemas/GroupPage",
     ["list_groups", "add_group", "show_group", "change_group", "remove_group"]
 );
 things!(
@@ -266,6 +274,9 @@ things!(
     "number",
     Kind::Number,
     NumberQuery,
+    NumberKeys,
+    "#/components/schemas/Number",
+    "#/components/schemas/NumberPage",
     ["list_numbers", "add_number", "show_number", "change_number", "remove_number"]
 );
 things!(
@@ -276,6 +287,9 @@ things!(
     "name",
     Kind::Facility(FacilityKind::Inbox),
     PageQuery,
+    InboxKeys,
+    "#/components/schemas/Inbox",
+    "#/components/schemas/InboxPage",
     ["list_inboxes", "add_inbox", "show_inbox", "change_inbox", "remove_inbox"]
 );
 things!(
@@ -286,6 +300,9 @@ things!(
     "name",
     Kind::Facility(FacilityKind::Flow),
     PageQuery,
+    FlowKeys,
+    "#/components/schemas/Flow",
+    "#/components/schemas/FlowPage",
     ["list_flows", "add_flow", "show_flow", "change_flow", "remove_flow"]
 );
 things!(
@@ -296,18 +313,22 @@ things!(
     "name",
     Kind::Trunk,
     PageQuery,
+    TrunkKeys,
+    "#/components/schemas/Trunk",
+    "#/components/schemas/TrunkPage",
     ["list_trunks", "add_trunk", "show_trunk", "change_trunk", "remove_trunk"]
 );
 
 /// The company: its key and name for everybody, the rest for admins.
-#[utoipa::path(get, path = "/company", tag = "company", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/company", tag = "company",
+    responses((status = 200, body = ref("#/components/schemas/Company"))))]
 async fn company(State(shared): Desks, who: Who, headers: HeaderMap) -> Handled {
     shared.shown(&who, &headers, DirectoryAsk::Show { kind: Kind::Company, name: String::new() }).await
 }
 
 /// Changes its name, domains and default number: admins.
-#[utoipa::path(patch, path = "/company", tag = "company", request_body = Object,
-    responses((status = 200, body = Object)))]
+#[utoipa::path(patch, path = "/company", tag = "company", request_body = CompanyKeys,
+    responses((status = 200, body = ref("#/components/schemas/Company"))))]
 async fn change_company(
     State(shared): Desks,
     who: Who,
@@ -318,14 +339,15 @@ async fn change_company(
 }
 
 /// The settings of the company: admins.
-#[utoipa::path(get, path = "/settings", tag = "company", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/settings", tag = "company",
+    responses((status = 200, body = ref("#/components/schemas/Settings"))))]
 async fn settings(State(shared): Desks, who: Who, headers: HeaderMap) -> Handled {
     shared.shown(&who, &headers, DirectoryAsk::Show { kind: Kind::Settings, name: String::new() }).await
 }
 
 /// Changes settings, with the keys of `[company.settings]`: admins.
-#[utoipa::path(patch, path = "/settings", tag = "company", request_body = Object,
-    responses((status = 200, body = Object)))]
+#[utoipa::path(patch, path = "/settings", tag = "company", request_body = SettingKeys,
+    responses((status = 200, body = ref("#/components/schemas/Settings"))))]
 async fn change_settings(
     State(shared): Desks,
     who: Who,
@@ -351,7 +373,7 @@ pub struct Leaving {
 /// and what colleagues forward to them, and their subscriptions (of a group: each of its members).
 /// Their phones, sessions and tokens end at once; what they had received stays with the company.
 #[utoipa::path(post, path = "/users/{extension}/deactivate", tag = "users", params(("extension" = String, Path)),
-    request_body = Leaving, responses((status = 200, body = Object)))]
+    request_body = Leaving, responses((status = 200, body = ref("#/components/schemas/User"))))]
 async fn deactivate(
     State(shared): Desks,
     who: Who,
@@ -365,7 +387,7 @@ async fn deactivate(
 
 /// Activates a user again: admins. Their password is what it was; what others took over stays theirs.
 #[utoipa::path(post, path = "/users/{extension}/activate", tag = "users", params(("extension" = String, Path)),
-    responses((status = 200, body = Object)))]
+    responses((status = 200, body = ref("#/components/schemas/User"))))]
 async fn activate(State(shared): Desks, who: Who, Path(extension): Path<String>) -> Handled {
     shared.shown(&who, &HeaderMap::new(), DirectoryAsk::Activate { extension }).await
 }
@@ -443,7 +465,8 @@ async fn change_me(State(shared): Desks, who: Who, choice: Result<Json<OwnChoice
 const PROMPTS: Kind = Kind::Facility(FacilityKind::Prompt);
 
 /// The company's own prompts: admins.
-#[utoipa::path(get, path = "/prompts", tag = "prompts", params(PageQuery), responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/prompts", tag = "prompts", params(PageQuery),
+    responses((status = 200, body = ref("#/components/schemas/PromptPage"))))]
 async fn list_prompts(
     State(shared): Desks,
     who: Who,
@@ -455,14 +478,15 @@ async fn list_prompts(
 
 /// A prompt: how long it is, and the digest of its samples: admins.
 #[utoipa::path(get, path = "/prompts/{name}", tag = "prompts", params(("name" = String, Path)),
-    responses((status = 200, body = Object)))]
+    responses((status = 200, body = ref("#/components/schemas/Prompt"))))]
 async fn show_prompt(State(shared): Desks, who: Who, headers: HeaderMap, Path(name): Path<String>) -> Handled {
     shared.shown(&who, &headers, DirectoryAsk::Show { kind: PROMPTS, name }).await
 }
 
 /// Adds or replaces a prompt: a WAV file, mono, 8 kHz, up to two minutes: admins.
 #[utoipa::path(put, path = "/prompts/{name}", tag = "prompts", params(("name" = String, Path)),
-    request_body(content_type = "audio/wav", content = Vec<u8>), responses((status = 200, body = Object)))]
+    request_body(content_type = "audio/wav", content = Vec<u8>),
+    responses((status = 200, body = ref("#/components/schemas/Prompt"))))]
 async fn set_prompt(State(shared): Desks, who: Who, Path(name): Path<String>, wav: Bytes) -> Handled {
     let pcm = read_wav(&wav).map_err(|error| Problem::Unfit(vec![format!("prompt {name}: {error}")]))?;
     shared.shown(&who, &HeaderMap::new(), DirectoryAsk::SetPrompt { name, sound: Sound(pcm) }).await

@@ -2,7 +2,7 @@
 
 use super::who::Who;
 use super::{Desks, HttpProblem, Shared};
-use crate::api::{Desk, EventStream, News, Problem};
+use crate::api::{Desk, EventStream, News, Problem, Which};
 use crate::subscription::Kinds;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -32,16 +32,19 @@ pub struct StreamQuery {
     after: Option<i64>,
     /// Kinds, with commas between: `recording.*,call.ended`. Without it all that the viewer may know.
     kinds: Option<String>,
+    /// By name: only of calls over its numbers.
+    inbox: Option<String>,
 }
 
 impl StreamQuery {
-    /// Position and kinds; `Last-Event-ID`, which a browser sends when it comes back, goes before `after`.
+    /// Position, kinds and inbox; `Last-Event-ID`, which a browser sends when it comes back, goes before `after`.
     pub fn read(
         query: Result<Query<StreamQuery>, QueryRejection>,
         headers: &HeaderMap,
-    ) -> Result<(Option<i64>, Kinds), Problem> {
-        let expected = "after=SEQ and kinds=KIND,…";
-        let StreamQuery { after, kinds } = super::session::query(query, expected).map_err(|problem| problem.0)?;
+    ) -> Result<(Option<i64>, Which), Problem> {
+        let expected = "after=SEQ, kinds=KIND,… and inbox=NAME";
+        let StreamQuery { after, kinds, inbox } =
+            super::session::query(query, expected).map_err(|problem| problem.0)?;
         const ID: &str = "the id of the last event that was received";
         let last = match headers.get("last-event-id") {
             Some(value) => {
@@ -58,7 +61,7 @@ impl StreamQuery {
             Some(text) => Kinds::parse(&text).map_err(wrong_kind)?,
             None => Kinds::all(),
         };
-        Ok((last.or(after), kinds))
+        Ok((last.or(after), Which { kinds, inbox }))
     }
 }
 
@@ -80,8 +83,8 @@ async fn stream(
     headers: HeaderMap,
     query: Result<Query<StreamQuery>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, HttpProblem> {
-    let (after, kinds) = StreamQuery::read(query, &headers)?;
-    let stream = shared.desk.open_stream(viewer, after, kinds).await?;
+    let (after, which) = StreamQuery::read(query, &headers)?;
+    let stream = shared.desk.open_stream(viewer, after, which).await?;
     let sent = stream.position();
     let reading = Reading { desk: shared.desk, stream, sent };
     let events = stream::unfold(reading, async |mut reading| {

@@ -59,17 +59,21 @@ pub struct ContactsQuery {
     /// Part of the number or of its name.
     #[param(max_length = 100)]
     text: Option<String>,
+    /// By name: of calls over its numbers.
+    inbox: Option<String>,
 }
 
 /// Outside numbers that the viewer sees calls with, those of the newest calls first.
 #[utoipa::path(get, path = "/contacts", tag = "calls", params(ContactsQuery),
     responses((status = 200, body = ContactPage)))]
 async fn contacts(State(shared): Desks, who: Who, query: Result<Query<ContactsQuery>, QueryRejection>) -> Handled {
-    let ContactsQuery { after, limit: most, text } = super::session::query(query, "after, limit and text")?;
+    let ContactsQuery { after, limit: most, text, inbox } =
+        super::session::query(query, "after, limit, text and inbox")?;
     let query = ContactQuery {
         after: read("after", after, "`next` of the page before", read_cursor)?,
         limit: limit(most)?,
         text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
+        inbox,
     };
     shared.json(&who, Ask::Insight(InsightAsk::Contacts(query))).await
 }
@@ -83,6 +87,8 @@ pub struct EntriesQuery {
     /// 1 to 200; 50 where it is not said.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
+    /// By name: of calls over its numbers.
+    inbox: Option<String>,
 }
 
 /// Everything with one outside number that the viewer sees, the newest first.
@@ -95,9 +101,9 @@ async fn contact(
     Path(number): Path<String>,
     query: Result<Query<EntriesQuery>, QueryRejection>,
 ) -> Handled {
-    let EntriesQuery { before, limit: most } = super::session::query(query, "before and limit")?;
+    let EntriesQuery { before, limit: most, inbox } = super::session::query(query, "before, limit and inbox")?;
     let before = read("before", before, "`next` of the page before", CallId::parse)?;
-    let ask = InsightAsk::Contact { e164: number, before, limit: limit(most)? };
+    let ask = InsightAsk::Contact { e164: number, inbox, before, limit: limit(most)? };
     shared.json(&who, Ask::Insight(ask)).await
 }
 

@@ -11,7 +11,7 @@
 //! | `GET /calls`, `/calls/{id}` | calls that the viewer sees |
 //! | `GET /contacts`, `/contacts/{e164}` | outside numbers, and what was with one of them |
 //! | `GET /analytics`, `/analytics.csv` | figures by day, user, group, number or inbox |
-//! | `GET /calls/live` | calls that are up |
+//! | `GET /calls/live` | calls that are up; `inbox=` narrows each of these lists |
 //! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
 //! | `GET /recordings/{id}` | a recording with its markers |
 //! | `GET /recordings/{id}/audio` | to be heard, by ranges |
@@ -20,6 +20,7 @@
 //! | `GET /numbers/{e164}/subscribers`, `PUT`, `DELETE /…/{extension}` | admins |
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log` | admins |
+//! | `GET`, `DELETE /lockouts` | who is locked out after wrong passwords: admins, and operators |
 //! | `GET /recordings/{id}/peaks` | the shape of a recording |
 //! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
 //! | `GET`, `POST /exports`, `GET`, `DELETE /exports/{id}`, `GET /exports/{id}/file` | archives: one's own |
@@ -42,9 +43,11 @@
 mod audio;
 mod calls;
 mod directory;
+mod entities;
 mod events;
 mod insight;
 mod keeping;
+mod locks;
 mod openapi;
 mod problem;
 mod repeat;
@@ -82,9 +85,10 @@ const BODY: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Shared {
     pub desk: Arc<Desk>,
-    /// Whether cookies travel over TLS only.
+    /// Whether it is asked over TLS here.
     pub secure: bool,
-    /// Whose word on where a request came from is believed (`X-Forwarded-For`).
+    /// Whose word is believed on where a request came from (`X-Forwarded-For`) and whether that was over
+    /// TLS (`X-Forwarded-Proto`).
     pub proxies: Arc<[IpAddr]>,
     /// What was asked, for metrics.
     pub requests: Arc<Requests>,
@@ -120,6 +124,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(calls::routes())
         .merge(audio::routes())
         .merge(tokens::routes())
+        .merge(locks::routes())
         .merge(events::routes())
         .merge(socket::routes())
         .merge(staff::routes())
@@ -214,6 +219,7 @@ impl Shared {
             Reply::Tokens(tokens) => Json(TokenList { tokens }).into_response(),
             Reply::NewToken(grant) => tokens::made(&grant),
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
+            Reply::Lockouts(reply) => locks::said(reply),
             Reply::Keeping(reply) => keeping::answer(reply),
             Reply::Shared(reply) => shared::said(reply),
             Reply::Texts(reply) => texts::said(reply),

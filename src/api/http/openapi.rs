@@ -57,6 +57,7 @@ pub fn finished(mut api: OpenApi) -> OpenApi {
         }
     }
     let components = api.components.get_or_insert_default();
+    super::entities::describe(components);
     components.schemas.insert(PROBLEM.to_owned(), <ProblemBody as PartialSchema>::schema());
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token, or a session's secret."));
     components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));

@@ -1,6 +1,6 @@
 //! Logging in and out.
 
-use super::who::{COOKIE, From, Who};
+use super::who::{COOKIE, From, Secure, Who};
 use super::{Desks, Handled, HttpProblem, Shared};
 use crate::api::login::csrf_of;
 use crate::api::{Ask, MeView, Problem, StaffView};
@@ -68,27 +68,32 @@ pub fn query<T>(query: Result<Query<T>, QueryRejection>, expected: &'static str)
 async fn log_in(
     State(shared): Desks,
     From(source): From,
+    Secure(secure): Secure,
     credentials: Result<Json<Credentials>, JsonRejection>,
 ) -> Handled {
     let Credentials { company, user, password } = body(credentials)?;
     let logged_in = shared.desk.log_in(company.as_deref(), &user, &password, source).await?;
     let secret = &logged_in.grant.secret;
-    let secure = if shared.secure { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}");
     let expires = logged_in.grant.row.expires.to_string();
     let mut response = Json(SessionView { csrf_token: csrf_of(secret), expires }).into_response();
-    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::Internal)?;
-    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    response.headers_mut().insert(header::SET_COOKIE, cookie(secret, secure)?);
     Ok(response)
+}
+
+/// The session's cookie; without a secret the one that takes it away. Over TLS a browser is told to send
+/// it over TLS only.
+fn cookie(secret: &str, secure: bool) -> Result<HeaderValue, Problem> {
+    let secure = if secure { "; Secure" } else { "" };
+    let over = if secret.is_empty() { "; Max-Age=0" } else { "" };
+    let text = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{over}");
+    HeaderValue::from_str(&text).map_err(|_| Problem::Internal)
 }
 
 /// Logs out: ends the session or token that this is asked with.
 #[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204, description = "It is over")))]
-async fn log_out(State(shared): Desks, who: Who) -> Handled {
+async fn log_out(State(shared): Desks, Secure(secure): Secure, who: Who) -> Handled {
     let mut response = shared.json(&who, Ask::LogOut).await?;
-    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
-    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::Internal)?;
-    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    response.headers_mut().insert(header::SET_COOKIE, cookie("", secure)?);
     Ok(response)
 }
 

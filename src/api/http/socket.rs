@@ -75,13 +75,13 @@ async fn socket(
     query: Result<Query<StreamQuery>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpProblem> {
-    let (after, kinds) = StreamQuery::read(query, &headers)?;
+    let (after, which) = StreamQuery::read(query, &headers)?;
     let upgrade = upgrade.map_err(|error| Problem::Invalid {
         key: "Upgrade",
         value: error.body_text(),
         expected: "the handshake of a WebSocket (RFC 6455)",
     })?;
-    let stream = shared.desk.open_stream(viewer, after, kinds).await?;
+    let stream = shared.desk.open_stream(viewer, after, which).await?;
     let upgrade = upgrade.max_message_size(LONGEST).max_frame_size(LONGEST);
     Ok(upgrade.on_upgrade(move |socket| serve(socket, shared.desk, stream, shared.patience)))
 }

@@ -81,13 +81,18 @@ async fn remove(State(shared): Desks, who: Who, Path(name): Path<String>) -> Han
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
+    /// The one that one has now; needed for oneself, and not looked at for others.
+    #[serde(default)]
+    #[schema(max_length = 128)]
+    present: Option<String>,
     /// 8 to 128 characters; without it one is made and shown once.
     #[serde(default)]
     #[schema(min_length = 8, max_length = 128)]
     password: Option<String>,
 }
 
-/// A new password, for oneself or, by an operator, for others. It ends all their sessions and tokens.
+/// A new password, for oneself with the present one or, by an operator, for others. It ends all their
+/// sessions and tokens.
 #[utoipa::path(put, path = "/staff/{name}/password", tag = "staff", params(("name" = String, Path)),
     request_body = NewPassword, responses((status = 200, body = StaffPassword)))]
 async fn password(
@@ -96,8 +101,8 @@ async fn password(
     Path(name): Path<String>,
     new: Result<Json<NewPassword>, JsonRejection>,
 ) -> Handled {
-    let NewPassword { password } = body(new)?;
-    shared.json(&who, Ask::Staff(StaffAsk::Password { name, password })).await
+    let NewPassword { present, password } = body(new)?;
+    shared.json(&who, Ask::Staff(StaffAsk::Password { name, present, password })).await
 }
 
 /// Gives a company to a reseller: operators.

@@ -3,7 +3,7 @@
 use super::session::body;
 use super::who::Who;
 use super::{Desks, Handled, Shared};
-use crate::api::{AccessList, Ask, Grant, NewTokenView, Permission, Problem, TokenList, TokenView};
+use crate::api::{AccessList, Ask, Grant, NewTokenView, Permission, Problem, TokenAsk, TokenList, TokenView};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -53,7 +53,7 @@ pub fn made(grant: &Grant) -> Response {
 /// The viewer's tokens, without their secrets.
 #[utoipa::path(get, path = "/tokens", tag = "tokens", responses((status = 200, body = TokenList)))]
 async fn list(State(shared): Desks, who: Who) -> Handled {
-    shared.json(&who, Ask::Tokens).await
+    shared.json(&who, Ask::Tokens(TokenAsk::List)).await
 }
 
 /// Makes a token for a program. Its secret is shown this once.
@@ -61,7 +61,7 @@ async fn list(State(shared): Desks, who: Who) -> Handled {
     responses((status = 201, body = NewTokenView)))]
 async fn add(State(shared): Desks, who: Who, token: Result<Json<NewToken>, JsonRejection>) -> Handled {
     let NewToken { name, scopes, days } = body(token)?;
-    shared.json(&who, Ask::NewToken { name, scopes, days }).await
+    shared.json(&who, Ask::Tokens(TokenAsk::Add { name, scopes, days })).await
 }
 
 /// Ends one of the viewer's tokens.
@@ -69,7 +69,7 @@ async fn add(State(shared): Desks, who: Who, token: Result<Json<NewToken>, JsonR
     responses((status = 204, description = "It is over")))]
 async fn remove(State(shared): Desks, who: Who, Path(id): Path<String>) -> Handled {
     let id = id.parse().map_err(|_| Problem::NotFound { what: "token" })?;
-    shared.json(&who, Ask::RemoveToken { id }).await
+    shared.json(&who, Ask::Tokens(TokenAsk::Remove { id })).await
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

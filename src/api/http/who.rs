@@ -23,31 +23,59 @@ pub struct Who(pub Viewer);
 /// The address that a request came from.
 pub struct From(pub IpAddr);
 
+/// Whether whoever asks came over TLS: here, or at the proxy.
+pub struct Secure(pub bool);
+
 impl FromRequestParts<Shared> for From {
     type Rejection = HttpProblem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, HttpProblem> {
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip().to_canonical());
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Ok(From(forwarded(&parts.headers, peer, &shared.proxies)))
+        Ok(From(forwarded(&parts.headers, peer(parts), &shared.proxies).0))
     }
 }
 
-/// Each proxy adds whom it was asked by at the end: the last one that is no proxy of ours.
-fn forwarded(headers: &HeaderMap, peer: IpAddr, proxies: &[IpAddr]) -> IpAddr {
-    let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
-    let said: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-    let mut from = peer;
-    for text in said.into_iter().rev() {
-        if !proxies.contains(&from) {
-            return from;
-        }
-        match text.parse::<IpAddr>() {
-            Ok(address) => from = address.to_canonical(),
-            Err(_) => return from,
+impl FromRequestParts<Shared> for Secure {
+    type Rejection = HttpProblem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, HttpProblem> {
+        let (_, proxies) = forwarded(&parts.headers, peer(parts), &shared.proxies);
+        Ok(Secure(shared.secure || is_forwarded_secure(&parts.headers, proxies)))
+    }
+}
+
+fn peer(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip().to_canonical());
+    peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Each proxy adds whom it was asked by at the end: the last one that is no proxy of ours, and how many
+/// of ours it came through.
+fn forwarded(headers: &HeaderMap, peer: IpAddr, proxies: &[IpAddr]) -> (IpAddr, usize) {
+    let (mut from, mut through) = (peer, 0);
+    let mut said = listed(headers, "x-forwarded-for").into_iter().rev();
+    while proxies.contains(&from) {
+        through += 1;
+        match said.next().and_then(|text| text.parse::<IpAddr>().ok()) {
+            Some(address) => from = address.to_canonical(),
+            None => break,
         }
     }
-    from
+    (from, through)
+}
+
+/// Whether the outermost of `through` proxies of ours was asked over TLS. A proxy adds its word at the
+/// end, or puts it in the place of what was there; what others said before the first of ours counts for
+/// nothing.
+fn is_forwarded_secure(headers: &HeaderMap, through: usize) -> bool {
+    let said = listed(headers, "x-forwarded-proto");
+    let word = through.checked_sub(1).map(|before| said.len().saturating_sub(before + 1));
+    word.and_then(|at| said.get(at)).is_some_and(|word| word.eq_ignore_ascii_case("https"))
+}
+
+/// The parts of a header that is a list, over all its lines.
+fn listed<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h str> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).collect()
 }
 
 impl FromRequestParts<Shared> for Who {
@@ -104,9 +132,40 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", said.parse().unwrap());
-            let found = forwarded(&headers, peer.parse().unwrap(), &proxies);
+            let (found, _) = forwarded(&headers, peer.parse().unwrap(), &proxies);
             assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{peer} says {said:?}");
         }
+    }
+
+    #[test]
+    fn only_named_proxies_say_that_a_page_was_asked_for_over_tls() {
+        let proxies: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()];
+        for (peer, through, protocol, secure) in [
+            ("192.0.2.1", "203.0.113.5", "https", true),
+            ("192.0.2.1", "203.0.113.5", "HTTPS", true),
+            ("192.0.2.1", "203.0.113.5", "http", false),
+            ("192.0.2.1", "203.0.113.5", "", false),
+            // It says no address: it is a proxy all the same.
+            ("192.0.2.1", "", "https", true),
+            // Whoever asks may have said something before.
+            ("192.0.2.1", "203.0.113.5", "https, http", false),
+            ("192.0.2.1", "203.0.113.5", "http, https", true),
+            // Through two of ours: the outer one's word, whether the inner one adds its own or not.
+            ("192.0.2.1", "203.0.113.5, 192.0.2.2", "https, http", true),
+            ("192.0.2.1", "203.0.113.5, 192.0.2.2", "https", true),
+            ("192.0.2.1", "203.0.113.5, 192.0.2.2", "https, http, http", false),
+            ("192.0.2.1", "192.0.2.1, 203.0.113.5", "https, http", false),
+            // Nobody's proxy.
+            ("198.51.100.7", "203.0.113.5", "https", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", through.parse().unwrap());
+            headers.insert("x-forwarded-proto", protocol.parse().unwrap());
+            let (_, proxies) = forwarded(&headers, peer.parse().unwrap(), &proxies);
+            let found = is_forwarded_secure(&headers, proxies);
+            assert_eq!(found, secure, "{peer} says {through:?} and {protocol:?}");
+        }
+        assert!(!is_forwarded_secure(&HeaderMap::new(), 1));
     }
 
     #[test]

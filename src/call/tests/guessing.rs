@@ -59,9 +59,9 @@ fn a_guesser_locks_nobody_out_of_a_known_address() {
     let elsewhere = phone_at(&mut lab, "201", "198.51.100.9:5060", "secret of acme.test");
     assert_eq!(registers(&mut lab, elsewhere), 403, "from a new address the name is locked");
     assert_eq!(registers(&mut lab, alice), 200, "from the known one it is not");
-    let view = lab.switch.lockouts(lab.now);
+    let view = lab.switch.lockouts(lab.now, None);
     assert_eq!((view.len(), view[0].name.as_str()), (1, "acme/201"));
-    assert!(lab.operate(|switch, _, _, _| switch.clear_lockouts(Some("acme/201"))) > 0);
+    assert!(lab.operate(|switch, _, _, _| switch.clear_lockouts(Some("acme/201"), None)) > 0);
     assert_eq!(registers(&mut lab, elsewhere), 200);
     lab.finish();
 }
@@ -83,7 +83,7 @@ fn forged_addresses_make_no_failures_for_others() {
         lab.raw(alice, bytes);
     }
     lab.run(secs(1));
-    assert_eq!(lab.switch.lockouts(lab.now), []);
+    assert_eq!(lab.switch.lockouts(lab.now, None), []);
     assert_eq!(registers(&mut lab, alice), 200);
     lab.finish();
 }

@@ -221,6 +221,36 @@ impl Phone {
         self.send(request, now);
     }
 
+    /// Asks to be told of what waits for this user.
+    pub fn subscribe(&mut self, to: &str, headers: &[(&str, &str)], now: Time) {
+        self.calls_made += 1;
+        let (aor, id) = (format!("sip:{to}@{}", self.domain), format!("watch-{}-{}", self.id, self.calls_made));
+        let mut request = self.outside(Method::Subscribe, &aor, &id).with_header("Event", "message-summary");
+        for (name, value) in headers {
+            request.headers.set(name, *value);
+        }
+        self.send(request, now);
+    }
+
+    /// The same in the dialog that it made.
+    pub fn subscribe_again(&mut self, seconds: &str, now: Time) {
+        let contact = self.contact();
+        let request = self.parked.last_mut().expect("a subscription").request(Method::Subscribe, &contact);
+        let request = request.with_header("Event", "message-summary").with_header("Expires", seconds);
+        self.send(request, now);
+    }
+
+    /// What it was told of messages: state of the subscription, and the line with the counts.
+    pub fn told(&self) -> Vec<(String, String)> {
+        let notifies = self.requests.iter().filter(|(_, request)| request.method == Method::Notify);
+        let line = |request: &Request| {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            body.lines().find(|line| line.starts_with("Voice-Message")).unwrap_or("").to_owned()
+        };
+        let state = |request: &Request| request.headers.get("Subscription-State").unwrap_or("").to_owned();
+        notifies.map(|(_, request)| (state(request), line(request))).collect()
+    }
+
     pub fn invite(&mut self, dialled: &str) -> Request {
         self.calls_made += 1;
         let host = if self.domain == CARRIER { SWITCH } else { &self.domain };
@@ -500,6 +530,9 @@ impl Phone {
         if request.method == Method::Invite && response.is_provisional() && self.pracks {
             self.prack(&request, &response, now);
         }
+        if request.method == Method::Subscribe && response.is_success() && request.to_tag().is_none() {
+            self.parked.extend(Dialog::uac(&request, &response).ok());
+        }
         if request.method != Method::Invite || !response.is_success() {
             return;
         }
@@ -564,10 +597,11 @@ impl Phone {
     }
 }
 
-/// Phones take NOTIFY, which the service has no use for.
+/// Phones take NOTIFY, of transfers and of messages, which the service has no use for.
 fn hears_of_transfers() -> EndpointConfig {
     let mut config = EndpointConfig::default();
     config.capabilities.methods.push(Method::Notify);
     config.capabilities.content_types.push("message/sipfrag".to_owned());
+    config.capabilities.content_types.push("application/simple-message-summary".to_owned());
     config
 }

@@ -6,7 +6,7 @@ mod show;
 
 pub use args::{ApplyArgs, ApplyCommand, ChangeCommand, DirectoryCommand};
 
-use super::access::Desk;
+use super::access::{Desk, operator};
 use super::prompts;
 use crate::api::directory::{plural, view};
 use crate::api::{Answer, Permission, Request, TokenView, secret_token};
@@ -16,7 +16,7 @@ use crate::directory::{Company, Directory, FacilityKind, User};
 use crate::service::clock::{Clock, OsRandom};
 use crate::service::config::Config;
 use crate::service::control;
-use crate::store::{Access, By, Owner};
+use crate::store::Owner;
 use anyhow::{Context, anyhow, bail};
 use args::{
     CompanyCommand, NumberCommand, Of, Removal, Said, SettingsCommand, ThingCommand, TokenCommand, UserCommand,
@@ -284,17 +284,6 @@ pub async fn tell(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whoever has the command line of the machine, now.
-pub fn operator() -> By {
-    By {
-        at: Clock::start().wall(),
-        user: None,
-        who: "operator".to_owned(),
-        source: "command line".to_owned(),
-        keeps: None,
-    }
-}
-
 /// The company with that key, or the only one.
 pub fn company_of<'d>(directory: &'d Directory, key: Option<&str>) -> anyhow::Result<&'d Company> {
     let mut all = directory.companies();
@@ -337,7 +326,7 @@ async fn token(config: &Config, desk: &Desk, command: TokenCommand) -> anyhow::R
             let grant =
                 secret_token(&desk.store, Owner::User(user.id), (&name, scopes, days), now, &mut OsRandom).await;
             let grant = grant.map_err(|problem| anyhow!("{problem}"))?;
-            note(desk, company, "token.add", format!("token {} of {}", grant.row.id, user.extension)).await?;
+            desk.note(company, "token.add", format!("token {} of {}", grant.row.id, user.extension)).await?;
             match of.json {
                 true => println!("{}", json!({ "token": TokenView::from(&grant.row), "secret": grant.secret })),
                 false => println!("token {} of {}: {}  (shown this once)", grant.row.id, user.extension, grant.secret),
@@ -353,7 +342,7 @@ async fn token(config: &Config, desk: &Desk, command: TokenCommand) -> anyhow::R
                     user.extension
                 );
             }
-            note(desk, company, "token.remove", format!("token {id} of {}", user.extension)).await?;
+            desk.note(company, "token.remove", format!("token {id} of {}", user.extension)).await?;
             println!("Token {id} is over.");
             // Open streams look whether they still may.
             let _ = control::ask(&config.control.socket, &Request::Wake).await;
@@ -370,13 +359,6 @@ fn user_of<'d>(
     let company = company_of(directory, key)?;
     let user = directory.user_by_extension(company.id, extension);
     Ok((company, user.ok_or_else(|| anyhow!("company {} has no user {extension} who is active", company.key))?))
-}
-
-async fn note(desk: &Desk, company: &Company, action: &str, thing: String) -> anyhow::Result<()> {
-    let By { at, user, who, source, keeps: _ } = operator();
-    let access = Access { at, company: company.id, user, who, source, action: action.to_owned(), thing };
-    desk.store.log_access(&access).await?;
-    Ok(())
 }
 
 /// `apply export`: the company file on standard output, sounds in a folder.

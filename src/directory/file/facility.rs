@@ -5,46 +5,63 @@ use super::super::flow::{Flaw, Flow, ForwardTo, Holiday, Hours, RingHow, RingTo,
 use super::value::{Cause, Digit, E164, Extension, Key, KeyOrNone, Name, NumberOrNone, RingSeconds};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// `[[group]]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct GroupKeys {
+    #[schema(value_type = Option<String>)]
     pub company: Option<Key>,
     /// Required.
+    #[schema(value_type = Option<String>)]
     pub name: Option<Key>,
     /// For people; a new group's is its name.
+    #[schema(value_type = Option<String>)]
     pub label: Option<Name>,
     /// Extensions of all members, in the order in which they ring in turn.
+    #[schema(value_type = Option<Vec<String>>)]
     pub members: Option<Vec<Extension>>,
     /// Members are subscribed to the group's messages; a new group's are not.
     pub subscribe_members: Option<bool>,
 }
 
 /// `[[inbox]]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct InboxKeys {
+    #[schema(value_type = Option<String>)]
     pub company: Option<Key>,
     /// Required.
+    #[schema(value_type = Option<String>)]
     pub name: Option<Key>,
     /// For people; a new inbox's is its name.
+    #[schema(value_type = Option<String>)]
     pub label: Option<Name>,
     /// All numbers of the inbox.
+    #[schema(value_type = Option<Vec<String>>)]
     pub numbers: Option<Vec<E164>>,
     /// The one that its members call with; `""` for none.
+    #[schema(value_type = Option<String>)]
     pub primary: Option<NumberOrNone>,
     /// Extensions of all members.
+    #[schema(value_type = Option<Vec<String>>)]
     pub members: Option<Vec<Extension>>,
+    #[schema(value_type = Option<String>)]
     pub time_zone: Option<Zone>,
     /// `[]`: always open.
+    #[schema(value_type = Option<Vec<String>>)]
     pub hours: Option<Vec<Hours>>,
+    #[schema(value_type = Option<Vec<String>>)]
     pub holidays: Option<Vec<Holiday>>,
     /// The flow of its numbers that have none of their own; `""`: every member rings.
+    #[schema(value_type = Option<String>)]
     pub flow: Option<KeyOrNone>,
     /// The flow outside the hours; `""`: callers hear that it is closed.
+    #[schema(value_type = Option<String>)]
     pub closed_flow: Option<KeyOrNone>,
     /// All numbers whose text messages come to it: company numbers, each a shared inbox.
+    #[schema(value_type = Option<Vec<String>>)]
     pub messaging: Option<Vec<E164>>,
     /// Members see all texts; a new inbox's see what came after they joined.
     pub history: Option<bool>,
@@ -65,20 +82,24 @@ pub struct PromptKeys {
 }
 
 /// `[[flow]]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct FlowKeys {
+    #[schema(value_type = Option<String>)]
     pub company: Option<Key>,
     /// Required.
+    #[schema(value_type = Option<String>)]
     pub name: Option<Key>,
     /// Name of a step; the first one unless said otherwise.
+    #[schema(value_type = Option<String>)]
     pub start: Option<Key>,
     /// All steps of the flow.
+    #[serde(default)]
     pub step: Vec<StepKeys>,
 }
 
 /// `do` of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     Recording,
@@ -92,37 +113,52 @@ pub enum StepKind {
 }
 
 /// `[[flow.step]]`: which keys mean something depends on `do`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct StepKeys {
     /// Required, unique in the flow.
+    #[schema(value_type = Option<String>)]
     pub name: Option<Key>,
     /// Required.
     #[serde(rename = "do")]
     pub kind: Option<StepKind>,
     /// The step after this one; none: the flow ends.
+    #[schema(value_type = Option<String>)]
     pub next: Option<Key>,
     /// recording: whether it is on.
     pub on: Option<bool>,
     /// announce, menu: a `[[prompt]]`, or one of the service.
+    #[schema(value_type = Option<String>)]
     pub prompt: Option<Key>,
+    #[schema(value_type = Option<String>)]
     pub time_zone: Option<Zone>,
+    #[schema(value_type = Option<Vec<String>>)]
     pub hours: Option<Vec<Hours>>,
+    #[schema(value_type = Option<Vec<String>>)]
     pub holidays: Option<Vec<Holiday>>,
+    #[schema(value_type = Option<String>)]
     pub open: Option<Key>,
+    #[schema(value_type = Option<String>)]
     pub closed: Option<Key>,
     /// menu: a step for each key.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub digits: Option<BTreeMap<Digit, Key>>,
+    #[schema(value_type = Option<String>)]
     pub timeout: Option<Key>,
+    #[schema(value_type = Option<String>)]
     pub invalid: Option<Key>,
     /// menu, ring: how long to wait.
+    #[schema(value_type = Option<u16>)]
     pub seconds: Option<RingSeconds>,
     /// ring: who.
+    #[schema(value_type = Option<String>)]
     pub target: Option<RingTo>,
     pub how: Option<RingHow>,
     /// forward: where to.
+    #[schema(value_type = Option<String>)]
     pub to: Option<ForwardTo>,
     /// hangup: SIP status.
+    #[schema(value_type = Option<u16>)]
     pub cause: Option<Cause>,
     /// voicemail: which box.
     #[serde(rename = "box")]

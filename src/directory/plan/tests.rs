@@ -7,6 +7,7 @@ use crate::directory::{
     Company, InboundLogin, Login, LoginSecret, Number, NumberRecording, Role, Route, Settings, Transport, Trunk,
     TrunkSettings, TrunkTarget, UserOverrides,
 };
+use std::collections::BTreeSet;
 
 const EXAMPLE: &str = include_str!("../../../fixtures/company.example.toml");
 
@@ -504,4 +505,28 @@ fn what_cannot_hold_of_a_trunk_is_said_with_the_way_out() {
         refused(&current(), taken, false),
         ["trunk q of a: inbound_username `201` is that of user 201 too: choose another"]
     );
+}
+
+/// What is shown and exported ([`keys`]) and what a plan tells of ([`state::Field`]) are the same keys, but
+/// for the name of a thing and what is told of in one piece.
+#[test]
+fn a_plan_tells_of_every_key_that_is_shown() {
+    let world = state::worlds(&standalone(&file(EXAMPLE)).unwrap()).into_values().next().unwrap();
+    let apart = |kind: &str, shown: keys::Keys, told: Vec<state::Field>, but: [&[&'static str]; 2]| {
+        let shown: BTreeSet<&'static str> = shown.into_iter().map(|(key, _)| key).collect();
+        let told: BTreeSet<&'static str> = told.into_iter().map(|(key, _)| key).collect();
+        let only = |one: &BTreeSet<&'static str>, other: &BTreeSet<&'static str>| {
+            one.difference(other).copied().collect::<Vec<_>>()
+        };
+        assert_eq!([only(&shown, &told), only(&told, &shown)], but.map(<[_]>::to_vec), "{kind}");
+    };
+    let company = &world.company;
+    let shown = company.keys().into_iter().chain(keys::setting_keys(&company.settings)).collect();
+    apart("company", shown, company.fields(), [&["commands", "key"], &["commands.pause", "commands.start"]]);
+    world.users.values().for_each(|user| apart("user", user.keys(), user.fields(), [&["extension"], &[]]));
+    world.numbers.values().for_each(|number| apart("number", number.keys(), number.fields(), [&["number"], &[]]));
+    for trunk in world.trunks.values() {
+        apart("trunk", trunk.keys(), trunk.fields(), [&["name", "realm", "register_expires_s"], &["password"]]);
+    }
+    assert!(world.trunks.len() + world.users.len() + world.numbers.len() > 2, "the example has some of each");
 }

@@ -104,7 +104,7 @@ section!(
         tls: bool = false, "",
             "HTTPS with the certificate of `[tls]`. Without it only loopback addresses are listened on, or those behind `http.proxies`.";
         proxies: Vec<String> = Vec::new(), "",
-            "IP addresses of reverse proxies: they may come without TLS, and are believed where a request came from (`X-Forwarded-For`).";
+            "IP addresses of reverse proxies: they may come without TLS, and are believed where a request came from (`X-Forwarded-For`) and whether it came over TLS (`X-Forwarded-Proto`).";
     }
 );
 

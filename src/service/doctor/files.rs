@@ -33,8 +33,9 @@ pub fn folders(config: &Config, clock: Clock) -> Vec<Finding> {
     }
     if !dir.exists() {
         let found = format!("the recordings folder {} is not there", dir.display());
-        // One below the data directory is made at the start; another one is a disk that is not mounted.
-        return vec![match dir.starts_with(&config.data_dir) && !database_path(config).exists() {
+        // One below the data directory is made by the first start, which makes the key of the audit too;
+        // any other is a disk that is not mounted.
+        return vec![match dir.starts_with(&config.data_dir) && !config.audit.key.exists() {
             true => Finding::ok("disk", format!("{found} yet")),
             false => Finding::fail("disk", found, "mount it or make it, owned by the service, mode 0700"),
         }];

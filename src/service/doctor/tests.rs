@@ -66,6 +66,9 @@ async fn a_disk_without_room_and_a_folder_that_is_not_there_are_told() {
     assert!(one(&found).check == "disk" && one(&found).way_out.contains("make room"), "{found:?}");
     config.recording.refuse_free = 0;
     config.recording.dir = folder.path().join("not-mounted");
+    assert_eq!(failures(&config).await, [], "before the first start");
+    std::fs::write(&config.audit.key, "of the first start").unwrap();
+    std::fs::set_permissions(&config.audit.key, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert!(one(&failures(&config).await).found.contains("is not there"));
 }
 

@@ -5,6 +5,7 @@ use super::Watched;
 use super::page::{Kind, Page};
 use crate::api::http::{BUCKETS_MS, Requests, Seen};
 use crate::api::{Answer, Request, Status};
+use crate::call::LockOver;
 use crate::service::gauge::MediaGauge;
 use crate::service::monitor;
 use crate::service::ready::Parts;
@@ -28,12 +29,12 @@ pub async fn page(watched: &Watched) -> String {
     if let Answer::Trunks { trunks } = handle.answer(Request::TrunkList).await {
         of_trunks(&mut page, &trunks);
     }
-    let sip = match handle.answer(Request::LockoutList).await {
-        Answer::Lockouts { locks } => locks.iter().filter(|lock| lock.over == "sip").count(),
-        _ => 0,
+    let held = match handle.answer(Request::LockoutList { company: None }).await {
+        Answer::Lockouts { locks } => locks,
+        _ => Vec::new(),
     };
-    let http = watched.desk.as_ref().map_or(0, |desk| desk.locks_now());
-    let locks = [("sip", number(sip)), ("http", number(http))];
+    let over = |over: LockOver| number(held.iter().filter(|lock| lock.over == over).count());
+    let locks = [LockOver::Sip, LockOver::Http].map(|kind| (kind.as_str(), over(kind)));
     page.by(("telegraphone_lockouts", Kind::Gauge, "Locks after wrong passwords that hold."), "over", &locks);
     media(&mut page, &handle.parts);
     recorders(&mut page, &handle.parts);

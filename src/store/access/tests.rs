@@ -281,15 +281,15 @@ async fn a_viewer_of_very_many_numbers_sees_the_same() {
 async fn a_subscription_is_an_interval_and_withdrawing_takes_it_back() {
     let (_folder, store) = store().await;
     let (company, number, user) = (CompanyId(1), NumberId(2), UserId(3));
-    store.subscribe(company, number, user, at(10)).await.unwrap();
-    store.subscribe(company, number, user, at(20)).await.unwrap();
+    store.subscribe(company, number, user, at(10)).await;
+    store.subscribe(company, number, user, at(20)).await;
     assert_eq!(store.subscribers_of(number).await.unwrap(), [user]);
-    store.unsubscribe(number, user, at(30)).await.unwrap();
-    store.unsubscribe(number, user, at(40)).await.unwrap();
-    store.subscribe(company, number, user, at(50)).await.unwrap();
+    store.unsubscribe(company, number, user, at(30)).await;
+    store.unsubscribe(company, number, user, at(40)).await;
+    store.subscribe(company, number, user, at(50)).await;
     let interval = |from, until: Option<u64>| Subscribed { number, from: at(from), until: until.map(at) };
     assert_eq!(store.subscriptions_of(user).await.unwrap(), [interval(10, Some(30)), interval(50, None)]);
-    store.withdraw(number, user).await.unwrap();
+    store.withdraw(company, number, user).await;
     assert_eq!(store.subscriptions_of(user).await.unwrap(), []);
 }
 

@@ -18,9 +18,10 @@ fn outside(call: &CallRecord) -> BTreeSet<String> {
 }
 
 /// Newest first, with the number of calls.
-fn expected(scope: &Scope, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
+fn expected(scope: &Scope, over: Option<&[NumberId]>, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
     let mut found: BTreeMap<String, (CallId, u64)> = BTreeMap::new();
-    for call in calls.iter().filter(|call| scope.visible(&facts(call, false)).is_some()) {
+    let is_over = |call: &&CallRecord| over.is_none_or(|over| call.number.is_some_and(|number| over.contains(&number)));
+    for call in calls.iter().filter(|call| scope.visible(&facts(call, false)).is_some()).filter(is_over) {
         for e164 in outside(call) {
             let (last, count) = found.entry(e164).or_insert((call.id, 0));
             (*last, *count) = ((*last).max(call.id), *count + 1);
@@ -32,10 +33,15 @@ fn expected(scope: &Scope, calls: &[CallRecord]) -> Vec<(ContactCursor, u64)> {
     listed
 }
 
-async fn listed(store: &Store, scope: &Scope, text: Option<&str>, limit: u32) -> Vec<(ContactCursor, u64)> {
+async fn listed(
+    store: &Store,
+    (scope, over): (&Scope, Option<&[NumberId]>),
+    text: Option<&str>,
+    limit: u32,
+) -> Vec<(ContactCursor, u64)> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = store.contacts(scope, after.as_ref(), text, limit).await.unwrap();
+        let page = store.contacts(scope, over, after.as_ref(), text, limit).await.unwrap();
         assert!(page.contacts.len() <= limit as usize);
         all.extend(page.contacts.iter().map(|contact| (cursor(contact), contact.calls)));
         match page.next {
@@ -72,19 +78,23 @@ async fn contacts_are_those_of_the_calls_that_are_seen() {
         for company in directory.companies() {
             for user in directory.users_of(company.id) {
                 let scope = Scope::of(&directory, company, user, Vec::new());
-                let expected = expected(&scope, &calls);
-                assert_eq!(listed(&store, &scope, None, 200).await, expected, "seed {seed}, user {}", user.id);
-                assert_eq!(listed(&store, &scope, None, 3).await, expected, "seed {seed}, in pages");
-                for text in ["4930107", "07"] {
-                    let with: Vec<_> =
-                        expected.iter().filter(|(contact, _)| contact.e164.contains(text)).cloned().collect();
-                    assert_eq!(listed(&store, &scope, Some(text), 2).await, with, "seed {seed}, {text}");
+                let numbers: Vec<NumberId> = directory.numbers_of(company.id).map(|number| number.id).collect();
+                for over in [None, Some(numbers.get(1..).unwrap_or(&[])), Some(&[])] {
+                    let which = (&scope, over);
+                    let expected = expected(&scope, over, &calls);
+                    assert_eq!(listed(&store, which, None, 200).await, expected, "seed {seed}, user {}", user.id);
+                    assert_eq!(listed(&store, which, None, 3).await, expected, "seed {seed}, in pages");
+                    for text in ["4930107", "07"] {
+                        let with: Vec<_> =
+                            expected.iter().filter(|(contact, _)| contact.e164.contains(text)).cloned().collect();
+                        assert_eq!(listed(&store, which, Some(text), 2).await, with, "seed {seed}, {text}");
+                    }
+                    for (contact, count) in &expected {
+                        let found = store.contact(&scope, over, &contact.e164).await.unwrap().unwrap();
+                        assert_eq!((cursor(&found), found.calls), (contact.clone(), *count));
+                    }
                 }
-                for (contact, count) in &expected {
-                    let found = store.contact(&scope, &contact.e164).await.unwrap().unwrap();
-                    assert_eq!((cursor(&found), found.calls), (contact.clone(), *count));
-                }
-                assert_eq!(store.contact(&scope, "+1").await.unwrap(), None);
+                assert_eq!(store.contact(&scope, None, "+1").await.unwrap(), None);
             }
         }
     }
@@ -110,17 +120,17 @@ async fn what_is_taken_out_of_calls_is_taken_out_of_contacts_and_texts() {
         let (store, scope) = (store.clone(), scope.clone());
         async move {
             let calls = store.visible_calls(&scope, &filter, 10).await.unwrap().len();
-            (calls, store.contacts(&scope, None, Some(text), 10).await.unwrap().contacts.len())
+            (calls, store.contacts(&scope, None, None, Some(text), 10).await.unwrap().contacts.len())
         }
     };
     assert_eq!((found("Geheim").await, found("0999").await), ((2, 1), (2, 1)));
     let run = |sql: &'static str| sqlx::raw_sql(sql).execute(&store.writer);
     run("DELETE FROM calls WHERE id = (SELECT MAX(id) FROM calls)").await.unwrap();
-    let left = store.contact(&scope, "+4930999").await.unwrap().unwrap();
+    let left = store.contact(&scope, None, "+4930999").await.unwrap().unwrap();
     assert_eq!((left.calls, left.call), (1, call.id));
     run("UPDATE calls SET caller_address = '', caller_name = ''").await.unwrap();
     assert_eq!((found("Geheim").await, found("0999").await), ((0, 0), (0, 0)));
-    assert_eq!(store.contact(&scope, "+4930999").await.unwrap(), None);
+    assert_eq!(store.contact(&scope, None, "+4930999").await.unwrap(), None);
     for table in ["call_search", "contact_search"] {
         let whole = format!("INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)");
         sqlx::raw_sql(sqlx::AssertSqlSafe(whole)).execute(&store.writer).await.unwrap();
@@ -145,10 +155,10 @@ async fn a_contact_is_called_as_in_its_newest_call() {
         call.id = call.id.next();
         call.callee.name = name.to_owned();
         store.save_call(&call).await.unwrap();
-        assert_eq!(store.contact(&scope, "+4930999").await.unwrap().unwrap().name, expected);
+        assert_eq!(store.contact(&scope, None, "+4930999").await.unwrap().unwrap().name, expected);
     }
     call.callee.name = "Now".to_owned();
     store.save_call(&call).await.unwrap();
-    assert_eq!(store.contact(&scope, "+4930999").await.unwrap().unwrap().name, "Now");
-    assert_eq!(store.contact(&Scope::of_whole(CompanyId(2)), "+4930999").await.unwrap(), None);
+    assert_eq!(store.contact(&scope, None, "+4930999").await.unwrap().unwrap().name, "Now");
+    assert_eq!(store.contact(&Scope::of_whole(CompanyId(2)), None, "+4930999").await.unwrap(), None);
 }

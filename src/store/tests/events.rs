@@ -99,11 +99,11 @@ async fn a_change_of_rights_is_another_version() {
         before = now;
     };
     let (number, user) = (NumberId(1), UserId(1));
-    lab.store.subscribe(CompanyId(1), number, user, at(1)).await.unwrap();
+    lab.store.subscribe(CompanyId(1), number, user, at(1)).await;
     changed("subscribed").await;
-    lab.store.unsubscribe(number, user, at(2)).await.unwrap();
+    lab.store.unsubscribe(CompanyId(1), number, user, at(2)).await;
     changed("unsubscribed").await;
-    lab.store.withdraw(number, user).await.unwrap();
+    lab.store.withdraw(CompanyId(1), number, user).await;
     changed("withdrawn").await;
     lab.apply(&EXAMPLE.replace("agent_pause = true", "agent_pause = false"), false).await;
     changed("a setting").await;

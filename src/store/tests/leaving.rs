@@ -244,9 +244,9 @@ async fn who_is_deactivated_can_do_nothing_and_loses_nothing_of_before() {
     let heir = before.user_by_extension(company, "202").unwrap().id;
     let number = |e164: &str| before.number_by_e164(e164).unwrap().id;
     let (one, two) = (number("+15550100"), number("+15550102"));
-    lab.store.subscribe(company, one, user, at(1)).await.unwrap();
-    lab.store.subscribe(company, two, user, at(1)).await.unwrap();
-    lab.store.subscribe(company, two, heir, at(2)).await.unwrap();
+    lab.store.subscribe(company, one, user, at(1)).await;
+    lab.store.subscribe(company, two, user, at(1)).await;
+    lab.store.subscribe(company, two, heir, at(2)).await;
     let new = crate::store::NewToken {
         kind: crate::store::TokenKind::Token,
         owner: crate::store::Owner::User(user),
@@ -256,7 +256,7 @@ async fn who_is_deactivated_can_do_nothing_and_loses_nothing_of_before() {
         created: at(1),
         expires: at(1_000),
     };
-    lab.store.add_token(&new).await.unwrap();
+    lab.store.add_token(&new, u32::MAX).await.unwrap().unwrap();
 
     let to = Replacement::User("202".to_owned());
     let edit = Edit::Deactivate { company: "rich".to_owned(), extension: "201".to_owned(), to };

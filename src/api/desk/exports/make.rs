@@ -1,12 +1,13 @@
 //! How an archive is made: page by page, by the rights that its owner has at that moment.
 
-use super::super::{Desk, Person, contacts::contact, filter, person};
+use super::super::{Desk, Person, contacts::contact, filter::filter, person};
 use super::write::{Entry, Unmade, Work};
+use super::{COMMAND_LINE, command_line};
 use crate::api::keeping::ExportWhat;
 use crate::api::texts::MessageView;
 use crate::api::view::{CallItem, has_file};
 use crate::api::{CallQuery, Scopes, Viewer};
-use crate::base::{CallId, RecordingId, StaffId, UserId};
+use crate::base::{CallId, RecordingId, Span, StaffId, UserId};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::store::{ExportRow, ExportState, Owner, facts};
@@ -21,7 +22,9 @@ const PAGE: u32 = 100;
 /// Times that one is begun at most: what takes the service down with it is not made for ever.
 const TRIES: u32 = 3;
 /// Between two looks for archives whose time is over.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Span = Span::from_secs(60);
+/// Between two looks whether one is asked for.
+const GLANCE: Duration = Duration::from_secs(2);
 
 impl Desk {
     /// Makes what waits, one after the other, and takes away what is over. Never ends.
@@ -33,7 +36,18 @@ impl Desk {
             if let Err(error) = self.make_all().await {
                 tracing::error!(%error, "exports could not be looked after; it is tried again");
             }
-            let _ = tokio::time::timeout(LOOK, self.exports.changed.notified()).await;
+            self.wait_for_work().await;
+        }
+    }
+
+    /// Until there is something to do, at the latest for [`LOOK`]. Of what the command line asks nobody tells.
+    async fn wait_for_work(&self) {
+        let since = self.world.now();
+        while self.world.now().since(since) < LOOK {
+            let told = tokio::time::timeout(GLANCE, self.exports.changed.notified()).await.is_ok();
+            if told || self.store.export_waits().await.unwrap_or(false) {
+                return;
+            }
         }
     }
 
@@ -120,6 +134,7 @@ impl Desk {
         let owner = owner_of(&row.owner).ok_or_else(gone)?;
         let staff = match owner {
             Owner::User(_) => None,
+            Owner::Staff(COMMAND_LINE) => Some(command_line()),
             Owner::Staff(id) => Some(self.store.staff(id).await?.ok_or_else(gone)?),
         };
         let viewer = Viewer {
