@@ -257,7 +257,7 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
             token: made(&token, "id"),
             contact: contact.replace('+', "%2B"),
             conversation: made(&written, "conversation"),
-            licence: made(&shared, "id"),
+            licence: shared.json()["licences"][0]["id"].to_string(),
         };
         let strangers: Vec<(&str, Session)> = vec![
             ("their admin", http.log_in("other", "301", "eve-secret-1")),
