@@ -16,6 +16,8 @@
 
 #[path = "http/mod.rs"]
 mod http;
+#[path = "scene/messages.rs"]
+mod messages;
 #[path = "scene/phones.rs"]
 mod phones;
 #[path = "scene/mod.rs"]
@@ -34,7 +36,7 @@ use telegraphone::service::clock::{Clock, OsRandom};
 const SCENE: Scene = Scene("api");
 
 /// Words that stand nowhere but in the company that is to be kept from others.
-const MARKS: [&str; 6] = ["Wilhelmina", "zebra", "quagga", "okapi", "+15550100", "tapir"];
+const MARKS: [&str; 9] = ["Wilhelmina", "zebra", "quagga", "okapi", "+15550100", "tapir", "gnu", "kudu", "8471"];
 const OURS: &str = r#"
 [[user]]
 extension = "202"
@@ -60,6 +62,16 @@ do = "ring"
 target = "user:202"
 [[number]]
 number = "+15550101"
+[[voicemail]]
+number = "8471"
+name = "gnu"
+owner = "user:202"
+password = "4711"
+[[voicemail]]
+number = "8000"
+name = "kudu"
+access = "global"
+password = "4711"
 "#;
 const THEIRS: &str = r#"
 [[company]]
@@ -126,6 +138,8 @@ struct Things {
     contact: String,
     conversation: String,
     licence: String,
+    /// In the box of 202.
+    message: String,
 }
 
 const NO_UUID: &str = "01939393-9393-7393-8393-939393939393";
@@ -141,6 +155,9 @@ impl Things {
             ("numbers", "number") => (ours("%2B15550100"), "%2B15550777"),
             ("contacts", "number" | "contact") => (self.contact.clone(), "%2B15550777"),
             (_, "extension") => (ours("202"), "777"),
+            (_, "message") => (self.message.clone(), NO_UUID),
+            ("voicemails", "box") => (ours("8471"), "777"),
+            ("voicemails", "kind") => (ours("busy"), "busy"),
             ("groups", "name") => (ours("zebra"), "nobody"),
             ("inboxes", "name") => (ours("quagga"), "nobody"),
             ("flows", "name") => (ours("okapi"), "nobody"),
@@ -181,6 +198,8 @@ fn body(method: &str, path: &str) -> &'static str {
         ("post", "erase") => r#"{"confirm":"+15550100"}"#,
         ("post", "messages" | "notes") => r#"{"text":"hello"}"#,
         ("post", "conversations") => r#"{"to":"202","text":"hello"}"#,
+        ("patch", "{message}") => r#"{"folder":"old"}"#,
+        ("post", "forward") => r#"{"to":["8471"]}"#,
         ("put" | "post" | "patch", _) => "{}",
         _ => "",
     }
@@ -231,6 +250,7 @@ fn made(answer: &Response, key: &str) -> String {
 async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let (service, sip, http) = service(folder.path()).await;
+    let message = messages::leave(&service, folder.path(), "api", "8471", 1).await;
     let story = tokio::task::spawn_blocking(move || {
         let phones = Phones::registered(SCENE, sip);
         let ada = http.log_in("api", "204", "ada-secret");
@@ -258,6 +278,7 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
             contact: contact.replace('+', "%2B"),
             conversation: made(&written, "conversation"),
             licence: shared.json()["licences"][0]["id"].to_string(),
+            message: message.to_string(),
         };
         let strangers: Vec<(&str, Session)> = vec![
             ("their admin", http.log_in("other", "301", "eve-secret-1")),
@@ -279,7 +300,9 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
                     let text = String::from_utf8_lossy(&answer.body);
                     let learned = MARKS.iter().find(|mark| text.contains(**mark));
                     assert_eq!(learned, None, "{row}: {text}");
-                    let named = [&things.call, &things.recording].into_iter().find(|id| text.contains(id.as_str()));
+                    let named = [&things.call, &things.recording, &things.message]
+                        .into_iter()
+                        .find(|id| text.contains(id.as_str()));
                     assert_eq!(named, None, "{row}: {text}");
                 } else {
                     let twin = session.send(&verb, &none, body);
@@ -297,9 +320,18 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
 
         // All of it is still there.
         assert_eq!(ada.get(&format!("/api/v1/recordings/{}/audio", things.recording)).status, 200);
-        for path in ["/users/202", "/groups/zebra", "/inboxes/quagga", "/flows/okapi", "/numbers/%2B15550100"] {
+        for path in [
+            "/users/202",
+            "/groups/zebra",
+            "/inboxes/quagga",
+            "/flows/okapi",
+            "/numbers/%2B15550100",
+            "/voicemails/8471",
+        ] {
             assert_eq!(ada.get(&format!("/api/v1{path}")).status, 200, "{path}");
         }
+        let audio = format!("/api/v1/voicemails/8471/messages/{}/audio", things.message);
+        assert_eq!(ada.get(&audio).status, 200);
         // And who may see it does.
         let root = http.log_in_as_staff("root", "root-secret");
         assert_eq!(root.of("api").get(&format!("/api/v1/calls/{}", things.call)).status, 200);
@@ -337,6 +369,45 @@ async fn a_colleague_who_may_not_see_a_call_learns_nothing_of_it() {
         }
         assert_eq!(colleague.get("/api/v1/calls").json()["calls"], serde_json::json!([]));
         assert_eq!(ada.get(&format!("/api/v1/calls/{}", text("call"))).status, 200);
+    });
+    story.await.unwrap();
+    service.stop().await;
+}
+
+/// A message is for whom it was left: a colleague, and an admin by the routes of their own messages, learn
+/// nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_colleague_who_does_not_hear_a_message_learns_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, _, http) = service(folder.path()).await;
+    let message = messages::leave(&service, folder.path(), "api", "8471", 1).await.to_string();
+    let story = tokio::task::spawn_blocking(move || {
+        let (ada, jane) = (http.log_in("api", "204", "ada-secret"), http.log_in("api", "202", "jane-secret"));
+        let bob = http.log_in("api", "201", "api-secret");
+        let mut asked = 0;
+        for (method, template) in operations().into_iter().filter(|(_, path)| path.contains("{message}")) {
+            let fill = |template: &str, mailbox: &str, message: &str| {
+                template.replace("{box}", mailbox).replace("{message}", message)
+            };
+            let (body, verb) = (body(&method, &template), method.to_uppercase());
+            let ours = fill(&template, "8471", &message);
+            let none = fill(&template, if template.contains("{box}") { "777" } else { "8471" }, NO_UUID);
+            // An admin manages by the box; of their own messages it is none.
+            let viewers = if template.contains("{box}") { vec![&bob] } else { vec![&bob, &ada] };
+            for viewer in viewers {
+                let (answer, twin) = (viewer.send(&verb, &ours, body), viewer.send(&verb, &none, body));
+                let (one, other) = (told(&answer, &ours), told(&twin, &none));
+                assert_eq!((answer.status, one), (twin.status, other), "{method} {template}");
+                assert!(answer.status >= 400, "{method} {template}: {}", answer.status);
+                asked += 1;
+            }
+        }
+        assert!(asked > 10, "{asked}");
+        for viewer in [&bob, &ada] {
+            assert_eq!(viewer.get("/api/v1/messages").json()["messages"], serde_json::json!([]));
+        }
+        assert_eq!(bob.get("/api/v1/voicemails/8471").status, 404, "a colleague's box is as one that there is not");
+        assert_eq!(jane.get(&format!("/api/v1/messages/{message}/audio")).status, 200);
     });
     story.await.unwrap();
     service.stop().await;

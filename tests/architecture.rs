@@ -149,6 +149,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
             "subscription",
             "store",
             "notify",
+            "archive",
             "texts",
             "api",
             "service",

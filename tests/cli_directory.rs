@@ -85,6 +85,29 @@ fn a_company_is_built_changed_and_taken_over_by_commands() {
     assert_eq!(of_json("number|list|--unassigned")["numbers"][0]["inbox"], "support");
     assert!(of("user|list").contains("Ann"));
 
+    let open = of("voicemail|add|8201|owner=user:201|email=ann@acme.example|max_messages=5");
+    assert!(open.contains("! company acme: voicemail 8201: it has no password"), "{open}");
+    let closed = of("voicemail|change|8201|password=4711|language=de");
+    assert!(
+        closed.contains("password none → as given") && !closed.contains('!') && !closed.contains("4711"),
+        "{closed}"
+    );
+    let shown = of_json("voicemail|show|8201");
+    assert_eq!(
+        (&shown["owner"], &shown["language"], &shown["has_password"]),
+        (&"user:201".into(), &"de".into(), &true.into())
+    );
+    assert!(line.refuses("voicemail|add|8202|owner=user:201|--company|acme").contains("has box 8201 already"));
+    of("voicemail|subscriber|add|8201|202");
+    assert_eq!(of_json("voicemail|subscriber|list|8201")["subscribers"][0]["extension"], "202");
+    of("voicemail|subscriber|remove|8201|202|--withdraw");
+    assert_eq!(of_json("voicemail|subscriber|list|8201")["subscribers"], serde_json::json!([]));
+    assert_eq!(of_json("message|list|8201")["messages"], serde_json::json!([]));
+    assert!(line.does("message|verify").contains("0 of 0 messages"));
+    assert!(line.refuses("message|show|01939393-9393-7393-8393-939393939393").contains("there is no message"));
+    assert!(of("voicemail|remove|8201|--dry-run").contains("0 messages go with it, and cannot be brought back"));
+    of("voicemail|remove|8201");
+
     let wrong = line.refuses("user|change|202|role=boss|ring_s=700|--company|acme");
     assert!(wrong.contains("2 reason(s)") && wrong.contains("`boss`") && wrong.contains("700 s"), "{wrong}");
     assert!(line.refuses("user|change|999|role=agent|--company|acme").contains("has no user 999"));

@@ -16,8 +16,8 @@ mod http;
 #[path = "events/receiver.rs"]
 mod receiver;
 
-use http::service::{apply, config, start};
 use http::Session;
+use http::service::{apply, config, start};
 use receiver::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -381,8 +381,8 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         assert_eq!((janes.takes().1, bobs.takes().1), ("welcome back".to_owned(), "welcome back".to_owned()));
         assert_eq!(reads(&jane), ["welcome back"]);
         let told: Vec<String> = std::iter::repeat_with(|| stream.next())
-            .take_while(|event| event.data["message"] != get(&jane, &path)["last"]["id"])
-            .map(|event| event.data["message"].as_str().unwrap().to_owned())
+            .take_while(|event| event.data["text"] != get(&jane, &path)["last"]["id"])
+            .map(|event| event.data["text"].as_str().unwrap().to_owned())
             .collect();
         let away = get(&bob, &format!("{path}/messages"))["messages"][1]["id"].clone();
         assert!(!told.iter().any(|id| away == **id), "what she missed was not on her stream");

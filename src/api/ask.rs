@@ -2,11 +2,13 @@
 
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::locks::{LockAsk, LockReply};
+use super::notices::{NoticeAsk, NoticeReply};
 use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::texts::{TextsAsk, TextsReply};
 use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
+use super::voicemail::{VoicemailAsk, VoicemailReply};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
@@ -71,6 +73,8 @@ pub enum Ask {
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
     Webhooks(WebhookAsk),
+    /// Who is told of new messages.
+    Notices(NoticeAsk),
     /// What the company consists of.
     Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
@@ -122,6 +126,8 @@ pub enum Ask {
     Keeping(KeepingAsk),
     Shared(SharedAsk),
     Texts(TextsAsk),
+    /// Messages and boxes.
+    Voicemail(VoicemailAsk),
 }
 
 impl Ask {
@@ -147,6 +153,8 @@ impl Ask {
             | Ask::Keeping(_)
             | Ask::Shared(_)
             | Ask::Texts(_)
+            | Ask::Notices(_)
+            | Ask::Voicemail(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -158,6 +166,7 @@ impl Ask {
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
+            Ask::Notices(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live { .. } | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
@@ -173,6 +182,7 @@ impl Ask {
             Ask::Keeping(ask) => Some(ask.needs()),
             Ask::Shared(ask) => Some(ask.needs()),
             Ask::Texts(ask) => Some(ask.needs()),
+            Ask::Voicemail(ask) => Some(ask.needs()),
         }
     }
 }
@@ -186,6 +196,7 @@ pub enum Reply {
     Staff(StaffReply),
     Insight(InsightReply),
     Webhooks(WebhookReply),
+    Notices(NoticeReply),
     Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),
@@ -204,4 +215,5 @@ pub enum Reply {
     Keeping(KeepingReply),
     Shared(SharedReply),
     Texts(TextsReply),
+    Voicemail(VoicemailReply),
 }

@@ -15,6 +15,7 @@ mod insight;
 mod keeping;
 mod listening;
 mod locks;
+mod notices;
 mod recordings;
 mod session;
 mod shared;
@@ -22,9 +23,12 @@ mod staff;
 mod subscriptions;
 mod texts;
 mod tokens;
+mod voicemail;
 mod webhooks;
 
 pub use events::{EventStream, News, Over, Shown, Which};
+
+pub use voicemail::sweep as sweep_files;
 
 pub use contacts::{Eraser, erased_name, erased_told};
 pub use exports::{ExportSettings, OPERATORS, check_names};
@@ -34,7 +38,7 @@ use crate::base::{CompanyId, Random, Time, UserId, Wall};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::notify::Guard;
 use crate::store::{By, Owner, StaffRow, Store, SubscriptionChange};
-use crate::subscription::{Scope, knows_names};
+use crate::subscription::{MessageScope, Scope, knows_names};
 use events::Lanes;
 use listening::Listenings;
 use std::path::PathBuf;
@@ -224,6 +228,7 @@ impl Desk {
             Ask::LogOut => self.log_out(&directory, viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
+            Ask::Notices(ask) => self.notice(&directory, &person, ask).await,
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
@@ -256,6 +261,7 @@ impl Desk {
             Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
             Ask::Shared(ask) => self.shared(&directory, &person, ask).await,
             Ask::Texts(ask) => self.texts(&directory, &person, ask).await,
+            Ask::Voicemail(ask) => self.voicemail(&directory, &person, ask).await,
         }
     }
 
@@ -276,10 +282,15 @@ impl Desk {
         })
     }
 
-    /// What a viewer sees as the directory is.
-    async fn scope_of(&self, directory: &Directory, viewer: &Viewer) -> Result<Scope, Problem> {
-        let staff = self.staff_of(viewer).await?;
-        self.scope(directory, &person(directory, viewer, staff.as_ref())?).await
+    /// The messages that somebody hears; whoever is not of the company hears them as who manages them.
+    async fn message_scope(&self, directory: &Directory, person: &Person<'_>) -> Result<MessageScope, Problem> {
+        match person.actor {
+            Actor::User(user) => {
+                let subscribed = self.store.box_subscriptions_of(user.id).await?;
+                Ok(MessageScope::of(directory, user, subscribed))
+            }
+            Actor::Staff(_) => Ok(MessageScope::of_whole(directory, person.company.id)),
+        }
     }
 
     /// Who carries out what `person` asks.

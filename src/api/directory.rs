@@ -3,9 +3,10 @@
 
 use super::Permission;
 use super::shared::assigned_to;
+use crate::base::FlowId;
 use crate::directory::file::{FileError, Kind, Problem as FileProblem, Secret};
 use crate::directory::plan::{Listed, Replacement};
-use crate::directory::{Company, Directory, FacilityKind, Sound};
+use crate::directory::{Company, Danger, Directory, FacilityKind, Sound};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -149,6 +150,7 @@ pub const fn plural(kind: Kind) -> &'static str {
         Kind::Facility(FacilityKind::Inbox) => "inboxes",
         Kind::Facility(FacilityKind::Flow) => "flows",
         Kind::Facility(FacilityKind::Prompt) => "prompts",
+        Kind::Facility(FacilityKind::Voicemail) => "voicemails",
     }
 }
 
@@ -163,7 +165,20 @@ pub fn view(directory: &Directory, company: &Company, kind: Kind, listed: &Liste
         view.insert((*key).to_owned(), value.unwrap_or(Value::Null));
     }
     match kind {
-        Kind::Number => number_view(directory, &listed.name, &mut view),
+        Kind::Number => {
+            number_view(directory, &listed.name, &mut view);
+            let number = directory.number_by_e164(&listed.name);
+            warn(&mut view, &number.map(|number| directory.dangers_of_number(number)).unwrap_or_default());
+        }
+        Kind::Facility(FacilityKind::Voicemail) => {
+            let mailbox = directory.mailbox_by_name(company.id, &listed.name);
+            let dangers = mailbox.map(|mailbox| directory.dangers_of_box(mailbox)).unwrap_or_default();
+            warn(&mut view, &dangers);
+        }
+        Kind::Facility(FacilityKind::Flow) => {
+            let flow = directory.flow(FlowId(listed.id));
+            warn(&mut view, &flow.map(|flow| directory.dangers_of_flow(flow)).unwrap_or_default());
+        }
         Kind::Facility(FacilityKind::Prompt) => {
             if let Some(sound) = directory.prompt(company.id, &listed.name) {
                 let samples = u32::try_from(sound.0.len()).unwrap_or(u32::MAX);
@@ -175,9 +190,17 @@ pub fn view(directory: &Directory, company: &Company, kind: Kind, listed: &Liste
         | Kind::Settings
         | Kind::User
         | Kind::Trunk
-        | Kind::Facility(FacilityKind::Group | FacilityKind::Inbox | FacilityKind::Flow) => {}
+        | Kind::Facility(FacilityKind::Group | FacilityKind::Inbox) => {}
     }
     view
+}
+
+/// What is dangerous about it, where anything is.
+fn warn(view: &mut Map<String, Value>, dangers: &[Danger]) {
+    if !dangers.is_empty() {
+        let warnings = dangers.iter().map(|danger| Value::String(danger.to_string())).collect();
+        view.insert("warnings".to_owned(), Value::Array(warnings));
+    }
 }
 
 /// Whose a number is, and which inbox it is in.

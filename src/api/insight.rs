@@ -1,7 +1,7 @@
 //! What people look up about calls: outside numbers, figures, and what is theirs.
 
 use super::texts::TextEntry;
-use super::{CallItem, CallQuery, DeviceView, Permission};
+use super::{CallItem, CallQuery, DeviceView, MessageView, Permission};
 use crate::base::{CallId, Direction};
 use crate::store::{ContactCursor, ContactRow, Figures};
 use serde::{Deserialize, Serialize};
@@ -125,14 +125,26 @@ pub struct ContactView {
 pub enum Entry {
     Call(Box<CallItem>),
     Text(Box<TextEntry>),
+    /// A message in a box that the viewer hears.
+    Voicemail(Box<MessageView>),
 }
 
 impl Entry {
-    /// Ids are in the order of time, whatever they are of.
+    /// Ids are in the order of time, whatever they are of. Pages end at calls and texts.
     pub fn id(&self) -> Option<CallId> {
         match self {
             Entry::Call(call) => Some(call.id),
             Entry::Text(text) => CallId::parse(&text.id.to_string()),
+            Entry::Voicemail(_) => None,
+        }
+    }
+
+    /// RFC 3339, UTC.
+    pub fn at(&self) -> &str {
+        match self {
+            Entry::Call(call) => &call.started,
+            Entry::Text(text) => &text.at,
+            Entry::Voicemail(message) => &message.left,
         }
     }
 }

@@ -271,8 +271,10 @@ pub struct EraseReport {
     pub calls: u64,
     /// Recordings that were deleted, with their sidecars and peaks.
     pub recordings: u64,
-    /// Bytes of their audio.
+    /// Bytes of their audio, and of that of the messages.
     pub bytes: u64,
+    /// Voicemail messages that were deleted.
+    pub messages: u64,
     /// Text messages and notes that were deleted, with their conversations.
     pub texts: u64,
     /// Events in which the number was blanked.

@@ -17,6 +17,7 @@ mod insight;
 mod keeping;
 mod locks;
 mod login;
+mod notices;
 mod operator;
 mod problem;
 pub mod shared;
@@ -24,12 +25,13 @@ mod staff;
 pub mod texts;
 mod tokens;
 mod view;
+mod voicemail;
 mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{
     Desk, Eraser, EventStream, ExportSettings, News, OPERATORS, Operator, Over, Shown, Which, World, check_names,
-    erased_name, erased_told,
+    erased_name, erased_told, sweep_files,
 };
 pub use insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
@@ -41,7 +43,8 @@ pub use keeping::{
 };
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
 pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
-pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified};
+pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
+pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
 pub use problem::Problem;
 pub use staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
@@ -50,6 +53,11 @@ pub use tokens::TokenAsk;
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,
+};
+pub use voicemail::{
+    BoxCounts, BoxRemoved, BoxSubscriberList, BoxSubscriberView, BoxView, CountsView, ForwardView, ForwardedView,
+    GreetingList, GreetingView, MessagePage, MessageQuery, MessageView, Realm, VoicemailAsk, VoicemailReply,
+    read_message_cursor, write_message_cursor,
 };
 pub use webhooks::{
     DeliveryList, DeliveryView, Replayed, WebhookAsk, WebhookList, WebhookReply, WebhookSecret, WebhookView,

@@ -86,8 +86,8 @@ pub struct NewText {
 pub enum TextsReply {
     List(ConversationPage),
     One(Box<ConversationView>),
-    Messages(MessagePage),
-    Message(Box<MessageView>),
+    Messages(TextPage),
+    Message(Box<TextView>),
 }
 
 /// A user, by name.
@@ -136,7 +136,7 @@ pub struct ConversationView {
     /// Texts that the viewer has not read; counted up to 1,000.
     pub unread: u64,
     /// The newest text.
-    pub last: MessageView,
+    pub last: TextView,
     /// Who answered last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<WriterView>,
@@ -165,7 +165,7 @@ impl ConversationView {
             contact,
             contact_name,
             unread: *unread,
-            last: MessageView::of(directory, last),
+            last: TextView::of(directory, last),
             answered_by: answered_by.and_then(|user| WriterView::of(directory, user)),
         }
     }
@@ -198,7 +198,7 @@ pub struct ConversationPage {
 
 /// A text, or a note for colleagues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct MessageView {
+pub struct TextView {
     pub id: TextId,
     pub conversation: ConversationId,
     pub kind: TextKind,
@@ -214,9 +214,9 @@ pub struct MessageView {
     pub problem: String,
 }
 
-impl MessageView {
+impl TextView {
     pub fn of(directory: &Directory, text: &TextRecord) -> Self {
-        MessageView {
+        TextView {
             id: text.id,
             conversation: text.conversation,
             kind: text.kind,
@@ -232,8 +232,8 @@ impl MessageView {
 
 /// Texts of a conversation, the newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct MessagePage {
-    pub messages: Vec<MessageView>,
+pub struct TextPage {
+    pub messages: Vec<TextView>,
     /// For the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<TextId>,

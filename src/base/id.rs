@@ -75,6 +75,12 @@ macro_rules! time_ordered_id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
+            /// The millisecond that it was made in.
+            pub fn begun(self) -> super::Wall {
+                let millis = i64::try_from(self.0.as_u128() >> 80).unwrap_or(0);
+                super::Wall::from_unix_micros(millis.saturating_mul(1_000))
+            }
+
             /// The smallest id of that millisecond.
             pub fn first_of(wall: super::Wall) -> Self {
                 Self::new(wall, [0; 10])

@@ -273,6 +273,7 @@ impl Switch {
             plays: 0,
             transfer: None,
             withheld: to.origin.withheld,
+            voicemail: None,
         };
         warn_of_open_keys(&session);
         let bridge = self.bridge_config(&session, directory, cx);
@@ -565,6 +566,7 @@ impl Switch {
             self.accept_caller(&mut session, ringing.tx, &ringing.request, &ringing.local_tag, &spoken, cx);
         }
         self.cancel_branches(&ringing.branches, Some(ELSEWHERE), cx);
+        self.leave_voicemail(&mut session, cx);
         session.phase = Phase::Talking;
         session.answered = Some(cx.now);
         session.time_pause(cx.now);
@@ -698,7 +700,7 @@ impl Switch {
             match (ringing.answered, &reason) {
                 (false, _) => self.endpoint.respond(ringing.tx, response, cx.now),
                 // The caller has said BYE.
-                (true, EndReason::CallerCancelled) => {}
+                (true, EndReason::CallerCancelled | EndReason::CallerHungUp) => {}
                 (true, _) => self.say_bye(&mut session, Side::Caller, cx),
             }
             self.cancel_branches(&ringing.branches, None, cx);

@@ -7,11 +7,13 @@ use super::session::{CallView, Phase, Session};
 use super::text::Texts;
 use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
+use super::voicemail::{AskId, Guesses, Input, MailboxAnswer};
 use super::waiting::{Device, Lamps};
-use super::{MediaOrder, Note, Shell};
+use super::{MediaOrder, Note, Shell, TakeFact};
+use crate::audio::speech::Voices;
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
 use crate::directory::{Directory, Login, OnRecordingFailure, Role, User};
-use crate::ledger::{By, Change, EndReason, How, Refusal};
+use crate::ledger::{By, Change, EndReason, How, Refusal, TakeId};
 use crate::media::Fact;
 use crate::policy::{Command, Facts, Verdict, decide};
 use crate::registrar::{Binding, Lifetimes, Registrar};
@@ -129,6 +131,9 @@ pub struct Switch {
     /// Why no recording can be made now.
     pub(super) no_recording: Option<String>,
     pub(super) stopping: bool,
+    /// Wrong passwords of voicemail boxes.
+    pub(super) guesses: Guesses,
+    pub(super) voices: Arc<Voices>,
 }
 
 /// Where and when a step happens.
@@ -165,6 +170,8 @@ impl Switch {
             idle: HashMap::new(),
             no_recording: None,
             stopping: false,
+            guesses: Guesses::default(),
+            voices: Arc::default(),
         }
     }
 
@@ -256,6 +263,44 @@ impl Switch {
         let mut cx = Cx { now, wall, shell };
         self.with_session(call, &mut cx, |this, session, cx| this.on_fact(session, fact, cx));
         self.drain(&mut cx);
+    }
+
+    /// Something became of what one party alone said.
+    pub fn on_take(
+        &mut self,
+        call: CallId,
+        take: TakeId,
+        fact: TakeFact,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) {
+        let mut cx = Cx { now, wall, shell };
+        self.with_session(call, &mut cx, |this, session, cx| {
+            this.voicemail_input(session, Input::Take(take, fact), cx)
+        });
+        self.drain(&mut cx);
+    }
+
+    /// What the storage says to what voicemail has asked it by [`Shell::mailbox`].
+    pub fn on_mailbox(
+        &mut self,
+        call: CallId,
+        ask: AskId,
+        answer: MailboxAnswer,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) {
+        let mut cx = Cx { now, wall, shell };
+        let input = Input::Answer(ask, answer);
+        self.with_session(call, &mut cx, |this, session, cx| this.voicemail_input(session, input, cx));
+        self.drain(&mut cx);
+    }
+
+    /// Who speaks from now on: the service's own voices, or those of a folder.
+    pub fn set_voices(&mut self, voices: Arc<Voices>) {
+        self.voices = voices;
     }
 
     fn on_fact(&mut self, mut session: Session, fact: Fact, cx: &mut Cx<'_>) -> Option<Session> {
@@ -481,7 +526,9 @@ impl Switch {
 
     /// Locks of guessers that hold now: all, or those over names of one company.
     pub fn lockouts(&self, now: Time, of: Option<CompanyId>) -> Vec<LockView> {
-        self.auth.lockout.list(now, of, |company| self.key_of(company))
+        let mut locks = self.auth.lockout.list(now, of, |company| self.key_of(company));
+        locks.extend(self.guesses.list(now, of, |company| self.key_of(company)));
+        locks
     }
 
     /// Forgets failed passwords: of one address or name, or all; with `of` those over names of that
@@ -489,7 +536,7 @@ impl Switch {
     pub fn clear_lockouts(&mut self, only: Option<&str>, of: Option<CompanyId>) -> usize {
         let directory = Arc::clone(&self.directory);
         let key = |company| directory.company(company).map_or_else(String::new, |company| company.key.clone());
-        self.auth.lockout.clear(only, of, key)
+        self.auth.lockout.clear(only, of, &key) + self.guesses.clear(only, of, &key)
     }
 
     fn key_of(&self, company: CompanyId) -> String {

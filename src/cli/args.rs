@@ -2,6 +2,7 @@
 
 use super::directory::{ApplyArgs, ChangeCommand, DirectoryCommand};
 use super::exports::ExportCommand;
+use super::voicemail::MessageCommand;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -122,6 +123,16 @@ pub enum Command {
         #[command(subcommand)]
         command: ConversationCommand,
     },
+    /// Mails and pushes about new messages, and what became of them
+    Notice {
+        #[command(subcommand)]
+        command: NoticeCommand,
+    },
+    /// What the service says to callers, in each language
+    Speech {
+        #[command(subcommand)]
+        command: SpeechCommand,
+    },
     /// Whom companies tell of their events
     Webhook {
         #[command(subcommand)]
@@ -136,6 +147,11 @@ pub enum Command {
     Contact {
         #[command(subcommand)]
         command: ContactCommand,
+    },
+    /// Voicemail messages of any box
+    Message {
+        #[command(subcommand)]
+        command: MessageCommand,
     },
     /// Copy the database and every recording to a folder, running or not
     Backup {
@@ -311,6 +327,50 @@ pub enum LockoutCommand {
         only: Option<String>,
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NoticeCommand {
+    /// The newest first: pending, sent in the last week, dead
+    List {
+        /// By its key
+        company: String,
+        /// pending, sent, dead or dropped
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send one anew, or all dead ones of a company; a service that runs does it within a minute
+    Replay {
+        /// By its key
+        company: String,
+        #[arg(long)]
+        notice: Option<i64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SpeechCommand {
+    /// Every clip with its words
+    List {
+        /// en, de, fr or es
+        #[arg(long, default_value = "en")]
+        language: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write every clip as a WAV file, for a folder that `prompts` names
+    Export {
+        /// New, or without files of these names
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// en, de, fr or es; all of them where it is not said
+        #[arg(long)]
+        language: Option<String>,
     },
 }
 

@@ -7,11 +7,14 @@ mod doctor;
 mod exports;
 mod keeping;
 mod manual;
+mod notices;
 mod prompts;
 mod shared;
 mod show;
+mod speech;
 mod staff;
 mod texts;
+mod voicemail;
 mod webhooks;
 
 pub use args::{Cli, Command};
@@ -92,9 +95,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Licence { command } => shared::licence(&read_config(&sources)?, command).await,
         Command::Conversation { command } => texts::run(&read_config(&sources)?, command).await,
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
+        Command::Notice { command } => notices::run(&read_config(&sources)?, command).await,
+        Command::Speech { command } => speech::run(command),
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Contact { command } => keeping::contact(&read_config(&sources)?, command).await,
+        Command::Message { command } => voicemail::run(&read_config(&sources)?, command).await,
         Command::Backup { folder, check, json } => keeping::backup(&read_config(&sources)?, &folder, check, json).await,
         Command::Restore { folder, json } => keeping::restore(&read_config(&sources)?, &folder, json).await,
         Command::Audit { command } => access::audit(&read_config(&sources)?, command).await,
@@ -120,8 +126,11 @@ fn check_config(sources: &Sources) -> anyhow::Result<()> {
     let problems = crate::service::tls::problems(&config.tls, Clock::start().wall());
     let webhooks = &config.webhooks;
     let hooks = crate::notify::Postman::new(webhooks.guard.clone(), webhooks.authorities.as_deref()).err();
-    let problems: Vec<String> =
-        problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string())).collect();
+    let mail = config.mail.smtp.as_ref().and_then(|(smtp, _)| crate::notify::mail::Smtp::new(smtp).err());
+    let voices = crate::service::voices::load(config.prompts.as_deref()).err();
+    let problems = problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string()));
+    let problems = problems.chain(mail.map(|problem| problem.to_string()));
+    let problems: Vec<String> = problems.chain(voices.map(|problem| problem.to_string())).collect();
     if !problems.is_empty() {
         let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
         bail!("the configuration is wrong in {} place(s):\n{}", problems.len(), lines.join("\n"));
@@ -211,6 +220,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
         return Ok(());
     }
     println!("{plan}");
+    directory::warn(&store, &plan).await?;
     if dry_run {
         println!("Dry run: nothing was changed.");
         return Ok(());
@@ -223,6 +233,7 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
             generated.password.reveal()
         );
     }
+    directory::sweep(config, &store, &applied).await?;
     store.close().await;
     directory::tell(config).await
 }
@@ -395,6 +406,7 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
         | Answer::Recordings { .. }
         | Answer::Recording { .. }
         | Answer::Verified { .. }
+        | Answer::VerifiedMessages { .. }
         | Answer::Events { .. }
         | Answer::Lockouts { .. }
         | Answer::Cleared { .. }

@@ -3,7 +3,7 @@
 use super::access::Desk;
 use super::args::ConversationCommand;
 use super::directory::company_of;
-use crate::api::texts::MessageView;
+use crate::api::texts::TextView;
 use crate::base::ConversationId;
 use crate::directory::Directory;
 use crate::service::clock::{Clock, OsRandom};
@@ -44,7 +44,7 @@ pub async fn run(config: &Config, command: ConversationCommand) -> anyhow::Resul
             let company = desk.directory.company(row.between.company);
             let company = company.ok_or_else(|| anyhow!("the company of conversation {id} is not there"))?;
             desk.note(company, "conversation.show", format!("conversation {id}")).await?;
-            let views: Vec<MessageView> = texts.iter().map(|text| MessageView::of(&desk.directory, text)).collect();
+            let views: Vec<TextView> = texts.iter().map(|text| TextView::of(&desk.directory, text)).collect();
             match json {
                 true => println!("{}", json!({ "between": between(&desk.directory, &row), "messages": views })),
                 false => {
@@ -67,8 +67,8 @@ pub async fn run(config: &Config, command: ConversationCommand) -> anyhow::Resul
     Ok(())
 }
 
-fn show(message: &MessageView) {
-    let MessageView { at, kind, text, user, state, problem, .. } = message;
+fn show(message: &TextView) {
+    let TextView { at, kind, text, user, state, problem, .. } = message;
     let who = user.as_ref().map_or_else(String::new, |user| format!(" {} {}", user.extension, user.name));
     let problem = if problem.is_empty() { String::new() } else { format!(": {problem}") };
     println!("{at}  {}{who}  {}{problem}  {text:?}", kind.as_str(), state.as_str());

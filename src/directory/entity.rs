@@ -1,7 +1,7 @@
 //! What a company consists of.
 
-use super::DestinationRule;
 use super::flow::{Unanswered, Zone};
+use super::{DestinationRule, VoicemailSettings};
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::ledger::{Channels, PauseInFile};
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,7 @@ pub struct Settings {
     pub destinations: Option<Vec<DestinationRule>>,
     /// Where the company's days begin and end, in figures and for people; data are in UTC.
     pub time_zone: Zone,
+    pub voicemail: VoicemailSettings,
 }
 
 impl Default for Settings {
@@ -125,6 +126,7 @@ impl Default for Settings {
             service_numbers: Vec::new(),
             destinations: None,
             time_zone: Zone::default(),
+            voicemail: VoicemailSettings::default(),
         }
     }
 }

@@ -1,8 +1,10 @@
-//! What a company has besides people, numbers and trunks: groups, inboxes, call flows, prompts.
+//! What a company has besides people, numbers and trunks: groups, inboxes, call flows, prompts,
+//! voicemail boxes.
 //!
 //! They name users, numbers and each other as people do (extension, E.164, name), in the company
 //! file and in the database alike; the snapshot knows them by id.
 
+use super::BoxText;
 use super::flow::{Flow, Schedule};
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use serde::{Deserialize, Serialize};
@@ -20,11 +22,12 @@ pub enum FacilityKind {
     Inbox,
     Flow,
     Prompt,
+    Voicemail,
 }
 
 impl FacilityKind {
-    pub const ALL: [FacilityKind; 4] =
-        [FacilityKind::Group, FacilityKind::Inbox, FacilityKind::Flow, FacilityKind::Prompt];
+    pub const ALL: [FacilityKind; 5] =
+        [FacilityKind::Group, FacilityKind::Inbox, FacilityKind::Flow, FacilityKind::Prompt, FacilityKind::Voicemail];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,6 +35,7 @@ impl FacilityKind {
             FacilityKind::Inbox => "inbox",
             FacilityKind::Flow => "flow",
             FacilityKind::Prompt => "prompt",
+            FacilityKind::Voicemail => "voicemail",
         }
     }
 
@@ -53,6 +57,7 @@ pub enum Facility {
     Inbox(InboxText),
     Flow(Flow),
     Prompt(Sound),
+    Voicemail(BoxText),
 }
 
 impl Facility {
@@ -62,6 +67,7 @@ impl Facility {
             Facility::Inbox(_) => FacilityKind::Inbox,
             Facility::Flow(_) => FacilityKind::Flow,
             Facility::Prompt(_) => FacilityKind::Prompt,
+            Facility::Voicemail(_) => FacilityKind::Voicemail,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What happened: the entries of the outbox, which every event of a company begins as.
 //!
 //! An entry is a kind, a subject, and what was so at that moment. A kind that comes later (a text
-//! message, a voicemail) is a variant of [`OutboxKind`], of [`Subject`] where it is about something
+//! message) is a variant of [`OutboxKind`], of [`Subject`] where it is about something
 //! new, and of [`Told`]; positions, tables and streams stay as they are.
 
-use super::{CallRecord, Change, EndReason, Joined, Outcome, Party, TextThen};
-use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Side, TextId, Wall};
+use super::{CallRecord, Change, EndReason, Folder, Joined, MessageRecord, Outcome, Party, TextThen};
+use crate::base::{BoxId, CallId, CompanyId, Direction, MessageId, NumberId, RecordingId, Side, TextId, UserId, Wall};
 use serde::{Deserialize, Serialize};
 
 /// What happened, for the subscription layer.
@@ -40,6 +40,15 @@ pub enum OutboxKind {
     RecordingRecovered,
     #[serde(rename = "recording.deleted")]
     RecordingDeleted,
+    /// A message was left, or forwarded, and can be heard.
+    #[serde(rename = "voicemail.created")]
+    VoicemailCreated,
+    /// It stands elsewhere for a reader: heard, kept, brought back.
+    #[serde(rename = "voicemail.updated")]
+    VoicemailUpdated,
+    /// A reader has thrown it away, or it has gone for all.
+    #[serde(rename = "voicemail.deleted")]
+    VoicemailDeleted,
     /// A text message has come.
     #[serde(rename = "message.received")]
     TextReceived,
@@ -67,12 +76,14 @@ pub enum Family {
     Call,
     /// Whoever can play recordings of the call.
     Recording,
+    /// Whoever hears the message.
+    Voicemail,
     /// Whoever reads the conversation.
     Text,
 }
 
 impl OutboxKind {
-    pub const ALL: [OutboxKind; 17] = [
+    pub const ALL: [OutboxKind; 20] = [
         OutboxKind::CallStarted,
         OutboxKind::CallAnswered,
         OutboxKind::CallTransferred,
@@ -84,6 +95,9 @@ impl OutboxKind {
         OutboxKind::RecordingFailed,
         OutboxKind::RecordingRecovered,
         OutboxKind::RecordingDeleted,
+        OutboxKind::VoicemailCreated,
+        OutboxKind::VoicemailUpdated,
+        OutboxKind::VoicemailDeleted,
         OutboxKind::TextReceived,
         OutboxKind::TextSent,
         OutboxKind::TextDelivered,
@@ -105,6 +119,9 @@ impl OutboxKind {
             OutboxKind::RecordingFailed => "recording.failed",
             OutboxKind::RecordingRecovered => "recording.recovered",
             OutboxKind::RecordingDeleted => "recording.deleted",
+            OutboxKind::VoicemailCreated => "voicemail.created",
+            OutboxKind::VoicemailUpdated => "voicemail.updated",
+            OutboxKind::VoicemailDeleted => "voicemail.deleted",
             OutboxKind::TextReceived => "message.received",
             OutboxKind::TextSent => "message.sent",
             OutboxKind::TextDelivered => "message.delivered",
@@ -131,6 +148,9 @@ impl OutboxKind {
             | OutboxKind::RecordingFailed
             | OutboxKind::RecordingRecovered
             | OutboxKind::RecordingDeleted => Family::Recording,
+            OutboxKind::VoicemailCreated | OutboxKind::VoicemailUpdated | OutboxKind::VoicemailDeleted => {
+                Family::Voicemail
+            }
             OutboxKind::TextReceived
             | OutboxKind::TextSent
             | OutboxKind::TextDelivered
@@ -147,6 +167,7 @@ impl OutboxKind {
 pub enum Subject {
     Call(CallId),
     Recording(RecordingId),
+    Message(MessageId),
     Text(TextId),
 }
 
@@ -156,6 +177,7 @@ impl Subject {
         match self {
             Subject::Call(_) => "call",
             Subject::Recording(_) => "recording",
+            Subject::Message(_) => "message",
             Subject::Text(_) => "text",
         }
     }
@@ -164,6 +186,7 @@ impl Subject {
         match self {
             Subject::Call(id) => id.to_string(),
             Subject::Recording(id) => id.to_string(),
+            Subject::Message(id) => id.to_string(),
             Subject::Text(id) => id.to_string(),
         }
     }
@@ -172,6 +195,7 @@ impl Subject {
         match word {
             "call" => CallId::parse(id).map(Subject::Call),
             "recording" => RecordingId::parse(id).map(Subject::Recording),
+            "message" => MessageId::parse(id).map(Subject::Message),
             "text" => TextId::parse(id).map(Subject::Text),
             _ => None,
         }
@@ -180,13 +204,21 @@ impl Subject {
     pub const fn recording(self) -> Option<RecordingId> {
         match self {
             Subject::Recording(id) => Some(id),
-            Subject::Call(_) | Subject::Text(_) => None,
+            Subject::Call(_) | Subject::Message(_) | Subject::Text(_) => None,
         }
     }
 
     pub const fn text(self) -> Option<TextId> {
         match self {
             Subject::Text(id) => Some(id),
+            Subject::Call(_) | Subject::Recording(_) | Subject::Message(_) => None,
+        }
+    }
+
+    pub const fn message(self) -> Option<MessageId> {
+        match self {
+            Subject::Message(id) => Some(id),
+            Subject::Text(_) => None,
             Subject::Call(_) | Subject::Recording(_) => None,
         }
     }
@@ -230,6 +262,49 @@ impl From<&CallRecord> for CallThen {
     }
 }
 
+/// A message as it was when something happened to it, and for whom that was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessageThen {
+    pub mailbox: BoxId,
+    pub caller: Party,
+    pub number: Option<NumberId>,
+    pub left: Wall,
+    pub length_ms: u64,
+    pub urgent: bool,
+    pub forwarded: bool,
+    /// In a box of the whole company: one state for all.
+    pub global: bool,
+    /// Where it stands then.
+    pub folder: Folder,
+    /// For whom that is; `None`: for everybody who hears it.
+    pub reader: Option<UserId>,
+    /// Who did it, where a user did.
+    pub by: Option<UserId>,
+    /// Of a message that has gone: who heard it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heard_by: Vec<UserId>,
+}
+
+impl MessageThen {
+    /// For everybody who hears it.
+    pub fn of(message: &MessageRecord, global: bool) -> Self {
+        MessageThen {
+            mailbox: message.mailbox,
+            caller: message.caller.clone(),
+            number: message.number,
+            left: message.left,
+            length_ms: message.length().as_millis(),
+            urgent: message.urgent,
+            forwarded: message.forwarded.is_some(),
+            global,
+            folder: message.first_folder(),
+            reader: None,
+            by: None,
+            heard_by: Vec::new(),
+        }
+    }
+}
+
 /// What an entry carries with it, since its subject may have changed when it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
@@ -244,6 +319,9 @@ pub enum Told {
         /// Of a pause and what follows it: who commanded it, and how.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change: Option<Box<Change>>,
+    },
+    Message {
+        message: Box<MessageThen>,
     },
     Text {
         text: Box<TextThen>,

@@ -19,7 +19,10 @@ impl Cuts {
     pub fn end(&mut self, at: i64) -> Option<(i64, i64)> {
         let from = self.open.take()?;
         let to = at.max(from);
-        self.done.push((from, to));
+        // One of no length could stand behind the next one, which begins where the voices end then.
+        if to > from {
+            self.done.push((from, to));
+        }
         Some((from, to - from))
     }
 
@@ -76,6 +79,8 @@ mod tests {
         assert_eq!(cuts.kept(50, 900), [(50, 100)]);
         assert_eq!(cuts.end(300), Some((100, 200)));
         assert_eq!(cuts.end(400), None, "nothing was cut");
+        cuts.begin(950);
+        assert_eq!(cuts.end(900), Some((950, 0)), "over before it began");
         cuts.begin(1_000);
         cuts.end(1_500);
         let rows = [(0, 0), (100, 100), (250, 100), (300, 100), (301, 101), (1_000, 800), (1_499, 800), (1_600, 900)];

@@ -18,7 +18,7 @@ use super::config::Config;
 use crate::archive::{FILE_MODE, FOLDER_MODE, Rest, file_digest, problems};
 use crate::base::{CallId, CompanyId, RecordingId, Wall};
 use crate::ledger::{RecordingRecord, RecordingState};
-use crate::store::{Access, Deletion, RecordingFilter, Store, StoreError};
+use crate::store::{Access, Deletion, Greeting, RecordingFilter, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -80,6 +80,8 @@ struct Line {
 pub struct BackedUp {
     /// Recordings that have their files in it.
     pub recordings: u64,
+    /// Voicemail messages and greetings that have theirs.
+    pub messages: u64,
     /// Of them those that were copied now; the others were there.
     pub copied: u64,
     /// Bytes that were copied now.
@@ -124,6 +126,7 @@ pub async fn backup(
     };
     work.done.open_calls = copy.open_calls().await?.iter().map(|call| call.id).collect();
     copy_recordings(&live, &copy, &mut work, progress).await?;
+    copy_voicemail(&copy, &mut work).await?;
     copy.settle().await?;
     copy.close().await;
     live.close().await;
@@ -264,6 +267,36 @@ async fn copy_recordings(
     }
 }
 
+/// Files of messages and greetings. One that has gone in between is told: the copy names it.
+async fn copy_voicemail(copy: &Store, work: &mut Work) -> Result<(), BackupError> {
+    let mut after = None;
+    loop {
+        let page = copy.all_message_files(after, PAGE).await?;
+        after = page.last().map(|file| file.id);
+        let more = page.len() == PAGE as usize;
+        let files = page.into_iter().map(|file| (format!("message {}", file.id), file.path, file.digest)).collect();
+        copy_plain(work, files).await?;
+        if !more {
+            break;
+        }
+    }
+    let greetings = copy.all_greetings().await?.into_iter();
+    let name = |greeting: &Greeting| format!("greeting {} of voicemail {}", greeting.kind.as_str(), greeting.mailbox);
+    copy_plain(work, greetings.map(|one| (name(&one), one.path, String::new())).collect()).await
+}
+
+/// Files that are whole by themselves: what each is, where it is, and the digest of its row.
+async fn copy_plain(work: &mut Work, files: Vec<(String, String, String)>) -> Result<(), BackupError> {
+    let mut moved = std::mem::replace(work, Work::none());
+    let copied = tokio::task::spawn_blocking(move || {
+        let done = files.iter().try_for_each(|(what, path, digest)| moved.plain(what, path, digest));
+        (moved, done)
+    });
+    let (moved, done) = copied.await.map_err(|error| BackupError::Refused(error.to_string()))?;
+    *work = moved;
+    done
+}
+
 /// The copy names a file that is not there any more.
 async fn reconcile(live: &Store, copy: &Store, id: RecordingId, done: &mut BackedUp) -> Result<(), BackupError> {
     let gone = match live.recording(id).await? {
@@ -338,6 +371,37 @@ impl Work {
         self.lines.push(line);
         self.done.recordings += 1;
         Ok(None)
+    }
+
+    /// Copies a file that is not there yet. `digest`: SHA-256 that it has to have; empty: it is not known.
+    fn plain(&mut self, what: &str, path: &str, digest: &str) -> Result<(), BackupError> {
+        let (from, to) = (self.from.join(path), self.to.join(path));
+        let name = format!("{RECORDINGS}/{path}");
+        let same = |line: &&Line| {
+            let there = fs::metadata(&to).is_ok_and(|file| file.len() == line.bytes);
+            let read = || file_digest(&to).is_ok_and(|(sha256, _)| sha256 == line.sha256);
+            !digest.is_empty() && line.sha256 == digest && there && (!self.check || read())
+        };
+        let line = match self.known.get(&name).filter(same).cloned() {
+            Some(line) => line,
+            None => match copy_file(&from, &to) {
+                Ok((sha256, bytes)) => {
+                    self.done.bytes += bytes;
+                    Line { path: name, bytes, sha256, row: String::new() }
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.done.problems.push(format!("{what}: the file is not there"));
+                    return Ok(());
+                }
+                Err(error) => return Err(failed(&from)(error)),
+            },
+        };
+        if !digest.is_empty() && line.sha256 != digest {
+            self.done.problems.push(format!("{what}: the file is not what was left"));
+        }
+        self.lines.push(line);
+        self.done.messages += 1;
+        Ok(())
     }
 
     fn kept_sidecar(&self, wav: &Line, to: &Rest) -> Option<Line> {

@@ -1,13 +1,19 @@
 //! How recordings are kept, go, and are proven: deletion, retention, the check of files against rows.
 
+mod messages;
+
+pub use messages::verify_messages;
+
 use super::Handle;
 use super::clock::Clock;
-use crate::api::{Answer, Eraser, HoldView, Verified, erased_told};
+use crate::api::{Answer, Eraser, HoldView, Verified, erased_told, sweep_files};
 use crate::archive::{Rest, problems};
-use crate::base::{RecordingId, Wall};
+use crate::base::{RecordingId, Span, Wall};
 use crate::directory::{Company, Directory, Number};
 use crate::policy::{Kept, Retention, retention};
-use crate::store::{Access, Candidate, Deletion, Erasure, Gone, RecordingFile, RecordingFilter, Store, StoreError};
+use crate::store::{
+    Access, Candidate, Deletion, Erasure, Gone, OldMessage, RecordingFile, RecordingFilter, Store, StoreError,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +31,9 @@ const BATCH: usize = 50;
 /// Recordings that are proven for one answer.
 pub const VERIFIED: u32 = 20;
 
+/// What everybody has thrown away can be brought back for so long.
+const THROWN_AWAY: Span = Span::from_secs(7 * 86_400);
+
 /// What one look did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -33,6 +42,8 @@ pub struct Swept {
     pub held: u64,
     /// Recordings whose files stay, against our will.
     pub stuck: u64,
+    /// Messages whose time is over, or that everybody had thrown away.
+    pub messages: u64,
 }
 
 /// Applies the retention of every company, again and again.
@@ -44,8 +55,8 @@ pub(super) async fn keep(handle: Handle) {
         let now = handle.clock.wall();
         match sweep(&handle.store, &handle.recordings, now).await {
             Ok(swept) if swept == Swept::default() => {}
-            Ok(Swept { expired, held, stuck }) => {
-                tracing::info!(expired, held, stuck, "recordings whose retention is over were deleted");
+            Ok(Swept { expired, held, stuck, messages }) => {
+                tracing::info!(expired, held, stuck, messages, "recordings whose retention is over were deleted");
             }
             Err(error) => tracing::error!(%error, "retention could not be applied; it is tried again in an hour"),
         }
@@ -95,7 +106,12 @@ pub async fn sweep(store: &Store, dir: &Path, now: Wall) -> Result<Swept, StoreE
     let mut swept = Swept::default();
     for company in directory.companies() {
         expire(store, &directory, company, now, &mut swept).await?;
+        expire_messages(store, &directory, company, now, &mut swept).await?;
     }
+    for file in store.thrown_away(now.minus(THROWN_AWAY), PAGE).await? {
+        swept.messages += u64::from(store.erase_message(file.id, None, now).await?.is_some());
+    }
+    sweep_files(store, dir).await?;
     swept.stuck = remove_files(store, dir).await?;
     Ok(swept)
 }
@@ -111,7 +127,7 @@ async fn expire(
     let Some(shortest) = own.chain([company.settings.retention_days]).filter(|days| *days > 0).min() else {
         return Ok(());
     };
-    let begun = now.minus(crate::base::Span::from_secs(u64::from(shortest) * 86_400));
+    let begun = now.minus(Span::from_secs(u64::from(shortest) * 86_400));
     let mut after = None;
     loop {
         let page = store.old_recordings(company.id, begun, after, PAGE).await?;
@@ -140,6 +156,42 @@ async fn expire(
         if page.len() < PAGE as usize {
             return Ok(());
         }
+    }
+}
+
+/// Messages follow the retention of recordings: what was said is kept as long, whoever wrote it down.
+async fn expire_messages(
+    store: &Store,
+    directory: &Directory,
+    company: &Company,
+    now: Wall,
+    swept: &mut Swept,
+) -> Result<(), StoreError> {
+    let own = directory.numbers_of(company.id).filter_map(|number| number.retention_days);
+    let Some(shortest) = own.chain([company.settings.retention_days]).filter(|days| *days > 0).min() else {
+        return Ok(());
+    };
+    let left = now.minus(Span::from_secs(u64::from(shortest) * 86_400));
+    let mut after = None;
+    loop {
+        let page = store.old_messages(company.id, left, after, PAGE).await?;
+        for OldMessage { id, number, left, held } in &page {
+            after = Some(*id);
+            let number_days = number.and_then(|number| directory.number(number)).and_then(|one| one.retention_days);
+            let kept =
+                Kept { company_days: company.settings.retention_days, number_days, ended: Some(*left), held: *held };
+            match retention(kept, now) {
+                Retention::Expired { .. } => {
+                    swept.messages += u64::from(store.erase_message(*id, None, now).await?.is_some());
+                }
+                Retention::Held => swept.held += 1,
+                Retention::ForEver | Retention::Open | Retention::Until(_) => {}
+            }
+        }
+        if page.len() < PAGE as usize {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

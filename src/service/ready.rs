@@ -201,19 +201,21 @@ mod tests {
     #[tokio::test]
     async fn signalling_that_ends_stops_or_says_nothing_is_told() {
         let folder = tempfile::tempdir().unwrap();
+        // A look is fresh for a second, and the threads are at work for five.
+        let at = |millis: u64| Clock::started(Duration::from_millis(millis));
         let (parts, store) = parts(folder.path()).await;
-        let found = parts.look(after(1), &store, async { said(true) }).await;
+        let found = parts.look(at(500), &store, async { said(true) }).await;
         assert_eq!(wrong(&found), [("signalling", "the service stops: no new calls")]);
         let gone = async { Answer::Failed { problem: String::new() } };
-        let found = parts.look(after(3), &store, gone).await;
+        let found = parts.look(at(2_000), &store, gone).await;
         assert_eq!(wrong(&found), [("signalling", "call control does not answer")]);
         parts.listeners[0].abort();
         while !parts.listeners[0].is_finished() {
             tokio::task::yield_now().await;
         }
-        let found = parts.look(after(4), &store, async { said(false) }).await;
+        let found = parts.look(at(3_500), &store, async { said(false) }).await;
         assert_eq!(wrong(&found), [("signalling", "1 of 1 SIP listeners have ended")]);
-        let found = parts.look(after(4), &store, async { said(true) }).await;
+        let found = parts.look(at(3_500), &store, async { said(true) }).await;
         assert_eq!(wrong(&found).len(), 1, "of the last second");
     }
 

@@ -1,6 +1,6 @@
 //! Carrying out a plan: all of it in one transaction, or nothing.
 
-use super::{Access, Store, StoreError, facilities, journal, shared};
+use super::{Access, Store, StoreError, box_rights, facilities, journal, shared};
 use crate::base::{CompanyId, Random, UserId, Wall};
 use crate::directory::file::{RouteTo, Secret};
 use crate::directory::plan::{
@@ -16,6 +16,8 @@ pub struct Applied {
     pub version: i64,
     /// To be shown once: nothing that is stored gives them back.
     pub generated: Vec<GeneratedPassword>,
+    /// Messages that went with their boxes.
+    pub messages_gone: u64,
 }
 
 /// A password that the service made.
@@ -72,7 +74,7 @@ impl Store {
         random: &mut (dyn Random + Send),
     ) -> Result<Applied, StoreError> {
         if plan.is_empty() {
-            return Ok(Applied { version: plan.version, generated: Vec::new() });
+            return Ok(Applied { version: plan.version, generated: Vec::new(), messages_gone: 0 });
         }
         let drawn: Vec<Option<Drawn>> = plan
             .changes
@@ -86,6 +88,10 @@ impl Store {
         let hashes = hash(drawn).await?;
         let mut transaction = self.write().await?;
         take_version(&mut transaction, plan.version).await?;
+        let boxes = match box_rights::concerns(plan) {
+            true => Some(box_rights::before(&mut transaction).await?),
+            false => None,
+        };
         for change in &plan.changes {
             end_rights(&mut transaction, change, by.map(|by| by.at)).await?;
             free_names(&mut transaction, change).await?;
@@ -101,8 +107,12 @@ impl Store {
             }
         }
         shared::settle(&mut transaction, &plan.changes, by.map(|by| by.at)).await?;
+        let messages_gone = match boxes {
+            Some(before) => box_rights::follow(&mut transaction, before, plan, by).await?,
+            None => 0,
+        };
         transaction.commit().await?;
-        Ok(Applied { version: plan.version + 1, generated })
+        Ok(Applied { version: plan.version + 1, generated, messages_gone })
     }
 }
 
@@ -170,6 +180,12 @@ async fn end_rights(connection: &mut SqliteConnection, change: &Change, at: Opti
                      ON CONFLICT DO NOTHING",
                 );
                 query.bind(from).bind(heir).bind(at.unix_micros()).execute(&mut *connection).await?;
+                let query = sqlx::query(
+                    "INSERT INTO box_subscriptions (company_id, box_id, user_id, since)
+                     SELECT company_id, box_id, $2, $3 FROM box_subscriptions WHERE user_id = $1 AND until IS NULL
+                     ON CONFLICT DO NOTHING",
+                );
+                query.bind(from).bind(heir).bind(at.unix_micros()).execute(&mut *connection).await?;
             }
             end_subscriptions(connection, from, at).await
         }
@@ -180,7 +196,11 @@ async fn end_rights(connection: &mut SqliteConnection, change: &Change, at: Opti
             let query = sqlx::query("UPDATE users SET deactivated = $2 WHERE id = $1").bind(id).bind(since);
             query.execute(&mut *connection).await?;
             end_subscriptions(connection, id, at).await?;
-            for sql in ["DELETE FROM tokens WHERE user_id = $1", "DELETE FROM bindings WHERE user_id = $1"] {
+            for sql in [
+                "DELETE FROM tokens WHERE user_id = $1",
+                "DELETE FROM bindings WHERE user_id = $1",
+                "DELETE FROM push_subscriptions WHERE user_id = $1",
+            ] {
                 sqlx::query(sql).bind(id).execute(&mut *connection).await?;
             }
             Ok(())
@@ -224,7 +244,11 @@ async fn added_deactivated(
     Ok(())
 }
 
-async fn user_id(connection: &mut SqliteConnection, company: &str, extension: &str) -> Result<Option<i64>, StoreError> {
+pub(super) async fn user_id(
+    connection: &mut SqliteConnection,
+    company: &str,
+    extension: &str,
+) -> Result<Option<i64>, StoreError> {
     let query = sqlx::query_scalar(
         "SELECT id FROM users WHERE extension = $2 AND company_id = (SELECT id FROM companies WHERE key = $1)",
     );
@@ -232,8 +256,12 @@ async fn user_id(connection: &mut SqliteConnection, company: &str, extension: &s
 }
 
 async fn end_subscriptions(connection: &mut SqliteConnection, user: i64, at: Wall) -> Result<(), StoreError> {
-    let query = sqlx::query("UPDATE number_subscriptions SET until = $2 WHERE user_id = $1 AND until IS NULL");
-    query.bind(user).bind(at.unix_micros()).execute(connection).await?;
+    for sql in [
+        "UPDATE number_subscriptions SET until = $2 WHERE user_id = $1 AND until IS NULL",
+        "UPDATE box_subscriptions SET until = $2 WHERE user_id = $1 AND until IS NULL",
+    ] {
+        sqlx::query(sql).bind(user).bind(at.unix_micros()).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

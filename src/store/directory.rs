@@ -134,7 +134,7 @@ impl Names {
             FacilityKind::Group => Some(Route::Group(GroupId(id))),
             FacilityKind::Inbox => Some(Route::Inbox(InboxId(id))),
             FacilityKind::Flow => Some(Route::Flow(FlowId(id))),
-            FacilityKind::Prompt => None,
+            FacilityKind::Prompt | FacilityKind::Voicemail => None,
         }
     }
 }

@@ -6,9 +6,9 @@
 use super::holds::{Hold, hold_of};
 use super::retention::{Deletion, Gone, delete};
 use super::row::Reading;
-use super::{RecordingFile, Store, StoreError, calls, recordings};
-use crate::base::{CallId, CompanyId};
-use crate::ledger::{CallRecord, Party, RecordingState};
+use super::{RecordingFile, Store, StoreError, calls, messages, recordings};
+use crate::base::{CallId, CompanyId, MessageId};
+use crate::ledger::{CallRecord, MessageRecord, Party, RecordingState};
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
@@ -187,6 +187,23 @@ impl Store {
         let query = query.bind(company.0).bind(after.map(|after| after.to_string()));
         let query = query.bind(contact.as_str()).bind(contact.digits()).bind(limit);
         query.fetch_all(&self.readers).await?.iter().map(calls::call).collect()
+    }
+
+    /// Voicemail messages of the contact, by id, after `after`.
+    pub async fn messages_with(
+        &self,
+        company: CompanyId,
+        contact: &Contact,
+        after: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<MessageRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT * FROM messages WHERE company_id = $1 AND caller_address IN ($3, $4) AND caller_user_id IS NULL
+             AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $5",
+        );
+        let query = query.bind(company.0).bind(after.map(|after| after.to_string()));
+        let query = query.bind(contact.as_str()).bind(contact.digits()).bind(limit);
+        query.fetch_all(&self.readers).await?.iter().map(messages::message).collect()
     }
 
     /// Calls of recordings that tell of the contact, whatever the calls themselves say.

@@ -1,4 +1,4 @@
-//! Groups, inboxes, call flows and prompts in the database.
+//! Groups, inboxes, call flows, prompts and voicemail boxes in the database.
 
 use super::StoreError;
 use super::row::Reading;
@@ -14,6 +14,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, to: &FacilityState)
         Facility::Inbox(inbox) => (serde_json::to_string(inbox)?, None),
         Facility::Flow(flow) => (serde_json::to_string(flow)?, None),
         Facility::Prompt(sound) => (String::new(), Some(sound.to_bytes())),
+        Facility::Voicemail(mailbox) => (serde_json::to_string(mailbox)?, None),
     };
     let query = sqlx::query(
         "INSERT INTO facilities (company_id, kind, name, detail, sound)
@@ -52,6 +53,7 @@ fn facility(row: &SqliteRow) -> Result<FacilityRow, StoreError> {
         FacilityKind::Group => Facility::Group(row.json("detail")?),
         FacilityKind::Inbox => Facility::Inbox(row.json("detail")?),
         FacilityKind::Flow => Facility::Flow(row.json("detail")?),
+        FacilityKind::Voicemail => Facility::Voicemail(row.json("detail")?),
         FacilityKind::Prompt => {
             Facility::Prompt(Sound::from_bytes(&row.get::<Option<Vec<u8>>>("sound")?.unwrap_or_default()))
         }

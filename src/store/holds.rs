@@ -2,7 +2,7 @@
 
 use super::row::Reading;
 use super::{Store, StoreError};
-use crate::base::{CallId, CompanyId, RecordingId, Wall};
+use crate::base::{BoxId, CallId, CompanyId, RecordingId, Wall};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -101,6 +101,12 @@ impl Store {
         query.fetch_optional(&self.readers).await?.as_ref().map(hold).transpose()
     }
 
+    /// A hold on a call that has left a message in the box; the oldest.
+    pub async fn hold_in_box(&self, mailbox: BoxId) -> Result<Option<Hold>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        in_box(&mut connection, mailbox).await
+    }
+
     /// Holds that are on, of one company or of all, the oldest first.
     pub async fn holds(&self, company: Option<CompanyId>, after: i64, limit: u32) -> Result<Vec<Hold>, StoreError> {
         let query = sqlx::query(
@@ -143,6 +149,15 @@ pub(super) async fn hold_of(
     );
     let query = query.bind(call.to_string()).bind(recording.map(|recording| recording.to_string()));
     query.fetch_optional(connection).await?.as_ref().map(hold).transpose()
+}
+
+/// A hold on a call that has left a message in the box; the oldest.
+pub(super) async fn in_box(connection: &mut SqliteConnection, mailbox: BoxId) -> Result<Option<Hold>, StoreError> {
+    let query = sqlx::query(
+        "SELECT * FROM holds WHERE lifted IS NULL AND kind = 'call'
+         AND thing IN (SELECT call_id FROM messages WHERE box_id = $1 AND call_id IS NOT NULL) ORDER BY id LIMIT 1",
+    );
+    query.bind(mailbox.0).fetch_optional(connection).await?.as_ref().map(hold).transpose()
 }
 
 fn hold(row: &SqliteRow) -> Result<Hold, StoreError> {

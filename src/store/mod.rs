@@ -8,6 +8,7 @@ mod access;
 mod apply;
 mod backup;
 mod bindings;
+mod box_rights;
 mod calls;
 mod contacts;
 mod conversations;
@@ -23,9 +24,14 @@ mod health;
 mod holds;
 mod journal;
 mod lists;
+mod mailboxes;
+mod message_lists;
+mod messages;
 mod migrate;
+mod notices;
 mod outbox;
 mod purge;
+mod push;
 mod recordings;
 mod repeats;
 mod retention;
@@ -51,7 +57,12 @@ pub use health::{Examined, Progress};
 pub use holds::{Held, Hold, LiftAsked, NewHold};
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
+pub use mailboxes::{BoxSubscriber, Greeting};
+pub use message_lists::{MessageCursor, MessageFilter};
+pub use messages::{MessageFile, MessageRow, MessageState, OldMessage, message_facts};
+pub use notices::{Channel, NewNotice, NoticeOutcome, NoticeRow, NoticeState};
 pub use purge::Purged;
+pub use push::{NewPushSubscription, PushGateway, PushSubscription};
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use repeats::{Answered, Repeat};
 pub use retention::{Candidate, Deletion, Gone};
@@ -88,6 +99,8 @@ pub struct Store {
     deliveries: Arc<Notify>,
     /// Something about text messages was written, by this process.
     texts: Arc<Notify>,
+    /// A notice is to be sent anew, by this process.
+    notices: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +119,8 @@ pub enum StoreError {
     Unsigned,
     #[error("{0} is not there any more: apply the file again")]
     Gone(String),
+    #[error("a legal hold keeps {0}: lift it first")]
+    Held(String),
     #[error(transparent)]
     Password(#[from] crate::directory::plan::HashError),
     #[error("a value cannot be written as JSON: {0}")]
@@ -127,7 +142,8 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrate::run(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default(), texts: Arc::default() })
+        let (grown, deliveries) = (Arc::default(), Arc::default());
+        Ok(Store { writer, readers, grown, deliveries, texts: Arc::default(), notices: Arc::default() })
     }
 
     /// Woken after each transaction of this process that has written into the outbox; a wake-up

@@ -2,8 +2,8 @@
 
 use super::row::Reading;
 use super::{Store, StoreError};
-use crate::base::{CallId, CompanyId, RecordingId, Wall};
-use crate::ledger::{CallRecord, Happened, OutboxEntry, OutboxKind, RecordingRecord, Subject, Told};
+use crate::base::{CallId, CompanyId, MessageId, RecordingId, Wall};
+use crate::ledger::{CallRecord, Happened, MessageThen, OutboxEntry, OutboxKind, RecordingRecord, Subject, Told};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -40,6 +40,31 @@ pub(super) async fn append(
         .bind(format!("{} {}", kind.as_str(), recording.id));
     let row = query.fetch_one(connection).await?;
     Reading::new("outbox", &row).get("seq")
+}
+
+/// Appends what happened to a message.
+pub(super) async fn append_of_message(
+    connection: &mut SqliteConnection,
+    (company, call): (CompanyId, Option<CallId>),
+    message: MessageId,
+    (kind, then): (OutboxKind, MessageThen),
+    now: Wall,
+) -> Result<(), StoreError> {
+    let query = sqlx::query(
+        "INSERT INTO outbox (at, kind, company_id, call_id, subject, subject_id, told)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    );
+    let subject = Subject::Message(message);
+    let query = query
+        .bind(now.unix_micros())
+        .bind(kind.as_str())
+        .bind(company.0)
+        .bind(call.map(|call| call.to_string()))
+        .bind(subject.word())
+        .bind(subject.id())
+        .bind(serde_json::to_string(&Told::Message { message: Box::new(then) })?);
+    query.execute(connection).await?;
+    Ok(())
 }
 
 /// Appends what happened to a call, in order.

@@ -3,12 +3,14 @@
 
 use super::{Holder, TextFacts};
 use crate::base::{
-    CallId, CompanyId, ConversationId, Direction, NumberId, Rate, RecordingId, Samples, Side, TextId, UserId, Wall,
+    BoxId, CallId, CompanyId, ConversationId, Direction, MessageId, NumberId, Rate, RecordingId, Samples, Side, TextId,
+    UserId, Wall,
 };
 use crate::directory::Directory;
 use crate::ledger::{
-    By, CallThen, Change, EndReason, How, Joined, JoinedBy, OutboxEntry, OutboxKind, Outcome, Party, RecordingRecord,
-    RecordingState, Sidecar, SidecarParty, Subject, TextKind, TextRule, TextState, TextThen, Told,
+    By, CallThen, Change, EndReason, Folder, How, Joined, JoinedBy, MessageThen, OutboxEntry, OutboxKind, Outcome,
+    Party, RecordingRecord, RecordingState, Sidecar, SidecarParty, Subject, TextKind, TextRule, TextState, TextThen,
+    Told,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,10 @@ impl FeedEntry {
         };
         Some(TextFacts { company: self.company, holder, seq })
     }
+
+    pub const fn message(&self) -> Option<MessageId> {
+        self.subject.message()
+    }
 }
 
 /// What an event tells: the same body for every kind, with what its kind has. No path and no free
@@ -60,7 +66,9 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<RecordingId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<TextId>,
+    pub message: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextId>,
     /// `None` only where the recording's row has gone.
     pub about: Option<About>,
     /// Of a transfer.
@@ -79,6 +87,8 @@ pub enum About {
     Recording(AboutRecording),
     /// Of the others: the call as it was then.
     Call(AboutCall),
+    /// Of a message in a voicemail box.
+    Message(AboutMessage),
     /// Of `message.*`.
     Text(AboutText),
 }
@@ -146,6 +156,42 @@ pub struct AboutRecording {
     pub end_reason: Option<EndReason>,
 }
 
+/// The message, as far as an event tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AboutMessage {
+    /// Kept by id, told by `NUMBER`, or `NUMBER@CONTEXT`.
+    pub mailbox: Named<BoxId>,
+    pub mailbox_id: BoxId,
+    /// One state for the whole company.
+    pub global: bool,
+    pub caller: EventParty,
+    pub number: Option<Named<NumberId>>,
+    /// RFC 3339, UTC.
+    pub left: String,
+    pub length_ms: u64,
+    pub urgent: bool,
+    pub forwarded: bool,
+    /// Where it stands then.
+    pub folder: Folder,
+    /// For whom; `None`: for everybody who hears it.
+    pub reader: Option<Named<UserId>>,
+    /// Who did it, where a user did.
+    pub by: Option<Named<UserId>>,
+    /// What the rules look at; it is never told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<AboutMessageFacts>,
+}
+
+/// What the rules look at of a message that may have gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AboutMessageFacts {
+    pub left: Wall,
+    pub number: Option<NumberId>,
+    pub reader: Option<UserId>,
+    /// Who heard what has gone.
+    pub heard_by: Vec<UserId>,
+}
+
 /// A row of the directory as it is kept, by id, and as it is told, by the name that people use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -199,6 +245,7 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
             (Some(About::Call(about_call(call))), joined, change.as_deref().map(about_change))
         }
         Told::Text { text } => (Some(About::Text(about_text(text))), None, None),
+        Told::Message { message } => (Some(About::Message(about_message(message))), None, None),
     };
     let event = Event {
         event: *kind,
@@ -207,7 +254,8 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
         company: *company,
         call: *call,
         recording: subject.recording(),
-        message: subject.text(),
+        message: subject.message(),
+        text: subject.text(),
         about,
         joined,
         change,
@@ -259,6 +307,38 @@ fn about_text(text: &TextThen) -> AboutText {
     }
 }
 
+fn about_message(message: &MessageThen) -> AboutMessage {
+    let MessageThen {
+        mailbox,
+        caller,
+        number,
+        left,
+        length_ms,
+        urgent,
+        forwarded,
+        global,
+        folder,
+        reader,
+        by,
+        heard_by,
+    } = message;
+    AboutMessage {
+        mailbox: Named::Id(*mailbox),
+        mailbox_id: *mailbox,
+        global: *global,
+        caller: party(caller),
+        number: number.map(Named::Id),
+        left: left.to_string(),
+        length_ms: *length_ms,
+        urgent: *urgent,
+        forwarded: *forwarded,
+        folder: *folder,
+        reader: reader.map(Named::Id),
+        by: by.map(Named::Id),
+        facts: Some(AboutMessageFacts { left: *left, number: *number, reader: *reader, heard_by: heard_by.clone() }),
+    }
+}
+
 /// The word for a reason, without the call that a transfer led into.
 pub fn reason_word(reason: &EndReason) -> Option<String> {
     let value = serde_json::to_value(reason).ok()?;
@@ -303,7 +383,10 @@ fn about_recording(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording
         | OutboxKind::RecordingFinished
         | OutboxKind::RecordingRecovered
         | OutboxKind::RecordingDeleted
-        | OutboxKind::TextReceived
+        | OutboxKind::VoicemailCreated
+        | OutboxKind::VoicemailUpdated
+        | OutboxKind::VoicemailDeleted => (state, samples, bytes),
+        OutboxKind::TextReceived
         | OutboxKind::TextSent
         | OutboxKind::TextDelivered
         | OutboxKind::TextFailed
@@ -365,6 +448,16 @@ impl Event {
                 user(&mut text.user);
                 number(&mut text.number);
                 text.rule = None;
+            }
+            Some(About::Message(message)) => {
+                user(&mut message.caller.user);
+                user(&mut message.reader);
+                user(&mut message.by);
+                number(&mut message.number);
+                if let Some(mailbox) = directory.mailbox(message.mailbox_id) {
+                    message.mailbox = Named::Name(mailbox.key());
+                }
+                message.facts = None;
             }
             None => {}
         }

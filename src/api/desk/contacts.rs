@@ -1,6 +1,7 @@
 //! Everything with one number of the outside is erased.
 
 use super::keeping::who;
+use super::voicemail::sweep;
 use super::{Desk, Person};
 use crate::api::Problem;
 use crate::api::keeping::{EraseReport, KeepingReply, KeptCall};
@@ -65,11 +66,15 @@ pub fn erased_name(contact: &Contact) -> String {
 
 /// What came of it, for the access log.
 pub fn erased_told(contact: &Contact, report: &EraseReport) -> String {
-    let EraseReport { calls, recordings, texts, leftovers, kept, put_off, .. } = report;
+    let EraseReport { calls, recordings, messages, texts, leftovers, kept, put_off, .. } = report;
     let left = if *leftovers > 0 { format!(", {leftovers} unfinished") } else { String::new() };
     let later = if *put_off > 0 { format!(" ({put_off} until they are over)") } else { String::new() };
+    let voicemail = if *messages > 0 { format!(", {messages} messages") } else { String::new() };
     let texts = if *texts > 0 { format!(", {texts} texts") } else { String::new() };
-    format!("{}: {calls} calls, {recordings} recordings{left}{texts}, {kept} kept{later}", erased_name(contact))
+    format!(
+        "{}: {calls} calls, {recordings} recordings{left}{voicemail}{texts}, {kept} kept{later}",
+        erased_name(contact)
+    )
 }
 
 /// One run. Interrupted at any place it can be done again: each step finds what is left for it.
@@ -134,6 +139,8 @@ impl Eraser {
             }
         }
         self.report.texts = self.store.erase_texts(self.company, &self.contact, self.report.dry_run).await?;
+        // Before the events, so that not even the one of their deletion tells of the contact.
+        self.messages().await?;
         self.report.events = self.store.erase_events(self.company, &self.contact, None, self.report.dry_run).await?;
         self.report.exports = self.store.erase_exports(self.company, &self.contact, self.report.dry_run).await?;
         Ok(self.report)
@@ -227,6 +234,35 @@ impl Eraser {
             self.report.files_left += stay as u64;
             let by = (self.gone.by.as_str(), self.gone.at);
             self.store.put_off_erasure(self.company, call, &self.contact, by).await?;
+        }
+        Ok(())
+    }
+
+    /// Messages that the contact has left, and what was forwarded of them.
+    async fn messages(&mut self) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.store.messages_with(self.company, &self.contact, after, PAGE).await?;
+            for message in &page {
+                after = Some(message.id);
+                if let Some(call) = message.call
+                    && let Some(hold) = self.store.hold_on_any_of(call).await?
+                {
+                    self.keep(call, format!("a legal hold by {}: {}", hold.by, hold.reason));
+                    continue;
+                }
+                self.report.messages += 1;
+                self.report.bytes += message.bytes;
+                if !self.report.dry_run {
+                    self.store.erase_message(message.id, None, self.gone.at).await?;
+                }
+            }
+            if page.len() < PAGE as usize {
+                break;
+            }
+        }
+        if self.report.messages > 0 && !self.report.dry_run {
+            sweep(&self.store, &self.recordings).await?;
         }
         Ok(())
     }

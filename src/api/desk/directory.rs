@@ -12,7 +12,7 @@ use crate::audio::prompt::write_wav;
 use crate::call::LockName;
 use crate::directory::file::{CompanyFile, FileError, Kind, Problem as FileProblem, Secret, table_of_json};
 use crate::directory::plan::{Edit, Listed, Plan, Replacement, Thing, generated, listed, plan, plan_edit};
-use crate::directory::{Company, Directory, FacilityKind, Inbox, MessageRoute, Sound, User};
+use crate::directory::{BoxAccess, BoxOwner, Company, Directory, FacilityKind, Inbox, MessageRoute, Sound, User};
 use crate::store::{Answered, Applied, By, Repeat, StoreError};
 use serde_json::{Map, Value};
 use toml::Table;
@@ -91,12 +91,8 @@ impl Desk {
 
     async fn add(&self, person: &Person<'_>, kind: Kind, keys: Map<String, Value>) -> Result<DirectoryReply, Problem> {
         person.must_be_admin()?;
-        let name = match keys.get(kind.name_key()) {
-            Some(Value::String(name)) => name.clone(),
-            Some(_) | None => {
-                return Err(Problem::Unfit(vec![format!("{}: `{}` is missing", kind.as_str(), kind.name_key())]));
-            }
-        };
+        let missing = || Problem::Unfit(vec![format!("{}: `{}` is missing", kind.as_str(), kind.name_key())]);
+        let name = kind.name_in(&keys).ok_or_else(missing)?;
         let table = table_of(kind, &keys)?;
         let company = person.company;
         let applied = self.change(person, |directory| {
@@ -128,14 +124,14 @@ impl Desk {
         change.await
     }
 
-    async fn remove(
+    pub(super) async fn remove(
         &self,
         person: &Person<'_>,
         kind: Kind,
         name: &str,
         replacement: Option<Replacement>,
         fits: &Fits,
-    ) -> Result<(), Problem> {
+    ) -> Result<Applied, Problem> {
         let company = person.company;
         let key = company.key.clone();
         let edit = match (thing(kind, name)?, replacement) {
@@ -150,7 +146,7 @@ impl Desk {
             fit(directory, company, kind, name, fits)?;
             plan_edit(directory, &edit).map_err(|errors| in_use(&errors))
         });
-        change.await.map(drop)
+        change.await
     }
 
     async fn deactivate(&self, person: &Person<'_>, extension: &str, to: Replacement) -> Result<(), Problem> {
@@ -408,6 +404,13 @@ fn seen<'d>(
                 view.insert("primary".to_owned(), false.into());
             }
             Some(view)
+        })),
+        // One's own and those that one hears, and of the company's the global ones.
+        Kind::Facility(FacilityKind::Voicemail) => Ok(Box::new(move |thing| {
+            let mailbox = directory.mailbox_by_name(company.id, &thing.name)?;
+            let keys = ["number", "context", "name", "owner", "access", "enabled"];
+            let sees = mailbox.owner == BoxOwner::User(user.id) || mailbox.access == BoxAccess::Global;
+            sees.then(|| part(thing, &keys))
         })),
         Kind::Settings | Kind::Trunk | Kind::Facility(FacilityKind::Flow | FacilityKind::Prompt) => {
             Err(Problem::Forbidden("only an admin may do that"))

@@ -17,7 +17,10 @@ use crate::base::{CompanyId, NumberId, RecordingId, Span, Time, Wall};
 use crate::directory::Directory;
 use crate::ledger::{Family, OutboxKind};
 use crate::store::AccessVersion;
-use crate::subscription::{CallFacts, FeedEntry, Holder, Kinds, Scope, TextFacts, TextScope};
+use crate::subscription::{
+    About, AboutMessage, AboutMessageFacts, CallFacts, FeedEntry, Holder, Kinds, MessageFacts, MessageScope, Scope,
+    TextFacts, TextScope,
+};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -40,26 +43,43 @@ pub struct Shown {
     pub kind: OutboxKind,
     /// As it is told.
     pub json: String,
-    /// What the rules look at; `None` where there is nothing any more that they could look at.
-    facts: Option<CallFacts>,
-    /// The same of a text message.
-    text: Option<TextFacts>,
+    facts: Facts,
+}
+
+/// What the rules look at.
+#[derive(Clone, Debug)]
+enum Facts {
+    Call(CallFacts),
+    /// Of a message: for whom it happened, and who heard what has gone.
+    Message {
+        message: MessageFacts,
+        of: AboutMessageFacts,
+    },
+    Text(TextFacts),
+    /// There is nothing any more that they could look at.
+    Nothing,
 }
 
 impl Shown {
     /// By the rules, and within the inbox that the stream is narrowed to.
-    fn may_be_known(&self, Rights { scope, texts, numbers, .. }: &Rights) -> bool {
-        let number = match (self.facts.as_ref(), self.text.as_ref().map(|text| text.holder)) {
-            (Some(facts), _) => facts.number,
-            (None, Some(Holder::Inbox(number))) => Some(number),
-            (None, Some(Holder::User(_) | Holder::Pair(..)) | None) => None,
+    fn may_be_known(&self, rights: &Rights) -> bool {
+        let number = match &self.facts {
+            Facts::Call(facts) => facts.number,
+            Facts::Message { message: _, of } => of.number,
+            Facts::Text(TextFacts { holder: Holder::Inbox(number), .. }) => Some(*number),
+            Facts::Text(TextFacts { holder: Holder::User(_) | Holder::Pair(..), .. }) | Facts::Nothing => None,
         };
         let of_inbox = |numbers: &BTreeSet<NumberId>| number.is_some_and(|number| numbers.contains(&number));
-        numbers.as_ref().is_none_or(of_inbox)
-            && match self.kind.family() {
-                Family::Call => self.facts.as_ref().is_some_and(|facts| scope.visible(facts).is_some()),
-                Family::Recording => self.facts.as_ref().is_some_and(|facts| scope.playable(facts)),
-                Family::Text => self.text.as_ref().is_some_and(|text| texts.sees(text)),
+        rights.numbers.as_ref().is_none_or(of_inbox)
+            && match (&self.facts, self.kind.family()) {
+                (Facts::Call(facts), Family::Call) => rights.scope.visible(facts).is_some(),
+                (Facts::Call(facts), Family::Recording) => rights.scope.playable(facts),
+                (Facts::Message { message, of }, Family::Voicemail) => rights.hears(message, of),
+                (Facts::Text(text), Family::Text) => rights.texts.sees(text),
+                (Facts::Call(_), Family::Voicemail | Family::Text)
+                | (Facts::Message { .. }, Family::Call | Family::Recording | Family::Text)
+                | (Facts::Text(_), Family::Call | Family::Recording | Family::Voicemail)
+                | (Facts::Nothing, _) => false,
             }
     }
 }
@@ -167,9 +187,26 @@ struct Rights {
     version: AccessVersion,
     scope: Scope,
     texts: TextScope,
+    messages: MessageScope,
+    /// An admin, or whoever stands above the company: they are told of every message.
+    manages: bool,
     /// Of the inbox that the stream is narrowed to, as it is now.
     numbers: Option<BTreeSet<NumberId>>,
     until: Wall,
+}
+
+impl Rights {
+    fn hears(&self, message: &MessageFacts, of: &AboutMessageFacts) -> bool {
+        if self.manages {
+            return message.company == self.messages.company;
+        }
+        let AboutMessageFacts { left: _, number: _, reader, heard_by } = of;
+        let user = self.messages.user;
+        // Of a box that has gone only those know who had its messages.
+        let had = user.is_some_and(|user| heard_by.contains(&user));
+        let heard = self.messages.hears(message).is_some() || had;
+        heard && reader.is_none_or(|reader| user == Some(reader))
+    }
 }
 
 impl EventStream {
@@ -368,7 +405,7 @@ impl Desk {
         let mut recordings: HashMap<RecordingId, Option<CallFacts>> = HashMap::new();
         let mut shown = Vec::with_capacity(entries.len());
         for entry in entries {
-            let facts = match (entry.recording(), entry.call) {
+            let facts = match (entry.recording(), entry.call.filter(|_| entry.message().is_none())) {
                 (Some(recording), _) => match recordings.get(&recording) {
                     Some(facts) => facts.clone(),
                     None => {
@@ -388,9 +425,15 @@ impl Desk {
                 (None, None) => None,
             };
             let text = entry.text_facts();
-            let FeedEntry { seq, at: _, kind, company: _, call: _, subject: _, event } = entry;
+            let FeedEntry { seq, at: _, kind, company, call: _, subject: _, event } = entry;
+            let facts = match (facts, &event.about) {
+                (Some(facts), _) => Facts::Call(facts),
+                (None, Some(About::Message(about))) => of_message(company, about),
+                (None, Some(About::Text(_))) => text.map_or(Facts::Nothing, Facts::Text),
+                (None, Some(About::Call(_) | About::Recording(_)) | None) => Facts::Nothing,
+            };
             let json = event.json(directory).to_string();
-            shown.push(Arc::new(Shown { seq, kind, json, facts, text }));
+            shown.push(Arc::new(Shown { seq, kind, json, facts }));
         }
         Ok(shown)
     }
@@ -420,14 +463,18 @@ impl Desk {
     /// `None` where the session or token is over.
     async fn rights(&self, rules: &Rules, viewer: &Viewer, which: &Which) -> Result<Option<Rights>, Problem> {
         let Some(until) = self.store.token_holds_until(viewer.token, self.world.wall()).await? else { return Ok(None) };
-        let scope = self.scope_of(&rules.directory, viewer).await?;
-        let texts = self.text_scope_of(&rules.directory, viewer).await?;
+        let staff = self.staff_of(viewer).await?;
+        let person = person(&rules.directory, viewer, staff.as_ref())?;
+        let scope = self.scope(&rules.directory, &person).await?;
+        let messages = self.message_scope(&rules.directory, &person).await?;
+        let texts = self.text_scope(&rules.directory, &person).await?;
         let numbers = match self.narrowed(&rules.directory, viewer, which.inbox.as_deref()).await {
             // It was there when the stream was opened: nothing is in it any more.
             Err(Problem::NotFound { .. }) => Some(BTreeSet::new()),
             found => found?,
         };
-        Ok(Some(Rights { version: rules.version, scope, texts, numbers, until }))
+        let manages = person.is_admin();
+        Ok(Some(Rights { version: rules.version, scope, messages, texts, manages, numbers, until }))
     }
 
     /// The numbers of the inbox that a stream is narrowed to.
@@ -441,6 +488,16 @@ impl Desk {
         let staff = self.staff_of(viewer).await?;
         let person = person(directory, viewer, staff.as_ref())?;
         numbers_of_inbox(directory, &person, name).map(Some)
+    }
+}
+
+fn of_message(company: CompanyId, about: &AboutMessage) -> Facts {
+    match &about.facts {
+        Some(of) => {
+            let message = MessageFacts { company, mailbox: about.mailbox_id, left: of.left };
+            Facts::Message { message, of: of.clone() }
+        }
+        None => Facts::Nothing,
     }
 }
 
@@ -512,7 +569,7 @@ mod tests {
     use super::*;
 
     fn shown(seq: i64) -> Arc<Shown> {
-        Arc::new(Shown { seq, kind: OutboxKind::CallStarted, json: String::new(), facts: None, text: None })
+        Arc::new(Shown { seq, kind: OutboxKind::CallStarted, json: String::new(), facts: Facts::Nothing })
     }
 
     #[test]

@@ -61,8 +61,8 @@ impl Desk {
         })
     }
 
-    /// Text messages with the number are entries of their own kind beside its calls: for those who may
-    /// read them.
+    /// Voicemail of the number and text messages with it are entries of their own kinds beside its calls: for
+    /// those who may know of them.
     async fn contact(
         &self,
         directory: &Directory,
@@ -86,6 +86,7 @@ impl Desk {
             }
             false => Vec::new(),
         };
+        let number = e164.clone();
         let contact = match (contact, texts.first()) {
             (Some(contact), _) => contact,
             (None, Some((_, row))) => {
@@ -103,6 +104,10 @@ impl Desk {
         let more = entries.len() > limit as usize;
         entries.truncate(limit as usize);
         let next = entries.last().filter(|_| more).and_then(Entry::id);
+        let messages = self.messages_of_contact(directory, person, &number, (before, next)).await?;
+        entries.extend(messages.into_iter().map(Entry::Voicemail));
+        // RFC 3339 in UTC is in the order of time.
+        entries.sort_by(|one, other| other.at().cmp(one.at()));
         Ok(ContactView { contact, entries, next })
     }
 

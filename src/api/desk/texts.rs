@@ -4,8 +4,8 @@ use super::filter::numbers_of_inbox;
 use super::{Desk, NO_NUMBER, NO_USER, Person, number_of, person};
 use crate::api::login::hash_of;
 use crate::api::texts::{
-    CarrierReceipt, CarrierText, Concatenation, ConversationPage, ConversationQuery, ConversationView, MessagePage,
-    MessageView, NewText, Proof, ReceiptState, TextsAsk, TextsReply, is_fresh,
+    CarrierReceipt, CarrierText, Concatenation, ConversationPage, ConversationQuery, ConversationView, NewText, Proof,
+    ReceiptState, TextPage, TextView, TextsAsk, TextsReply, is_fresh,
 };
 use crate::api::{CallQuery, Problem, Reply, Viewer};
 use crate::base::{ConversationId, NumberId, TextId};
@@ -105,7 +105,7 @@ impl Desk {
         id: ConversationId,
         before: Option<TextId>,
         limit: u32,
-    ) -> Result<MessagePage, Problem> {
+    ) -> Result<TextPage, Problem> {
         let row = self.store.conversation(scope, id).await?.ok_or(NO_CONVERSATION)?.row;
         let before = match before {
             Some(id) => Some(self.text_in(scope, &row, id).await?.seq),
@@ -116,7 +116,7 @@ impl Desk {
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
         let next = found.last().filter(|_| more).map(|text| text.id);
-        Ok(MessagePage { messages: found.iter().map(|text| MessageView::of(directory, text)).collect(), next })
+        Ok(TextPage { messages: found.iter().map(|text| TextView::of(directory, text)).collect(), next })
     }
 
     /// A text of that conversation, by its id.
@@ -153,7 +153,7 @@ impl Desk {
         text: &TextRecord,
     ) -> Result<TextsReply, Problem> {
         self.note(person, action, format!("message {}", text.id)).await?;
-        Ok(TextsReply::Message(Box::new(MessageView::of(directory, text))))
+        Ok(TextsReply::Message(Box::new(TextView::of(directory, text))))
     }
 
     /// A text that a carrier brings for one of the company's numbers. One that comes again is taken once.

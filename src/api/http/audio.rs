@@ -3,7 +3,7 @@
 use super::calls::recording_id;
 use super::who::Who;
 use super::{Desks, Handled, HttpProblem, Shared};
-use crate::api::{Ask, AudioUse, Problem, Reply};
+use crate::api::{Ask, AudioUse, Problem, Reply, VoicemailReply};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, Request, header};
@@ -45,13 +45,15 @@ async fn download(State(shared): Desks, who: Who, Path(recording): Path<String>,
     serve(reply, request).await
 }
 
-async fn serve(reply: Reply, request: Request<Body>) -> Handled {
-    let Reply::Audio { path, name } = reply else { return Err(Problem::Internal.into()) };
+pub(super) async fn serve(reply: Reply, request: Request<Body>) -> Handled {
+    let (Reply::Audio { path, name } | Reply::Voicemail(VoicemailReply::Audio { path, name })) = reply else {
+        return Err(Problem::Internal.into());
+    };
     let missing = !path.exists();
     let served = ServeFile::new(path).oneshot(request).await;
     let mut response = served.map_err(|_| HttpProblem(Problem::Internal))?.into_response();
     if missing {
-        return Err(Problem::NotFound { what: "audio of this recording" }.into());
+        return Err(Problem::NotFound { what: "audio of this" }.into());
     }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/wav"));

@@ -85,7 +85,7 @@ pub(super) fn short(text: &str) -> Option<String> {
     (text.chars().count() <= 100).then(|| text.to_owned())
 }
 
-fn moment(text: &str) -> Option<Wall> {
+pub(super) fn moment(text: &str) -> Option<Wall> {
     let at: jiff::Timestamp = text.parse().ok()?;
     Some(Wall::from_unix_micros(at.as_microsecond()))
 }

@@ -12,6 +12,7 @@ use crate::api::{Ask, Problem, Reply};
 use crate::audio::prompt::read_wav;
 use crate::directory::file::{
     CompanyKeys, FlowKeys, GroupKeys, InboxKeys, Kind, NumberKeys, Secret, SettingKeys, TrunkKeys, UserKeys,
+    VoicemailKeys,
 };
 use crate::directory::plan::Replacement;
 use crate::directory::{FacilityKind, Sound};
@@ -45,6 +46,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .merge(inboxes::routes())
         .merge(flows::routes())
         .merge(trunks::routes())
+        .merge(voicemails::routes())
         .routes(routes!(deactivate))
         .routes(routes!(activate))
         .routes(routes!(set_password))
@@ -167,17 +169,25 @@ fn replacement_of(text: &str) -> Result<Replacement, Problem> {
     text.parse().map_err(wrong)
 }
 
-/// The routes of a kind of things that are listed, shown, added, changed and removed alike.
+/// Routes of which one has that name.
+fn named(_: &'static str, routes: OpenApiRouter<Shared>) -> OpenApiRouter<Shared> {
+    routes
+}
+
+/// The routes of a kind of things that are listed, shown, added, changed and, where that has a name, removed
+/// alike.
 macro_rules! things {
     ($module:ident, $tag:tt, $all:tt, $one:tt, $name:tt, $kind:expr, $query:ident,
-     $keys:ident, $view:tt, $page:tt, [$list:tt, $add:tt, $show:tt, $change:tt, $remove:tt]) => {
+     $keys:ident, $view:tt, $page:tt, [$list:tt, $add:tt, $show:tt, $change:tt $(, $remove:tt)?]) => {
         mod $module {
             use super::*;
 
             const KIND: Kind = $kind;
 
             pub fn routes() -> OpenApiRouter<Shared> {
-                OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(show, change, remove))
+                let routes = OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(show, change));
+                $(let routes = named($remove, routes.routes(routes!(remove)));)?
+                routes
             }
 
             /// Those of the company, by name; whoever is no admin sees those that they need.
@@ -222,6 +232,7 @@ macro_rules! things {
                 shared.shown(&who, &HeaderMap::new(), ask).await
             }
 
+            $(
             /// Removes it, where nothing refers to it any more: admins.
             #[utoipa::path(delete, path = $one, tag = $tag, operation_id = $remove,
                                                 params(($name = String, Path), RemoveQuery),
@@ -236,6 +247,7 @@ macro_rules! things {
                 let RemoveQuery { replacement } = super::query(query, "replacement=user:EXTENSION, of a user")?;
                 super::remove((shared, who, headers), KIND, name, replacement).await
             }
+            )?
         }
     };
 }
@@ -317,6 +329,20 @@ things!(
     "#/components/schemas/Trunk",
     "#/components/schemas/TrunkPage",
     ["list_trunks", "add_trunk", "show_trunk", "change_trunk", "remove_trunk"]
+);
+
+things!(
+    voicemails,
+    "voicemails",
+    "/voicemails",
+    "/voicemails/{box}",
+    "box",
+    Kind::Facility(FacilityKind::Voicemail),
+    PageQuery,
+    VoicemailKeys,
+    "#/components/schemas/Voicemail",
+    "#/components/schemas/VoicemailPage",
+    ["list_voicemails", "add_voicemail", "show_voicemail", "change_voicemail"]
 );
 
 /// The company: its key and name for everybody, the rest for admins.

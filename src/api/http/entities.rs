@@ -21,7 +21,7 @@ struct Entity {
     hidden: &'static [&'static str],
 }
 
-const ENTITIES: [Entity; 8] = [
+const ENTITIES: [Entity; 9] = [
     Entity { kind: Kind::Company, keys: "CompanyKeys", view: "Company", all: None, hidden: &["settings"] },
     Entity { kind: Kind::Settings, keys: "SettingKeys", view: "Settings", all: None, hidden: &[] },
     Entity {
@@ -59,6 +59,13 @@ const ENTITIES: [Entity; 8] = [
         view: "Trunk",
         all: Some("trunks"),
         hidden: &["company", "host", "port", "transport", "password", "inbound_password", "texts_secret"],
+    },
+    Entity {
+        kind: Kind::Facility(FacilityKind::Voicemail),
+        keys: "VoicemailKeys",
+        view: "Voicemail",
+        all: Some("voicemails"),
+        hidden: &["company", "password"],
     },
 ];
 
@@ -141,16 +148,33 @@ fn also(kind: Kind) -> Map<String, Value> {
             "assigned_to": text_or_none("`user:EXTENSION`, or `Shared Inbox [label]`; for admins."),
             "inbox": text_or_none("The inbox that it is in, where the viewer may know of it."),
             "primary": { "type": "boolean", "description": "Members of its inbox call with it." },
+            "warnings": warnings(),
         }),
         Kind::User => json!({
             "password": { "type": "string", "description": "One that was just made: it is shown this once." },
         }),
-        Kind::Company | Kind::Settings | Kind::Trunk | Kind::Facility(_) => json!({}),
+        Kind::Facility(FacilityKind::Voicemail) => json!({
+            "has_password": { "type": "boolean", "description": "The password itself is never shown." },
+            "warnings": warnings(),
+        }),
+        Kind::Facility(FacilityKind::Flow) => json!({ "warnings": warnings() }),
+        Kind::Company
+        | Kind::Settings
+        | Kind::Trunk
+        | Kind::Facility(FacilityKind::Group | FacilityKind::Inbox | FacilityKind::Prompt) => json!({}),
     };
     match also {
         Value::Object(also) => also,
         _ => Map::new(),
     }
+}
+
+fn warnings() -> Value {
+    json!({
+        "type": "array",
+        "items": { "type": "string" },
+        "description": "What is dangerous about how voicemail is set up here; absent where nothing is. For admins.",
+    })
 }
 
 fn prompt() -> Value {
@@ -213,6 +237,9 @@ mod tests {
         [[trunk]]
         name = "t"
         host = "192.0.2.1"
+        [[voicemail]]
+        number = "8000"
+        password = "4711"
     "#;
 
     fn schema(name: &str) -> Value {
@@ -234,6 +261,8 @@ mod tests {
                 described["properties"].as_object().unwrap().keys().cloned().collect();
             // Only where one was just made.
             described.remove("password");
+            // Only where something is dangerous.
+            described.remove("warnings");
             assert_eq!(described, keys, "{}", entity.view);
         }
     }

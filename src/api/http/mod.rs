@@ -25,8 +25,13 @@
 //! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
 //! | `GET`, `POST /exports`, `GET`, `DELETE /exports/{id}`, `GET /exports/{id}/file` | archives: one's own |
 //! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
+//! | `GET /messages`, `/messages/counts`, `GET`, `PATCH`, `DELETE /messages/{id}`, `…/audio`, `…/file`, `POST …/undelete`, `…/forward` | what one hears |
+//! | `GET /voicemails/{box}/messages`, `…/counts`, `GET`, `PATCH`, `DELETE …/messages/{id}`, `…/audio`, `…/file` | messages of any box: admins |
+//! | `GET /voicemails/{box}/subscribers`, `PUT`, `DELETE …/{extension}`, `GET …/greetings`, `GET`, `PUT`, `DELETE …/greetings/{kind}` | its owner, or admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
+//! | `GET`, `POST /me/push`, `DELETE /me/push/{id}` | everybody, their own browsers and apps |
+//! | `GET`, `PUT`, `DELETE /push-gateway`, `GET /notices`, `POST /notices/replay`, `/notices/{id}/replay` | admins |
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
@@ -48,6 +53,7 @@ mod events;
 mod insight;
 mod keeping;
 mod locks;
+mod notices;
 mod openapi;
 mod problem;
 mod repeat;
@@ -58,6 +64,7 @@ mod staff;
 mod texts;
 mod timing;
 mod tokens;
+mod voicemail;
 mod webhooks;
 mod who;
 
@@ -131,9 +138,11 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(keeping::routes())
         .merge(insight::routes())
         .merge(webhooks::routes())
+        .merge(notices::routes())
         .merge(directory::routes())
         .merge(shared::routes())
         .merge(texts::routes())
+        .merge(voicemail::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
@@ -209,6 +218,7 @@ impl Shared {
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
             Reply::Staff(StaffReply::Company(made)) => Json(made).into_response(),
+            Reply::Notices(reply) => notices::response(reply),
             Reply::Directory(reply) => directory::response(reply),
             Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),
@@ -223,6 +233,7 @@ impl Shared {
             Reply::Keeping(reply) => keeping::answer(reply),
             Reply::Shared(reply) => shared::said(reply),
             Reply::Texts(reply) => texts::said(reply),
+            Reply::Voicemail(reply) => voicemail::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
         })

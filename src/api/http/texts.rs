@@ -5,8 +5,8 @@ use super::session::body;
 use super::who::{Who, bearer};
 use super::{Desks, Handled, HttpProblem, Shared};
 use crate::api::texts::{
-    CarrierReceipt, CarrierText, ConversationPage, ConversationQuery, ConversationView, MessagePage, MessageView,
-    NewText, Proof, TextsAsk, TextsReply,
+    CarrierReceipt, CarrierText, ConversationPage, ConversationQuery, ConversationView, NewText, Proof, TextPage,
+    TextView, TextsAsk, TextsReply,
 };
 use crate::api::{Ask, CallQuery, Problem};
 use crate::base::{ConversationId, TextId};
@@ -102,7 +102,7 @@ async fn list(State(shared): Desks, who: Who, query: Result<Query<ConversationsQ
 
 /// Writes to an outside number or a colleague: the conversation is made where there is none yet.
 #[utoipa::path(post, path = "/conversations", tag = "messages", request_body = NewText,
-    responses((status = 201, body = MessageView)))]
+    responses((status = 201, body = TextView)))]
 async fn write(State(shared): Desks, who: Who, new: Result<Json<NewText>, JsonRejection>) -> Handled {
     shared.json(&who, Ask::Texts(TextsAsk::Write(body(new)?))).await
 }
@@ -127,7 +127,7 @@ pub struct MessagesQuery {
 
 /// Texts and notes of a conversation that the viewer sees, the newest first.
 #[utoipa::path(get, path = "/conversations/{conversation}/messages", tag = "messages",
-    params(("conversation" = i64, Path), MessagesQuery), responses((status = 200, body = MessagePage)))]
+    params(("conversation" = i64, Path), MessagesQuery), responses((status = 200, body = TextPage)))]
 async fn messages(
     State(shared): Desks,
     who: Who,
@@ -150,7 +150,7 @@ pub struct Words {
 
 /// Answers in a conversation: the text leaves from its number. Send `Idempotency-Key` along.
 #[utoipa::path(post, path = "/conversations/{conversation}/messages", tag = "messages",
-    params(("conversation" = i64, Path)), request_body = Words, responses((status = 201, body = MessageView)))]
+    params(("conversation" = i64, Path)), request_body = Words, responses((status = 201, body = TextView)))]
 async fn answer(
     State(shared): Desks,
     who: Who,
@@ -163,7 +163,7 @@ async fn answer(
 
 /// Writes a note for those who see the conversation: it goes nowhere.
 #[utoipa::path(post, path = "/conversations/{conversation}/notes", tag = "messages",
-    params(("conversation" = i64, Path)), request_body = Words, responses((status = 201, body = MessageView)))]
+    params(("conversation" = i64, Path)), request_body = Words, responses((status = 201, body = TextView)))]
 async fn note(
     State(shared): Desks,
     who: Who,

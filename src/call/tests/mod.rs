@@ -34,6 +34,7 @@ mod timers;
 mod transfer;
 mod transfer_flows;
 mod trunks;
+mod voicemail;
 mod waiting;
 
 pub use desk::Desk;

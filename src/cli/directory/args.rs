@@ -45,6 +45,11 @@ pub enum DirectoryCommand {
         #[command(subcommand)]
         command: ThingCommand,
     },
+    /// Voicemail boxes, by NUMBER or NUMBER@CONTEXT
+    Voicemail {
+        #[command(subcommand)]
+        command: VoicemailCommand,
+    },
     /// Tokens of programs
     Token {
         #[command(subcommand)]
@@ -231,6 +236,45 @@ pub enum UserCommand {
         /// Key of the company; not needed where there is one
         #[arg(long, value_name = "KEY")]
         company: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VoicemailCommand {
+    #[command(flatten)]
+    Thing(ThingCommand),
+    /// Who receives the messages of a box
+    Subscriber {
+        #[command(subcommand)]
+        command: SubscriberCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SubscriberCommand {
+    /// Who receives them now, and who has received some
+    List {
+        /// NUMBER or NUMBER@CONTEXT
+        mailbox: String,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// From now on a user receives what is left there
+    Add {
+        mailbox: String,
+        extension: String,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// From now on a user receives nothing new; what they received stays
+    Remove {
+        mailbox: String,
+        extension: String,
+        /// Take back what they received, too
+        #[arg(long)]
+        withdraw: bool,
+        #[command(flatten)]
+        of: Of,
     },
 }
 

@@ -4,22 +4,25 @@
 mod args;
 mod show;
 
-pub use args::{ApplyArgs, ApplyCommand, ChangeCommand, DirectoryCommand};
+pub use args::{ApplyArgs, ApplyCommand, ChangeCommand, DirectoryCommand, Of, SubscriberCommand};
 
 use super::access::{Desk, operator};
 use super::prompts;
 use crate::api::directory::{plural, view};
-use crate::api::{Answer, Permission, Request, TokenView, secret_token};
+use crate::api::{Answer, Permission, Request, TokenView, secret_token, sweep_files};
 use crate::directory::file::{CompanyFile, FileError, Kind};
-use crate::directory::plan::{Edit, Plan, Prompts, Replacement, Thing, export, generated, listed, plan, plan_edit};
+use crate::directory::plan::{
+    Change, Edit, Plan, Prompts, Replacement, Thing, export, generated, listed, plan, plan_edit,
+};
 use crate::directory::{Company, Directory, FacilityKind, User};
 use crate::service::clock::{Clock, OsRandom};
 use crate::service::config::Config;
 use crate::service::control;
-use crate::store::Owner;
+use crate::store::{Applied, Owner, Store};
 use anyhow::{Context, anyhow, bail};
 use args::{
-    CompanyCommand, NumberCommand, Of, Removal, Said, SettingsCommand, ThingCommand, TokenCommand, UserCommand,
+    CompanyCommand, NumberCommand, Removal, Said, SettingsCommand, ThingCommand, TokenCommand, UserCommand,
+    VoicemailCommand,
 };
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -43,6 +46,12 @@ pub async fn run(config: &Config, command: DirectoryCommand) -> anyhow::Result<(
         DirectoryCommand::Inbox { command } => thing(config, &desk, facility(FacilityKind::Inbox), command).await,
         DirectoryCommand::Flow { command } => thing(config, &desk, facility(FacilityKind::Flow), command).await,
         DirectoryCommand::Prompt { command } => thing(config, &desk, facility(FacilityKind::Prompt), command).await,
+        DirectoryCommand::Voicemail { command: VoicemailCommand::Thing(command) } => {
+            thing(config, &desk, facility(FacilityKind::Voicemail), command).await
+        }
+        DirectoryCommand::Voicemail { command: VoicemailCommand::Subscriber { command } } => {
+            crate::cli::voicemail::subscriber(&desk, command).await
+        }
         DirectoryCommand::Number { command } => match command {
             NumberCommand::List { of, assigned, unassigned } => {
                 let wanted = match (assigned, unassigned) {
@@ -258,6 +267,7 @@ pub async fn carry_out(config: &Config, desk: &Desk, plan: &Plan, dry_run: bool)
         return Ok(());
     }
     println!("{plan}");
+    warn(&desk.store, plan).await?;
     if dry_run {
         println!("Dry run: nothing was changed.");
         return Ok(());
@@ -270,7 +280,35 @@ pub async fn carry_out(config: &Config, desk: &Desk, plan: &Plan, dry_run: bool)
             generated.password.reveal()
         );
     }
+    sweep(config, &desk.store, &applied).await?;
     tell(config).await
+}
+
+/// Says what becomes dangerous, and what cannot be brought back.
+pub async fn warn(store: &Store, plan: &Plan) -> anyhow::Result<()> {
+    plan.warnings.iter().for_each(|warning| println!("! {warning}"));
+    for change in &plan.changes {
+        if let Change::RemoveFacility { company, kind: FacilityKind::Voicemail, name } = change {
+            let directory = store.load_directory().await?;
+            let company = directory.company_by_key(company);
+            let mailbox = company.and_then(|company| directory.mailbox_by_name(company.id, name));
+            let count = match mailbox {
+                Some(mailbox) => store.message_files(mailbox.id).await?.len(),
+                None => 0,
+            };
+            println!("! voicemail {name}: {count} messages go with it, and cannot be brought back");
+        }
+    }
+    Ok(())
+}
+
+/// Takes away the files of what went.
+pub async fn sweep(config: &Config, store: &Store, applied: &Applied) -> anyhow::Result<()> {
+    sweep_files(store, &config.recording.dir).await?;
+    if applied.messages_gone > 0 {
+        println!("{} messages were deleted.", applied.messages_gone);
+    }
+    Ok(())
 }
 
 /// Asks the running service to take the change over.

@@ -19,6 +19,7 @@ const fn columns(kind: Kind) -> &'static [&'static str] {
         Kind::Facility(FacilityKind::Inbox) => &["name", "label", "numbers", "primary", "members", "flow"],
         Kind::Facility(FacilityKind::Flow) => &["name", "start"],
         Kind::Facility(FacilityKind::Prompt) => &["name", "seconds"],
+        Kind::Facility(FacilityKind::Voicemail) => &["number", "context", "name", "owner", "access", "enabled"],
     }
 }
 

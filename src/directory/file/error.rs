@@ -198,6 +198,18 @@ pub enum Problem {
     DestinationTwice(String),
     #[error("dial_prefix `{prefix}` is that of number {other} too: choose another")]
     DialPrefixTaken { prefix: String, other: String },
+    #[error("There can be only one global voicemail per context.")]
+    SecondGlobalBox,
+    #[error("owner `{0}`: a global box is everybody's: take the owner out, or make it personal")]
+    GlobalOwned(String),
+    #[error("owner `{owner}` has box {other} already: a user and a group have one at most")]
+    SecondBox { owner: String, other: String },
+    #[error(
+        "`delete_messages` without `email` and `attach_audio`: messages would be lost unheard: set both, or leave it off"
+    )]
+    DeleteUnmailed,
+    #[error("no message fits: the shortest is {min} s and the longest {max} s")]
+    NoMessageFits { min: u32, max: u32 },
     #[error("number_format \"national\": the company has no `country_code`: set one in [company.settings]")]
     NoCountry,
 }

@@ -1,8 +1,11 @@
-//! Groups, inboxes, call flows and prompts in the company file, key by key.
+//! Groups, inboxes, call flows, prompts and voicemail boxes in the company file, key by key.
 
-use super::super::Sound;
 use super::super::flow::{Flaw, Flow, ForwardTo, Holiday, Hours, RingHow, RingTo, Schedule, Step, StepName, Zone};
-use super::value::{Cause, Digit, E164, Extension, Key, KeyOrNone, Name, NumberOrNone, RingSeconds};
+use super::super::{BoxAccess, BoxOwnerText, Sound, is_box_name};
+use super::value::{
+    BoxName, BoxNumber, BoxPassword, Cause, Context, Digit, E164, EmailOrNone, Extension, Key, KeyOrNone,
+    LanguageOrNone, MaxMessages, MessageSeconds, Name, NumberOrNone, Own, RingSeconds, ZoneOrNone,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -79,6 +82,62 @@ pub struct PromptKeys {
     /// What is in the file, once it was read.
     #[serde(skip)]
     pub sound: Option<Sound>,
+}
+
+/// `[[voicemail]]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VoicemailKeys {
+    #[schema(value_type = Option<String>)]
+    pub company: Option<Key>,
+    /// Required; 1 to 40 digits.
+    #[schema(value_type = Option<String>)]
+    pub number: Option<BoxNumber>,
+    /// `default` where it is not said.
+    #[schema(value_type = Option<String>)]
+    pub context: Option<Context>,
+    /// For people; a new box's is its number.
+    #[schema(value_type = Option<String>)]
+    pub name: Option<BoxName>,
+    /// `user:EXTENSION`, `group:NAME`, or `""`: nobody's, which a new box is.
+    #[schema(value_type = Option<String>)]
+    pub owner: Option<BoxOwnerText>,
+    /// `personal`, which a new box is, or `global`.
+    pub access: Option<BoxAccess>,
+    /// Digits; `""` for none.
+    #[schema(value_type = Option<String>, write_only)]
+    pub password: Option<BoxPassword>,
+    /// `""` for none.
+    #[schema(value_type = Option<String>)]
+    pub email: Option<EmailOrNone>,
+    /// `""` for none.
+    #[schema(value_type = Option<String>)]
+    pub pager: Option<EmailOrNone>,
+    /// `""` for the company's.
+    #[schema(value_type = Option<String>)]
+    pub language: Option<LanguageOrNone>,
+    /// `""` for the company's.
+    #[schema(value_type = Option<String>)]
+    pub time_zone: Option<ZoneOrNone>,
+    /// `"inherit"` for the company's.
+    #[schema(value_type = Option<u32>)]
+    pub max_messages: Option<Own<MaxMessages>>,
+    /// A new box's is the company's.
+    pub attach_audio: Option<bool>,
+    pub delete_messages: Option<bool>,
+    pub ask_password: Option<bool>,
+    pub enabled: Option<bool>,
+    pub subscribe_members: Option<bool>,
+    /// `"inherit"` for the company's.
+    #[schema(value_type = Option<u32>)]
+    pub max_s: Option<Own<MessageSeconds>>,
+    /// `"inherit"` for the company's.
+    #[schema(value_type = Option<u32>)]
+    pub min_s: Option<Own<MessageSeconds>>,
+    pub review: Option<bool>,
+    /// All pairs.
+    #[schema(value_type = Option<Vec<Vec<String>>>)]
+    pub options: Option<Vec<(String, String)>>,
 }
 
 /// `[[flow]]`
@@ -160,7 +219,7 @@ pub struct StepKeys {
     /// hangup: SIP status.
     #[schema(value_type = Option<u16>)]
     pub cause: Option<Cause>,
-    /// voicemail: which box.
+    /// voicemail: which box, by NUMBER or NUMBER@CONTEXT.
     #[serde(rename = "box")]
     pub mailbox: Option<String>,
 }
@@ -220,10 +279,7 @@ impl StepKeys {
             StepKind::Hangup => {
                 Some(Step::Hangup { cause: self.cause.take().map_or(UNAVAILABLE, |Cause(cause)| cause) })
             }
-            StepKind::Voicemail => {
-                flaws.push(Flaw::Voicemail);
-                return ReadStep { step: None, flaws };
-            }
+            StepKind::Voicemail => self.voicemail(&mut flaws),
         };
         flaws.extend(self.left_over().into_iter().map(Flaw::Useless));
         ReadStep { step, flaws }
@@ -266,6 +322,15 @@ impl StepKeys {
         let seconds = self.seconds.take().map_or(RING_SECONDS, |RingSeconds(seconds)| seconds);
         let next = branch(self.next.take());
         needed("target", self.target.take(), flaws).map(|target| Step::Ring { target, how, seconds, next })
+    }
+
+    fn voicemail(&mut self, flaws: &mut Vec<Flaw>) -> Option<Step> {
+        let mailbox = needed("box", self.mailbox.take(), flaws)?;
+        if !is_box_name(&mailbox) {
+            flaws.push(Flaw::BadBox(mailbox));
+            return None;
+        }
+        Some(Step::Voicemail { mailbox })
     }
 
     /// Keys that were said and mean nothing for this kind of step.

@@ -1,5 +1,5 @@
 //! The company file: companies, domains, users, numbers, trunks, groups, inboxes, call flows,
-//! prompts and settings as people write them (TOML).
+//! prompts, voicemail boxes and settings as people write them (TOML).
 //!
 //! An absent key leaves the value as it is, an absent user stays: the file says what must
 //! hold, not all that there is. [`super::plan`] compares it with the directory.
@@ -11,15 +11,17 @@ mod single;
 mod value;
 
 pub use error::{FileError, Place, Problem};
-pub use facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, StepKeys};
-pub use raw::{CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TargetKeys, TrunkKeys, UserKeys};
+pub use facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, StepKeys, VoicemailKeys};
+pub use raw::{
+    CommandKeys, CompanyKeys, NumberKeys, SettingKeys, TargetKeys, TrunkKeys, UserKeys, VoicemailSettingKeys,
+};
 pub use single::{Kind, none_of, place, table_of_json};
 pub use value::{
-    BadValue, DestinationText, DialledCode, ForwardOrNext, KeyOrNone, LoginPassword, LoginUser, NumberOrNone, Own,
-    RingSeconds, RouteTo, Secret,
+    BadValue, BoxPassword, DestinationText, DialledCode, ForwardOrNext, KeyOrNone, LoginPassword, LoginUser,
+    NumberOrNone, Own, RingSeconds, RouteTo, Secret,
 };
 
-use super::FacilityKind;
+use super::{DEFAULT_CONTEXT, FacilityKind, box_name};
 use crate::base::leaves::{self, Dotted, LeafError, Step};
 use raw::RawFile;
 use std::collections::BTreeSet;
@@ -37,6 +39,8 @@ pub struct CompanyFile {
     pub inboxes: Vec<Entry<InboxKeys>>,
     pub flows: Vec<Entry<FlowKeys>>,
     pub prompts: Vec<Entry<PromptKeys>>,
+    /// Named `NUMBER`, or `NUMBER@CONTEXT`.
+    pub voicemails: Vec<Entry<VoicemailKeys>>,
 }
 
 /// One table of the file: what it is about, and what it says.
@@ -82,6 +86,7 @@ impl CompanyFile {
         twice(self.inboxes.iter().map(|entry| entry.place_of(FacilityKind::Inbox)), errors);
         twice(self.flows.iter().map(|entry| entry.place_of(FacilityKind::Flow)), errors);
         twice(self.prompts.iter().map(|entry| entry.place_of(FacilityKind::Prompt)), errors);
+        twice(self.voicemails.iter().map(|entry| entry.place_of(FacilityKind::Voicemail)), errors);
         // A number is one in the whole service, whatever company it stands under.
         let mut seen = BTreeSet::new();
         for number in &self.numbers {
@@ -149,7 +154,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn entries(&mut self, raw: RawFile) -> CompanyFile {
-        let RawFile { company, user, number, trunk, group, inbox, flow, prompt } = raw;
+        let RawFile { company, user, number, trunk, group, inbox, flow, prompt, voicemail } = raw;
         let mut file = CompanyFile::default();
         for (index, keys) in company.into_iter().enumerate() {
             let name = keys.key.as_ref().map(|key| key.as_str().to_owned());
@@ -176,6 +181,12 @@ impl Reader<'_> {
         file.inboxes = self.facilities("inbox", inbox, |keys| (&keys.company, &keys.name));
         file.flows = self.facilities("flow", flow, |keys| (&keys.company, &keys.name));
         file.prompts = self.facilities("prompt", prompt, |keys| (&keys.company, &keys.name));
+        for (index, keys) in voicemail.into_iter().enumerate() {
+            let context = keys.context.as_ref().map_or(DEFAULT_CONTEXT, |context| context.as_str());
+            let name = keys.number.as_ref().map(|number| box_name(number.as_str(), context));
+            let company = keys.company.as_ref().map(|key| key.as_str().to_owned());
+            file.voicemails.extend(self.entry((company, name), keys, ("voicemail", "number"), index));
+        }
         file
     }
 
@@ -226,7 +237,7 @@ impl Reader<'_> {
 
     fn bad_leaf(&mut self, error: LeafError) {
         let LeafError { path, value: _, message } = error;
-        let kinds = ["company", "user", "number", "trunk", "group", "inbox", "flow", "prompt"];
+        let kinds = ["company", "user", "number", "trunk", "group", "inbox", "flow", "prompt", "voicemail"];
         let (place, inner) = match path.as_slice() {
             [Step::Key(key), Step::Index(index), inner @ ..] => match kinds.into_iter().find(|kind| kind == key) {
                 Some(kind) => (self.place(kind, *index), inner),
@@ -261,6 +272,10 @@ impl Reader<'_> {
             "user" => said("extension").zip(company).map(|(extension, company)| Place::User { company, extension }),
             "number" => said("number").zip(company).map(|(e164, company)| Place::Number { company, e164 }),
             "trunk" => said("name").zip(company).map(|(name, company)| Place::Trunk { company, name }),
+            "voicemail" => said("number").zip(company).map(|(number, company)| {
+                let name = box_name(&number, said("context").as_deref().unwrap_or(DEFAULT_CONTEXT));
+                Place::Facility { company, kind: FacilityKind::Voicemail, name }
+            }),
             _ => FacilityKind::parse(kind).and_then(|kind| {
                 said("name").zip(company).map(|(name, company)| Place::Facility { company, kind, name })
             }),

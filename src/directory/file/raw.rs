@@ -5,15 +5,18 @@ use super::super::{
     AudioCodec, AuthAlgorithm, CallVisibility, NoticeTo, NumberFormat, NumberRecording, OnRecordingFailure, Play, Role,
     TextsBy, Transport,
 };
-use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys};
+use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, VoicemailKeys};
 use super::value::{
     AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, DigitOrOff, Domain, DomainOrNone, E164,
-    Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold, MaxPause, Name,
-    NationalPrefix, NumberOrNone, Own, Patience, PauseReminder, PeerAddress, Port, Realm, RealmOrNone, RegisterFor,
-    RetentionDays, RingSeconds, RouteTo, Secret, SecretOrNone, UrlOrNone, Weight,
+    EmailOrNone, Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold,
+    MaxLogins, MaxMessages, MaxPause, MessageSeconds, Name, NationalPrefix, NumberOrNone, Own, Patience, PauseReminder,
+    PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RetentionDays, RingSeconds, RouteTo, Secret, SecretOrNone,
+    SilenceSeconds, UrlOrNone, Weight,
 };
+use crate::base::Language;
 use crate::ledger::{Channels, PauseInFile};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,6 +30,7 @@ pub(super) struct RawFile {
     pub inbox: Vec<InboxKeys>,
     pub flow: Vec<FlowKeys>,
     pub prompt: Vec<PromptKeys>,
+    pub voicemail: Vec<VoicemailKeys>,
 }
 
 /// `[[company]]`
@@ -105,6 +109,34 @@ pub struct SettingKeys {
     /// IANA name, e.g. `Europe/Berlin`.
     #[schema(value_type = Option<String>)]
     pub time_zone: Option<Zone>,
+    #[serde(default)]
+    pub voicemail: VoicemailSettingKeys,
+}
+
+/// `[company.settings.voicemail]`: the keys of [`crate::directory::VoicemailSettings`].
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VoicemailSettingKeys {
+    pub language: Option<Language>,
+    #[schema(value_type = Option<u32>)]
+    pub max_s: Option<MessageSeconds>,
+    #[schema(value_type = Option<u32>)]
+    pub min_s: Option<MessageSeconds>,
+    #[schema(value_type = Option<u32>)]
+    pub max_silence_s: Option<SilenceSeconds>,
+    #[schema(value_type = Option<u32>)]
+    pub max_messages: Option<MaxMessages>,
+    #[schema(value_type = Option<u32>)]
+    pub max_logins: Option<MaxLogins>,
+    pub review: Option<bool>,
+    pub attach_audio: Option<bool>,
+    pub email_subject: Option<String>,
+    pub email_body: Option<String>,
+    pub from_name: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub from_address: Option<EmailOrNone>,
+    /// All of them.
+    pub other: Option<BTreeMap<String, String>>,
 }
 
 /// `[company.settings.commands]`

@@ -1,6 +1,6 @@
 //! One table of a company file by itself, as the API and the command line say it: JSON, or `key=value`.
 
-use super::super::FacilityKind;
+use super::super::{DEFAULT_CONTEXT, FacilityKind, box_name, split_box_name};
 use super::{CompanyFile, FileError, Place, Problem, RawFile};
 use crate::base::leaves;
 use serde_json::Value as Json;
@@ -36,8 +36,38 @@ impl Kind {
         match self {
             Kind::Company | Kind::Settings => "key",
             Kind::User => "extension",
-            Kind::Number => "number",
-            Kind::Trunk | Kind::Facility(_) => "name",
+            Kind::Number | Kind::Facility(FacilityKind::Voicemail) => "number",
+            Kind::Trunk
+            | Kind::Facility(FacilityKind::Group | FacilityKind::Inbox | FacilityKind::Flow | FacilityKind::Prompt) => {
+                "name"
+            }
+        }
+    }
+
+    /// The keys that say `name`: of a box two, of everything else one.
+    pub fn named(self, name: &str) -> Vec<(&'static str, String)> {
+        match self {
+            Kind::Facility(FacilityKind::Voicemail) => {
+                let (number, context) = split_box_name(name);
+                vec![("number", number.to_owned()), ("context", context.to_owned())]
+            }
+            Kind::Company | Kind::Settings | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_) => {
+                vec![(self.name_key(), name.to_owned())]
+            }
+        }
+    }
+
+    /// The name that keys say.
+    pub fn name_in(self, keys: &serde_json::Map<String, Json>) -> Option<String> {
+        let name = keys.get(self.name_key())?.as_str()?;
+        match self {
+            Kind::Facility(FacilityKind::Voicemail) => {
+                let context = keys.get("context").and_then(Json::as_str);
+                Some(box_name(name, context.unwrap_or(DEFAULT_CONTEXT)))
+            }
+            Kind::Company | Kind::Settings | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_) => {
+                Some(name.to_owned())
+            }
         }
     }
 }
@@ -70,6 +100,12 @@ pub fn none_of(kind: Kind, key: &str) -> Option<Value> {
         (Kind::Facility(FacilityKind::Group), "members") => empty(),
         (Kind::Facility(FacilityKind::Inbox), "primary" | "flow" | "closed_flow") => nothing(),
         (Kind::Facility(FacilityKind::Inbox), "hours" | "numbers" | "members" | "holidays" | "messaging") => empty(),
+        (
+            Kind::Facility(FacilityKind::Voicemail),
+            "owner" | "password" | "email" | "pager" | "language" | "time_zone",
+        ) => nothing(),
+        (Kind::Facility(FacilityKind::Voicemail), "max_messages" | "max_s" | "min_s") => inherit(),
+        (Kind::Facility(FacilityKind::Voicemail), "options") => empty(),
         (Kind::Company | Kind::Settings | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_), _) => None,
     }
 }
@@ -85,12 +121,12 @@ impl CompanyFile {
             Kind::Company | Kind::User | Kind::Number | Kind::Trunk | Kind::Facility(_) => {
                 // A company is named by its key, whatever else it was called.
                 let name = if kind == Kind::Company { company } else { name };
-                let named = [("company", company), (kind.name_key(), name)];
-                for (key, said) in named.into_iter().filter(|(key, _)| kind != Kind::Company || *key == "key") {
-                    let other = keys.insert(key.to_owned(), text(said)).filter(|other| *other != text(said));
+                let named = std::iter::once(("company", company.to_owned())).chain(kind.named(name));
+                for (key, said) in named.filter(|(key, _)| kind != Kind::Company || *key == "key") {
+                    let other = keys.insert(key.to_owned(), text(&said)).filter(|other| *other != text(&said));
                     if let Some(other) = other {
                         let other = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-                        let problem = Problem::OtherName { key, said: other, is: said.to_owned() };
+                        let problem = Problem::OtherName { key, said: other, is: said };
                         return Err(vec![FileError { place: place(kind, company, name), problem }]);
                     }
                 }
@@ -257,7 +293,7 @@ mod tests {
 
     #[test]
     fn null_is_nothing_or_the_companys_own_and_every_such_key_can_be_read() {
-        let rows: [(Kind, &[&str]); 8] = [
+        let rows: [(Kind, &[&str]); 9] = [
             (Kind::Company, &["default_number"]),
             (
                 Kind::Settings,
@@ -299,6 +335,21 @@ mod tests {
                 &["primary", "flow", "closed_flow", "hours", "numbers", "members", "holidays"],
             ),
             (Kind::Facility(FacilityKind::Flow), &[]),
+            (
+                Kind::Facility(FacilityKind::Voicemail),
+                &[
+                    "owner",
+                    "password",
+                    "email",
+                    "pager",
+                    "language",
+                    "time_zone",
+                    "max_messages",
+                    "max_s",
+                    "min_s",
+                    "options",
+                ],
+            ),
         ];
         for (kind, keys) in rows {
             let object = keys.iter().map(|key| ((*key).to_owned(), Json::Null)).collect();

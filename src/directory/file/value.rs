@@ -3,7 +3,10 @@
 
 use super::super::dialled;
 use super::super::flow::ForwardTo;
+use super::super::flow::Zone;
+use super::super::mailbox::{is_box_number, is_context};
 use super::super::{BadDestination, DestinationRule, Network, normal_domain};
+use crate::base::Language;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -59,7 +62,9 @@ pub enum BadValue {
     RingSeconds(u16),
     #[error("{0} is not a cause to refuse a call with: write a SIP status from 400 to 699")]
     Cause(u16),
-    #[error("`{0}` is nowhere to go on: write \"user:EXTENSION\", \"group:NAME\", \"number:+NUMBER\" or \"next\"")]
+    #[error(
+        "`{0}` is nowhere to go on: write \"user:EXTENSION\", \"group:NAME\", \"number:+NUMBER\", \"voicemail:BOX\" or \"next\""
+    )]
     ForwardOrNext(String),
     #[error("the password is {0} characters long: write 8 to 128, without line breaks")]
     Password(usize),
@@ -87,6 +92,28 @@ pub enum BadValue {
     Weight,
     #[error(transparent)]
     Destination(#[from] BadDestination),
+    #[error("`{0}` is not the number of a box: write 1 to 40 digits")]
+    BoxNumber(String),
+    #[error("`{0}` is not a context: write 1 to 79 of A-Z, a-z, 0-9 and `-_.`")]
+    Context(String),
+    #[error("`{0}` is not the name of a box: write 1 to 80 characters without line breaks, quotes or angle brackets")]
+    BoxName(String),
+    #[error("the password is not one of a box: write 1 to 16 digits, or nothing for none")]
+    BoxPassword,
+    #[error("`{0}` is not an address of mail: write one such as name@example.com, or nothing")]
+    Email(String),
+    #[error("`{0}` is not spoken here: write en, de, fr or es, or nothing for the company's")]
+    Language(String),
+    #[error("`{0}` is not a time zone: write an IANA name such as Europe/Berlin, or nothing for the company's")]
+    BoxZone(String),
+    #[error("{0} s is no limit of a message: write 1 to 3600")]
+    MessageSeconds(u32),
+    #[error("{0} s is no silence: write 1 to 3600, or 0 for none")]
+    SilenceSeconds(u32),
+    #[error("{0} messages: write 1 to 1000000")]
+    MaxMessages(u32),
+    #[error("{0} logins: write 1 to 10")]
+    MaxLogins(u32),
     #[error(
         "`{0}` is not a dial prefix: write `*` or `#` and up to 5 of 0-9, `*` and `#`, but not `*9`, which is voicemail's"
     )]
@@ -196,6 +223,31 @@ text_value!(
 );
 
 text_value!(
+    /// Number of a voicemail box.
+    BoxNumber,
+    is_box_number,
+    BadValue::BoxNumber
+);
+text_value!(
+    /// Context of a voicemail box.
+    Context,
+    is_context,
+    BadValue::Context
+);
+text_value!(
+    /// Name of a voicemail box, for people.
+    BoxName,
+    |text| is_name(text) && text.chars().count() <= 80,
+    BadValue::BoxName
+);
+text_value!(
+    /// Address of mail, or nothing.
+    EmailOrNone,
+    |text| text.is_empty() || is_email(text),
+    BadValue::Email
+);
+
+text_value!(
     /// Digits that leave as they are dialled.
     DialledCode,
     |text| keep(text, |text| is_digits(text, 2..=15), BadValue::DialledCode)
@@ -272,6 +324,77 @@ number_value!(
     |weight| u16::try_from(weight).ok().filter(|weight| *weight > 0),
     |_| BadValue::Weight
 );
+
+number_value!(
+    /// Longest and shortest message, in s.
+    MessageSeconds(u32),
+    |s| (1..=3_600).contains(&s).then_some(s),
+    BadValue::MessageSeconds
+);
+number_value!(
+    /// Silence that ends a message, in s; 0: none.
+    SilenceSeconds(u32),
+    |s| (s <= 3_600).then_some(s),
+    BadValue::SilenceSeconds
+);
+number_value!(
+    /// Messages that a box holds.
+    MaxMessages(u32),
+    |count| (1..=1_000_000).contains(&count).then_some(count),
+    BadValue::MaxMessages
+);
+number_value!(
+    /// Wrong passwords that end a call.
+    MaxLogins(u32),
+    |count| (1..=10).contains(&count).then_some(count),
+    BadValue::MaxLogins
+);
+
+/// The password of a box, or `""`: none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct BoxPassword(pub Secret);
+
+impl TryFrom<String> for BoxPassword {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.is_empty() || is_digits(&text, 1..=16) {
+            true => Ok(Self(Secret(text))),
+            false => Err(BadValue::BoxPassword),
+        }
+    }
+}
+
+/// A language, or `""`: the company's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LanguageOrNone(pub Option<Language>);
+
+impl TryFrom<String> for LanguageOrNone {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match Language::parse(&text) {
+            None if text.is_empty() => Ok(Self(None)),
+            None => Err(BadValue::Language(text)),
+            language => Ok(Self(language)),
+        }
+    }
+}
+
+/// A time zone, or `""`: the company's.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ZoneOrNone(pub Option<Zone>);
+
+impl TryFrom<String> for ZoneOrNone {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        match text.is_empty() {
+            true => Ok(Self(None)),
+            false => Zone::try_from(text.clone()).map(|zone| Self(Some(zone))).map_err(|_| BadValue::BoxZone(text)),
+        }
+    }
+}
 
 /// A user name at a carrier, or `""`: none any more.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -647,6 +770,13 @@ fn is_key(text: &str) -> bool {
 fn is_name(text: &str) -> bool {
     let allowed = |c: char| !c.is_control() && !matches!(c, '"' | '<' | '>' | '\\');
     !text.trim().is_empty() && text.chars().count() <= NAME_MAX && text.chars().all(allowed)
+}
+
+/// Something on both sides of one `@`, without what separates addresses and lines.
+fn is_email(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | ',' | ';' | ':' | '\\' | '(' | ')');
+    let parts = text.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.contains('@'));
+    text.len() <= 254 && text.chars().all(allowed) && parts.is_some_and(|(_, domain)| is_domain(domain))
 }
 
 fn is_realm(text: &str) -> bool {

@@ -12,8 +12,10 @@ pub enum Flaw {
     Useless(&'static str),
     #[error("stands twice in this flow: give one another name")]
     Twice,
-    #[error("there is no voicemail to leave a message in: ring, forward or hang up instead")]
-    Voicemail,
+    #[error("no such box `{0}`: add a [[voicemail]] of that number, or name another")]
+    UnknownBox(String),
+    #[error("`{0}` names no box: write its number, or NUMBER@CONTEXT")]
+    BadBox(String),
     #[error("a menu without digits: name a step for at least one key")]
     NoDigits,
     #[error("{branch} leads to step `{name}`, which does not exist")]
@@ -36,6 +38,8 @@ pub trait Known {
     fn group(&self, name: &str) -> bool;
     fn inbox(&self, name: &str) -> bool;
     fn prompt(&self, name: &str) -> bool;
+    /// By `NUMBER`, or `NUMBER@CONTEXT`.
+    fn mailbox(&self, name: &str) -> bool;
 }
 
 /// All that is wrong with `flow`, by step. `Err` names a start that does not exist.
@@ -64,6 +68,7 @@ fn branches(flow: &Flow, step: &Step, say: &mut impl FnMut(Flaw)) {
         | Step::Schedule { .. }
         | Step::Ring { .. }
         | Step::Forward { .. }
+        | Step::Voicemail { .. }
         | Step::Hangup { .. } => None,
     };
     let digits = digits.into_iter().flatten().map(|(key, name)| (format!("digit {key}"), name));
@@ -89,6 +94,7 @@ fn targets(step: &Step, known: &impl Known, say: &mut impl FnMut(Flaw)) {
             }
             true
         }
+        Step::Voicemail { mailbox } => known.mailbox(mailbox),
         Step::Recording { .. } | Step::Schedule { .. } | Step::Hangup { .. } => true,
     };
     if exists {
@@ -97,6 +103,7 @@ fn targets(step: &Step, known: &impl Known, say: &mut impl FnMut(Flaw)) {
     match step {
         Step::Ring { target, .. } => say(Flaw::UnknownTarget(target.to_string())),
         Step::Forward { to } => say(Flaw::UnknownTarget(to.to_string())),
+        Step::Voicemail { mailbox } => say(Flaw::UnknownBox(mailbox.clone())),
         Step::Recording { .. }
         | Step::Announce { .. }
         | Step::Schedule { .. }
@@ -111,6 +118,7 @@ pub fn forward_exists(to: &ForwardTo, known: &impl Known) -> bool {
         ForwardTo::User(extension) => known.user(extension),
         ForwardTo::Group(name) => known.group(name),
         ForwardTo::Number(_) => true,
+        ForwardTo::Voicemail(name) => known.mailbox(name),
     }
 }
 
@@ -173,7 +181,7 @@ fn walk<'a>(flow: &'a Flow, first: &'a StepName) -> Vec<&'a StepName> {
 /// exists (which is said by itself).
 fn can_end(step: &Step) -> bool {
     match step {
-        Step::Ring { .. } | Step::Forward { .. } | Step::Hangup { .. } => true,
+        Step::Ring { .. } | Step::Forward { .. } | Step::Voicemail { .. } | Step::Hangup { .. } => true,
         Step::Recording { .. } | Step::Announce { .. } | Step::Schedule { .. } | Step::Menu { .. } => {
             step.branches().iter().any(|(_, branch)| branch.is_none())
         }

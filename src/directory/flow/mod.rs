@@ -65,6 +65,12 @@ pub enum Step {
     Ring { target: RingTo, how: RingHow, seconds: u16, next: Branch },
     /// The call goes elsewhere, and the flow ends.
     Forward { to: ForwardTo },
+    /// The caller leaves a message, and the flow ends.
+    Voicemail {
+        /// `NUMBER`, or `NUMBER@CONTEXT`.
+        #[serde(rename = "box")]
+        mailbox: String,
+    },
     /// The call is refused, or ended where it was answered already.
     Hangup {
         /// SIP status, 400 to 699.
@@ -83,7 +89,7 @@ impl Step {
             Step::Menu { timeout, invalid, .. } => {
                 vec![("timeout".to_owned(), timeout), ("invalid".to_owned(), invalid)]
             }
-            Step::Forward { .. } | Step::Hangup { .. } => Vec::new(),
+            Step::Forward { .. } | Step::Voicemail { .. } | Step::Hangup { .. } => Vec::new(),
         }
     }
 
@@ -96,6 +102,7 @@ impl Step {
             | Step::Schedule { .. }
             | Step::Ring { .. }
             | Step::Forward { .. }
+            | Step::Voicemail { .. }
             | Step::Hangup { .. } => None,
         };
         let named: Vec<&StepName> = self.branches().into_iter().filter_map(|(_, branch)| branch.as_ref()).collect();
@@ -126,7 +133,7 @@ pub enum RingHow {
     LongestIdle,
 }
 
-/// Where a call is sent on to: `user:203`, `group:sales`, `number:+4930555`.
+/// Where a call is sent on to: `user:203`, `group:sales`, `number:+4930555`, `voicemail:8000`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ForwardTo {
@@ -134,6 +141,8 @@ pub enum ForwardTo {
     Group(String),
     /// E.164: out through a trunk, or to a number of the company.
     Number(String),
+    /// A box, by its name.
+    Voicemail(String),
 }
 
 /// What happens to a call for a user who cannot take it. `None`: the next step of the flow, and
@@ -158,7 +167,9 @@ impl Unanswered {
 pub enum BadTarget {
     #[error("`{0}` cannot ring: write \"user:EXTENSION\", \"group:NAME\" or \"inbox:NAME\"")]
     Ring(String),
-    #[error("`{0}` is nowhere to go on: write \"user:EXTENSION\", \"group:NAME\" or \"number:+NUMBER\"")]
+    #[error(
+        "`{0}` is nowhere to go on: write \"user:EXTENSION\", \"group:NAME\", \"number:+NUMBER\" or \"voicemail:BOX\""
+    )]
     Forward(String),
 }
 
@@ -181,6 +192,7 @@ impl TryFrom<String> for ForwardTo {
             Some(("user", extension)) if is_extension(extension) => Ok(ForwardTo::User(extension.to_owned())),
             Some(("group", name)) if !name.is_empty() => Ok(ForwardTo::Group(name.to_owned())),
             Some(("number", e164)) if is_e164(e164) => Ok(ForwardTo::Number(e164.to_owned())),
+            Some(("voicemail", name)) if super::is_box_name(name) => Ok(ForwardTo::Voicemail(name.to_owned())),
             Some(_) | None => Err(BadTarget::Forward(text)),
         }
     }
@@ -210,6 +222,7 @@ impl fmt::Display for ForwardTo {
             ForwardTo::User(extension) => write!(f, "user:{extension}"),
             ForwardTo::Group(name) => write!(f, "group:{name}"),
             ForwardTo::Number(e164) => write!(f, "number:{e164}"),
+            ForwardTo::Voicemail(name) => write!(f, "voicemail:{name}"),
         }
     }
 }

@@ -16,6 +16,9 @@ impl Known for Acme {
     fn prompt(&self, name: &str) -> bool {
         name == "welcome"
     }
+    fn mailbox(&self, name: &str) -> bool {
+        name == "8000"
+    }
 }
 
 fn to(name: &str) -> Branch {

@@ -174,7 +174,9 @@ fn heirs(world: &World, extension: &str, to: &Replacement) -> Vec<String> {
         Replacement::Group(name) => {
             match world.facilities.get(&(FacilityKind::Group, name.clone())).map(|state| &state.facility) {
                 Some(Facility::Group(GroupText { members, .. })) => members.clone(),
-                Some(Facility::Inbox(_) | Facility::Flow(_) | Facility::Prompt(_)) | None => Vec::new(),
+                Some(Facility::Inbox(_) | Facility::Flow(_) | Facility::Prompt(_) | Facility::Voicemail(_)) | None => {
+                    Vec::new()
+                }
             }
         }
     };
@@ -203,9 +205,10 @@ fn hand_over(world: &mut World, extension: &str, to: &Replacement) {
             Facility::Group(group) => group.members.retain(|member| member != extension),
             Facility::Inbox(inbox) => inbox.members.retain(|member| member != extension),
             Facility::Flow(flow) => steps(flow, extension, to),
-            Facility::Prompt(_) => {}
+            Facility::Prompt(_) | Facility::Voicemail(_) => {}
         }
     }
+    super::mailbox::hand_over(world, extension, to);
 }
 
 /// The user's own number becomes the replacement's own, unless they have one already or are many.
@@ -234,6 +237,7 @@ fn steps(flow: &mut Flow, extension: &str, to: &Replacement) {
             | Step::Announce { .. }
             | Step::Schedule { .. }
             | Step::Menu { .. }
+            | Step::Voicemail { .. }
             | Step::Hangup { .. } => {}
         }
     }

@@ -94,6 +94,14 @@ fn facility_text(company: &str, state: &FacilityState, prompts: Prompts, export:
         Facility::Group(_) | Facility::Inbox(_) => {
             entry(&mut export.text, state.kind().as_str(), company, &state.keys());
         }
+        Facility::Voicemail(text) => {
+            let mut keys = state.keys();
+            keys.retain(|(key, _)| *key != "has_password");
+            entry(&mut export.text, state.kind().as_str(), company, &keys);
+            if !text.settings.password.is_empty() {
+                let _ = writeln!(export.text, "# password is not exported: where the box is new, give it here");
+            }
+        }
         Facility::Flow(flow) => {
             let mut keys = state.keys();
             keys.retain(|(key, _)| *key != "step");

@@ -1,4 +1,4 @@
-//! Groups, inboxes, call flows and prompts: as they were, what the file lays over them, and what
+//! Groups, inboxes, call flows, prompts and voicemail boxes: as they were, what the file lays over them, and what
 //! must hold between them and the rest of the company.
 
 use super::super::file::{
@@ -39,6 +39,7 @@ impl FacilityState {
             Facility::Inbox(inbox) => inbox_fields(inbox),
             Facility::Flow(flow) => vec![("start", flow.start.to_string()), ("steps", steps_text(flow))],
             Facility::Prompt(sound) => vec![("sound", sound.to_string())],
+            Facility::Voicemail(text) => super::mailbox::fields(text),
         }
     }
 }
@@ -93,6 +94,7 @@ pub(super) fn lay_over(worlds: &mut BTreeMap<String, World>, file: &CompanyFile,
             prompt(world, entry, errors);
         }
     }
+    super::mailbox::lay_over(worlds, file, errors);
 }
 
 /// Takes out what `file` does not name.
@@ -103,6 +105,7 @@ pub(super) fn keep_named(world: &mut World, file: &CompanyFile) {
     named.extend(names(&file.inboxes, &company).map(|name| (FacilityKind::Inbox, name)));
     named.extend(names(&file.flows, &company).map(|name| (FacilityKind::Flow, name)));
     named.extend(names(&file.prompts, &company).map(|name| (FacilityKind::Prompt, name)));
+    named.extend(names(&file.voicemails, &company).map(|name| (FacilityKind::Voicemail, name)));
     world.facilities.retain(|(kind, name), _| named.contains(&(*kind, name)));
 }
 
@@ -110,7 +113,7 @@ fn names<'a, K>(entries: &'a [Entry<K>], company: &'a str) -> impl Iterator<Item
     entries.iter().filter(move |entry| entry.company == company).map(|entry| &entry.name)
 }
 
-fn put<K>(world: &mut World, entry: &Entry<K>, facility: Facility) {
+pub(super) fn put<K>(world: &mut World, entry: &Entry<K>, facility: Facility) {
     let state = FacilityState { company: entry.company.clone(), name: entry.name.clone(), facility };
     world.facilities.insert((state.kind(), state.name.clone()), state);
 }
@@ -220,7 +223,7 @@ fn prompt(world: &mut World, entry: &Entry<PromptKeys>, errors: &mut Vec<FileErr
 pub(super) struct Names<'a>(pub &'a World);
 
 impl Names<'_> {
-    fn has(&self, kind: FacilityKind, name: &str) -> bool {
+    pub(super) fn has(&self, kind: FacilityKind, name: &str) -> bool {
         self.0.facilities.contains_key(&(kind, name.to_owned()))
     }
 }
@@ -241,6 +244,10 @@ impl Known for Names<'_> {
     fn prompt(&self, name: &str) -> bool {
         BUILT_IN_PROMPTS.contains(&name) || self.has(FacilityKind::Prompt, name)
     }
+
+    fn mailbox(&self, name: &str) -> bool {
+        self.has(FacilityKind::Voicemail, name)
+    }
 }
 
 /// Everything that would not hold about the facilities of `world`.
@@ -254,9 +261,11 @@ pub(super) fn check(before: Option<&World>, world: &World, errors: &mut Vec<File
             }
             Facility::Flow(flow) => check_flow(world, state, flow, errors),
             Facility::Prompt(_) => {}
+            Facility::Voicemail(text) => super::mailbox::check(world, state, text, errors),
         }
     }
     numbers_in_two(before, world, errors);
+    super::mailbox::check_together(before, world, errors);
 }
 
 fn members(world: &World, state: &FacilityState, members: &[String], errors: &mut Vec<FileError>) {
@@ -341,7 +350,7 @@ fn inbox_numbers(world: &World) -> impl Iterator<Item = (&str, &str)> {
     world.facilities.values().flat_map(|state| {
         let numbers: BTreeSet<&str> = match &state.facility {
             Facility::Inbox(inbox) => inbox.numbers.iter().chain(&inbox.messaging).map(String::as_str).collect(),
-            Facility::Group(_) | Facility::Flow(_) | Facility::Prompt(_) => BTreeSet::new(),
+            Facility::Group(_) | Facility::Flow(_) | Facility::Prompt(_) | Facility::Voicemail(_) => BTreeSet::new(),
         };
         numbers.into_iter().map(|number| (number, state.name.as_str()))
     })
@@ -352,7 +361,7 @@ pub(super) fn shared_numbers(world: &World) -> impl Iterator<Item = (&str, &Faci
     world.facilities.values().flat_map(|state| {
         let (numbers, label) = match &state.facility {
             Facility::Inbox(inbox) => (inbox.messaging.as_slice(), inbox.label.as_str()),
-            Facility::Group(_) | Facility::Flow(_) | Facility::Prompt(_) => (&[][..], ""),
+            Facility::Group(_) | Facility::Flow(_) | Facility::Prompt(_) | Facility::Voicemail(_) => (&[][..], ""),
         };
         numbers.iter().map(move |number| (number.as_str(), state, label))
     })
@@ -373,9 +382,10 @@ pub(super) fn check_calls(world: &World, user: &UserState) -> Vec<Problem> {
                 flow::ForwardTo::User(user) if world.has_deactivated(user) => {
                     Problem::DeactivatedUser { key, to: to.to_string() }
                 }
-                flow::ForwardTo::User(_) | flow::ForwardTo::Group(_) | flow::ForwardTo::Number(_) => {
-                    Problem::UnknownForward { key, to: to.to_string() }
-                }
+                flow::ForwardTo::User(_)
+                | flow::ForwardTo::Group(_)
+                | flow::ForwardTo::Number(_)
+                | flow::ForwardTo::Voicemail(_) => Problem::UnknownForward { key, to: to.to_string() },
             });
         }
         if *to == flow::ForwardTo::User(user.extension.clone()) {

@@ -63,6 +63,7 @@ pub fn setting_keys(settings: &Settings) -> Keys {
         service_numbers,
         destinations,
         time_zone,
+        voicemail,
     } = settings;
     vec![
         ("record_inbound", value(record_inbound)),
@@ -95,6 +96,7 @@ pub fn setting_keys(settings: &Settings) -> Keys {
         ("service_numbers", value(service_numbers)),
         ("destinations", destinations.as_ref().and_then(value)),
         ("time_zone", value(time_zone)),
+        ("voicemail", value(voicemail)),
     ]
 }
 
@@ -235,6 +237,8 @@ impl FacilityState {
                 keys.extend([("start", text(&flow.start.0)), ("step", Some(Value::Array(steps.collect())))]);
             }
             Facility::Prompt(_) => {}
+            // Named by its number; the name is one of its keys.
+            Facility::Voicemail(text) => return super::mailbox::keys(text),
         }
         keys
     }
@@ -293,6 +297,7 @@ pub(super) fn step_keys(name: &StepName, step: &Step) -> Keys {
         Step::Forward { to } => {
             keys.extend([("do", kind("forward")), ("to", Some(Value::String(ForwardTo::to_string(to))))]);
         }
+        Step::Voicemail { mailbox } => keys.extend([("do", kind("voicemail")), ("box", text(mailbox))]),
         Step::Hangup { cause } => keys.extend([("do", kind("hangup")), ("cause", value(cause))]),
     }
     keys
@@ -303,7 +308,7 @@ pub(super) fn table(keys: impl IntoIterator<Item = (&'static str, Option<Value>)
     keys.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
-fn text(text: &str) -> Option<Value> {
+pub(super) fn text(text: &str) -> Option<Value> {
     Some(Value::String(text.to_owned()))
 }
 
@@ -312,6 +317,6 @@ fn or_none(text: &Option<String>) -> Option<Value> {
 }
 
 /// Every value of ours can stand in TOML.
-fn value<T: Serialize + ?Sized>(value: &T) -> Option<Value> {
+pub(super) fn value<T: Serialize + ?Sized>(value: &T) -> Option<Value> {
     Value::try_from(value).ok()
 }

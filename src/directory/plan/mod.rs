@@ -8,6 +8,7 @@ mod export;
 mod facility;
 mod keys;
 mod listed;
+mod mailbox;
 mod note;
 mod password;
 mod show;
@@ -27,6 +28,7 @@ pub use standalone::standalone;
 pub use state::{CompanyState, NumberState, UserState};
 pub use trunk::TrunkState;
 
+use super::dangers::new_dangers;
 use super::file::{CompanyFile, Entry, FileError, Problem, UserKeys};
 use super::{Company, Directory, FacilityKind, User};
 use state::World;
@@ -39,6 +41,8 @@ pub struct Plan {
     /// The directory's version that the plan was made for: it fits no other.
     pub version: i64,
     pub changes: Vec<Change>,
+    /// What becomes dangerous by it, for people. It can be carried out all the same.
+    pub warnings: Vec<String>,
 }
 
 /// One change. `from` and `to` are whole values: what differs is shown, all of `to` is stored.
@@ -125,7 +129,7 @@ pub fn plan(current: &Directory, file: &CompanyFile, prune: bool) -> Result<Plan
     check::check(&before, &after, &mut errors);
     let passwords = Passwords::of(current, file, &after, &mut errors);
     match errors.is_empty() {
-        true => Ok(Plan { version: current.version(), changes: difference(&before, &after, &passwords) }),
+        true => Ok(made(current, difference(&before, &after, &passwords), after)),
         false => Err(errors),
     }
 }
@@ -142,7 +146,20 @@ pub fn plan_edit(current: &Directory, edit: &Edit) -> Result<Plan, Vec<FileError
         return Err(errors);
     }
     changes.extend(difference(&before, &after, &Passwords::default()));
-    Ok(Plan { version: current.version(), changes })
+    Ok(made(current, changes, after))
+}
+
+/// The plan with what it makes dangerous, in the companies that have a box.
+fn made(current: &Directory, changes: Vec<Change>, mut after: BTreeMap<String, World>) -> Plan {
+    after.retain(|_, world| mailbox::boxes(world).next().is_some());
+    let warnings = match changes.is_empty() || after.is_empty() {
+        true => Vec::new(),
+        false => {
+            let after = standalone::directory(after);
+            after.companies().flat_map(|company| new_dangers(current, &after, company)).collect()
+        }
+    };
+    Plan { version: current.version(), changes, warnings }
 }
 
 fn difference(before: &BTreeMap<String, World>, after: &BTreeMap<String, World>, passwords: &Passwords) -> Vec<Change> {

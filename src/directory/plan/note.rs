@@ -55,7 +55,8 @@ impl Change {
             }
             Change::AddFacility { to } => note(&to.company, to.kind().as_str(), "add", to.name.clone()),
             Change::ChangeFacility { from, to } => {
-                note(&to.company, to.kind().as_str(), "change", keys(&to.name, from.fields(), to.fields(), None))
+                let password = from.has_other_password(to).then_some("password");
+                note(&to.company, to.kind().as_str(), "change", keys(&to.name, from.fields(), to.fields(), password))
             }
         }
     }

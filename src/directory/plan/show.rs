@@ -29,7 +29,10 @@ impl fmt::Display for Change {
                 write!(f, "+ {} {} of {}: {}", to.kind(), to.name, to.company, all(to.fields()))
             }
             Change::ChangeFacility { from, to } => {
-                let fields = differing(from.fields(), to.fields(), None);
+                let mut fields = differing(from.fields(), to.fields(), None);
+                if fields.is_empty() && from.has_other_password(to) {
+                    fields = "password as given".to_owned();
+                }
                 write!(f, "~ {} {} of {}: {fields}", to.kind(), to.name, to.company)
             }
             Change::AddCompany { to } => write!(f, "+ company {}: {}", to.key, all(to.fields())),

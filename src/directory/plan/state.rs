@@ -157,8 +157,9 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         service_numbers,
         destinations,
         time_zone,
+        voicemail,
     } = settings;
-    vec![
+    let mut fields = vec![
         ("record_inbound", on_off(*record_inbound)),
         ("record_outbound", on_off(*record_outbound)),
         ("record_internal", on_off(*record_internal)),
@@ -190,7 +191,9 @@ fn setting_fields(settings: &Settings) -> Vec<Field> {
         ("service_numbers", if service_numbers.is_empty() { "none".to_owned() } else { list(service_numbers) }),
         ("destinations", own(destinations.as_deref().map(list))),
         ("time_zone", time_zone.as_str().to_owned()),
-    ]
+    ];
+    fields.extend(super::mailbox::setting_fields(voicemail));
+    fields
 }
 
 fn codec_names(codecs: &[AudioCodec]) -> String {
@@ -325,7 +328,7 @@ pub(super) fn on_off(value: bool) -> String {
     if value { "on" } else { "off" }.to_owned()
 }
 
-fn own(value: Option<String>) -> String {
+pub(super) fn own(value: Option<String>) -> String {
     value.unwrap_or_else(|| "inherit".to_owned())
 }
 

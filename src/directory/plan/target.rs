@@ -138,6 +138,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
         service_numbers,
         destinations,
         time_zone,
+        voicemail,
     } = said;
     set(&mut settings.record_inbound, *record_inbound);
     set(&mut settings.record_outbound, *record_outbound);
@@ -175,6 +176,7 @@ fn settings(settings: &mut Settings, said: &SettingKeys) {
     set(&mut settings.service_numbers, codes(service_numbers));
     set(&mut settings.destinations, rules(destinations));
     set(&mut settings.time_zone, time_zone.clone());
+    super::mailbox::settings(&mut settings.voicemail, voicemail);
 }
 
 fn rules(said: &Option<Own<Vec<DestinationText>>>) -> Option<Option<Vec<DestinationRule>>> {

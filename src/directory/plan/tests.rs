@@ -1,5 +1,6 @@
 mod edits;
 mod facilities;
+mod mailboxes;
 
 use super::*;
 use crate::base::{CompanyId, NumberId, Seeded, TrunkId, UserId};

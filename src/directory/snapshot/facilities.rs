@@ -1,9 +1,10 @@
-//! Groups, inboxes, call flows and prompts as calls see them: names have become ids.
+//! Groups, inboxes, call flows, prompts and voicemail boxes as calls see them: names have become ids.
 
 use super::Directory;
-use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
+use crate::base::{BoxId, CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::directory::{
-    CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox, InboxText, MessageRoute, Number, Route, Sound, User,
+    BoxAccess, BoxOwner, BoxOwnerText, BoxText, CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox,
+    InboxText, Mailbox, MessageRoute, Number, Route, Sound, User, box_name,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,6 +27,11 @@ pub(super) struct Facilities {
     flows: BTreeMap<FlowId, CompanyFlow>,
     prompts: HashMap<(CompanyId, String), Sound>,
     inbox_of: HashMap<NumberId, InboxId>,
+    boxes: BTreeMap<BoxId, Mailbox>,
+    /// A user and a group have one at most.
+    box_of: HashMap<BoxOwner, BoxId>,
+    /// By company and context.
+    global_boxes: HashMap<(CompanyId, String), BoxId>,
 }
 
 impl Directory {
@@ -52,6 +58,7 @@ impl Directory {
                     self.facilities.flows.insert(flow.id, flow);
                 }
                 Facility::Prompt(sound) => drop(self.facilities.prompts.insert((company, name), sound)),
+                Facility::Voicemail(text) => self.add_mailbox(BoxId(id), company, text),
             }
         }
         self
@@ -84,6 +91,29 @@ impl Directory {
             flow: flow_id(flow).map(FlowId),
             closed_flow: flow_id(closed_flow).map(FlowId),
         }
+    }
+
+    fn add_mailbox(&mut self, id: BoxId, company: CompanyId, text: BoxText) {
+        let BoxText { number, context, name, owner, access, settings } = text;
+        let owner = match owner {
+            BoxOwnerText::Nobody => None,
+            BoxOwnerText::User(extension) => {
+                self.user_by_extension(company, &extension).map(|user| BoxOwner::User(user.id))
+            }
+            BoxOwnerText::Group(name) => {
+                self.facility_id(company, FacilityKind::Group, &name).map(|group| BoxOwner::Group(GroupId(group)))
+            }
+        };
+        if let Some(owner) = owner {
+            self.facilities.box_of.insert(owner, id);
+        }
+        match access {
+            BoxAccess::Personal => {}
+            BoxAccess::Global => drop(self.facilities.global_boxes.insert((company, context.clone()), id)),
+        }
+        let owner = owner.unwrap_or(BoxOwner::Nobody);
+        let mailbox = Mailbox { id, company, number, context, name, owner, access, settings: Arc::new(settings) };
+        self.facilities.boxes.insert(id, mailbox);
     }
 
     fn users_named(&self, company: CompanyId, extensions: &[String]) -> Vec<UserId> {
@@ -144,6 +174,38 @@ impl Directory {
         self.facilities.prompts.get(&(company, name.to_owned()))
     }
 
+    pub fn mailbox(&self, id: BoxId) -> Option<&Mailbox> {
+        self.facilities.boxes.get(&id)
+    }
+
+    pub fn mailbox_by_number(&self, company: CompanyId, context: &str, number: &str) -> Option<&Mailbox> {
+        self.mailbox_by_name(company, &box_name(number, context))
+    }
+
+    /// By `NUMBER`, or `NUMBER@CONTEXT` outside the default context.
+    pub fn mailbox_by_name(&self, company: CompanyId, name: &str) -> Option<&Mailbox> {
+        self.mailbox(BoxId(self.facility_id(company, FacilityKind::Voicemail, name)?))
+    }
+
+    /// The user's own box.
+    pub fn mailbox_of_user(&self, user: UserId) -> Option<&Mailbox> {
+        self.mailbox(*self.facilities.box_of.get(&BoxOwner::User(user))?)
+    }
+
+    pub fn mailbox_of_group(&self, group: GroupId) -> Option<&Mailbox> {
+        self.mailbox(*self.facilities.box_of.get(&BoxOwner::Group(group))?)
+    }
+
+    /// The box of the context that every user of the company reads.
+    pub fn global_mailbox(&self, company: CompanyId, context: &str) -> Option<&Mailbox> {
+        self.mailbox(*self.facilities.global_boxes.get(&(company, context.to_owned()))?)
+    }
+
+    /// By id.
+    pub fn mailboxes_of(&self, company: CompanyId) -> impl Iterator<Item = &Mailbox> {
+        self.facilities.boxes.values().filter(move |mailbox| mailbox.company == company)
+    }
+
     /// Whom a number is assigned to (seed 002): one that a user is routed or given is an assigned
     /// number, every other one a company number.
     pub fn assigned_to(&self, number: &Number) -> Option<&User> {
@@ -186,7 +248,27 @@ impl Directory {
         let flows = flows.map(|flow| (flow.name.clone(), Facility::Flow((*flow.flow).clone())));
         let prompts = self.facilities.prompts.iter().filter(move |((of, _), _)| *of == company);
         let prompts = prompts.map(|((_, name), sound)| (name.clone(), Facility::Prompt(sound.clone())));
-        groups.chain(inboxes).chain(flows).chain(prompts)
+        let boxes =
+            self.mailboxes_of(company).map(|mailbox| (mailbox.key(), Facility::Voicemail(self.box_text(mailbox))));
+        groups.chain(inboxes).chain(flows).chain(prompts).chain(boxes)
+    }
+
+    /// A box by the names of its company.
+    pub fn box_text(&self, mailbox: &Mailbox) -> BoxText {
+        let Mailbox { id: _, company: _, number, context, name, owner, access, settings } = mailbox;
+        let owner = match owner {
+            BoxOwner::Nobody => None,
+            BoxOwner::User(id) => self.user_ever(*id).map(|user| BoxOwnerText::User(user.extension.clone())),
+            BoxOwner::Group(id) => self.group(*id).map(|group| BoxOwnerText::Group(group.name.clone())),
+        };
+        BoxText {
+            number: number.clone(),
+            context: context.clone(),
+            name: name.clone(),
+            owner: owner.unwrap_or_default(),
+            access: *access,
+            settings: (**settings).clone(),
+        }
     }
 
     fn group_text(&self, group: &Group) -> GroupText {

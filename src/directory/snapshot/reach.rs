@@ -2,9 +2,9 @@
 //! its inbox and every branch of its call flows.
 
 use super::Directory;
-use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
+use crate::base::{BoxId, CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::directory::flow::{ForwardTo, RingTo, Step};
-use crate::directory::{Inbox, Number, Route};
+use crate::directory::{BoxOwner, Inbox, Number, Route};
 use std::collections::BTreeSet;
 
 /// Whom a number is routed to.
@@ -13,6 +13,8 @@ pub struct Reach {
     /// By name, not as members of a group or an inbox.
     pub users: BTreeSet<UserId>,
     pub groups: BTreeSet<GroupId>,
+    /// Boxes that messages are left in by name, not as a user's own.
+    pub boxes: BTreeSet<BoxId>,
 }
 
 /// What is being followed: a number may lead to itself again.
@@ -84,6 +86,7 @@ impl Walk<'_> {
                 | Step::Schedule { .. }
                 | Step::Menu { .. }
                 | Step::Hangup { .. } => {}
+                Step::Voicemail { mailbox } => self.mailbox(mailbox),
             }
         }
     }
@@ -104,12 +107,24 @@ impl Walk<'_> {
         match to {
             ForwardTo::User(extension) => self.user(extension),
             ForwardTo::Group(name) => self.group(name),
+            ForwardTo::Voicemail(name) => self.mailbox(name),
             ForwardTo::Number(e164) => {
                 let number = self.directory.number_by_e164(e164);
                 if let Some(number) = number.filter(|number| number.company == self.company) {
                     self.number(number);
                 }
             }
+        }
+    }
+
+    /// Whoever's box it is.
+    fn mailbox(&mut self, name: &str) {
+        let mailbox = self.directory.mailbox_by_name(self.company, name);
+        self.reach.boxes.extend(mailbox.map(|mailbox| mailbox.id));
+        match mailbox.map(|mailbox| mailbox.owner) {
+            Some(BoxOwner::User(user)) => drop(self.reach.users.insert(user)),
+            Some(BoxOwner::Group(group)) => drop(self.reach.groups.insert(group)),
+            Some(BoxOwner::Nobody) | None => {}
         }
     }
 

@@ -73,6 +73,15 @@ fn several_pauses_add_up_and_each_has_its_marker() {
     }
 }
 
+/// The first is over before what was let through is written, the second begins meanwhile.
+#[test]
+fn a_pause_of_a_moment_does_not_hide_the_next_one() {
+    let (recorded, _) = paused(&[(106, 107), (206, 286)]);
+    let left_out: i64 = recorded.markers(MarkerKind::PauseCut).iter().map(|(_, length)| length).sum();
+    assert!(left_out > 0);
+    assert_eq!(recorded.closed.samples + left_out as u64, 80_000);
+}
+
 #[test]
 fn a_pause_that_is_still_on_at_the_end_ends_the_file_and_says_how_long_it_was() {
     let (recorded, _) = paused(&[(4_000, 10_000)]);
@@ -185,7 +194,7 @@ fn a_mono_file_is_cut_like_a_stereo_one() {
         steps
     };
     let (stereo, _) = written(cut(), steps(), moment(6_000));
-    let mono = write_steps(TimelineConfig { channels: Channels::Mono, ..cut() }, steps(), moment(6_000));
+    let mono = write_steps(TimelineConfig { layout: Layout::Mixed, ..cut() }, steps(), moment(6_000));
     let mixed = stereo.left.iter().zip(&stereo.right).map(|(left, right)| crate::audio::mix(*left, *right));
     assert!(mono.samples.iter().copied().eq(mixed));
     assert_eq!(mono.closed.markers, stereo.closed.markers);

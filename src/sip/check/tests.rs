@@ -56,7 +56,7 @@ fn each_objection_has_its_status() {
         ("INVITE", &["-Contact", "Contact: <sip:a@b>;;;"], "", 400),
         ("INVITE", &["Route: sip:p;;"], "", 400),
         ("INVITE", &["-Via", "Via: SIP/2.0/UDP x;branch=z9hG4bK"], "", 400),
-        ("SUBSCRIBE", &[], "", 405),
+        ("PUBLISH", &[], "", 405),
         ("MESSAGE", &[], "", 405),
         ("NEWMETHOD", &[], "", 501),
         ("NEWMETHOD", &["-CSeq", "CSeq: 1 INVITE"], "", 501),
@@ -89,8 +89,8 @@ fn each_objection_has_its_status() {
 #[test]
 fn the_first_objection_in_the_order_of_the_rfc_wins() {
     let all = ["-CSeq", "CSeq: x", "=urn:x", "Require: foo", "Content-Type: text/plain", "Accept: text/plain"];
-    assert_eq!(status("SUBSCRIBE", &all, "hi"), 400);
-    assert_eq!(status("SUBSCRIBE", &all[2..], "hi"), 405);
+    assert_eq!(status("PUBLISH", &all, "hi"), 400);
+    assert_eq!(status("PUBLISH", &all[2..], "hi"), 405);
     assert_eq!(status("INVITE", &all[2..], "hi"), 416);
     assert_eq!(status("INVITE", &all[3..], "hi"), 420);
     assert_eq!(status("INVITE", &all[4..], "hi"), 415);
@@ -102,10 +102,10 @@ fn an_objection_says_what_would_do() {
     let objection = |method: &str, edits: &[&str], body: &str| {
         check_request(&edited(method, edits, body), &Capabilities::default()).unwrap_err()
     };
-    let refused = objection("SUBSCRIBE", &[], "");
+    let refused = objection("PUBLISH", &[], "");
     assert_eq!(
         refused.headers.get("Allow"),
-        Some("INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, INFO, UPDATE, PRACK, REFER")
+        Some("INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, INFO, UPDATE, PRACK, REFER, SUBSCRIBE")
     );
     assert_eq!(objection("INVITE", &["Require: a, timer, b"], "").headers.get("Unsupported"), Some("a, b"));
     assert!(objection("INVITE", &["Content-Type: x/y"], "z").headers.has("Accept"));

@@ -25,6 +25,8 @@ CREATE TABLE messages (
 CREATE INDEX messages_of_box ON messages (box_id, left_at, id);
 CREATE INDEX messages_of_company ON messages (company_id, left_at, id);
 CREATE INDEX messages_of_caller ON messages (company_id, caller_address, left_at);
+-- Few, whatever the box holds.
+CREATE INDEX urgent_messages ON messages (box_id, left_at, id) WHERE urgent;
 CREATE INDEX messages_of_call ON messages (call_id) WHERE call_id IS NOT NULL;
 
 -- Where a message stands for whom it is for; reader 0 is everybody who reads a global box. Written
@@ -38,13 +40,16 @@ CREATE TABLE message_states (
     folder BIGINT NOT NULL,
     -- This reader has thrown it away.
     removed BOOLEAN NOT NULL DEFAULT FALSE,
+    -- When: it can be brought back for a while
+    removed_at BIGINT,
     read_at BIGINT,
     -- Of a global box: who read it.
     read_by BIGINT,
     PRIMARY KEY (message_id, reader_id)
 ) WITHOUT ROWID;
 CREATE INDEX message_states_of_reader ON message_states (reader_id, box_id, folder, left_at) WHERE NOT removed;
-CREATE INDEX message_states_in_order ON message_states (reader_id, left_at) WHERE NOT removed;
+CREATE INDEX message_states_in_order ON message_states (reader_id, left_at, message_id) WHERE NOT removed;
+CREATE INDEX message_states_removed ON message_states (removed_at) WHERE removed;
 
 -- The right of a user to the messages of a box that are left in an interval. What was received
 -- stays when it is over (`until`); what was withdrawn is deleted.
@@ -59,6 +64,12 @@ CREATE TABLE box_subscriptions (
 CREATE INDEX box_subscriptions_of_user ON box_subscriptions (user_id);
 CREATE INDEX box_subscriptions_of_box ON box_subscriptions (box_id);
 CREATE UNIQUE INDEX box_subscriptions_now ON box_subscriptions (box_id, user_id) WHERE until IS NULL;
+
+-- Files below the folder of recordings that no row names any more: they are deleted after the
+-- transaction that has taken their rows away, at the next start at the latest.
+CREATE TABLE doomed_files (
+    path TEXT PRIMARY KEY
+) WITHOUT ROWID;
 
 -- What callers of a box hear, where it was recorded or uploaded.
 CREATE TABLE greetings (

@@ -10,3 +10,6 @@ CREATE TRIGGER IF NOT EXISTS staff_update_rights AFTER UPDATE ON staff BEGIN UPD
 CREATE TRIGGER IF NOT EXISTS staff_delete_rights AFTER DELETE ON staff BEGIN UPDATE access_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS staff_companies_insert_rights AFTER INSERT ON staff_companies BEGIN UPDATE access_version SET version = version + 1; END;
 CREATE TRIGGER IF NOT EXISTS staff_companies_delete_rights AFTER DELETE ON staff_companies BEGIN UPDATE access_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS box_subscriptions_insert_rights AFTER INSERT ON box_subscriptions BEGIN UPDATE access_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS box_subscriptions_update_rights AFTER UPDATE ON box_subscriptions BEGIN UPDATE access_version SET version = version + 1; END;
+CREATE TRIGGER IF NOT EXISTS box_subscriptions_delete_rights AFTER DELETE ON box_subscriptions BEGIN UPDATE access_version SET version = version + 1; END;

@@ -4,13 +4,14 @@ use super::super::{Desk, Person, contacts::contact, filter::filter, person};
 use super::write::{Entry, Unmade, Work};
 use super::{COMMAND_LINE, command_line};
 use crate::api::keeping::ExportWhat;
-use crate::api::texts::MessageView;
+use crate::api::texts::TextView;
 use crate::api::view::{CallItem, has_file};
-use crate::api::{CallQuery, Scopes, Viewer};
+use crate::api::{CallQuery, MessageView, Scopes, Viewer};
 use crate::base::{CallId, RecordingId, Span, StaffId, UserId};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::store::{ExportRow, ExportState, Owner, facts};
+use crate::subscription::MessageReason;
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
@@ -112,12 +113,35 @@ impl Desk {
         if let ExportWhat::Contact(said) = &what {
             let texts = self.texts_of_contact(row, said).await?;
             work = blocking(move || work.add_texts(&texts)).await?;
+            work = self.add_messages(row, said, work).await?;
         }
         let made = blocking(move || work.finish(id)).await?;
         let now = self.world.wall();
         match self.store.export_is_ready(row.id, &made, now, now.plus(self.exports.settings.keep)).await? {
             true => Ok(()),
             false => Err(Unmade::Over),
+        }
+    }
+
+    /// Voicemail of the number, for an admin as its calls were.
+    async fn add_messages(&self, row: &ExportRow, said: &str, mut work: Work) -> Result<Work, Unmade> {
+        let directory = self.directory().await?;
+        let company = directory.company(row.company).ok_or(Unmade::Over)?;
+        let (contact, mut after) = (contact(&directory, company, said)?, None);
+        loop {
+            let page = self.store.messages_with(row.company, &contact, after, PAGE).await?;
+            after = page.last().map(|message| message.id);
+            let more = page.len() == PAGE as usize;
+            let mut items = Vec::with_capacity(page.len());
+            for message in page {
+                let Some(row) = self.store.message_of(message.id, None).await? else { continue };
+                let view = MessageView::of(&directory, &row, MessageReason::Admin, true);
+                items.extend(view.and_then(|view| Some((message, serde_json::to_value(view).ok()?))));
+            }
+            work = blocking(move || work.add_messages(items)).await?;
+            if !more {
+                return Ok(work);
+            }
         }
     }
 
@@ -161,7 +185,7 @@ impl Desk {
         let conversations = self.store.conversations_with(row.company, said).await?;
         let told = conversations.iter().map(|(conversation, texts)| {
             let number = conversation.between.number.and_then(|number| directory.number(number));
-            let texts: Vec<MessageView> = texts.iter().map(|text| MessageView::of(&directory, text)).collect();
+            let texts: Vec<TextView> = texts.iter().map(|text| TextView::of(&directory, text)).collect();
             json!({
                 "conversation": conversation.id,
                 "number": number.map(|number| &number.e164),

@@ -4,7 +4,7 @@ use super::ExportSettings;
 use crate::api::Problem;
 use crate::archive::{Bundle, FILE_MODE, FOLDER_MODE, Rest, file_digest};
 use crate::base::{Rate, Samples};
-use crate::ledger::RecordingRecord;
+use crate::ledger::{MessageRecord, RecordingRecord};
 use crate::store::{MadeExport, StoreError};
 use serde_json::{Value, json};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -69,6 +69,8 @@ pub struct Work {
     csv: BufWriter<File>,
     json: BufWriter<File>,
     made: MadeExport,
+    /// Of the index: voicemail of the number that was asked for.
+    messages: Vec<Value>,
     recordings: PathBuf,
     settings: ExportSettings,
 }
@@ -81,7 +83,7 @@ impl Work {
         csv.write_all(HEAD.as_bytes())?;
         let mut json = index(&settings.dir, id, "json")?;
         json.write_all(b"{\"calls\":[")?;
-        Ok(Work { bundle, csv, json, made: MadeExport::default(), recordings, settings })
+        Ok(Work { bundle, csv, json, made: MadeExport::default(), messages: Vec::new(), recordings, settings })
     }
 
     pub fn add(mut self, entries: Vec<Entry>) -> Result<Self, Unmade> {
@@ -104,16 +106,7 @@ impl Work {
 
     /// Adds the audio; `None` where it has gone in the meantime, which ends this archive anyway.
     fn file(&mut self, recording: &RecordingRecord) -> Result<Option<Value>, Unmade> {
-        let ExportSettings { dir, max_bytes, reserve, .. } = &self.settings;
-        if self.bundle.bytes().saturating_add(recording.bytes) > *max_bytes {
-            let most = max_bytes >> 20;
-            let text = format!("it would be larger than {most} MiB: ask for less, e.g. with `from` and `until`");
-            return Err(Unmade::Told(text));
-        }
-        let disk = rustix::fs::statvfs(dir).map_err(io::Error::from)?;
-        if disk.f_bavail.saturating_mul(disk.f_frsize) < reserve.saturating_add(recording.bytes) {
-            return Err(Unmade::Told("the disk has no room for it: recordings go first".to_owned()));
-        }
+        self.has_room(recording.bytes)?;
         let rest = Rest::of(&self.recordings, &recording.path);
         let audio = match File::open(&rest.wav) {
             Ok(audio) => audio,
@@ -138,6 +131,41 @@ impl Work {
         })))
     }
 
+    /// Room for so many bytes more, in the archive and on the disk.
+    fn has_room(&self, bytes: u64) -> Result<(), Unmade> {
+        let ExportSettings { dir, max_bytes, reserve, .. } = &self.settings;
+        if self.bundle.bytes().saturating_add(bytes) > *max_bytes {
+            let most = max_bytes >> 20;
+            let text = format!("it would be larger than {most} MiB: ask for less, e.g. with `from` and `until`");
+            return Err(Unmade::Told(text));
+        }
+        let disk = rustix::fs::statvfs(dir).map_err(io::Error::from)?;
+        match disk.f_bavail.saturating_mul(disk.f_frsize) < reserve.saturating_add(bytes) {
+            true => Err(Unmade::Told("the disk has no room for it: recordings go first".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// Adds voicemail; without what has gone in the meantime.
+    pub fn add_messages(mut self, messages: Vec<(MessageRecord, Value)>) -> Result<Self, Unmade> {
+        for (message, mut item) in messages {
+            self.has_room(message.bytes)?;
+            let audio = match File::open(self.recordings.join(&message.path)) {
+                Ok(audio) => audio,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let left = message.left.to_string();
+            let name = format!("messages/{}_{}.wav", left.get(..10).unwrap_or("undated"), message.id);
+            self.bundle.add(&name, audio)?;
+            if let Some(fields) = item.as_object_mut() {
+                fields.insert("file".to_owned(), name.into());
+            }
+            self.messages.push(item);
+        }
+        Ok(self)
+    }
+
     /// A line a recording; one for a call without any.
     fn write_csv(&mut self, item: &Value, files: &[Value]) -> io::Result<()> {
         let call = OF_CALL.map(|path| cell(&item.pointer(path).map(text).unwrap_or_default()));
@@ -158,7 +186,9 @@ impl Work {
 
     pub fn finish(mut self, id: i64) -> Result<MadeExport, Unmade> {
         self.csv.flush()?;
-        self.json.write_all(b"\n]}\n")?;
+        self.json.write_all(b"\n],\"messages\":")?;
+        serde_json::to_writer(&mut self.json, &self.messages).map_err(io::Error::from)?;
+        self.json.write_all(b"}\n")?;
         self.json.flush()?;
         let dir = &self.settings.dir;
         for ending in ["csv", "json"] {

@@ -138,7 +138,8 @@ fn everything_that_leads_nowhere_is_said_at_once() {
         name = 'p'
     ";
     let expected = [
-        "flow f of a: step x: there is no voicemail to leave a message in: ring, forward or hang up instead",
+        "flow f of a: step x: no such box `1`: add a [[voicemail]] of that number, or name another",
+        "flow f of a: step y: inbox:none: the company has none of that name",
         "flow f of a: step y: `cause` means nothing in this kind of step: take it out",
         "flow f of a: step 3 of the flow: `name` is missing",
         "flow f of a: step 3 of the flow: `prompt` is missing",

@@ -1,0 +1,292 @@
+//! Voicemail over HTTP, against a real service: who hears a message, what they do with it, and what
+//! becomes of boxes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops where its expectation fails, and it waits for conditions"
+)]
+#![allow(dead_code, reason = "the scene serves other tests too")]
+
+#[path = "http/mod.rs"]
+mod http;
+#[path = "scene/messages.rs"]
+mod messages;
+#[path = "scene/mod.rs"]
+mod scene;
+
+use http::service::{config, start};
+use http::{Http, Session};
+use scene::Scene;
+use serde_json::{Value, json};
+use std::path::Path;
+use telegraphone::audio::prompt::write_wav;
+use telegraphone::service::Service;
+use telegraphone::service::config::Config;
+
+const SCENE: Scene = Scene("api");
+/// The people of the story of subscriptions: Jane and Bob, the sales team, and an admin.
+const PEOPLE: &str = r#"
+[[user]]
+extension = "202"
+name = "Jane"
+password = "jane-secret"
+[[user]]
+extension = "203"
+name = "Mallory"
+password = "mallory-secret"
+play = "none"
+[[user]]
+extension = "204"
+name = "Ada"
+password = "ada-secret"
+role = "admin"
+[[group]]
+name = "sales"
+members = ["202"]
+[[voicemail]]
+number = "8201"
+name = "Bob"
+owner = "user:201"
+password = "4711"
+[[voicemail]]
+number = "8100"
+name = "Sales"
+owner = "group:sales"
+password = "4712"
+[[voicemail]]
+number = "8000"
+name = "Shared Voicemail"
+access = "global"
+password = "4713"
+"#;
+
+async fn service(folder: &Path) -> (Service, Http) {
+    let (service, _, http) = start(config(folder), &[&format!("{}{PEOPLE}", SCENE.company())]).await;
+    (service, http)
+}
+
+async fn blocking(story: impl FnOnce() + Send + 'static) {
+    tokio::task::spawn_blocking(story).await.unwrap();
+}
+
+/// Bob, Jane, Mallory and Ada.
+fn everybody(http: Http) -> [Session; 4] {
+    [("201", "api-secret"), ("202", "jane-secret"), ("203", "mallory-secret"), ("204", "ada-secret")]
+        .map(|(user, password)| http.log_in("api", user, password))
+}
+
+fn heard(who: &Session) -> Vec<String> {
+    heard_of(who, "")
+}
+
+fn heard_of(who: &Session, query: &str) -> Vec<String> {
+    let page = who.get(&format!("/api/v1/messages{query}"));
+    assert_eq!(page.status, 200, "{query}");
+    let ids = page.json()["messages"].as_array().unwrap().clone();
+    ids.iter().map(|message| message["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn counts(who: &Session) -> (u64, u64) {
+    let all = who.get("/api/v1/messages/counts").json()["all"].clone();
+    (all["new"].as_u64().unwrap(), all["old"].as_u64().unwrap())
+}
+
+/// Seed 000: Bob adds Jane while he is away, and removes her when he is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn bob_shares_his_messages_for_a_week_and_jane_keeps_what_she_received() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, http) = service(folder.path()).await;
+    let before = messages::leave(&service, folder.path(), "api", "8201", 1).await.to_string();
+    let [bob, jane, mallory, ada] = tokio::task::spawn_blocking(move || everybody(http)).await.unwrap();
+    let (bob, jane) = blocking_with((bob, jane), |(bob, jane)| {
+        assert_eq!(jane.put("/api/v1/voicemails/8201/subscribers/202").status, 404, "it is not hers to give");
+        assert_eq!(bob.put("/api/v1/voicemails/8201/subscribers/202").status, 204);
+        assert_eq!(bob.put("/api/v1/voicemails/8201/subscribers/999").status, 404);
+        assert_eq!(heard(jane), [] as [&str; 0], "what was left before is not shared");
+    })
+    .await;
+    let during = messages::leave(&service, folder.path(), "api", "8201", 2).await.to_string();
+    let (bob, jane) = blocking_with((bob, jane), move |(bob, jane)| {
+        assert_eq!(heard(jane), [during.as_str()]);
+        let own = format!("/api/v1/messages/{during}");
+        assert_eq!(jane.send("PATCH", &own, r#"{"folder":"old"}"#).json()["folder"], "old");
+        assert_eq!((counts(jane), counts(bob)), ((0, 1), (2, 0)), "each has a state of their own");
+        assert_eq!(jane.delete(&own).status, 204);
+        assert_eq!((heard(jane), heard(bob).len()), (vec![], 2));
+        assert_eq!(heard_of(jane, "?removed=true"), [during.as_str()]);
+        assert_eq!(jane.send("POST", &format!("{own}/undelete"), "").json()["folder"], "old");
+        assert_eq!(bob.delete("/api/v1/voicemails/8201/subscribers/202").status, 204);
+        assert_eq!(heard(jane), [during.as_str()], "what was received stays");
+    })
+    .await;
+    messages::leave(&service, folder.path(), "api", "8201", 1).await;
+    blocking(move || {
+        assert_eq!(heard(&jane).len(), 1, "nothing new comes");
+        let subscribers = bob.get("/api/v1/voicemails/8201/subscribers").json();
+        assert_eq!(subscribers["subscribers"][0]["extension"], "202", "{subscribers}");
+        assert!(subscribers["subscribers"][0]["until"].is_string(), "{subscribers}");
+        assert_eq!(ada.delete("/api/v1/voicemails/8201/subscribers/202?withdraw=true").status, 204);
+        assert_eq!(heard(&jane), [] as [&str; 0], "it is taken back");
+        assert_eq!(jane.get(&format!("/api/v1/messages/{before}")).status, 404);
+        assert_eq!((heard(&mallory), heard(&ada)), (vec![], vec![]));
+        let log = ada.get("/api/v1/access-log?limit=1000").json().to_string();
+        for action in [
+            "voicemail.subscribe",
+            "voicemail.unsubscribe",
+            "voicemail.withdraw",
+            "message.move",
+            "message.remove",
+            "message.restore",
+        ] {
+            assert!(log.contains(action), "{action}");
+        }
+    })
+    .await;
+    service.stop().await;
+}
+
+async fn blocking_with<T: Send + 'static>(with: T, story: impl FnOnce(&T) + Send + 'static) -> T {
+    tokio::task::spawn_blocking(move || {
+        story(&with);
+        with
+    })
+    .await
+    .unwrap()
+}
+
+/// Seed 003: one state for all, whoever reads; and `play = "none"` is about calls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_companys_box_is_read_by_everybody_and_everybody_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, http) = service(folder.path()).await;
+    let ([bob, jane, mallory, ada], mut streams) = tokio::task::spawn_blocking(move || {
+        let all = everybody(http);
+        let streams = [&all[0], &all[2]].map(|who| who.stream("/api/v1/events?kinds=voicemail.*", None));
+        (all, streams)
+    })
+    .await
+    .unwrap();
+    let id = messages::leave(&service, folder.path(), "api", "8000", 2).await.to_string();
+    let private = messages::leave(&service, folder.path(), "api", "8201", 1).await.to_string();
+    blocking(move || {
+        for who in [&jane, &mallory, &ada] {
+            assert_eq!(heard(who), [id.as_str()]);
+            assert_eq!(counts(who), (1, 0));
+        }
+        let own = format!("/api/v1/messages/{id}");
+        let ranged = mallory.get_with(&format!("{own}/audio"), &[("Range", "bytes=0-43")]);
+        assert_eq!((ranged.status, ranged.body.len()), (206, 44));
+        assert_eq!(counts(&mallory), (1, 0), "fetching the audio marks nothing");
+        assert_eq!(mallory.get(&format!("{own}/file")).status, 403, "listening is not fetching");
+        assert_eq!(ada.get(&format!("{own}/file")).status, 200);
+        let read = mallory.send("PATCH", &own, r#"{"folder":"old"}"#).json();
+        assert_eq!((&read["read_by"], &read["because"]), (&json!("203"), &json!("global")));
+        assert_eq!((counts(&jane), counts(&ada)), ((0, 1), (0, 1)), "one state for all");
+        assert_eq!(heard_of(&jane, "?folder=new"), [] as [&str; 0]);
+        assert_eq!(heard_of(&jane, "?folder=old&box=8000&caller=%2B16660001&text=ott"), [id.as_str()]);
+        assert_eq!(heard_of(&jane, "?box=8201"), [] as [&str; 0]);
+        assert_eq!(jane.delete(&own).status, 204);
+        assert_eq!(heard(&mallory), [] as [&str; 0]);
+
+        let [of_bob, of_mallory] = &mut streams;
+        let names = |events: &[http::Event]| events.iter().map(|event| event.name.clone()).collect::<Vec<_>>();
+        let told: Vec<http::Event> = (0..3).map(|_| of_mallory.next()).collect();
+        assert_eq!(names(&told), ["voicemail.created", "voicemail.updated", "voicemail.deleted"]);
+        let created = &told[0].data;
+        assert_eq!((&created["message"], &created["about"]["mailbox"]), (&json!(id), &json!("8000")));
+        assert_eq!((&created["about"]["global"], &created["about"]["length_ms"]), (&json!(true), &json!(2_000)));
+        assert_eq!(told[1].data["about"]["by"], "203");
+        assert!(told.iter().all(|event| event.data["about"].get("facts").is_none()), "{created}");
+        let of_both: Vec<http::Event> = (0..4).map(|_| of_bob.next()).collect();
+        assert!(of_both.iter().any(|event| event.data["message"] == json!(private)), "his own besides");
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_message_is_forwarded_and_managed_and_a_box_goes_with_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, http) = service(folder.path()).await;
+    let id = messages::leave(&service, folder.path(), "api", "8201", 1).await.to_string();
+    let recordings = Config::default_for(folder.path()).recording.dir;
+    blocking(move || {
+        let [bob, jane, _, ada] = everybody(http);
+        assert_eq!(ada.put("/api/v1/voicemails/8100/subscribers/202").status, 204);
+        assert_eq!(bob.put("/api/v1/voicemails/8100/subscribers/201").status, 404);
+        assert_eq!(ada.put("/api/v1/voicemails/8000/subscribers/202").status, 403, "it is everybody's");
+        let forward =
+            |to: Value| bob.send("POST", &format!("/api/v1/messages/{id}/forward"), &json!({ "to": to }).to_string());
+        assert_eq!(forward(json!([])).status, 400);
+        assert_eq!(forward(json!(["8999"])).status, 404);
+        let made = forward(json!(["8100", "8000", "8100"])).json();
+        assert_eq!(made["messages"].as_array().unwrap().len(), 2, "{made}");
+        let copy = jane.get("/api/v1/messages?box=8100").json()["messages"][0].clone();
+        assert_eq!((&copy["forwarded"]["from"], &copy["forwarded"]["by"]["user"]), (&json!("8201"), &json!("201")));
+        assert_eq!(copy["caller"]["address"], messages::CALLER, "who left it first");
+        let path = format!("/api/v1/messages/{}/audio", copy["id"].as_str().unwrap());
+        assert_eq!(jane.get(&path).body, bob.get(&format!("/api/v1/messages/{id}/audio")).body);
+        assert_eq!(bob.get("/api/v1/voicemails/8201/messages").status, 403, "that is for admins");
+
+        // Greetings: its owner's, and an admin's.
+        let wav = write_wav(&vec![500; 12_000]);
+        let greeting = "/api/v1/voicemails/8201/greetings/unavailable";
+        assert_eq!(jane.send_with("PUT", greeting, &[], &wav).status, 404);
+        assert_eq!(bob.send_with("PUT", greeting, &[], b"no wav").status, 422);
+        assert_eq!(bob.send_with("PUT", greeting, &[], &wav).status, 204);
+        assert_eq!(ada.get(greeting).body, wav);
+        let list = bob.get("/api/v1/voicemails/8201/greetings").json();
+        assert_eq!(list["greetings"][0]["length_ms"], 1_500, "{list}");
+        assert_eq!(bob.send_with("PUT", "/api/v1/voicemails/8201/greetings/other", &[], &wav).status, 400);
+        assert_eq!(bob.delete(greeting).status, 204);
+        assert_eq!(bob.get(greeting).status, 404);
+        assert_eq!(bob.send_with("PUT", greeting, &[], &wav).status, 204);
+
+        // The box as such.
+        let shown = ada.get("/api/v1/voicemails/8201").json();
+        assert_eq!((&shown["owner"], &shown["has_password"]), (&json!("user:201"), &json!(true)));
+        assert!(!shown.to_string().contains("4711") && shown.get("warnings").is_none(), "{shown}");
+        assert!(bob.get("/api/v1/voicemails/8201").json().get("email").is_none());
+        let open = ada.send("PATCH", "/api/v1/voicemails/8201", r#"{"password":null}"#).json();
+        assert!(open["warnings"][0].as_str().unwrap().contains("no password"), "{open}");
+        let second = ada.send("POST", "/api/v1/voicemails", r#"{"number":"8001","access":"global"}"#);
+        let said = String::from_utf8_lossy(&second.body).into_owned();
+        assert!(second.status == 422 && said.contains("There can be only one global voicemail per context."), "{said}");
+
+        // One message goes for everybody, then the box with the rest.
+        let of_group = format!("/api/v1/voicemails/8100/messages/{}", copy["id"].as_str().unwrap());
+        assert_eq!(ada.get(&of_group).json()["because"], "admin");
+        assert_eq!(ada.delete(&of_group).status, 204);
+        assert_eq!((ada.get(&of_group).status, jane.get(&path).status), (404, 404));
+        let would = ada.send("DELETE", "/api/v1/voicemails/8201?dry_run=true", "").json();
+        assert_eq!(would, json!({ "messages": 1, "dry_run": true }));
+        assert_eq!(bob.delete("/api/v1/voicemails/8201").status, 403);
+        assert_eq!(
+            ada.send("DELETE", "/api/v1/voicemails/8201", "").json(),
+            json!({ "messages": 1, "dry_run": false })
+        );
+        assert_eq!(ada.get("/api/v1/voicemails/8201").status, 404);
+        assert_eq!(files(&recordings).len(), 1, "of the company's box: {:?}", files(&recordings));
+        let left = heard(&bob);
+        assert_eq!(left.len(), 1, "what was forwarded is a message of its own");
+    })
+    .await;
+    service.stop().await;
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false if path.extension().is_some_and(|ending| ending == "wav") => found.push(path),
+            false => {}
+        }
+    }
+    found
+}
