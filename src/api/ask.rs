@@ -3,7 +3,9 @@
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::locks::{LockAsk, LockReply};
 use super::notices::{NoticeAsk, NoticeReply};
+use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
+use super::texts::{TextsAsk, TextsReply};
 use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::voicemail::{VoicemailAsk, VoicemailReply};
@@ -122,6 +124,8 @@ pub enum Ask {
     /// Who is locked out after wrong passwords.
     Lockouts(LockAsk),
     Keeping(KeepingAsk),
+    Shared(SharedAsk),
+    Texts(TextsAsk),
     /// Messages and boxes.
     Voicemail(VoicemailAsk),
 }
@@ -147,6 +151,8 @@ impl Ask {
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
+            | Ask::Shared(_)
+            | Ask::Texts(_)
             | Ask::Notices(_)
             | Ask::Voicemail(_)
             | Ask::Webhooks(_) => true,
@@ -174,6 +180,8 @@ impl Ask {
             Ask::Lockouts(ask) => Some(ask.needs()),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
+            Ask::Shared(ask) => Some(ask.needs()),
+            Ask::Texts(ask) => Some(ask.needs()),
             Ask::Voicemail(ask) => Some(ask.needs()),
         }
     }
@@ -205,5 +213,7 @@ pub enum Reply {
     AccessLog(Vec<AccessView>),
     Lockouts(LockReply),
     Keeping(KeepingReply),
+    Shared(SharedReply),
+    Texts(TextsReply),
     Voicemail(VoicemailReply),
 }

@@ -18,8 +18,10 @@ mod locks;
 mod notices;
 mod recordings;
 mod session;
+mod shared;
 mod staff;
 mod subscriptions;
+mod texts;
 mod tokens;
 mod voicemail;
 mod webhooks;
@@ -257,6 +259,8 @@ impl Desk {
                 self.lockouts(&self.doer(&person), Some(company.id), ask).await
             }
             Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
+            Ask::Shared(ask) => self.shared(&directory, &person, ask).await,
+            Ask::Texts(ask) => self.texts(&directory, &person, ask).await,
             Ask::Voicemail(ask) => self.voicemail(&directory, &person, ask).await,
         }
     }

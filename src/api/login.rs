@@ -48,10 +48,12 @@ pub enum Permission {
     DownloadMessages,
     ManageMessages,
     ClearLockouts,
+    ReadConversations,
+    WriteConversations,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 24] = [
+    pub const ALL: [Permission; 26] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -76,6 +78,8 @@ impl Permission {
         Permission::DownloadMessages,
         Permission::ManageMessages,
         Permission::ClearLockouts,
+        Permission::ReadConversations,
+        Permission::WriteConversations,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -104,6 +108,8 @@ impl Permission {
             Permission::DownloadMessages => "messages.download",
             Permission::ManageMessages => "messages.write",
             Permission::ClearLockouts => "lockouts.write",
+            Permission::ReadConversations => "conversations.read",
+            Permission::WriteConversations => "conversations.write",
         }
     }
 

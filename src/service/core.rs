@@ -12,7 +12,7 @@ use crate::api::{Answer, DeviceView, Request, Status};
 use crate::archive::load_part;
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, Span, Time, UserId};
-use crate::call::{AskId, MailboxAnswer, Switch, TakeFact};
+use crate::call::{AskId, MailboxAnswer, Switch, TakeFact, TextDone, TextOut};
 use crate::directory::Directory;
 use crate::ledger::{EndReason, TakeId, Waiting};
 use crate::policy::Command;
@@ -43,6 +43,21 @@ pub enum Order {
     },
     /// Recordings can be made again, or cannot and why.
     Recording(Option<String>),
+    /// A text message that came is stored, or is not taken.
+    TextTaken {
+        ticket: u64,
+        status: u16,
+        reason: String,
+    },
+    SendText {
+        text: Box<TextOut>,
+        done: oneshot::Sender<TextDone>,
+    },
+    /// Where a user's devices are.
+    Bindings {
+        user: UserId,
+        answer: oneshot::Sender<Vec<Binding>>,
+    },
     /// No new calls; those that are up have `grace`. Answered when the last has ended.
     Stop {
         grace: Duration,
@@ -157,6 +172,9 @@ impl Core {
                 self.switch.handle_timeout(now, self.clock.wall(), &mut self.shell);
             }
             self.shell.save_what_waits();
+            for ticket in self.shell.take_refused_texts() {
+                self.switch.answer_text(ticket, 503, "Too many text messages wait", now);
+            }
             self.transmit();
             self.keep_bindings();
             if self.is_over(now) {
@@ -261,6 +279,17 @@ impl Core {
             Order::Recording(problem) => {
                 self.no_recording.clone_from(&problem);
                 self.switch.set_recording_problem(problem);
+            }
+            Order::TextTaken { ticket, status, reason } => {
+                self.switch.answer_text(ticket, status, &reason, self.clock.now());
+            }
+            Order::SendText { text, done } => {
+                let ticket = self.shell.texts_under_way.begin(done);
+                let text = TextOut { ticket, ..*text };
+                self.switch.send_text(text, self.clock.now(), self.clock.wall(), &mut self.shell);
+            }
+            Order::Bindings { user, answer } => {
+                let _ = answer.send(self.switch.registrar().devices(user, self.clock.now()));
             }
             Order::Stop { grace, done } => {
                 self.switch.stop_taking_calls();

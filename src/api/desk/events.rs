@@ -18,7 +18,8 @@ use crate::directory::Directory;
 use crate::ledger::{Family, OutboxKind};
 use crate::store::AccessVersion;
 use crate::subscription::{
-    About, AboutMessage, AboutMessageFacts, CallFacts, FeedEntry, Kinds, MessageFacts, MessageScope, Scope,
+    About, AboutMessage, AboutMessageFacts, CallFacts, FeedEntry, Holder, Kinds, MessageFacts, MessageScope, Scope,
+    TextFacts, TextScope,
 };
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -54,6 +55,7 @@ enum Facts {
         message: MessageFacts,
         of: AboutMessageFacts,
     },
+    Text(TextFacts),
     /// There is nothing any more that they could look at.
     Nothing,
 }
@@ -64,7 +66,8 @@ impl Shown {
         let number = match &self.facts {
             Facts::Call(facts) => facts.number,
             Facts::Message { message: _, of } => of.number,
-            Facts::Nothing => None,
+            Facts::Text(TextFacts { holder: Holder::Inbox(number), .. }) => Some(*number),
+            Facts::Text(TextFacts { holder: Holder::User(_) | Holder::Pair(..), .. }) | Facts::Nothing => None,
         };
         let of_inbox = |numbers: &BTreeSet<NumberId>| number.is_some_and(|number| numbers.contains(&number));
         rights.numbers.as_ref().is_none_or(of_inbox)
@@ -72,8 +75,10 @@ impl Shown {
                 (Facts::Call(facts), Family::Call) => rights.scope.visible(facts).is_some(),
                 (Facts::Call(facts), Family::Recording) => rights.scope.playable(facts),
                 (Facts::Message { message, of }, Family::Voicemail) => rights.hears(message, of),
-                (Facts::Call(_), Family::Voicemail)
-                | (Facts::Message { .. }, Family::Call | Family::Recording)
+                (Facts::Text(text), Family::Text) => rights.texts.sees(text),
+                (Facts::Call(_), Family::Voicemail | Family::Text)
+                | (Facts::Message { .. }, Family::Call | Family::Recording | Family::Text)
+                | (Facts::Text(_), Family::Call | Family::Recording | Family::Voicemail)
                 | (Facts::Nothing, _) => false,
             }
     }
@@ -181,6 +186,7 @@ pub struct EventStream {
 struct Rights {
     version: AccessVersion,
     scope: Scope,
+    texts: TextScope,
     messages: MessageScope,
     /// An admin, or whoever stands above the company: they are told of every message.
     manages: bool,
@@ -418,10 +424,12 @@ impl Desk {
                 },
                 (None, None) => None,
             };
+            let text = entry.text_facts();
             let FeedEntry { seq, at: _, kind, company, call: _, subject: _, event } = entry;
             let facts = match (facts, &event.about) {
                 (Some(facts), _) => Facts::Call(facts),
                 (None, Some(About::Message(about))) => of_message(company, about),
+                (None, Some(About::Text(_))) => text.map_or(Facts::Nothing, Facts::Text),
                 (None, Some(About::Call(_) | About::Recording(_)) | None) => Facts::Nothing,
             };
             let json = event.json(directory).to_string();
@@ -459,13 +467,14 @@ impl Desk {
         let person = person(&rules.directory, viewer, staff.as_ref())?;
         let scope = self.scope(&rules.directory, &person).await?;
         let messages = self.message_scope(&rules.directory, &person).await?;
+        let texts = self.text_scope(&rules.directory, &person).await?;
         let numbers = match self.narrowed(&rules.directory, viewer, which.inbox.as_deref()).await {
             // It was there when the stream was opened: nothing is in it any more.
             Err(Problem::NotFound { .. }) => Some(BTreeSet::new()),
             found => found?,
         };
         let manages = person.is_admin();
-        Ok(Some(Rights { version: rules.version, scope, messages, manages, numbers, until }))
+        Ok(Some(Rights { version: rules.version, scope, messages, texts, manages, numbers, until }))
     }
 
     /// The numbers of the inbox that a stream is narrowed to.

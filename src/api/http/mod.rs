@@ -35,6 +35,9 @@
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
+//! | `GET /shared-inboxes`, `GET`, `PUT`, `PATCH`, `DELETE /numbers/{e164}/shared-inbox`, `GET /licences`, `DELETE /licences/{id}` | shared inboxes: admins; a licence is released by operators and resellers |
+//! | `GET`, `POST /conversations`, `GET /conversations/{id}`, `GET`, `POST …/messages`, `POST …/notes`, `POST …/read` | text messages: whoever is in the conversation |
+//! | `POST /carriers/{company}/{trunk}/texts`, `…/receipts` | carriers that bring texts over HTTP, with the trunk's secret |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
 //! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
@@ -55,8 +58,10 @@ mod openapi;
 mod problem;
 mod repeat;
 mod session;
+mod shared;
 mod socket;
 mod staff;
+mod texts;
 mod timing;
 mod tokens;
 mod voicemail;
@@ -135,6 +140,8 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(webhooks::routes())
         .merge(notices::routes())
         .merge(directory::routes())
+        .merge(shared::routes())
+        .merge(texts::routes())
         .merge(voicemail::routes())
 }
 
@@ -224,6 +231,8 @@ impl Shared {
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
             Reply::Lockouts(reply) => locks::said(reply),
             Reply::Keeping(reply) => keeping::answer(reply),
+            Reply::Shared(reply) => shared::said(reply),
+            Reply::Texts(reply) => texts::said(reply),
             Reply::Voicemail(reply) => voicemail::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),

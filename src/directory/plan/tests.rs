@@ -85,6 +85,7 @@ fn current() -> Directory {
         settings: TrunkSettings::default(),
         login: None,
         inbound: None,
+        texts_secret: None,
     };
     Directory::new(
         [company(1, "a", "a.example"), company(2, "b", "b.example")],
@@ -421,8 +422,8 @@ fn trunk_of(before: Option<Trunk>, keys: &str) -> Result<TrunkState, Vec<String>
 }
 
 fn row(state: TrunkState) -> Trunk {
-    let TrunkState { company: _, name, addresses, targets, settings, login, inbound } = state;
-    Trunk { id: TrunkId(1), company: CompanyId(1), name, addresses, targets, settings, login, inbound }
+    let TrunkState { company: _, name, addresses, targets, settings, login, inbound, texts_secret } = state;
+    Trunk { id: TrunkId(1), company: CompanyId(1), name, addresses, targets, settings, login, inbound, texts_secret }
 }
 
 const HOST: &str = "host = '192.0.2.1'\n";
