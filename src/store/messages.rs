@@ -224,12 +224,12 @@ impl Store {
         query.bind(limit).fetch_all(&self.readers).await?.iter().map(old).collect()
     }
 
-    /// Messages in a box that somebody still has.
+    /// Messages in a box, without those that everybody has thrown away.
     pub async fn messages_in(&self, mailbox: BoxId) -> Result<u64, StoreError> {
         let query = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM messages AS m WHERE m.box_id = $1 AND (
-                 EXISTS (SELECT 1 FROM message_states AS s WHERE s.message_id = m.id AND NOT s.removed)
-                 OR NOT EXISTS (SELECT 1 FROM message_states AS s WHERE s.message_id = m.id))",
+            "SELECT (SELECT COUNT(*) FROM messages WHERE box_id = $1) - (
+                 SELECT COUNT(DISTINCT d.message_id) FROM message_states AS d WHERE d.removed AND d.box_id = $1
+                 AND NOT EXISTS (SELECT 1 FROM message_states AS s WHERE s.message_id = d.message_id AND NOT s.removed))",
         );
         let count: i64 = query.bind(mailbox.0).fetch_one(&self.readers).await?;
         Ok(u64::try_from(count).unwrap_or(0))
