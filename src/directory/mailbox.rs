@@ -166,11 +166,6 @@ impl BoxText {
             settings: BoxSettings::default(),
         }
     }
-
-    /// Anybody inside can listen to it by its number, without a word.
-    pub fn is_open(&self) -> bool {
-        self.settings.password.is_empty() || !self.settings.ask_password
-    }
 }
 
 /// Whose box it is, as the company file says it: `user:201`, `group:sales`, or nothing.
