@@ -6,6 +6,7 @@ use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::voicemail::{VoicemailAsk, VoicemailReply};
+use super::wazo::{WazoAsk, WazoReply};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
@@ -70,6 +71,8 @@ pub enum Ask {
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
     Webhooks(WebhookAsk),
+    /// As the compatible API asks; what a token needs for it is named there.
+    Wazo(WazoAsk),
     /// What the company consists of.
     Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
@@ -145,6 +148,7 @@ impl Ask {
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
             | Ask::Voicemail(_)
+            | Ask::Wazo(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -152,7 +156,7 @@ impl Ask {
     /// What a token must be made for.
     pub const fn needs(&self) -> Option<Permission> {
         match self {
-            Ask::Me | Ask::LogOut => None,
+            Ask::Me | Ask::LogOut | Ask::Wazo(_) => None,
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
@@ -183,6 +187,7 @@ pub enum Reply {
     Staff(StaffReply),
     Insight(InsightReply),
     Webhooks(WebhookReply),
+    Wazo(WazoReply),
     Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),

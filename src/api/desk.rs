@@ -21,6 +21,7 @@ mod staff;
 mod subscriptions;
 mod tokens;
 mod voicemail;
+mod wazo;
 mod webhooks;
 
 pub use events::{EventStream, News, Over, Shown, Which};
@@ -225,6 +226,7 @@ impl Desk {
             Ask::LogOut => self.log_out(&directory, viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
+            Ask::Wazo(ask) => self.wazo(&directory, &person, ask).await.map(Reply::Wazo),
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,

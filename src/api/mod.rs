@@ -23,6 +23,7 @@ mod staff;
 mod tokens;
 mod view;
 mod voicemail;
+pub mod wazo;
 mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
@@ -39,7 +40,7 @@ pub use keeping::{
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
-pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
+pub use login::{Grant, Granted, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified};
 pub use problem::Problem;
 pub use staff::{

@@ -2,9 +2,11 @@
 //! outbox, and nothing else hands a recording over to it.
 
 mod access;
+mod compatible;
 mod feed;
 mod kinds;
 mod messages;
+mod patterns;
 
 pub use access::{CallFacts, Reason, Rights, Scope, Subscribed, knows_names};
 pub use feed::{
@@ -12,4 +14,6 @@ pub use feed::{
     FeedEntry, Named, fold, reason_word,
 };
 pub use kinds::Kinds;
+pub use compatible::{CompatibleEvent, MessageBody, Uuids, VoicemailBody, folder_body};
 pub use messages::{BoxSubscribed, MessageFacts, MessageReason, MessageScope, Reader, Receivers};
+pub use patterns::{Asker, MOST as MOST_PATTERNS, Patterns, is_pattern};

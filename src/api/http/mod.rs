@@ -35,6 +35,8 @@
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
+//! Beside it are `/api/auth/0.1`, `/api/confd/1.1` and `/api/calld/1.0`, which Wazo's clients ask.
+//!
 //! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
 //! Outside it `GET /health` says that the process answers, and `GET /ready` whether calls can be taken and
 //! recorded (200 or 503, part by part). Problems are RFC 9457. A thing that a
@@ -57,6 +59,7 @@ mod staff;
 mod timing;
 mod tokens;
 mod voicemail;
+mod wazo;
 mod webhooks;
 mod who;
 
@@ -136,19 +139,21 @@ fn api() -> OpenApiRouter<Shared> {
 
 /// The API as it describes itself (OpenAPI 3.1).
 pub fn description() -> OpenApi {
-    openapi::finished(api().into_openapi())
+    openapi::with_compatible(openapi::finished(api().into_openapi()), wazo::routes().into_openapi())
 }
 
 /// Every route.
 pub fn router(shared: Shared) -> Router {
     let (api, description) = api().split_for_parts();
-    let description = Arc::new(openapi::finished(description));
+    let (compatible, described) = wazo::routes().split_for_parts();
+    let description = Arc::new(openapi::with_compatible(openapi::finished(description), described));
     let described = get(move || {
         let description = Arc::clone(&description);
         async move { Json(&*description).into_response() }
     });
     Router::new()
         .nest("/api/v1", api.route("/openapi.json", described))
+        .merge(compatible)
         .route("/health", get(async || Json(serde_json::json!({ "status": "up" }))))
         .route("/ready", get(ready))
         .fallback(async || HttpProblem(super::Problem::NotFound { what: "page" }))
@@ -221,7 +226,7 @@ impl Shared {
             Reply::Keeping(reply) => keeping::answer(reply),
             Reply::Voicemail(reply) => voicemail::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
-            Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
+            Reply::Audio { .. } | Reply::Wazo(_) => HttpProblem(super::Problem::Internal).into_response(),
         })
     }
 }
