@@ -9,6 +9,7 @@ use super::texts::{TextsAsk, TextsReply};
 use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::voicemail::{VoicemailAsk, VoicemailReply};
+use super::wazo::{WazoAsk, WazoReply};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
@@ -75,6 +76,8 @@ pub enum Ask {
     Webhooks(WebhookAsk),
     /// Who is told of new messages.
     Notices(NoticeAsk),
+    /// As the compatible API asks; what a token needs for it is named there.
+    Wazo(WazoAsk),
     /// What the company consists of.
     Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
@@ -155,6 +158,7 @@ impl Ask {
             | Ask::Texts(_)
             | Ask::Notices(_)
             | Ask::Voicemail(_)
+            | Ask::Wazo(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -162,7 +166,7 @@ impl Ask {
     /// What a token must be made for.
     pub const fn needs(&self) -> Option<Permission> {
         match self {
-            Ask::Me | Ask::LogOut => None,
+            Ask::Me | Ask::LogOut | Ask::Wazo(_) => None,
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
@@ -197,6 +201,7 @@ pub enum Reply {
     Insight(InsightReply),
     Webhooks(WebhookReply),
     Notices(NoticeReply),
+    Wazo(WazoReply),
     Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),

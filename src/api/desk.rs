@@ -24,6 +24,7 @@ mod subscriptions;
 mod texts;
 mod tokens;
 mod voicemail;
+mod wazo;
 mod webhooks;
 
 pub use events::{EventStream, News, Over, Shown, Which};
@@ -229,6 +230,7 @@ impl Desk {
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
             Ask::Notices(ask) => self.notice(&directory, &person, ask).await,
+            Ask::Wazo(ask) => self.wazo(&directory, &person, ask).await.map(Reply::Wazo),
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,

@@ -40,6 +40,8 @@
 //! | `POST /carriers/{company}/{trunk}/texts`, `…/receipts` | carriers that bring texts over HTTP, with the trunk's secret |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
+//! Beside it are `/api/auth/0.1`, `/api/confd/1.1` and `/api/calld/1.0`, which Wazo's clients ask.
+//!
 //! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
 //! Outside it `GET /health` says that the process answers, and `GET /ready` whether calls can be taken and
 //! recorded (200 or 503, part by part). Problems are RFC 9457. A thing that a
@@ -65,6 +67,7 @@ mod texts;
 mod timing;
 mod tokens;
 mod voicemail;
+mod wazo;
 mod webhooks;
 mod who;
 
@@ -147,19 +150,21 @@ fn api() -> OpenApiRouter<Shared> {
 
 /// The API as it describes itself (OpenAPI 3.1).
 pub fn description() -> OpenApi {
-    openapi::finished(api().into_openapi())
+    openapi::with_compatible(openapi::finished(api().into_openapi()), wazo::routes().into_openapi())
 }
 
 /// Every route.
 pub fn router(shared: Shared) -> Router {
     let (api, description) = api().split_for_parts();
-    let description = Arc::new(openapi::finished(description));
+    let (compatible, described) = wazo::routes().split_for_parts();
+    let description = Arc::new(openapi::with_compatible(openapi::finished(description), described));
     let described = get(move || {
         let description = Arc::clone(&description);
         async move { Json(&*description).into_response() }
     });
     Router::new()
         .nest("/api/v1", api.route("/openapi.json", described))
+        .merge(compatible)
         .route("/health", get(async || Json(serde_json::json!({ "status": "up" }))))
         .route("/ready", get(ready))
         .fallback(async || HttpProblem(super::Problem::NotFound { what: "page" }))
@@ -235,7 +240,7 @@ impl Shared {
             Reply::Texts(reply) => texts::said(reply),
             Reply::Voicemail(reply) => voicemail::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
-            Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
+            Reply::Audio { .. } | Reply::Wazo(_) => HttpProblem(super::Problem::Internal).into_response(),
         })
     }
 }
