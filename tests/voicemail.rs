@@ -42,7 +42,8 @@ fn company(callers: usize) -> String {
     );
     for caller in 0..callers {
         let extension = 300 + caller;
-        text += &format!("[[user]]\nextension = \"{extension}\"\nname = \"Caller {caller}\"\npassword = \"vm-secret\"\n");
+        text +=
+            &format!("[[user]]\nextension = \"{extension}\"\nname = \"Caller {caller}\"\npassword = \"vm-secret\"\n");
     }
     text
 }
@@ -106,10 +107,10 @@ impl House {
     async fn spoken(&self, count: usize) {
         let begun = Instant::now();
         loop {
-            let long = files_in(&self.data()).iter().filter(|path| is_part(path)).filter(|path| {
-                std::fs::metadata(path).is_ok_and(|file| file.len() >= LONG_ENOUGH)
-            });
-            let long = long.count();
+            let is_long = |path: &&std::path::PathBuf| {
+                is_part(path) && std::fs::metadata(path).is_ok_and(|file| file.len() >= LONG_ENOUGH)
+            };
+            let long = files_in(&self.data()).iter().filter(is_long).count();
             if long >= count {
                 return;
             }
@@ -130,7 +131,8 @@ impl House {
     /// All messages, once there are `count` of them and each was told.
     async fn messages(&self, count: usize) -> Vec<MessageRecord> {
         let begun = Instant::now();
-        let told = |events: &[FeedEntry]| events.iter().filter(|event| event.kind == OutboxKind::VoicemailCreated).count();
+        let told =
+            |events: &[FeedEntry]| events.iter().filter(|event| event.kind == OutboxKind::VoicemailCreated).count();
         let mut events = self.events();
         while told(&events) < count {
             assert!(begun.elapsed() < DEADLINE, "{} of {count} messages were told; {}", told(&events), self.log());
@@ -190,7 +192,11 @@ fn assert_exact(data: &Path, message: &MessageRecord) -> usize {
     // Before the first packet and after the last there are some milliseconds of nothing.
     let from = samples.iter().position(|sample| *sample != 0).expect("something was said");
     let to = samples.iter().rposition(|sample| *sample != 0).unwrap() + 1;
-    assert!(from <= 800 && samples.len() - to <= 1_600, "caller {caller}: {from} and {} of silence", samples.len() - to);
+    assert!(
+        from <= 800 && samples.len() - to <= 1_600,
+        "caller {caller}: {from} and {} of silence",
+        samples.len() - to
+    );
     let said = |at: u64| Law::Mu.decode(byte(caller, at));
     let spoken = &samples[from..to];
     let is_place = |at: &u64| spoken.iter().take(16).zip(*at..).all(|(sample, at)| *sample == said(at));
@@ -242,7 +248,8 @@ async fn what_was_being_said_when_the_service_was_killed_reaches_its_box_at_the_
     assert_eq!(house.leftovers(), 0);
     let store = Store::open(&house.data().join("telegraphone.db")).await.unwrap();
     let calls = store.calls(u32::MAX, None).await.unwrap();
-    let at_the_box = |call: &CallRecord| (call.end_reason.clone(), call.outcome) == (Some(EndReason::Crashed), Outcome::Voicemail);
+    let at_the_box =
+        |call: &CallRecord| (call.end_reason.clone(), call.outcome) == (Some(EndReason::Crashed), Outcome::Voicemail);
     assert!(calls.len() == CALLERS && calls.iter().all(at_the_box), "{calls:?}");
     store.close().await;
     // What was handed over once is not handed over again.

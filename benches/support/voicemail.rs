@@ -80,7 +80,8 @@ pub fn run(options: &Options, service: &Running) -> Result<(), String> {
     }
     let mut times: Vec<f64> = {
         let told = told.lock().unwrap();
-        let each = told.iter().map(|(call, told)| (*told - generator.calls[*call].bye.unwrap()).as_secs_f64() * 1_000.0);
+        let each =
+            told.iter().map(|(call, told)| (*told - generator.calls[*call].bye.unwrap()).as_secs_f64() * 1_000.0);
         each.collect()
     };
     times.sort_by(f64::total_cmp);
@@ -88,7 +89,13 @@ pub fn run(options: &Options, service: &Running) -> Result<(), String> {
     let (exact, seconds) = compare_all(&generator, &super::data_dir(&service.home.folder))?;
     println!("callers               {} at the same time", options.calls);
     println!("messages              {exact} of {} exact, every sample; {seconds:.0} s in all", options.calls);
-    println!("BYE to event          p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms ({} told)", at(0.5), at(0.99), at(1.0), times.len());
+    println!(
+        "BYE to event          p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms ({} told)",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        times.len()
+    );
     println!("service CPU           {:.0} % of a core", cpu as f64 / held.elapsed().as_micros() as f64 * 100.0);
     println!(
         "memory                {:.0} KiB per call",

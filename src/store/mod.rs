@@ -53,7 +53,7 @@ pub use holds::{Held, Hold, LiftAsked, NewHold};
 pub use journal::{Access, AccessLine, BrokenLog};
 pub use lists::CallFilter;
 pub use mailboxes::{BoxSubscriber, Greeting};
-pub use message_lists::{MessageCursor, MessageFilter, Waiting};
+pub use message_lists::{MessageCursor, MessageFilter};
 pub use messages::{MessageFile, MessageRow, MessageState, OldMessage, message_facts};
 pub use notices::{Channel, NewNotice, NoticeOutcome, NoticeRow, NoticeState};
 pub use purge::Purged;
