@@ -28,9 +28,10 @@
 //! | [`trunk`] | registering at carriers, keep-alive, which target is next, answers to challenges |
 //! | [`call`] | the B2BUA: routing, ringing, answer, change, end |
 //! | [`ua`] | a small softphone as a machine |
-//! | [`subscription`] | who may see, play and fetch a call, who hears a message; the feed of events |
+//! | [`subscription`] | who may see, play and fetch a call, who hears a message, who reads a text; the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |
 //! | [`notify`] | what leaves the house, with its queue: hooks told of events over HTTPS |
+//! | [`texts`] | text messages: where each goes and as which number, long ones in parts, and the queue to carriers |
 //! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final, what proves it, peaks, archives; sounds for the telephone |
 //! | [`api`] | requests and answers as enums; the desk, which applies the rules of access and makes exports; HTTP |
 //! | [`service`] | sockets, media workers, recorders, archivist, retention, backup, heads of the access log, clocks, configuration, start and stop |
@@ -87,5 +88,6 @@ pub mod service;
 pub mod sip;
 pub mod store;
 pub mod subscription;
+pub mod texts;
 pub mod trunk;
 pub mod ua;

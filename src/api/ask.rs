@@ -3,10 +3,13 @@
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::locks::{LockAsk, LockReply};
 use super::notices::{NoticeAsk, NoticeReply};
+use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
+use super::texts::{TextsAsk, TextsReply};
 use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::voicemail::{VoicemailAsk, VoicemailReply};
+use super::wazo::{WazoAsk, WazoReply};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
@@ -73,6 +76,8 @@ pub enum Ask {
     Webhooks(WebhookAsk),
     /// Who is told of new messages.
     Notices(NoticeAsk),
+    /// As the compatible API asks; what a token needs for it is named there.
+    Wazo(WazoAsk),
     /// What the company consists of.
     Directory(DirectoryAsk),
     Calls(Box<CallQuery>),
@@ -122,6 +127,8 @@ pub enum Ask {
     /// Who is locked out after wrong passwords.
     Lockouts(LockAsk),
     Keeping(KeepingAsk),
+    Shared(SharedAsk),
+    Texts(TextsAsk),
     /// Messages and boxes.
     Voicemail(VoicemailAsk),
 }
@@ -147,8 +154,11 @@ impl Ask {
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
+            | Ask::Shared(_)
+            | Ask::Texts(_)
             | Ask::Notices(_)
             | Ask::Voicemail(_)
+            | Ask::Wazo(_)
             | Ask::Webhooks(_) => true,
         }
     }
@@ -156,7 +166,7 @@ impl Ask {
     /// What a token must be made for.
     pub const fn needs(&self) -> Option<Permission> {
         match self {
-            Ask::Me | Ask::LogOut => None,
+            Ask::Me | Ask::LogOut | Ask::Wazo(_) => None,
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
@@ -174,6 +184,8 @@ impl Ask {
             Ask::Lockouts(ask) => Some(ask.needs()),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
+            Ask::Shared(ask) => Some(ask.needs()),
+            Ask::Texts(ask) => Some(ask.needs()),
             Ask::Voicemail(ask) => Some(ask.needs()),
         }
     }
@@ -189,6 +201,7 @@ pub enum Reply {
     Insight(InsightReply),
     Webhooks(WebhookReply),
     Notices(NoticeReply),
+    Wazo(WazoReply),
     Directory(DirectoryReply),
     Calls(CallPage),
     Call(Box<CallItem>),
@@ -205,5 +218,7 @@ pub enum Reply {
     AccessLog(Vec<AccessView>),
     Lockouts(LockReply),
     Keeping(KeepingReply),
+    Shared(SharedReply),
+    Texts(TextsReply),
     Voicemail(VoicemailReply),
 }

@@ -3,6 +3,7 @@
 use super::Problem;
 use crate::base::{Random, Span, Wall};
 use crate::store::{NewToken, Owner, Store, TokenKind, TokenRow};
+use crate::subscription::{Asker, Patterns, is_pattern};
 use argon2::{Argon2, PasswordVerifier};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -14,6 +15,8 @@ use utoipa::{PartialSchema, ToSchema};
 const SESSION: Span = Span::from_secs(12 * 3_600);
 /// Days that a token lasts at most.
 const TOKEN_DAYS: u32 = 366;
+/// Sessions that somebody has at a time when another program logs in.
+const SESSIONS: u32 = 1_000;
 /// Tokens that somebody has at a time.
 const TOKENS: u32 = 50;
 /// A password that nobody has: checking it takes as long as any, so that time does not tell whether
@@ -48,10 +51,12 @@ pub enum Permission {
     DownloadMessages,
     ManageMessages,
     ClearLockouts,
+    ReadConversations,
+    WriteConversations,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 24] = [
+    pub const ALL: [Permission; 26] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -76,6 +81,8 @@ impl Permission {
         Permission::DownloadMessages,
         Permission::ManageMessages,
         Permission::ClearLockouts,
+        Permission::ReadConversations,
+        Permission::WriteConversations,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -104,11 +111,83 @@ impl Permission {
             Permission::DownloadMessages => "messages.download",
             Permission::ManageMessages => "messages.write",
             Permission::ClearLockouts => "lockouts.write",
+            Permission::ReadConversations => "conversations.read",
+            Permission::WriteConversations => "conversations.write",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|permission| permission.as_str() == text)
+    }
+
+    /// What it gives in the compatible API.
+    pub const fn patterns(self) -> &'static [&'static str] {
+        match self {
+            Permission::ReadDirectory => &[
+                "confd.voicemails.read",
+                "confd.voicemails.*.read",
+                "confd.users.*.voicemails.read",
+                "confd.asterisk.voicemail.*.get",
+            ],
+            Permission::ManageDirectory => &[
+                "confd.voicemails.create",
+                "confd.voicemails.*.update",
+                "confd.voicemails.*.delete",
+                "confd.users.*.voicemails.create",
+                "confd.users.*.voicemails.*.update",
+                "confd.users.*.voicemails.delete",
+                "confd.asterisk.voicemail.*.update",
+            ],
+            Permission::ReadMessages => &[
+                "calld.users.me.voicemails.read",
+                "calld.users.me.voicemails.folders.*.read",
+                "calld.users.me.voicemails.messages.read",
+                "calld.users.me.voicemails.messages.*.read",
+                "calld.voicemails.*.read",
+                "calld.voicemails.*.folders.*.read",
+                "calld.voicemails.*.messages.*.read",
+            ],
+            Permission::ListenMessages | Permission::DownloadMessages => &[
+                "calld.users.me.voicemails.messages.*.recording.read",
+                "calld.users.me.voicemails.greetings.*.read",
+                "calld.voicemails.*.messages.*.recording.read",
+                "calld.voicemails.*.greetings.*.read",
+            ],
+            Permission::ManageMessages => &[
+                "calld.users.me.voicemails.messages.*.update",
+                "calld.users.me.voicemails.messages.*.delete",
+                "calld.users.me.voicemails.greetings.*.create",
+                "calld.users.me.voicemails.greetings.*.update",
+                "calld.users.me.voicemails.greetings.*.delete",
+                "calld.users.me.voicemails.greetings.*.copy.create",
+                "calld.voicemails.*.messages.*.update",
+                "calld.voicemails.*.messages.*.delete",
+                "calld.voicemails.*.greetings.*.create",
+                "calld.voicemails.*.greetings.*.update",
+                "calld.voicemails.*.greetings.*.delete",
+                "calld.voicemails.*.greetings.*.copy.create",
+            ],
+            Permission::ReadEvents => &["events.#"],
+            Permission::ManagePush
+            | Permission::ReadConversations
+            | Permission::WriteConversations
+            | Permission::ReadCalls
+            | Permission::CommandCalls
+            | Permission::ListenRecordings
+            | Permission::DownloadRecordings
+            | Permission::DeleteRecordings
+            | Permission::ManageSubscriptions
+            | Permission::ManageTokens
+            | Permission::ReadAccessLog
+            | Permission::ClearLockouts
+            | Permission::ReadStaff
+            | Permission::ManageStaff
+            | Permission::HoldRecordings
+            | Permission::ExportRecordings
+            | Permission::EraseContacts
+            | Permission::ReadWebhooks
+            | Permission::ManageWebhooks => &[],
+        }
     }
 }
 
@@ -121,19 +200,61 @@ impl PartialSchema for Permission {
 
 impl ToSchema for Permission {}
 
+/// Services of the compatible API of which a token can have patterns; `#` and `*` are of all of them.
+const SERVICES: [&str; 5] = ["auth", "confd", "calld", "events", "websocketd"];
+
+/// Whether a token can be made for that: a pattern of the compatible API.
+pub fn is_access(text: &str) -> bool {
+    let first = text.trim_start_matches('!').split('.').next().unwrap_or_default();
+    is_pattern(text) && (SERVICES.contains(&first) || ["#", "*"].contains(&first))
+}
+
 /// The permissions of whoever asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scopes {
     /// A person's session.
     All,
-    Only(Vec<Permission>),
+    Only(Granted),
+}
+
+/// What a token was made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    pub permissions: Vec<Permission>,
+    /// Of the compatible API: those that were given, and those that the permissions stand for.
+    pub patterns: Patterns,
 }
 
 impl Scopes {
+    /// What is neither a permission nor a pattern any more gives nothing.
+    pub fn of(texts: &[String]) -> Self {
+        let permissions: Vec<Permission> = texts.iter().filter_map(|text| Permission::parse(text)).collect();
+        let given = texts.iter().filter(|text| Permission::parse(text).is_none()).cloned();
+        let meant = permissions.iter().flat_map(|permission| permission.patterns()).map(|text| (*text).to_owned());
+        let patterns = Patterns::new(given.chain(meant));
+        Scopes::Only(Granted { permissions, patterns })
+    }
+
     pub fn allow(&self, permission: Permission) -> bool {
         match self {
             Scopes::All => true,
-            Scopes::Only(scopes) => scopes.contains(&permission),
+            Scopes::Only(granted) => granted.permissions.contains(&permission),
+        }
+    }
+
+    /// What the compatible API calls by one of these names.
+    pub fn access_any(&self, names: &[&str], asker: Asker<'_>) -> bool {
+        match self {
+            Scopes::All => true,
+            Scopes::Only(granted) => granted.patterns.allow_any(names, asker),
+        }
+    }
+
+    /// Anything of that service of the compatible API.
+    pub fn reach(&self, service: &str) -> bool {
+        match self {
+            Scopes::All => true,
+            Scopes::Only(granted) => granted.patterns.reach(service),
         }
     }
 }
@@ -212,6 +333,23 @@ pub async fn open_session(
     Ok(LoggedIn { viewer, grant })
 }
 
+/// Opens a session of a program that proved a password: it ends when it says, and gives what its patterns say.
+pub async fn open_narrow_session(
+    store: &Store,
+    owner: Owner,
+    (patterns, expires): (Vec<String>, Wall),
+    source: IpAddr,
+    now: Wall,
+    random: &mut (dyn Random + Send),
+) -> Result<LoggedIn, Problem> {
+    let scopes = Scopes::of(&patterns);
+    let new = New { kind: TokenKind::Session, name: "", scopes: patterns, expires, most: SESSIONS };
+    let full = || Problem::TooMuch(format!("{SESSIONS} log-ins are open, as many as one may have: end some"));
+    let grant = grant(store, owner, new, now, random).await?.ok_or_else(full)?;
+    let viewer = Viewer { owner, company: None, scopes, token: grant.row.id, ends: None, source };
+    Ok(LoggedIn { viewer, grant })
+}
+
 /// A session or token that is to be made.
 struct New<'a> {
     kind: TokenKind,
@@ -270,8 +408,9 @@ pub async fn viewer_of(
 ) -> Result<Option<(Viewer, TokenKind)>, Problem> {
     let Some(row) = store.token_by_hash(&hash_of(secret), now).await? else { return Ok(None) };
     let scopes = match row.kind {
-        TokenKind::Session => Scopes::All,
-        TokenKind::Token => Scopes::Only(row.scopes.iter().filter_map(|scope| Permission::parse(scope)).collect()),
+        // One that the compatible API has opened has its patterns.
+        TokenKind::Session if row.scopes.is_empty() => Scopes::All,
+        TokenKind::Session | TokenKind::Token => Scopes::of(&row.scopes),
     };
     let ends = (row.kind == TokenKind::Token).then_some(row.expires);
     Ok(Some((Viewer { owner: row.owner, company, scopes, token: row.id, ends, source }, row.kind)))
@@ -293,5 +432,30 @@ mod tests {
             assert_eq!(Permission::parse(permission.as_str()), Some(permission));
         }
         assert_eq!(Permission::parse("*"), None);
+    }
+
+    #[test]
+    fn a_scope_gives_its_part_of_the_compatible_api_and_a_pattern_itself() {
+        let me = Asker { user: "u-1", session: "s-1" };
+        let rows: [(&[&str], &str, bool); 9] = [
+            (&["messages.read"], "calld.users.me.voicemails.messages.read", true),
+            (&["messages.read"], "calld.users.me.voicemails.messages.7.recording.read", false),
+            (&["messages.listen"], "calld.users.me.voicemails.messages.7.recording.read", true),
+            (&["messages.read"], "calld.users.me.voicemails.messages.7.update", false),
+            (&["directory.write"], "confd.voicemails.create", true),
+            (&["calls.read"], "confd.voicemails.read", false),
+            (&["events.read"], "events.voicemails.global.messages.created", true),
+            (&["events.read", "!events.voicemails.#"], "events.voicemails.global.messages.created", false),
+            (&["calld.users.me.voicemails.#"], "calld.users.me.voicemails.messages.7.update", true),
+        ];
+        for (texts, name, given) in rows {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            assert_eq!(Scopes::of(&texts).access_any(&[name], me), given, "{texts:?} {name}");
+        }
+        for permission in Permission::ALL {
+            assert!(permission.patterns().iter().all(|pattern| is_access(pattern)), "{permission:?}");
+        }
+        assert!(is_access("!confd.voicemails.*.delete") && is_access("#"));
+        assert!(!is_access("calls.read") && !is_access("telephony.#") && !is_access("confd..x"));
     }
 }

@@ -20,10 +20,13 @@ mod login;
 mod notices;
 mod operator;
 mod problem;
+pub mod shared;
 mod staff;
+pub mod texts;
 mod tokens;
 mod view;
 mod voicemail;
+pub mod wazo;
 mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
@@ -40,7 +43,7 @@ pub use keeping::{
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
-pub use login::{Grant, LoggedIn, Permission, Scopes, Viewer, secret_token};
+pub use login::{Grant, Granted, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
 pub use problem::Problem;

@@ -35,7 +35,11 @@ impl MeView {
         let Rights { visibility, play, download } = Rights::of(company, user);
         let scopes = match &viewer.scopes {
             super::Scopes::All => None,
-            super::Scopes::Only(scopes) => Some(scopes.iter().map(|scope| scope.as_str().to_owned()).collect()),
+            super::Scopes::Only(granted) => {
+                let permissions = granted.permissions.iter().map(|scope| scope.as_str().to_owned());
+                let patterns = granted.patterns.texts().iter().cloned();
+                Some(if granted.permissions.is_empty() { patterns.collect() } else { permissions.collect() })
+            }
         };
         MeView {
             company: company.key.clone(),
@@ -445,6 +449,7 @@ pub struct AccessList {
 pub(super) fn scopes_of(texts: &[String]) -> Result<Vec<String>, String> {
     let scope = |text: &String| match Permission::parse(text) {
         Some(permission) => Ok(permission.as_str().to_owned()),
+        None if super::login::is_access(text) => Ok(text.clone()),
         None => Err(text.clone()),
     };
     texts.iter().map(scope).collect()

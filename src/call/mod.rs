@@ -29,6 +29,7 @@ mod setup;
 mod status;
 mod switch;
 mod take;
+mod text;
 mod transfer;
 mod trunks;
 mod voicemail;
@@ -42,6 +43,7 @@ pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user}
 pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};
 pub use take::{TakeFact, TakeOrder, TakeSetting};
+pub use text::{TextDone, TextFrom, TextIn, TextOut, TextWay};
 pub use voicemail::{AskId, Entry, MailboxAnswer, MailboxAsk, PAGE, Pile};
 
 use crate::audio::Tone;
@@ -277,6 +279,12 @@ pub trait Shell: Random {
     fn mailbox(&mut self, call: CallId, ask: AskId, what: MailboxAsk);
     /// Something happened that belongs into the log.
     fn note(&mut self, note: &Note);
+    /// A text message has come: [`Switch::answer_text`] follows once it is stored.
+    fn text(&mut self, text: TextIn);
+    /// What came of a text message that was sent.
+    fn text_done(&mut self, ticket: u64, done: TextDone);
+    /// A device of the user has registered.
+    fn registered(&mut self, user: UserId);
     /// The address that a trunk's host name stands for, if it is known by now.
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr>;
 }

@@ -310,7 +310,7 @@ pub fn route_from_trunk(directory: &Directory, trunks: &[&Trunk], request: &Requ
 
 /// Where a carrier may have written the called number: a trunk that registers is often called by
 /// its user name, with the number in P-Called-Party-ID (RFC 7315 §4.2) or To.
-fn called_names(request: &Request) -> Vec<String> {
+pub(super) fn called_names(request: &Request) -> Vec<String> {
     let party = request.headers.address("P-Called-Party-ID").ok().map(|address| user_part(&address.uri));
     let to = request.to().ok().map(|address| user_part(&address.uri));
     [Some(user_part(&request.uri)), party, to].into_iter().flatten().collect()

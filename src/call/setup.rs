@@ -753,7 +753,7 @@ pub struct Way {
 
 /// A phone may share its address with a carrier (one router): its From says so, and the digest
 /// proves it.
-fn claims_to_be_user(directory: &Directory, request: &Request) -> bool {
+pub(super) fn claims_to_be_user(directory: &Directory, request: &Request) -> bool {
     let Ok(from) = request.from() else { return false };
     let Some(company) = directory.company_of_domain(&from.uri.host.to_string()) else { return false };
     let name = from.uri.user_unescaped().unwrap_or_default();

@@ -4,6 +4,7 @@
 use super::auth::Authenticator;
 use super::lockout::{LockView, Locked};
 use super::session::{CallView, Phase, Session};
+use super::text::Texts;
 use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
 use super::voicemail::{AskId, Guesses, Input, MailboxAnswer};
@@ -74,6 +75,8 @@ pub(super) enum Purpose {
     KeepAlive { trunk: TrunkId, target: usize },
     /// REGISTER at a trunk.
     Register { trunk: TrunkId },
+    /// MESSAGE.
+    Text { ticket: u64 },
     /// REGISTER that takes our address away from a trunk that may be gone from the directory.
     Leave { registration: Box<Registration>, login: Option<Login> },
 }
@@ -119,6 +122,8 @@ pub struct Switch {
     pub(super) leavers: Leavers,
     /// Users' dialogs that are over.
     pub(super) ended: Ended,
+    /// Text messages that are under way.
+    pub(super) texts: Texts,
     wakes: BTreeSet<(Time, CallId)>,
     wake_of: HashMap<CallId, Time>,
     /// When each user's last call ended; the end of time while they talk.
@@ -159,6 +164,7 @@ impl Switch {
             settled: VecDeque::new(),
             leavers: Leavers::default(),
             ended: Ended::default(),
+            texts: Texts::default(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
             idle: HashMap::new(),
@@ -479,7 +485,7 @@ impl Switch {
 
     /// Everything that could leak: calls, transactions, requests, dialogs, timers.
     pub fn leftovers(&self) -> [usize; 5] {
-        let requests = self.sent.len() + self.incoming.len() + self.settled.len();
+        let requests = self.sent.len() + self.incoming.len() + self.settled.len() + self.texts.len();
         let wakes = self.wakes.len() + self.wake_of.len();
         let dialogs = self.dialogs.len() + self.leavers.len() + self.ended.len();
         [self.sessions.len(), self.endpoint.transactions(), requests, dialogs, wakes]
@@ -560,6 +566,7 @@ impl Switch {
         match request.method {
             Method::Invite => self.on_invite(tx, request, peer, cx),
             Method::Register => self.on_register(tx, &request, peer, cx),
+            Method::Message => self.on_text(tx, &request, peer, cx),
             Method::Subscribe => self.on_subscribe(tx, &request, peer, cx),
             Method::Options => {
                 let capabilities = self.endpoint.capabilities();
@@ -579,7 +586,6 @@ impl Switch {
             | Method::Prack
             | Method::Refer
             | Method::Notify
-            | Method::Message
             | Method::Publish
             | Method::Other(_) => self.endpoint.respond(tx, request.response(481), cx.now),
         }
@@ -614,6 +620,7 @@ impl Switch {
         let registered = response.is_success();
         self.endpoint.respond(tx, response, cx.now);
         if registered {
+            cx.shell.registered(user.id);
             self.tell_devices(user.id, cx);
         }
     }

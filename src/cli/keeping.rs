@@ -173,6 +173,7 @@ fn show_erased(number: &str, report: &EraseReport) {
         recordings,
         bytes,
         messages,
+        texts,
         events,
         exports,
         files_left,
@@ -187,6 +188,7 @@ fn show_erased(number: &str, report: &EraseReport) {
     println!(
         "{recordings} recordings and {messages} messages ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn."
     );
+    println!("{texts} text messages {would}deleted.");
     if *files_left > 0 {
         println!("The files of {files_left} recordings stay for now: the service tries again.");
     }

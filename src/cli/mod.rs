@@ -9,9 +9,11 @@ mod keeping;
 mod manual;
 mod notices;
 mod prompts;
+mod shared;
 mod show;
 mod speech;
 mod staff;
+mod texts;
 mod voicemail;
 mod webhooks;
 
@@ -89,6 +91,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             desk.store.close().await;
             answer(&sources, Request::LockoutClear { only, company: None }, json).await
         }
+        Command::SharedInbox { command } => shared::run(&read_config(&sources)?, command).await,
+        Command::Licence { command } => shared::licence(&read_config(&sources)?, command).await,
+        Command::Conversation { command } => texts::run(&read_config(&sources)?, command).await,
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
         Command::Notice { command } => notices::run(&read_config(&sources)?, command).await,
         Command::Speech { command } => speech::run(command),

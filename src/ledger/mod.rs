@@ -6,6 +6,7 @@ mod event;
 mod message;
 mod recording;
 mod take;
+mod text;
 
 pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
 pub use decision::{Because, By, Change, Decision, How, Refusal};
@@ -15,3 +16,4 @@ pub use recording::{
     Channels, Marker, MarkerKind, PauseInFile, RecordingRecord, RecordingState, Sidecar, SidecarParty,
 };
 pub use take::{Keep, MessageDraft, TakeId};
+pub use text::{TextKind, TextRecord, TextRule, TextState, TextThen};

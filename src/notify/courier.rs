@@ -9,7 +9,7 @@ use crate::base::{Random, Span, Wall};
 use crate::directory::Directory;
 use crate::ledger::Subject;
 use crate::store::{Attempt, DeliveryRow, NewDelivery, Store, StoreError, WebhookRow};
-use crate::subscription::FeedEntry;
+use crate::subscription::{Asker, CompatibleEvent, FeedEntry, Patterns, Uuids};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -133,8 +133,13 @@ impl Courier {
                 *directory = Some(Arc::new(self.store.load_directory().await?));
             }
             let known = directory.as_deref();
-            let deliveries: Vec<NewDelivery> =
-                wanted.into_iter().filter_map(|entry| Some(delivery_of(entry, known?))).collect();
+            let deliveries: Vec<NewDelivery> = match hook.kinds.compatible() {
+                None => wanted.into_iter().filter_map(|entry| Some(delivery_of(entry, known?))).collect(),
+                Some(patterns) => {
+                    let uuids = self.store.uuids(hook.company).await?;
+                    wanted.iter().filter_map(|entry| compatible_of(entry, known?, &uuids, &patterns)).collect()
+                }
+            };
             let queued = self.store.queue_deliveries(hook.id, &deliveries, position, self.times()).await?;
             hook.pending += queued.len() as u64;
             hook.position = position;
@@ -241,6 +246,19 @@ fn delivery_of(entry: FeedEntry, directory: &Directory) -> NewDelivery {
     let FeedEntry { seq, at: _, kind, company: _, call, subject, event } = entry;
     let lane = call.map(Subject::Call).unwrap_or(subject).id();
     NewDelivery { seq, lane, kind: kind.as_str().to_owned(), body: event.json(directory).to_string() }
+}
+
+/// As the compatible API tells it; `None`: it is none of `patterns`. Of a personal box it is told for whom it
+/// happened, or whose box it is.
+fn compatible_of(entry: &FeedEntry, directory: &Directory, uuids: &Uuids, patterns: &Patterns) -> Option<NewDelivery> {
+    let event = CompatibleEvent::of(directory, entry)?;
+    let user = event.user().and_then(|user| uuids.users.get(&user)).map(String::as_str);
+    let names = event.asked(user.unwrap_or_default());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let given = patterns.allow_any(&names, Asker::default());
+    let lane = entry.call.map(Subject::Call).unwrap_or(entry.subject).id();
+    let (kind, body) = (event.name().to_owned(), event.json(&uuids.company, user).to_string());
+    given.then_some(NewDelivery { seq: entry.seq, lane, kind, body })
 }
 
 /// A delivery that tells of nothing but that the hook is reached.

@@ -355,7 +355,7 @@ impl Attempt {
         let count = self.store.messages_in(mailbox.id).await?;
         let (from, text) = written::mail(written::About { company, mailbox, message, count }, settings, pager);
         let attached = match mailbox.settings.attach_audio && !pager && message.bytes <= settings.most_attached {
-            true => written::audio(&self.carriers.recordings.join(&message.path), message).await,
+            true => written::audio(&self.carriers.recordings.join(&message.path), message, count).await,
             false => None,
         };
         let erase = mailbox.settings.delete_messages && attached.is_some();

@@ -83,9 +83,10 @@ fn option(mailbox: &Mailbox, key: &str) -> Option<String> {
 }
 
 /// The message's sound; `None`, with a word in the log, where its file cannot be read.
-pub async fn audio(path: &Path, message: &MessageRecord) -> Option<Audio> {
+pub async fn audio(path: &Path, message: &MessageRecord, count: u64) -> Option<Audio> {
     match tokio::fs::read(path).await {
-        Ok(wav) => Some(Audio { name: format!("{}.wav", message.id), wav }),
+        // Short, as a longer name is written in a way that not every reader of mail knows (RFC 2231).
+        Ok(wav) => Some(Audio { name: format!("msg{count:04}.wav"), wav }),
         Err(error) => {
             tracing::warn!(%error, message = %message.id, "a message is mailed without its audio");
             None

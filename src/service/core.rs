@@ -12,9 +12,9 @@ use crate::api::{Answer, DeviceView, Request, Status};
 use crate::archive::load_part;
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, Span, Time, UserId};
-use crate::call::{AskId, MailboxAnswer, Switch, TakeFact};
+use crate::call::{AskId, MailboxAnswer, Switch, TakeFact, TextDone, TextOut};
 use crate::directory::Directory;
-use crate::ledger::{EndReason, TakeId};
+use crate::ledger::{EndReason, TakeId, Waiting};
 use crate::policy::Command;
 use crate::registrar::Binding;
 use crate::trunk::TrunkView;
@@ -33,6 +33,8 @@ pub enum Order {
     },
     Directory(Arc<Directory>),
     Names(HashMap<(String, u16), SocketAddr>),
+    /// What waits for these users in voicemail boxes now.
+    Waiting(Vec<(UserId, Waiting)>),
     /// What voicemail asked the storage for.
     Mailbox {
         call: CallId,
@@ -41,6 +43,21 @@ pub enum Order {
     },
     /// Recordings can be made again, or cannot and why.
     Recording(Option<String>),
+    /// A text message that came is stored, or is not taken.
+    TextTaken {
+        ticket: u64,
+        status: u16,
+        reason: String,
+    },
+    SendText {
+        text: Box<TextOut>,
+        done: oneshot::Sender<TextDone>,
+    },
+    /// Where a user's devices are.
+    Bindings {
+        user: UserId,
+        answer: oneshot::Sender<Vec<Binding>>,
+    },
     /// No new calls; those that are up have `grace`. Answered when the last has ended.
     Stop {
         grace: Duration,
@@ -155,6 +172,9 @@ impl Core {
                 self.switch.handle_timeout(now, self.clock.wall(), &mut self.shell);
             }
             self.shell.save_what_waits();
+            for ticket in self.shell.take_refused_texts() {
+                self.switch.answer_text(ticket, 503, "Too many text messages wait", now);
+            }
             self.transmit();
             self.keep_bindings();
             if self.is_over(now) {
@@ -249,6 +269,9 @@ impl Core {
                 self.switch.set_directory(directory);
             }
             Order::Names(names) => self.shell.names = names,
+            Order::Waiting(counts) => {
+                self.switch.set_waiting(counts, self.clock.now(), self.clock.wall(), &mut self.shell);
+            }
             Order::Mailbox { call, ask, answer } => {
                 let (now, wall) = (self.clock.now(), self.clock.wall());
                 self.switch.on_mailbox(call, ask, answer, now, wall, &mut self.shell);
@@ -256,6 +279,17 @@ impl Core {
             Order::Recording(problem) => {
                 self.no_recording.clone_from(&problem);
                 self.switch.set_recording_problem(problem);
+            }
+            Order::TextTaken { ticket, status, reason } => {
+                self.switch.answer_text(ticket, status, &reason, self.clock.now());
+            }
+            Order::SendText { text, done } => {
+                let ticket = self.shell.texts_under_way.begin(done);
+                let text = TextOut { ticket, ..*text };
+                self.switch.send_text(text, self.clock.now(), self.clock.wall(), &mut self.shell);
+            }
+            Order::Bindings { user, answer } => {
+                let _ = answer.send(self.switch.registrar().devices(user, self.clock.now()));
             }
             Order::Stop { grace, done } => {
                 self.switch.stop_taking_calls();

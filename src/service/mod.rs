@@ -20,6 +20,7 @@ mod gauge;
 mod heap;
 mod intake;
 pub mod keeping;
+mod lamps;
 mod mailbox;
 mod messages;
 mod metrics;
@@ -32,6 +33,7 @@ mod recorder;
 pub mod recover;
 mod refused;
 mod shell;
+mod texts;
 pub mod tls;
 pub mod voices;
 mod web;
@@ -40,7 +42,7 @@ mod worker;
 use self::core::{Core, Inbox, Order};
 use crate::api::{Answer, Desk, ExportSettings, LogInLocks, Request};
 use crate::base::{CallId, CompanyId, NumberId, Random, Span};
-use crate::call::{CallView, Listener, Switch, SwitchConfig};
+use crate::call::{CallView, Listener, Switch, SwitchConfig, TextIn};
 use crate::directory::Directory;
 use crate::ledger::CallRecord;
 use crate::notify::mail::{Smtp, SmtpSetupError};
@@ -53,6 +55,7 @@ use crate::sip::session_timer::Policy;
 use crate::sip::transaction::Timers;
 use crate::store::{Purged, RecordingFilter, Store, StoreError};
 use crate::subscription::FeedEntry;
+use crate::texts::Sender;
 use archivist::ArchivistHandle;
 use clock::{Clock, OsRandom};
 use config::{AuditConfig, Config, ExportConfig, Listen};
@@ -69,6 +72,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use texts::Registered;
 use tls::Tls;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -140,6 +144,8 @@ pub struct Service {
 /// Bytes of the ring between a worker and its recorder: a second of 500 calls.
 const RING: usize = 16 << 20;
 const QUEUE: usize = 8_192;
+/// Text messages that wait to be stored.
+const TEXTS: usize = 1_000;
 
 impl Service {
     /// Starts everything: what a crash left is put right before the first call is taken.
@@ -166,6 +172,8 @@ impl Service {
         let (recorder_reports, recorder_queue) = mpsc::channel(QUEUE);
         let (orders, order_queue) = mpsc::channel(QUEUE);
         let (records, record_queue) = mpsc::channel(QUEUE);
+        let (texts, text_queue) = mpsc::channel(TEXTS);
+        let registered = Arc::new(Registered::default());
 
         let reserve = monitor::reserve_path(&config.recording.dir);
         let runtime = tokio::runtime::Handle::current();
@@ -195,7 +203,7 @@ impl Service {
             workers,
             recorders,
             archivist.sender(),
-            records,
+            (records, texts, Arc::clone(&registered)),
             (mailbox, Arc::clone(&directory)),
             &config.rtp,
             Arc::clone(&limits),
@@ -245,6 +253,7 @@ impl Service {
         tasks.push(tokio::spawn(herald.run(handle.fed.subscribe())));
         let courier = Courier::new(store.clone(), postman, Box::new(web::Clocks(clock)));
         tasks.push(tokio::spawn(courier.run(handle.fed.subscribe())));
+        tasks.extend(carry_texts(&handle, &config, registered, text_queue)?);
         tasks.push(tokio::spawn(feed(handle.clone(), web.desk.clone())));
         tasks.extend(web.desk.clone().map(|desk| tokio::spawn(look_at_rights(desk))));
         if let Some(retention) = config.events.retention {
@@ -252,6 +261,7 @@ impl Service {
         }
         tasks.push(tokio::spawn(mailbox::serve(handle.clone(), asked)));
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
+        tasks.push(tokio::spawn(lamps::keep(handle.clone())));
         tasks.push(tokio::spawn(keeping::keep(handle.clone())));
         tasks.push(tokio::spawn(keeping::erase_later(handle.clone())));
         tasks.push(tokio::spawn(audit::keep(handle.store.clone(), config.audit.clone(), clock)));
@@ -355,6 +365,27 @@ impl Service {
         handle.store.close().await;
         let _ = std::fs::remove_file(control);
     }
+}
+
+/// Takes text messages, and brings them to devices and carriers.
+fn carry_texts(
+    handle: &Handle,
+    config: &Config,
+    registered: Arc<Registered>,
+    queue: mpsc::Receiver<TextIn>,
+) -> Result<[JoinHandle<()>; 4], StartError> {
+    let Handle { orders, store, clock, .. } = handle.clone();
+    let postman = Postman::new(config.webhooks.guard.clone(), config.webhooks.authorities.as_deref())?;
+    let outlet = Arc::new(texts::SipOutlet(orders.clone()));
+    let sender = Sender::new(store.clone(), postman, outlet, Box::new(web::Clocks(clock)));
+    let woken = watch::Sender::new(0);
+    let (to_send, to_bring) = (woken.subscribe(), woken.subscribe());
+    Ok([
+        tokio::spawn(texts::wake(store.clone(), woken)),
+        tokio::spawn(sender.run(to_send)),
+        tokio::spawn(texts::take(store.clone(), clock, orders.clone(), queue)),
+        tokio::spawn(texts::bring(store, clock, orders, registered, to_bring)),
+    ])
 }
 
 /// Who tells of new messages, with what takes that further.

@@ -9,10 +9,12 @@ use super::mailbox::Asked;
 use super::monitor::Load;
 use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
+use super::texts::{Registered, UnderWay};
 use super::worker::{Command, Slot, WorkerHandle};
-use crate::base::{CallId, Random, Side, Time};
+use crate::base::{CallId, Random, Side, Time, UserId};
 use crate::call::{
-    AskId, Join, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder,
+    AskId, Join, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder, TextDone,
+    TextIn,
 };
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, Change, Joined, TakeId};
@@ -89,6 +91,12 @@ pub struct ServiceShell {
     directory: Arc<Directory>,
     /// Those for which there was no room yet.
     unsaved: VecDeque<CallRecord>,
+    /// Text messages to store.
+    texts: mpsc::Sender<TextIn>,
+    /// Those for which there was no room.
+    refused_texts: Vec<u64>,
+    pub texts_under_way: UnderWay,
+    registered: Arc<Registered>,
     pub ports: Ports,
     pub addresses: Vec<MediaAddress>,
     pub limits: Arc<Limits>,
@@ -104,7 +112,7 @@ impl ServiceShell {
         workers: Vec<WorkerHandle>,
         recorders: Vec<RecorderHandle>,
         archive: SyncSender<ArchiveOrder>,
-        records: mpsc::Sender<CallRecord>,
+        (records, texts, registered): (mpsc::Sender<CallRecord>, mpsc::Sender<TextIn>, Arc<Registered>),
         (mailbox, directory): (mpsc::Sender<Asked>, Arc<Directory>),
         rtp: &RtpConfig,
         limits: Arc<Limits>,
@@ -117,6 +125,10 @@ impl ServiceShell {
             mailbox,
             directory,
             unsaved: VecDeque::new(),
+            texts,
+            refused_texts: Vec::new(),
+            texts_under_way: UnderWay::default(),
+            registered,
             ports: Ports::new(rtp.port_min, rtp.port_max),
             addresses: rtp.addresses.clone(),
             limits,
@@ -216,6 +228,11 @@ impl ServiceShell {
                 return self.unsaved.push_front(record);
             }
         }
+    }
+
+    /// Texts that nobody has room for now: their senders are told to come again.
+    pub fn take_refused_texts(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.refused_texts)
     }
 
     /// The recorder that drains a worker's ring.
@@ -427,6 +444,22 @@ impl Shell for ServiceShell {
             true => tracing::warn!(call = note.call().map(tracing::field::display), "{note}"),
             false => tracing::info!(call = note.call().map(tracing::field::display), "{note}"),
         }
+    }
+
+    fn text(&mut self, text: TextIn) {
+        if let Err(mpsc::error::TrySendError::Full(text) | mpsc::error::TrySendError::Closed(text)) =
+            self.texts.try_send(text)
+        {
+            self.refused_texts.push(text.ticket);
+        }
+    }
+
+    fn text_done(&mut self, ticket: u64, done: TextDone) {
+        self.texts_under_way.done(ticket, done);
+    }
+
+    fn registered(&mut self, user: UserId) {
+        self.registered.note(user);
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {

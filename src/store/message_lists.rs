@@ -46,7 +46,7 @@ pub struct MessageFilter {
 
 /// Messages that an index has in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Set {
+pub(super) enum Set {
     /// Those of the user's states.
     Mine(Reader),
     /// Those of a box.
@@ -63,7 +63,7 @@ enum Set {
 
 impl Set {
     /// The columns that are in the order of time.
-    const fn order(self) -> (&'static str, &'static str) {
+    pub(super) const fn order(self) -> (&'static str, &'static str) {
         match self {
             Set::Mine(_) | Set::Folder(..) => ("s.left_at", "s.message_id"),
             Set::Box(..) | Set::Caller | Set::Managed(_) | Set::Company => ("m.left_at", "m.id"),
@@ -128,7 +128,7 @@ fn heard_boxes(scope: &MessageScope, only: Option<&[BoxId]>) -> Vec<(BoxId, Read
     boxes.filter_map(|mailbox| Some((mailbox, scope.reader(mailbox)?))).collect()
 }
 
-fn sets(scope: &MessageScope, filter: &MessageFilter) -> Vec<Set> {
+pub(super) fn sets(scope: &MessageScope, filter: &MessageFilter) -> Vec<Set> {
     if filter.caller.is_some() {
         return vec![Set::Caller];
     }
@@ -202,7 +202,7 @@ fn count(scope: &MessageScope, filter: &MessageFilter) -> Option<QueryBuilder<Sq
 
 /// The messages of a set, as id, time and reader, as far as `scope` hears them and `filter` lets them
 /// through. `+ 0` makes a condition that is no invitation to read another index.
-fn push_set(query: &mut QueryBuilder<Sqlite>, scope: &MessageScope, filter: &MessageFilter, set: Set) {
+pub(super) fn push_set(query: &mut QueryBuilder<Sqlite>, scope: &MessageScope, filter: &MessageFilter, set: Set) {
     const OF_STATE: &str = "SELECT s.message_id AS id, s.left_at AS left_at, s.reader_id AS reader
         FROM message_states AS s CROSS JOIN messages AS m WHERE m.id = s.message_id AND s.reader_id = ";
     const OF_BOX: &str = "SELECT m.id AS id, m.left_at AS left_at, s.reader_id AS reader

@@ -1,11 +1,13 @@
 //! Which kinds of events somebody wants to be told of.
 
-use crate::ledger::OutboxKind;
+use super::patterns::{MOST, Patterns, is_pattern};
+use crate::ledger::{Family, OutboxKind};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Patterns, one of which has to fit: the name of a kind, a family (`recording.*`), or everything
-/// (`*`). A family holds kinds that come with a later version too.
+/// (`*`). A family holds kinds that come with a later version too. Or names of the compatible API, and
+/// then all of them: `events.voicemails.global.messages.#`. What happens is told as that API does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Kinds(Vec<String>);
@@ -28,6 +30,13 @@ impl Kinds {
     /// The first pattern that names nothing there is; an empty text where there is none at all.
     pub fn of<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Result<Self, String> {
         let patterns: Vec<String> = patterns.into_iter().map(str::to_owned).collect();
+        if patterns.iter().any(|pattern| is_compatible(pattern)) {
+            let other = patterns.iter().find(|pattern| !is_compatible(pattern) || !is_pattern(pattern));
+            return match other.or(patterns.get(MOST)) {
+                Some(pattern) => Err(pattern.clone()),
+                None => Ok(Kinds(patterns)),
+            };
+        }
         let unknown = |pattern: &&String| !OutboxKind::ALL.into_iter().any(|kind| fits(pattern, kind.as_str()));
         match patterns.iter().find(unknown) {
             Some(pattern) => Err(pattern.clone()),
@@ -36,8 +45,18 @@ impl Kinds {
         }
     }
 
+    /// Of names of the compatible API all kinds that may be told under one of them.
     pub fn contain(&self, kind: OutboxKind) -> bool {
+        if self.0.iter().any(|pattern| is_compatible(pattern)) {
+            return kind.family() == Family::Voicemail;
+        }
         self.0.iter().any(|pattern| fits(pattern, kind.as_str()))
+    }
+
+    /// The patterns of the compatible API, where that is how it shall be told.
+    pub fn compatible(&self) -> Option<Patterns> {
+        let compatible = self.0.iter().any(|pattern| is_compatible(pattern));
+        compatible.then(|| Patterns::new(self.0.iter().cloned()))
     }
 
     pub fn patterns(&self) -> &[String] {
@@ -49,6 +68,10 @@ impl fmt::Display for Kinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(","))
     }
+}
+
+fn is_compatible(pattern: &str) -> bool {
+    pattern.strip_prefix('!').unwrap_or(pattern).starts_with("events.")
 }
 
 fn fits(pattern: &str, kind: &str) -> bool {
@@ -71,6 +94,8 @@ mod tests {
             ("recording.*", OutboxKind::CallEnded, false),
             ("recording.*, call.ended", OutboxKind::CallEnded, true),
             ("call.ended", OutboxKind::CallStarted, false),
+            ("events.voicemails.global.messages.#", OutboxKind::VoicemailCreated, true),
+            ("events.#,!events.users.*.voicemails", OutboxKind::CallEnded, false),
         ] {
             assert_eq!(Kinds::parse(text).unwrap().contain(kind), fits, "{text} {kind:?}");
         }
@@ -82,6 +107,8 @@ mod tests {
             ("call.e*", "call.e*"),
             ("calls.*", "calls.*"),
             ("**", "**"),
+            ("events.#,call.ended", "call.ended"),
+            ("events..#", "events..#"),
         ] {
             assert_eq!(Kinds::parse(text), Err(wrong.to_owned()), "{text}");
         }

@@ -56,6 +56,15 @@ impl Http {
         Response { status, headers, body }
     }
 
+    /// Opens a stream of events from now on.
+    pub fn stream_with(self, path: &str, headers: &[(&str, &str)]) -> Stream {
+        let mut reader = self.open("GET", path, headers, &[]);
+        let (status, headers) = head(&mut reader);
+        let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+        assert_eq!((status, kind), (200, Some("text/event-stream")), "{path}");
+        Stream(reader)
+    }
+
     /// As an operator or a reseller, who say with each request of which company they ask.
     pub fn log_in_as_staff(self, name: &str, password: &str) -> Session {
         let body = serde_json::json!({ "user": name, "password": password }).to_string();
@@ -76,11 +85,7 @@ impl Http {
         let last = after.map(|after| after.to_string());
         let after = last.as_deref().map(|last| ("Last-Event-ID", last));
         let headers: Vec<(&str, &str)> = headers.into_iter().chain(after).collect();
-        let mut reader = self.open("GET", path, &headers, &[]);
-        let (status, headers) = head(&mut reader);
-        let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
-        assert_eq!((status, kind), (200, Some("text/event-stream")));
-        Stream(reader)
+        self.stream_with(path, &headers)
     }
 
     fn opened(self, who: &str, body: &str) -> Session {

@@ -12,13 +12,14 @@
 
 use super::filter::numbers_of_inbox;
 use super::{Desk, person};
-use crate::api::{Permission, Problem, Viewer};
+use crate::api::{Permission, Problem, Scopes, Viewer};
 use crate::base::{CompanyId, NumberId, RecordingId, Span, Time, Wall};
 use crate::directory::Directory;
 use crate::ledger::{Family, OutboxKind};
 use crate::store::AccessVersion;
 use crate::subscription::{
-    About, AboutMessage, AboutMessageFacts, CallFacts, FeedEntry, Kinds, MessageFacts, MessageScope, Scope,
+    About, AboutMessage, AboutMessageFacts, Asker, CallFacts, CompatibleEvent, FeedEntry, Holder, Kinds, MessageFacts,
+    MessageScope, Patterns, Scope, TextFacts, TextScope, Uuids,
 };
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -40,9 +41,20 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub struct Shown {
     pub seq: i64,
     pub kind: OutboxKind,
+    /// By which it is told: that of its kind, or of the compatible API.
+    pub name: &'static str,
     /// As it is told.
     pub json: String,
     facts: Facts,
+    /// Of a message: under the names of the compatible API.
+    compatible: Option<Compatible>,
+}
+
+/// An event as the compatible API tells it, but for whom.
+#[derive(Clone, Debug)]
+struct Compatible {
+    event: CompatibleEvent,
+    uuids: Arc<Uuids>,
 }
 
 /// What the rules look at.
@@ -54,28 +66,72 @@ enum Facts {
         message: MessageFacts,
         of: AboutMessageFacts,
     },
+    Text(TextFacts),
     /// There is nothing any more that they could look at.
     Nothing,
 }
 
 impl Shown {
     /// By the rules, and within the inbox that the stream is narrowed to.
-    fn may_be_known(&self, rights: &Rights) -> bool {
+    fn may_be_known(&self, rights: &Rights, scopes: &Scopes) -> bool {
+        let calls = scopes.allow(Permission::ReadEvents);
         let number = match &self.facts {
             Facts::Call(facts) => facts.number,
             Facts::Message { message: _, of } => of.number,
-            Facts::Nothing => None,
+            Facts::Text(TextFacts { holder: Holder::Inbox(number), .. }) => Some(*number),
+            Facts::Text(TextFacts { holder: Holder::User(_) | Holder::Pair(..), .. }) | Facts::Nothing => None,
         };
         let of_inbox = |numbers: &BTreeSet<NumberId>| number.is_some_and(|number| numbers.contains(&number));
         rights.numbers.as_ref().is_none_or(of_inbox)
             && match (&self.facts, self.kind.family()) {
-                (Facts::Call(facts), Family::Call) => rights.scope.visible(facts).is_some(),
-                (Facts::Call(facts), Family::Recording) => rights.scope.playable(facts),
-                (Facts::Message { message, of }, Family::Voicemail) => rights.hears(message, of),
-                (Facts::Call(_), Family::Voicemail)
-                | (Facts::Message { .. }, Family::Call | Family::Recording)
+                (Facts::Call(facts), Family::Call) => calls && rights.scope.visible(facts).is_some(),
+                (Facts::Call(facts), Family::Recording) => calls && rights.scope.playable(facts),
+                (Facts::Message { message, of }, Family::Voicemail) => {
+                    let given = |names: &[&str], asker: Asker<'_>| scopes.access_any(names, asker);
+                    rights.hears(message, of) && self.is_given(rights, given)
+                }
+                (Facts::Text(text), Family::Text) => calls && rights.texts.sees(text),
+                (Facts::Call(_), Family::Voicemail | Family::Text)
+                | (Facts::Message { .. }, Family::Call | Family::Recording | Family::Text)
+                | (Facts::Text(_), Family::Call | Family::Recording | Family::Voicemail)
                 | (Facts::Nothing, _) => false,
             }
+    }
+
+    /// By the names that a message's event has for this viewer.
+    fn is_given(&self, rights: &Rights, gives: impl FnOnce(&[&str], Asker<'_>) -> bool) -> bool {
+        let Some(Compatible { event, uuids: _ }) = &self.compatible else { return false };
+        let names = event.asked(self.told_to(rights).unwrap_or_default());
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        gives(&names, Asker { user: &rights.uuid, session: "" })
+    }
+
+    /// UUID of whom it is told to: the viewer where it is for them, else whose it is.
+    fn told_to(&self, rights: &Rights) -> Option<&str> {
+        let Compatible { event, uuids } = self.compatible.as_ref()?;
+        let user = match &self.facts {
+            Facts::Message { message, of } => rights.messages.user.filter(|_| rights.hears_for_themselves(message, of)),
+            Facts::Call(_) | Facts::Text(_) | Facts::Nothing => None,
+        };
+        uuids.users.get(&user.or(event.user())?).map(String::as_str)
+    }
+
+    /// The same as the compatible API tells it to this viewer, where `patterns` want it.
+    fn compatible(&self, rights: &Rights, patterns: &Patterns) -> Option<Arc<Shown>> {
+        if !self.is_given(rights, |names, asker| patterns.allow_any(names, asker)) {
+            return None;
+        }
+        let Compatible { event, uuids } = self.compatible.as_ref()?;
+        let json = event.json(&uuids.company, self.told_to(rights)).to_string();
+        let Shown { seq, kind, name: _, json: _, facts, compatible: _ } = self;
+        Some(Arc::new(Shown {
+            seq: *seq,
+            kind: *kind,
+            name: event.name(),
+            json,
+            facts: facts.clone(),
+            compatible: None,
+        }))
     }
 }
 
@@ -167,6 +223,8 @@ pub struct Which {
 pub struct EventStream {
     viewer: Viewer,
     which: Which,
+    /// It is told as the compatible API does.
+    patterns: Option<Patterns>,
     lane: Arc<Lane>,
     newest: watch::Receiver<i64>,
     /// Looked at up to here.
@@ -181,11 +239,14 @@ pub struct EventStream {
 struct Rights {
     version: AccessVersion,
     scope: Scope,
+    texts: TextScope,
     messages: MessageScope,
     /// An admin, or whoever stands above the company: they are told of every message.
     manages: bool,
     /// Of the inbox that the stream is narrowed to, as it is now.
     numbers: Option<BTreeSet<NumberId>>,
+    /// Of the user; empty for who is not of the company.
+    uuid: String,
     until: Wall,
 }
 
@@ -194,6 +255,10 @@ impl Rights {
         if self.manages {
             return message.company == self.messages.company;
         }
+        self.hears_for_themselves(message, of)
+    }
+
+    fn hears_for_themselves(&self, message: &MessageFacts, of: &AboutMessageFacts) -> bool {
         let AboutMessageFacts { left: _, number: _, reader, heard_by } = of;
         let user = self.messages.user;
         // Of a box that has gone only those know who had its messages.
@@ -216,7 +281,7 @@ impl Desk {
     /// Where the viewer may not read events, where events after that one were deleted, and where an admin
     /// names an inbox that is not there.
     pub async fn open_stream(&self, viewer: Viewer, after: Option<i64>, which: Which) -> Result<EventStream, Problem> {
-        if !viewer.scopes.allow(Permission::ReadEvents) {
+        if !viewer.scopes.allow(Permission::ReadEvents) && !viewer.scopes.reach("events") {
             return Err(Problem::NoScope(Permission::ReadEvents.as_str()));
         }
         let rules = self.rules().await?;
@@ -237,6 +302,7 @@ impl Desk {
         let newest = lane.newest.subscribe();
         Ok(EventStream {
             viewer,
+            patterns: which.kinds.compatible(),
             which,
             lane,
             newest,
@@ -292,8 +358,15 @@ impl Desk {
             let now = self.world.wall();
             let rights = stream.rights.as_ref().filter(|rights| now < rights.until).ok_or(Problem::NotLoggedIn)?;
             let Some(shown) = stream.ready.pop_front() else { return Ok(None) };
-            if shown.may_be_known(rights) {
-                return Ok(Some(shown));
+            if !shown.may_be_known(rights, &stream.viewer.scopes) {
+                continue;
+            }
+            match &stream.patterns {
+                None => return Ok(Some(shown)),
+                Some(patterns) => match shown.compatible(rights, patterns) {
+                    Some(shown) => return Ok(Some(shown)),
+                    None => continue,
+                },
             }
         }
     }
@@ -398,7 +471,9 @@ impl Desk {
         let mut calls = HashMap::new();
         let mut recordings: HashMap<RecordingId, Option<CallFacts>> = HashMap::new();
         let mut shown = Vec::with_capacity(entries.len());
+        let mut uuids: HashMap<CompanyId, Arc<Uuids>> = HashMap::new();
         for entry in entries {
+            let compatible = self.compatible(directory, &entry, &mut uuids).await?;
             let facts = match (entry.recording(), entry.call.filter(|_| entry.message().is_none())) {
                 (Some(recording), _) => match recordings.get(&recording) {
                     Some(facts) => facts.clone(),
@@ -418,16 +493,37 @@ impl Desk {
                 },
                 (None, None) => None,
             };
+            let text = entry.text_facts();
             let FeedEntry { seq, at: _, kind, company, call: _, subject: _, event } = entry;
             let facts = match (facts, &event.about) {
                 (Some(facts), _) => Facts::Call(facts),
                 (None, Some(About::Message(about))) => of_message(company, about),
+                (None, Some(About::Text(_))) => text.map_or(Facts::Nothing, Facts::Text),
                 (None, Some(About::Call(_) | About::Recording(_)) | None) => Facts::Nothing,
             };
             let json = event.json(directory).to_string();
-            shown.push(Arc::new(Shown { seq, kind, json, facts }));
+            shown.push(Arc::new(Shown { seq, kind, name: kind.as_str(), json, facts, compatible }));
         }
         Ok(shown)
+    }
+
+    /// An event of a message under the names of the compatible API; UUIDs are read once.
+    async fn compatible(
+        &self,
+        directory: &Directory,
+        entry: &FeedEntry,
+        uuids: &mut HashMap<CompanyId, Arc<Uuids>>,
+    ) -> Result<Option<Compatible>, Problem> {
+        let Some(event) = CompatibleEvent::of(directory, entry) else { return Ok(None) };
+        let uuids = match uuids.get(&entry.company) {
+            Some(uuids) => Arc::clone(uuids),
+            None => {
+                let read = Arc::new(self.store.uuids(entry.company).await?);
+                uuids.insert(entry.company, Arc::clone(&read));
+                read
+            }
+        };
+        Ok(Some(Compatible { event, uuids }))
     }
 
     async fn rules(&self) -> Result<Rules, Problem> {
@@ -459,13 +555,18 @@ impl Desk {
         let person = person(&rules.directory, viewer, staff.as_ref())?;
         let scope = self.scope(&rules.directory, &person).await?;
         let messages = self.message_scope(&rules.directory, &person).await?;
+        let texts = self.text_scope(&rules.directory, &person).await?;
         let numbers = match self.narrowed(&rules.directory, viewer, which.inbox.as_deref()).await {
             // It was there when the stream was opened: nothing is in it any more.
             Err(Problem::NotFound { .. }) => Some(BTreeSet::new()),
             found => found?,
         };
         let manages = person.is_admin();
-        Ok(Some(Rights { version: rules.version, scope, messages, manages, numbers, until }))
+        let uuid = match messages.user {
+            Some(user) => self.store.user_uuid(user).await?.unwrap_or_default(),
+            None => String::new(),
+        };
+        Ok(Some(Rights { version: rules.version, scope, messages, texts, manages, numbers, uuid, until }))
     }
 
     /// The numbers of the inbox that a stream is narrowed to.
@@ -560,7 +661,14 @@ mod tests {
     use super::*;
 
     fn shown(seq: i64) -> Arc<Shown> {
-        Arc::new(Shown { seq, kind: OutboxKind::CallStarted, json: String::new(), facts: Facts::Nothing })
+        Arc::new(Shown {
+            seq,
+            kind: OutboxKind::CallStarted,
+            name: "call.started",
+            json: String::new(),
+            facts: Facts::Nothing,
+            compatible: None,
+        })
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::call::{LockName, LockSource};
 use crate::directory::Directory;
 use crate::store::{By, Owner, TokenKind};
 use std::net::IpAddr;
+use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 
 /// One's turn to have a password checked or hashed, which takes tens of ms of a core and 19 MiB: one at
@@ -76,6 +77,21 @@ impl Desk {
         password: &str,
         source: IpAddr,
     ) -> Result<LoggedIn, Problem> {
+        let (directory, owner) = self.proven(key, user, password, source).await?;
+        let random = &mut *self.world.random();
+        let logged_in = login::open_session(&self.store, owner, source, self.world.wall(), random).await?;
+        self.note_session(&directory, &logged_in.viewer, "session.open").await?;
+        Ok(logged_in)
+    }
+
+    /// Who it is that knows the password.
+    pub(super) async fn proven(
+        &self,
+        key: Option<&str>,
+        user: &str,
+        password: &str,
+        source: IpAddr,
+    ) -> Result<(Arc<Directory>, Owner), Problem> {
         let directory = self.directory().await?;
         let company = key.and_then(|key| directory.company_by_key(key));
         let found = match (key, company) {
@@ -97,10 +113,7 @@ impl Desk {
         let fits = self.proves(&turn, (&name, source), found, password).await?;
         drop(turn);
         let owner = found.filter(|_| fits).ok_or(Problem::WrongPassword)?;
-        let random = &mut *self.world.random();
-        let logged_in = login::open_session(&self.store, owner, source, self.world.wall(), random).await?;
-        self.note_session(&directory, &logged_in.viewer, "session.open").await?;
-        Ok(logged_in)
+        Ok((directory, owner))
     }
 
     /// Whose session or token this is.
@@ -123,7 +136,12 @@ impl Desk {
     }
 
     /// A line of the access log on a session that began or ended.
-    async fn note_session(&self, directory: &Directory, viewer: &Viewer, action: &str) -> Result<(), Problem> {
+    pub(super) async fn note_session(
+        &self,
+        directory: &Directory,
+        viewer: &Viewer,
+        action: &str,
+    ) -> Result<(), Problem> {
         let (company, user, who) = match viewer.owner {
             Owner::User(id) => {
                 let user = directory.user(id).ok_or(Problem::NotLoggedIn)?;

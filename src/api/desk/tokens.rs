@@ -3,7 +3,7 @@
 use super::{Desk, Doer};
 use crate::api::tokens::TokenAsk;
 use crate::api::view::scopes_of;
-use crate::api::{Grant, Permission, Problem, Reply, Request, TokenView, Viewer, login};
+use crate::api::{Grant, Permission, Problem, Reply, Request, Scopes, TokenView, Viewer, login};
 
 const NO_TOKEN: Problem = Problem::NotFound { what: "token" };
 
@@ -40,10 +40,14 @@ impl Desk {
         let scopes = scopes_of(scopes).map_err(|value| Problem::Invalid {
             key: "scopes",
             value,
-            expected: "one of the scopes that GET /api/v1/openapi.json lists (NewToken)",
+            expected: "a scope that GET /api/v1/openapi.json lists (NewToken), or a pattern such as calld.users.me.#",
         })?;
         // A token cannot give away more than it has.
-        let allowed = |scope: &String| Permission::parse(scope).is_some_and(|scope| viewer.scopes.allow(scope));
+        let allowed = |scope: &String| match Permission::parse(scope) {
+            Some(scope) => viewer.scopes.allow(scope),
+            // Whether a pattern gives less than others nobody can say of every pattern.
+            None => viewer.scopes == Scopes::All,
+        };
         if !scopes.iter().all(allowed) {
             return Err(Problem::Forbidden("a token cannot make one that may do more than itself"));
         }

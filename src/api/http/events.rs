@@ -30,7 +30,8 @@ pub struct StreamQuery {
     /// (and without `Last-Event-ID`) it begins now.
     #[param(minimum = 0)]
     after: Option<i64>,
-    /// Kinds, with commas between: `recording.*,call.ended`. Without it all that the viewer may know.
+    /// Kinds, with commas between: `recording.*,call.ended`. Without it all that the viewer may know. Or names
+    /// of the compatible API, e.g. `events.voicemails.global.messages.#`: messages are told as it does.
     kinds: Option<String>,
     /// By name: only of calls over its numbers.
     inbox: Option<String>,
@@ -67,7 +68,7 @@ impl StreamQuery {
 
 /// A pattern that names no kind there is.
 pub fn wrong_kind(value: String) -> Problem {
-    let expected = "the name of a kind (call.ended), a family (recording.*), or *";
+    let expected = "the name of a kind (call.ended), a family (recording.*), or *; or only names of events.…";
     Problem::Invalid { key: "kinds", value, expected }
 }
 
@@ -109,7 +110,7 @@ impl Reading {
             News::Event(shown) => {
                 self.sent = shown.seq;
                 let event = Event::default().id(shown.seq.to_string());
-                Some(event.event(shown.kind.as_str()).data(&shown.json))
+                Some(event.event(shown.name).data(&shown.json))
             }
             // What stands between keeps the connection, and a reader that is gone is noticed.
             News::Position(position) if position > self.sent => {

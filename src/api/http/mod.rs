@@ -35,7 +35,12 @@
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
+//! | `GET /shared-inboxes`, `GET`, `PUT`, `PATCH`, `DELETE /numbers/{e164}/shared-inbox`, `GET /licences`, `DELETE /licences/{id}` | shared inboxes: admins; a licence is released by operators and resellers |
+//! | `GET`, `POST /conversations`, `GET /conversations/{id}`, `GET`, `POST …/messages`, `POST …/notes`, `POST …/read` | text messages: whoever is in the conversation |
+//! | `POST /carriers/{company}/{trunk}/texts`, `…/receipts` | carriers that bring texts over HTTP, with the trunk's secret |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
+//!
+//! Beside it are `/api/auth/0.1`, `/api/confd/1.1` and `/api/calld/1.0`, which Wazo's clients ask.
 //!
 //! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
 //! Outside it `GET /health` says that the process answers, and `GET /ready` whether calls can be taken and
@@ -55,11 +60,14 @@ mod openapi;
 mod problem;
 mod repeat;
 mod session;
+mod shared;
 mod socket;
 mod staff;
+mod texts;
 mod timing;
 mod tokens;
 mod voicemail;
+mod wazo;
 mod webhooks;
 mod who;
 
@@ -135,24 +143,28 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(webhooks::routes())
         .merge(notices::routes())
         .merge(directory::routes())
+        .merge(shared::routes())
+        .merge(texts::routes())
         .merge(voicemail::routes())
 }
 
 /// The API as it describes itself (OpenAPI 3.1).
 pub fn description() -> OpenApi {
-    openapi::finished(api().into_openapi())
+    openapi::with_compatible(openapi::finished(api().into_openapi()), wazo::routes().into_openapi())
 }
 
 /// Every route.
 pub fn router(shared: Shared) -> Router {
     let (api, description) = api().split_for_parts();
-    let description = Arc::new(openapi::finished(description));
+    let (compatible, described) = wazo::routes().split_for_parts();
+    let description = Arc::new(openapi::with_compatible(openapi::finished(description), described));
     let described = get(move || {
         let description = Arc::clone(&description);
         async move { Json(&*description).into_response() }
     });
     Router::new()
         .nest("/api/v1", api.route("/openapi.json", described))
+        .merge(compatible)
         .route("/health", get(async || Json(serde_json::json!({ "status": "up" }))))
         .route("/ready", get(ready))
         .fallback(async || HttpProblem(super::Problem::NotFound { what: "page" }))
@@ -224,9 +236,11 @@ impl Shared {
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
             Reply::Lockouts(reply) => locks::said(reply),
             Reply::Keeping(reply) => keeping::answer(reply),
+            Reply::Shared(reply) => shared::said(reply),
+            Reply::Texts(reply) => texts::said(reply),
             Reply::Voicemail(reply) => voicemail::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
-            Reply::Audio { .. } => HttpProblem(super::Problem::Internal).into_response(),
+            Reply::Audio { .. } | Reply::Wazo(_) => HttpProblem(super::Problem::Internal).into_response(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The description of the API (OpenAPI 3.1), made from the handlers that answer it.
 
-use super::who::{COOKIE, CSRF};
+use super::who::{AUTH_TOKEN, COOKIE, CSRF};
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{
@@ -26,7 +26,11 @@ pub struct ProblemBody {
 
 const PROBLEM: &str = "Problem";
 /// Operations that nobody needs to be logged in for.
-const OPEN: [(&str, &str); 1] = [("post", "/api/v1/session")];
+const OPEN: [(&str, &str); 3] = [
+    ("post", "/api/v1/session"),
+    ("post", "/api/v1/carriers/{company}/{trunk}/texts"),
+    ("post", "/api/v1/carriers/{company}/{trunk}/receipts"),
+];
 
 /// What stands above the paths.
 pub fn head() -> OpenApi {
@@ -61,6 +65,33 @@ pub fn finished(mut api: OpenApi) -> OpenApi {
     let csrf = "With the session's cookie, on every change: `csrf_token` of the log-in.";
     let csrf = ApiKeyValue::with_description(CSRF, csrf);
     components.add_security_scheme("csrf", SecurityScheme::ApiKey(ApiKey::Header(csrf)));
+    api
+}
+
+/// With the paths of the compatible API, whose errors are its own.
+pub fn with_compatible(mut api: OpenApi, compatible: OpenApi) -> OpenApi {
+    let nothing: [&str; 0] = [];
+    for (path, mut item) in compatible.paths.paths {
+        for (_, operation) in operations(&mut item) {
+            let any = Content::new(Some(RefOr::T(Schema::default())));
+            let response =
+                ResponseBuilder::new().description("Why there is no answer").content("application/json", any);
+            operation.responses.responses.insert("default".to_owned(), RefOr::T(response.build()));
+            // A token is named by its secret, or is what is asked for.
+            operation.security = match path.starts_with("/api/auth/") {
+                true => Some(Vec::new()),
+                false => Some(vec![
+                    SecurityRequirement::new("auth_token", nothing),
+                    SecurityRequirement::new("token", nothing),
+                ]),
+            };
+        }
+        api.paths.paths.insert(path, item);
+    }
+    let components = api.components.get_or_insert_default();
+    let told = "A token, as the compatible API sends it.";
+    let header = ApiKeyValue::with_description(AUTH_TOKEN, told);
+    components.add_security_scheme("auth_token", SecurityScheme::ApiKey(ApiKey::Header(header)));
     api
 }
 

@@ -17,6 +17,11 @@ pub const CSRF: &str = "x-csrf-token";
 /// The company that an operator or a reseller asks of.
 pub const COMPANY: &str = "telegraphone-company";
 
+/// The same in the compatible API: the company's UUID, or its key.
+const TENANT: &str = "wazo-tenant";
+/// A token, as the compatible API sends it.
+pub const AUTH_TOKEN: &str = "x-auth-token";
+
 /// Whoever is logged in.
 pub struct Who(pub Viewer);
 
@@ -83,7 +88,11 @@ impl FromRequestParts<Shared> for Who {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, HttpProblem> {
         let From(source) = From::from_request_parts(parts, shared).await?;
-        let company = parts.headers.get(COMPANY).and_then(|key| key.to_str().ok()).map(str::to_owned);
+        let company = match (header(&parts.headers, COMPANY), header(&parts.headers, TENANT)) {
+            (Some(key), _) => Some(key.to_owned()),
+            (None, Some(tenant)) => Some(shared.desk.company_named(tenant).await?),
+            (None, None) => None,
+        };
         if let Some(secret) = bearer(&parts.headers) {
             return Ok(Who(shared.desk.viewer(secret, company, source).await?.0));
         }
@@ -103,10 +112,17 @@ impl FromRequestParts<Shared> for Who {
     }
 }
 
+/// The token of a program, by either header.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, secret) = value.split_once(' ')?;
+    if let Some(secret) = header(headers, AUTH_TOKEN) {
+        return Some(secret.trim());
+    }
+    let (scheme, secret) = header(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {

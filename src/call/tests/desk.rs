@@ -1,7 +1,10 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
+use crate::base::UserId;
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{AskId, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder};
+use crate::call::{
+    AskId, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder, TextDone, TextIn,
+};
 use crate::ledger::{CallRecord, Change, Joined};
 use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TakeSlot, TapEvent};
 use bytes::Bytes;
@@ -62,6 +65,12 @@ pub struct Desk {
     /// What voicemail wants to know.
     pub asks: Vec<(CallId, AskId, MailboxAsk)>,
     pub facts: VecDeque<(CallId, Fact)>,
+    /// Texts that came and are not answered for yet.
+    pub texts: Vec<TextIn>,
+    /// What came of texts that were sent.
+    pub texts_done: Vec<(u64, TextDone)>,
+    /// Users whose devices have registered.
+    pub registered: Vec<UserId>,
     /// Real bridges follow the orders.
     pub plays: bool,
     pub bridges: BTreeMap<CallId, Bridge>,
@@ -92,6 +101,9 @@ impl Desk {
             takes: Vec::new(),
             asks: Vec::new(),
             facts: VecDeque::new(),
+            texts: Vec::new(),
+            texts_done: Vec::new(),
+            registered: Vec::new(),
             plays: false,
             bridges: BTreeMap::new(),
             tape: Tape::default(),
@@ -330,6 +342,18 @@ impl Shell for Desk {
 
     fn note(&mut self, note: &Note) {
         self.notes.push(note.clone());
+    }
+
+    fn text(&mut self, text: TextIn) {
+        self.texts.push(text);
+    }
+
+    fn text_done(&mut self, ticket: u64, done: TextDone) {
+        self.texts_done.push((ticket, done));
+    }
+
+    fn registered(&mut self, user: UserId) {
+        self.registered.push(user);
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {

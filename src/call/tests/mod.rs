@@ -29,6 +29,7 @@ mod ringing;
 mod routes;
 mod sdp;
 mod shortages;
+mod texts;
 mod timers;
 mod transfer;
 mod transfer_flows;

@@ -103,11 +103,6 @@ impl Session {
         self.voicemail.as_ref().is_some_and(|voicemail| !voicemail.away)
     }
 
-    /// Names of takes and asks are given once in a call.
-    fn names_given(&self) -> Names {
-        self.voicemail.as_ref().map(|voicemail| voicemail.names).unwrap_or_default()
-    }
-
     /// Who is at the box: the caller, or the party that a transfer leads there.
     fn side_at_voicemail(&self) -> Side {
         self.transfer.as_ref().map_or(Side::Caller, |transfer| transfer.side.other())
@@ -165,7 +160,7 @@ impl Switch {
         let (call, number) = (session.id(), session.record.number);
         let draft = MessageDraft { mailbox: mailbox.id, call, caller, number, urgent: false, forwarded: None, minimum };
         let mut acts = Vec::new();
-        let mut names = session.names_given();
+        let mut names = self.leave_box(&mut session, cx).map(|left| left.names).unwrap_or_default();
         let machine = Leave::begin(recipient, draft, &mut Step { now: cx.now, acts: &mut acts, names: &mut names });
         let callee = party_of(mailbox, session.record.callee.user);
         self.begin_voicemail(&mut session, Machine::Leave(Box::new(machine)), names, callee, Some(mailbox), cx);
@@ -192,7 +187,7 @@ impl Switch {
             (Chosen::Own | Chosen::Box(_) | Chosen::Unknown, mailbox) => Entrance::Door(door(&session, mailbox)),
         };
         let mut acts = Vec::new();
-        let mut names = session.names_given();
+        let mut names = self.leave_box(&mut session, cx).map(|left| left.names).unwrap_or_default();
         let mut step = Step { now: cx.now, acts: &mut acts, names: &mut names };
         let machine = Menu::begin(visitor(&session), house(&session), entrance, &mut step);
         let callee = match mailbox {
@@ -222,8 +217,6 @@ impl Switch {
         mailbox: Option<&Mailbox>,
         cx: &mut Cx<'_>,
     ) {
-        // Of a call back that leads to another box: what was thrown away in this one goes now.
-        self.leave_voicemail(session, cx);
         let house = &session.settings.voicemail;
         let settings = mailbox.map(|mailbox| &mailbox.settings);
         let zone = settings.and_then(|settings| settings.time_zone.as_ref()).unwrap_or(&session.settings.time_zone);
@@ -551,11 +544,17 @@ impl Switch {
 
     /// Voicemail is over for this call; what it tells of a call that ends there.
     pub(in crate::call) fn leave_voicemail(&mut self, session: &mut Session, cx: &mut Cx<'_>) -> Option<Outcome> {
+        self.leave_box(session, cx).map(|left| outcome_of(&left.machine))
+    }
+
+    /// The call leaves the box that it is at, also where its call back leads to another: what was thrown
+    /// away goes. Names of takes and asks go on from those that were given there.
+    fn leave_box(&mut self, session: &mut Session, cx: &mut Cx<'_>) -> Option<Box<Voicemail>> {
         let mut voicemail = session.voicemail.take()?;
         for act in voicemail.finish(cx.now) {
             self.do_one(session, act, cx);
         }
-        Some(outcome_of(&voicemail.machine))
+        Some(voicemail)
     }
 }
 

@@ -76,7 +76,8 @@ pub fn default_template(language: Language, pager: bool) -> Template {
 impl Template {
     /// With every variable that is known; others stay as they are. A subject is one line.
     pub fn fill(&self, facts: &Facts, language: Language, zone: &TimeZone) -> Template {
-        let value = |name: &str| facts.value(name, language, zone);
+        // What others call themselves writes no line of its own.
+        let value = |name: &str| facts.value(name, language, zone).map(|text| one_line(&text));
         let body = unescape(&self.body);
         // Where there is no link there is no line about it.
         let lines = body.split('\n').filter(|line| !facts.link.is_empty() || !line.contains(LINK));
