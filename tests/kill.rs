@@ -16,6 +16,7 @@
 mod finished;
 #[path = "kill/phones.rs"]
 mod phones;
+#[allow(dead_code, reason = "it serves other tests too")]
 mod process;
 mod scene;
 #[path = "kill/service.rs"]
