@@ -26,7 +26,7 @@
 //! | [`recording`] | tap events → aligned samples → WAV bytes, of a call or of one party alone; markers; repair |
 //! | [`registrar`] | bindings of users' devices |
 //! | [`trunk`] | registering at carriers, keep-alive, which target is next, answers to challenges |
-//! | [`call`] | the B2BUA: routing, ringing, answer, change, end |
+//! | [`call`] | the B2BUA: routing, ringing, answer, change, end; voicemail by telephone |
 //! | [`ua`] | a small softphone as a machine |
 //! | [`subscription`] | who may see, play and fetch a call, who hears a message, who reads a text; the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |

@@ -18,7 +18,7 @@ use crate::directory::plan::plan;
 use crate::directory::{Directory, FacilityKind, Mailbox};
 use crate::ledger::{Folder, Forwarded, GreetingKind, Keep, MessageDraft, Party, TakeId};
 use crate::recording::TakeDraft;
-use crate::store::{Access, By, MessageCursor, MessageFilter, MessageRow, Store, StoreError};
+use crate::store::{Access, By, Held, MessageCursor, MessageFilter, MessageRow, Store, StoreError};
 use crate::subscription::{MessageScope, Reader, Receivers};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -129,13 +129,15 @@ impl Clerk {
             MailboxAsk::Load { mailbox, reader, message } => {
                 let mailbox = found(*mailbox)?;
                 let pcm = self.load(mailbox.id, *message).await?;
-                self.note(directory, mailbox, *reader, "message.play", message.to_string()).await?;
+                self.note(directory, mailbox, *reader, "message.play", format!("message {message}")).await?;
                 Ok(MailboxAnswer::Sound { pcm })
             }
             MailboxAsk::Move { mailbox, reader, message, folder } => {
                 let listener = self.listener(found(*mailbox)?, *reader, directory).await?;
                 if let Some(of) = listener.reader {
                     self.store.set_folder(*message, of, *folder, *reader, self.clock.wall()).await?;
+                    let thing = format!("message {message}: {}", folder.as_str());
+                    self.note(directory, found(*mailbox)?, *reader, "message.move", thing).await?;
                 }
                 Ok(MailboxAnswer::Done)
             }
@@ -150,7 +152,7 @@ impl Clerk {
             MailboxAsk::RemoveGreeting { mailbox, reader, kind } => {
                 let mailbox = found(*mailbox)?;
                 self.remove_greeting(mailbox.id, *kind).await?;
-                let thing = format!("{} {}", mailbox.key(), kind.as_str());
+                let thing = format!("{} of {}", kind.as_str(), mailbox.key());
                 self.note(directory, mailbox, *reader, "greeting.remove", thing).await?;
                 Ok(MailboxAnswer::Done)
             }
@@ -300,19 +302,24 @@ impl Clerk {
         directory: &Directory,
     ) -> Result<(), Trouble> {
         let listener = self.listener(mailbox, user, directory).await?;
-        match listener.reader {
-            Some(reader) => {
-                self.store.remove_message(message, reader, user, self.clock.wall()).await?;
-            }
-            None if self.store.box_subscribers(mailbox.id).await?.is_empty() => {
-                let gone = self.store.erase_message(message, user, self.clock.wall()).await?;
-                if let Some(file) = gone {
-                    let _ = tokio::fs::remove_file(self.dir.join(file.path)).await;
-                }
-            }
-            None => return Ok(()),
+        let thing = format!("message {message}");
+        if let Some(reader) = listener.reader {
+            self.store.remove_message(message, reader, user, self.clock.wall()).await?;
+            return self.note(directory, mailbox, user, "message.remove", thing).await;
         }
-        self.note(directory, mailbox, user, "message.delete", message.to_string()).await
+        let call = self.store.message(message).await?.and_then(|message| message.call);
+        let held = match call {
+            Some(call) => self.store.hold_on(Held::Call(call)).await?.is_some(),
+            None => false,
+        };
+        if held || !self.store.box_subscribers(mailbox.id).await?.is_empty() {
+            return Ok(());
+        }
+        self.note(directory, mailbox, user, "message.delete", thing).await?;
+        if let Some(file) = self.store.erase_message(message, user, self.clock.wall()).await? {
+            let _ = tokio::fs::remove_file(self.dir.join(file.path)).await;
+        }
+        Ok(())
     }
 
     async fn forward(
@@ -357,7 +364,7 @@ impl Clerk {
             Err(error) => return Err(failed(error.to_string())),
         };
         self.store.deliver(&record, Receivers::of(to), now).await?;
-        self.note(directory, to, by.user, "message.forward", format!("{message} to {}", to.key())).await
+        self.note(directory, to, by.user, "message.forward", format!("message {message} to {}", to.key())).await
     }
 
     async fn remove_greeting(&self, mailbox: BoxId, kind: GreetingKind) -> Result<(), Trouble> {

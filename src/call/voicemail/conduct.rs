@@ -6,11 +6,9 @@
 
 use super::super::MediaOrder;
 use super::super::codecs::coding_of;
-use super::super::flowing::{PLAYED_LATEST, wait};
-use super::super::identity::Wish;
+use super::super::flowing::wait;
 use super::super::lockout::Name;
-use super::super::path::{Event, Path, Start};
-use super::super::route::{NoRoute, Target, context_of, route_from_user};
+use super::super::route::context_of;
 use super::super::session::{Phase, Session};
 use super::super::switch::{Cx, Switch};
 use super::super::{Note, TakeOrder, TakeSetting};
@@ -19,21 +17,15 @@ use super::leave::{Leave, Recipient};
 use super::menu::{Entrance, House, Menu, Visitor};
 use super::{Act, Door, Input, Names, Step};
 use crate::audio::prompt::Pcm;
-use crate::audio::speech::{Manner, Say};
 use crate::audio::{Coding, prompt};
-use crate::base::{BoxId, Language, Rate, Samples, Side, Span, Time, UserId};
-use crate::directory::{BoxOwner, Directory, Mailbox, NumberRecording};
+use crate::base::{BoxId, Language, Side, Span, Time, UserId};
+use crate::directory::{BoxOwner, Mailbox};
 use crate::ledger::{EndReason, Joined, JoinedBy, Keep, MessageDraft, Outcome, Party, TakeId};
-use crate::media::{PlayId, Prompt, Times};
-use crate::policy::{Facts, decide};
+use crate::media::PlayId;
+use crate::policy::decide;
 use jiff::tz::TimeZone;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// So long after a timer nothing is waited for anew, where the machine does not say.
-const IDLE: Span = Span::from_secs(60);
-/// What is empty is over after that.
-const NOTHING: Span = Span::from_millis(10);
 
 /// The box that a user dialled to listen to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,20 +51,20 @@ pub struct Voicemail {
     machine: Machine,
     names: Names,
     /// Who is at the box.
-    side: Side,
+    pub(super) side: Side,
     /// As the call is told of, while it is here.
     callee: Party,
-    language: Language,
-    zone: TimeZone,
+    pub(super) language: Language,
+    pub(super) zone: TimeZone,
     /// So much silence ends what is spoken.
     silence: Option<Span>,
-    playing: Option<PlayId>,
+    pub(super) playing: Option<PlayId>,
     /// What is said after it.
-    rest: VecDeque<Pcm>,
+    pub(super) rest: VecDeque<Pcm>,
     /// The machine waits for the end of what is said.
-    says: bool,
+    pub(super) says: bool,
     /// The call is elsewhere, to come back here where nobody is reached.
-    away: bool,
+    pub(super) away: bool,
 }
 
 impl Voicemail {
@@ -109,7 +101,7 @@ impl Session {
     }
 
     /// The time that the machine gives begins.
-    fn voicemail_waits(&mut self, span: Span, cx: &Cx<'_>) {
+    pub(super) fn voicemail_waits(&mut self, span: Span, cx: &Cx<'_>) {
         match self.phase {
             Phase::Ringing(_) => wait(self, span, cx),
             Phase::Talking => self.led_waits(span, cx),
@@ -239,7 +231,7 @@ impl Switch {
     }
 
     /// The call is at the box: nothing of it is recorded, and keys are for the box.
-    fn arrive(&mut self, session: &mut Session, cx: &mut Cx<'_>) {
+    pub(super) fn arrive(&mut self, session: &mut Session, cx: &mut Cx<'_>) {
         let Some(voicemail) = &mut session.voicemail else { return };
         voicemail.away = false;
         let (side, callee, call) = (voicemail.side, voicemail.callee.clone(), session.record.id);
@@ -410,67 +402,6 @@ impl Switch {
         right
     }
 
-    /// Says it piece by piece: what was recorded is played as it is.
-    fn say_pieces(&mut self, session: &mut Session, say: Vec<Say>, cx: &mut Cx<'_>) -> Result<(), u16> {
-        if matches!(session.phase, Phase::Ringing(_)) {
-            self.answer_for_prompt(session, cx)?;
-        }
-        let (directory, company) = (Arc::clone(&self.directory), session.record.company);
-        let own = |name: &str| directory.prompt(company, name).map(|sound| sound.0.clone());
-        let Some(voicemail) = &mut session.voicemail else { return Ok(()) };
-        let manner = Manner { language: voicemail.language, zone: &voicemail.zone, now: cx.wall };
-        let mut rest = VecDeque::new();
-        let mut run = Vec::new();
-        for piece in say {
-            match piece {
-                Say::Clip(pcm) => {
-                    rest.push_back(self.voices.speak(&std::mem::take(&mut run), manner, &own));
-                    rest.push_back(pcm);
-                }
-                piece => run.push(piece),
-            }
-        }
-        rest.push_back(self.voices.speak(&run, manner, &own));
-        rest.retain(|pcm| !pcm.is_empty());
-        (voicemail.rest, voicemail.says) = (rest, true);
-        say_next(session, cx);
-        Ok(())
-    }
-
-    /// What was said is over; `None` of the id: its time is.
-    pub(in crate::call) fn voicemail_played(
-        &mut self,
-        mut session: Session,
-        id: PlayId,
-        cx: &mut Cx<'_>,
-    ) -> Option<Session> {
-        let Some(voicemail) = &mut session.voicemail else { return Some(session) };
-        match voicemail.playing.take_if(|playing| *playing == id) {
-            Some(_) => self.piece_said(session, cx),
-            None => Some(session),
-        }
-    }
-
-    fn piece_said(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        let Some(voicemail) = &mut session.voicemail else { return Some(session) };
-        if !voicemail.rest.is_empty() {
-            say_next(&mut session, cx);
-            return Some(session);
-        }
-        (voicemail.playing, voicemail.says) = (None, false);
-        session.voicemail_waits(IDLE, cx);
-        self.voicemail_input(session, Input::Said, cx)
-    }
-
-    pub(in crate::call) fn voicemail_timeout(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        session.voicemail_waits(IDLE, cx);
-        match session.voicemail.as_ref().is_some_and(|voicemail| voicemail.says) {
-            // Its end was lost.
-            true => self.piece_said(session, cx),
-            false => self.voicemail_input(session, Input::TimedOut, cx),
-        }
-    }
-
     pub(in crate::call) fn voicemail_key(
         &mut self,
         session: Session,
@@ -482,64 +413,6 @@ impl Switch {
             true => self.voicemail_input(session, Input::Key(key), cx),
             false => Some(session),
         }
-    }
-
-    /// The call goes on to whoever left a message, as if the user had dialled their number.
-    fn call_back(&mut self, mut session: Session, address: &str, cx: &mut Cx<'_>) -> Option<Session> {
-        let directory = Arc::clone(&self.directory);
-        let Some((user, path)) = self.way_back(&session, &directory, address, cx) else {
-            return self.voicemail_input(session, Input::NotConnected, cx);
-        };
-        let number = path.1.and_then(|id| directory.number(id));
-        session.record.number = path.1;
-        let recording = number.map_or(NumberRecording::Inherit, |number| number.recording);
-        let facts = Facts::at_start(session.record.direction, &session.settings, recording, None);
-        session.facts = Facts { command: session.facts.command, refused: session.facts.refused, ..facts };
-        session.path = Some(Box::new(path.0));
-        if let Some(voicemail) = &mut session.voicemail {
-            voicemail.away = true;
-        }
-        let call = session.id();
-        cx.shell.media(call, MediaOrder::SetRules(session.rules()));
-        session.caller.user = Some(user);
-        let commander = self.commander_of(&session, Side::Caller, &directory);
-        cx.shell.media(call, MediaOrder::SetCommander { side: Side::Caller, commander });
-        self.flow_event(session, Event::Begin, cx)
-    }
-
-    /// Where a call back leads, with the number that it is sent with. Nowhere from a call that was
-    /// transferred here, and to no call for help.
-    #[allow(clippy::type_complexity, reason = "one call site")]
-    fn way_back(
-        &self,
-        session: &Session,
-        directory: &Arc<Directory>,
-        address: &str,
-        cx: &mut Cx<'_>,
-    ) -> Option<(UserId, (Path, Option<crate::base::NumberId>))> {
-        let user = user_at(session).and_then(|id| directory.user(id))?;
-        if !matches!(session.phase, Phase::Ringing(_)) {
-            return None;
-        }
-        let to = route_from_user(directory, user, address, &Wish::default())
-            .inspect_err(|error| note_barred(session, error, cx))
-            .ok()
-            .filter(|to| !to.emergency)?;
-        let (company, all) = (user.company, || Arc::clone(directory));
-        let path = match to.target {
-            Target::User(id) => Path::new(all(), company, Start::User(id)),
-            Target::Path(Start::Menu(_)) => return None,
-            Target::Path(start) => Path::new(all(), company, start),
-            Target::Trunk { called, .. } if called.starts_with('+') => Path::outside(all(), company, called, user.id),
-            Target::Trunk { .. } => return None,
-        };
-        Some((user.id, (path, to.number)))
-    }
-
-    /// Nobody was reached: the call is at the box again.
-    pub(in crate::call) fn not_called_back(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
-        self.arrive(&mut session, cx);
-        self.voicemail_input(session, Input::NotConnected, cx)
     }
 
     /// Voicemail is over for this call; what it tells of a call that ends there.
@@ -565,35 +438,6 @@ const fn outcome_of(machine: &Machine) -> Outcome {
     }
 }
 
-fn note_barred(session: &Session, error: &NoRoute, cx: &mut Cx<'_>) {
-    if error.status() == 403 {
-        let (company, why) = (session.company_key.clone(), error.for_log());
-        cx.shell.note(&Note::NotForwarded { company, call: session.id(), why });
-    }
-}
-
-/// The next piece, or a moment where there is none.
-fn say_next(session: &mut Session, cx: &mut Cx<'_>) {
-    let id = session.next_play();
-    let call = session.id();
-    let Some(voicemail) = &mut session.voicemail else { return };
-    let span = match voicemail.rest.pop_front() {
-        Some(pcm) => {
-            let length = Rate::NARROW.span(Samples(u64::try_from(pcm.len()).unwrap_or(0)));
-            voicemail.playing = Some(id);
-            let prompt = Prompt { id, pcm, times: Times::Once, recorded: false };
-            cx.shell.media(call, MediaOrder::PlayPrompt { side: voicemail.side, prompt });
-            length + PLAYED_LATEST
-        }
-        None => {
-            voicemail.playing = None;
-            cx.shell.media(call, MediaOrder::StopPrompt { side: voicemail.side });
-            NOTHING
-        }
-    };
-    session.voicemail_waits(span, cx);
-}
-
 fn begin_take(session: &Session, take: TakeId, keep: Keep, cx: &mut Cx<'_>) {
     let Some(voicemail) = &session.voicemail else { return };
     let side = voicemail.side;
@@ -610,7 +454,7 @@ fn begin_take(session: &Session, take: TakeId, keep: Keep, cx: &mut Cx<'_>) {
 }
 
 /// A user of the company on a device of theirs.
-fn user_at(session: &Session) -> Option<UserId> {
+pub(super) fn user_at(session: &Session) -> Option<UserId> {
     let leg = session.leg(session.side_at_voicemail());
     leg.user.filter(|_| leg.trunk.is_none())
 }

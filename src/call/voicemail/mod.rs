@@ -11,12 +11,14 @@
 //! What a party types is never logged and never stored. Nothing here reads a clock or a file.
 
 mod ask;
+mod back;
 mod conduct;
 mod dictation;
 mod digits;
 mod leave;
 mod lockout;
 mod menu;
+mod saying;
 
 pub use ask::{AskId, Entry, MailboxAnswer, MailboxAsk, PAGE, Pile};
 pub use conduct::{Chosen, Voicemail};
