@@ -235,7 +235,7 @@ fn each_kind_of_change_is_one_line() {
         "+ number +101 of a: route unrouted",
         "~ trunk t of a: targets 192.0.2.1:5060/udp → 192.0.2.1:5060/tcp",
         "+ trunk u of a: addresses 198.51.100.7, targets 198.51.100.7:5060/udp, number_format plus, \
-         patience_ms 5000, only_encrypted yes, transfer_from_outside no",
+         patience_ms 5000, only_encrypted yes, transfer_from_outside no, texts sip",
     ];
     assert_eq!(planned(&current(), text, false), expected);
 }
@@ -532,7 +532,7 @@ fn a_plan_tells_of_every_key_that_is_shown() {
     world.users.values().for_each(|user| apart("user", user.keys(), user.fields(), [&["extension"], &[]]));
     world.numbers.values().for_each(|number| apart("number", number.keys(), number.fields(), [&["number"], &[]]));
     for trunk in world.trunks.values() {
-        apart("trunk", trunk.keys(), trunk.fields(), [&["name", "realm", "register_expires_s"], &["password"]]);
+        apart("trunk", trunk.keys(), trunk.fields(), [&["name", "realm", "register_expires_s"], &["password", "texts_secret"]]);
     }
     assert!(world.trunks.len() + world.users.len() + world.numbers.len() > 2, "the example has some of each");
 }

@@ -57,7 +57,6 @@ fn each_objection_has_its_status() {
         ("INVITE", &["Route: sip:p;;"], "", 400),
         ("INVITE", &["-Via", "Via: SIP/2.0/UDP x;branch=z9hG4bK"], "", 400),
         ("PUBLISH", &[], "", 405),
-        ("MESSAGE", &[], "", 405),
         ("NEWMETHOD", &[], "", 501),
         ("NEWMETHOD", &["-CSeq", "CSeq: 1 INVITE"], "", 501),
         ("invite", &[], "", 501),
@@ -105,7 +104,7 @@ fn an_objection_says_what_would_do() {
     let refused = objection("PUBLISH", &[], "");
     assert_eq!(
         refused.headers.get("Allow"),
-        Some("INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, INFO, UPDATE, PRACK, REFER, SUBSCRIBE")
+        Some("INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, INFO, UPDATE, PRACK, REFER, MESSAGE, SUBSCRIBE")
     );
     assert_eq!(objection("INVITE", &["Require: a, timer, b"], "").headers.get("Unsupported"), Some("a, b"));
     assert!(objection("INVITE", &["Content-Type: x/y"], "z").headers.has("Accept"));

@@ -89,7 +89,7 @@ fn groups_inboxes_flows_and_prompts_are_added_each_with_a_line() {
     assert_eq!(
         lines[3],
         "+ inbox support of a: label Support, numbers +100, primary +100, members 201, \
-         hours mon-fri 09:00-17:00 Europe/Berlin, flow main"
+         hours mon-fri 09:00-17:00 Europe/Berlin, flow main, history off"
     );
     assert!(lines[5].starts_with("+ prompt welcome of a: sound 1.0 s ("), "{}", lines[5]);
 }
