@@ -327,7 +327,7 @@ impl Path {
             RingHow::InTurn | RingHow::LongestIdle => users.split_off(users.len().min(1)).into(),
         };
         match (users.is_empty(), self.box_of(only)) {
-            (true, Some(mailbox)) => Some(self.to_box(mailbox, false)),
+            (true, Some(mailbox)) => Some(self.leave_in(mailbox, false)),
             (true, None) => {
                 self.at = next;
                 None
@@ -378,7 +378,7 @@ impl Path {
         match (way, next, self.box_of(only)) {
             (Some(ForwardTo::Voicemail(name)), _, _) => self.leave_message(name, busy),
             (Some(to), _, _) => self.forward(to, user, moment),
-            (None, None, Some(mailbox)) => self.to_box(mailbox, busy),
+            (None, None, Some(mailbox)) => self.leave_in(mailbox, busy),
             (None, next, _) => self.walk(next, moment),
         }
     }
@@ -395,12 +395,12 @@ impl Path {
 
     fn leave_message(&mut self, name: &str, busy: bool) -> Action {
         match self.directory.mailbox_by_name(self.company, name).map(|mailbox| mailbox.id) {
-            Some(mailbox) => self.to_box(mailbox, busy),
+            Some(mailbox) => self.leave_in(mailbox, busy),
             None => self.end(self.cause),
         }
     }
 
-    fn to_box(&mut self, mailbox: BoxId, busy: bool) -> Action {
+    fn leave_in(&mut self, mailbox: BoxId, busy: bool) -> Action {
         self.waiting = Waiting::Over;
         Action::Voicemail { mailbox, busy }
     }

@@ -536,7 +536,7 @@ impl Switch {
     pub fn clear_lockouts(&mut self, only: Option<&str>, of: Option<CompanyId>) -> usize {
         let directory = Arc::clone(&self.directory);
         let key = |company| directory.company(company).map_or_else(String::new, |company| company.key.clone());
-        self.auth.lockout.clear(only, of, &key) + self.guesses.clear(only, of, &key)
+        self.auth.lockout.clear(only, of, key) + self.guesses.clear(only, of, key)
     }
 
     fn key_of(&self, company: CompanyId) -> String {

@@ -58,7 +58,7 @@ pub async fn run(config: &Config, command: ConversationCommand) -> anyhow::Resul
             let office = Office::new(desk.store.clone());
             let to = (to.as_str(), number.as_deref());
             let now = Clock::start().wall();
-            let written = office.write(&desk.directory, user, to, text, None, now, &mut OsRandom).await?;
+            let written = office.write(&desk.directory, user, to, (text, None), now, &mut OsRandom).await?;
             let id = written.text.id;
             desk.note(company, "message.send", format!("message {id} as {}", user.extension)).await?;
             println!("Message {id} is {} in conversation {}.", written.text.state.as_str(), written.text.conversation);

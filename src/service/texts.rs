@@ -99,7 +99,7 @@ async fn taken(
         TextFrom::User { user, dialled, said } => {
             let Some(user) = directory.user(user) else { return Ok(403) };
             let to = (dialled.as_str(), said.as_deref());
-            let written = office.write(directory, user, to, body, Some(origin), now, random).await?;
+            let written = office.write(directory, user, to, (body, Some(origin)), now, random).await?;
             tracing::info!(%company, text = %written.text.id, "a user has written a text message");
             // A colleague has it; outside it is on its way (RFC 3428 §7).
             Ok(if written.colleague.is_some() { 200 } else { 202 })

@@ -149,8 +149,7 @@ impl Office {
         directory: &Directory,
         user: &User,
         (dialled, said): (&str, Option<&str>),
-        body: String,
-        origin: Option<String>,
+        (body, origin): (String, Option<String>),
         now: Wall,
         random: &mut (dyn Random + Send),
     ) -> Result<Written, NotTaken> {

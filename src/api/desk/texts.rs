@@ -136,7 +136,7 @@ impl Desk {
         let NewText { to, text, number } = new;
         let to = (to.trim(), number.as_deref());
         let (now, random) = (self.world.wall(), &mut *self.world.random());
-        let written = self.office().write(directory, user, to, text, None, now, random).await.map_err(problem)?;
+        let written = self.office().write(directory, user, to, (text, None), now, random).await.map_err(problem)?;
         self.written(directory, person, "message.send", &written.text).await
     }
 

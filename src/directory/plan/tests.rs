@@ -532,7 +532,12 @@ fn a_plan_tells_of_every_key_that_is_shown() {
     world.users.values().for_each(|user| apart("user", user.keys(), user.fields(), [&["extension"], &[]]));
     world.numbers.values().for_each(|number| apart("number", number.keys(), number.fields(), [&["number"], &[]]));
     for trunk in world.trunks.values() {
-        apart("trunk", trunk.keys(), trunk.fields(), [&["name", "realm", "register_expires_s"], &["password", "texts_secret"]]);
+        apart(
+            "trunk",
+            trunk.keys(),
+            trunk.fields(),
+            [&["name", "realm", "register_expires_s"], &["password", "texts_secret"]],
+        );
     }
     assert!(world.trunks.len() + world.users.len() + world.numbers.len() > 2, "the example has some of each");
 }
