@@ -49,7 +49,7 @@ impl Desk {
                 TextsReply::One(Box::new(ConversationView::of(directory, scope.user, &listed)))
             }
             TextsAsk::Messages { id, before, limit } => {
-                TextsReply::Messages(self.messages(directory, &scope, id, before, limit).await?)
+                TextsReply::Messages(self.texts_page(directory, &scope, id, before, limit).await?)
             }
             TextsAsk::Write(new) => self.write(directory, person, new).await?,
             TextsAsk::Answer { id, text } => {
@@ -98,7 +98,7 @@ impl Desk {
         Ok(ConversationPage { conversations: found.iter().map(view).collect(), next })
     }
 
-    async fn messages(
+    async fn texts_page(
         &self,
         directory: &Directory,
         scope: &TextScope,
