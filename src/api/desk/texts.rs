@@ -1,13 +1,13 @@
 //! Conversations, for those who are in them; and what carriers bring over HTTP.
 
 use super::filter::numbers_of_inbox;
-use super::{Desk, NO_NUMBER, NO_USER, Person, number_of, person};
+use super::{Desk, NO_NUMBER, NO_USER, Person, number_of};
 use crate::api::login::hash_of;
 use crate::api::texts::{
     CarrierReceipt, CarrierText, Concatenation, ConversationPage, ConversationQuery, ConversationView, NewText, Proof,
     ReceiptState, TextPage, TextView, TextsAsk, TextsReply, is_fresh,
 };
-use crate::api::{CallQuery, Problem, Reply, Viewer};
+use crate::api::{CallQuery, Problem, Reply};
 use crate::base::{ConversationId, NumberId, TextId};
 use crate::directory::{Directory, TextsBy, Trunk, User};
 use crate::ledger::TextRecord;
@@ -23,13 +23,8 @@ const LONGEST_WORD: usize = 100;
 const LONGEST_TEXT: usize = 8 << 10;
 
 impl Desk {
-    /// The texts that a viewer reads as the directory is: staff read none, admins those of inboxes that
-    /// they are in.
-    pub(super) async fn text_scope_of(&self, directory: &Directory, viewer: &Viewer) -> Result<TextScope, Problem> {
-        let staff = self.staff_of(viewer).await?;
-        self.text_scope(directory, &person(directory, viewer, staff.as_ref())?).await
-    }
-
+    /// The texts that somebody reads as the directory is: staff read none, admins those of inboxes that they
+    /// are in.
     pub(super) async fn text_scope(&self, directory: &Directory, person: &Person<'_>) -> Result<TextScope, Problem> {
         let Some(user) = person.user() else { return Ok(TextScope::nothing(person.company.id)) };
         Ok(TextScope::of(directory, user, &self.store.joined(user.id).await?))
