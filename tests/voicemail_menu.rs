@@ -17,7 +17,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use telegraphone::audio::Law;
 use telegraphone::base::{MessageId, Span, Wall};
 use telegraphone::demo::phone::LivePhone;
 use telegraphone::directory::Directory;

@@ -23,8 +23,8 @@ const LONGEST_WORD: usize = 100;
 const LONGEST_TEXT: usize = 8 << 10;
 
 impl Desk {
-    /// The texts that somebody reads as the directory is: staff read none, admins those of inboxes that
-    /// they are in.
+    /// The texts that somebody reads as the directory is: staff read none, admins those of inboxes that they
+    /// are in.
     pub(super) async fn text_scope(&self, directory: &Directory, person: &Person<'_>) -> Result<TextScope, Problem> {
         let Some(user) = person.user() else { return Ok(TextScope::nothing(person.company.id)) };
         Ok(TextScope::of(directory, user, &self.store.joined(user.id).await?))
@@ -44,7 +44,7 @@ impl Desk {
                 TextsReply::One(Box::new(ConversationView::of(directory, scope.user, &listed)))
             }
             TextsAsk::Messages { id, before, limit } => {
-                TextsReply::Messages(self.texts_of(directory, &scope, id, before, limit).await?)
+                TextsReply::Messages(self.texts_page(directory, &scope, id, before, limit).await?)
             }
             TextsAsk::Write(new) => self.write(directory, person, new).await?,
             TextsAsk::Answer { id, text } => {
@@ -93,7 +93,7 @@ impl Desk {
         Ok(ConversationPage { conversations: found.iter().map(view).collect(), next })
     }
 
-    async fn texts_of(
+    async fn texts_page(
         &self,
         directory: &Directory,
         scope: &TextScope,
@@ -157,7 +157,7 @@ impl Desk {
     /// Where the carrier is not known, and where the number takes no texts.
     pub async fn carrier_text(&self, (company, trunk): (&str, &str), proof: &Proof, body: &str) -> Result<(), Problem> {
         let directory = self.directory().await?;
-        let trunk = self.carrier_of(&directory, (company, trunk), proof, body)?;
+        let trunk = self.proven(&directory, (company, trunk), proof, body)?;
         let CarrierText { id, from, to, text, concatenation } = parsed(body)?;
         let company = directory.company(trunk.company).ok_or(Problem::Internal)?;
         let format = trunk.settings.number_format;
@@ -214,7 +214,7 @@ impl Desk {
         body: &str,
     ) -> Result<(), Problem> {
         let directory = self.directory().await?;
-        let trunk = self.carrier_of(&directory, (company, trunk), proof, body)?;
+        let trunk = self.proven(&directory, (company, trunk), proof, body)?;
         let CarrierReceipt { id, part, state, reason } = parsed(body)?;
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(LONGEST_WORD).collect();
         let delivered = state == ReceiptState::Delivered;
@@ -226,7 +226,7 @@ impl Desk {
 
     /// The trunk that a request is of. One that is not there, or brings no texts, is answered as one
     /// whose secret is wrong.
-    fn carrier_of<'d>(
+    fn proven<'d>(
         &self,
         directory: &'d Directory,
         (company, name): (&str, &str),
