@@ -1,7 +1,7 @@
 //! Holds N concurrent recorded calls against the real service, and checks every recorded sample.
 //!
 //! `cargo bench --bench load -- [--calls N] [--seconds S] [--rate CALLS_PER_S] [--dir DIR]
-//! [--srtp FRACTION] [--opus CALLS] [--heard CALLS_PER_S] [--bare]`
+//! [--srtp FRACTION] [--opus CALLS] [--heard CALLS_PER_S] [--voicemail CALLS] [--bare]`
 //!
 //! `--srtp FRACTION` makes that part of the calls SRTP on the caller's side.
 //!
@@ -12,6 +12,9 @@
 //! `--heard CALLS_PER_S`: while the calls are held, so many a second end and are replaced, and a
 //! subscriber of the number listens to events and looks at their list over HTTP. Says how long after
 //! the BYE a recording was heard of. With `--seconds` well below calls / rate, each lasts long enough.
+//!
+//! `--voicemail CALLS`: so many callers leave a message at the same time, for `--seconds` with the greeting
+//! before it. Every message has to be what its caller sent, and the owner of the box has to hear of each.
 //!
 //! `--bare` puts a relay of nothing but system calls in the service's place: what the kernel asks
 //! for the same packets on the same machine, to compare with.
@@ -60,6 +63,8 @@ mod opus;
 mod process;
 #[path = "../tests/scene/mod.rs"]
 mod scene;
+#[path = "support/voicemail.rs"]
+mod voicemail;
 
 use process::{Home, Process, data_dir, files_in};
 use scene::{Scene, answer, call_at_device, call_of_caller, description, media_of};
@@ -89,6 +94,8 @@ struct Options {
     opus: usize,
     /// Calls a second that end while the others are held; 0: none.
     heard: f64,
+    /// The calls leave messages.
+    voicemail: bool,
 }
 
 fn options() -> Options {
@@ -103,6 +110,7 @@ fn options() -> Options {
         srtp: 0.0,
         opus: 0,
         heard: 0.0,
+        voicemail: false,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -118,6 +126,10 @@ fn options() -> Options {
             "--srtp" => options.srtp = value().parse().unwrap(),
             "--opus" => options.opus = value().parse().unwrap(),
             "--heard" => options.heard = value().parse().unwrap(),
+            "--voicemail" => {
+                options.calls = value().parse().unwrap();
+                options.voicemail = true;
+            }
             "--bench" => {}
             other => panic!("unknown option {other}"),
         }
@@ -131,7 +143,10 @@ fn main() {
         return run_bare(&options);
     }
     let mut service = Running::start(&options);
-    let outcome = run(&options, &service);
+    let outcome = match options.voicemail {
+        true => voicemail::run(&options, &service),
+        false => run(&options, &service),
+    };
     service.stop();
     match outcome {
         Ok(()) => {
@@ -160,14 +175,14 @@ impl Running {
              [log]\nfilter = \"warn\"\n",
             options.calls + 100
         );
-        let http = (options.heard > 0.0).then(|| {
+        let http = (options.heard > 0.0 || options.voicemail).then(|| {
             let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             free.local_addr().unwrap()
         });
         let (mut config, mut company) = (config, SCENE.company());
         if let Some(http) = http {
             config.push_str(&format!("[http]\nlisten = [\"{http}\"]\n"));
-            company.push_str(heard::PEOPLE);
+            company.push_str(if options.voicemail { voicemail::BOX } else { heard::PEOPLE });
         }
         home.set_up(&config, &company);
         if options.pin {

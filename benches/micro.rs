@@ -17,10 +17,10 @@ use telegraphone::audio::codec::{MOST_PAYLOAD, MOST_SAMPLES, decoder, encoder};
 use telegraphone::audio::{Coding, DtmfDetector, Law, ToneKey};
 use telegraphone::base::{Direction, Rate, Seeded, Side, Span, Time};
 use telegraphone::directory::NumberRecording;
-use telegraphone::ledger::{Channels, PauseInFile};
-use telegraphone::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
+use telegraphone::ledger::PauseInFile;
+use telegraphone::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TakeSlot, TapEvent};
 use telegraphone::policy::{Facts, Rules};
-use telegraphone::recording::{JournalLine, PartFile, Take, TimelineConfig};
+use telegraphone::recording::{JournalLine, Layout, PartFile, Take, TimelineConfig};
 use telegraphone::rtp::srtp::{Inbound, Keys, MasterKey, OVERHEAD, Outbound, Suite};
 use telegraphone::rtp::{HEADER, rewrite_header};
 use telegraphone::sip::parse::parse_datagram;
@@ -59,6 +59,10 @@ impl Out for Nowhere {
         black_box(event);
         true
     }
+    fn tap_take(&mut self, take: TakeSlot, event: &TapEvent<'_>) -> bool {
+        black_box((take, event));
+        true
+    }
     fn fact(&mut self, fact: Fact) {
         black_box(fact);
     }
@@ -87,6 +91,7 @@ impl PartFile for Nowhere {
 fn bridge(now: Time) -> Bridge {
     let facts = Facts {
         refused: false,
+        voicemail: false,
         step: None,
         command: None,
         number: NumberRecording::On,
@@ -194,7 +199,7 @@ fn main() {
         TimelineConfig {
             window: Span::from_millis(300),
             rate: Rate::NARROW,
-            channels: Channels::Stereo,
+            layout: Layout::Stereo,
             pause: PauseInFile::Silence,
         },
         1 << 40,

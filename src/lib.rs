@@ -19,19 +19,20 @@
 //! | [`sip`] | messages, transactions, dialogs, digest, session timers, reliable provisionals; [`sip::endpoint`] joins them |
 //! | [`rtp`] | packet view, clocks that wrap, telephone events, RTCP, SRTP |
 //! | [`sdp`] | descriptions and offer/answer, with keys (RFC 4568) |
-//! | [`audio`] | codecs, resampling, keys in the audio, noise, tones, prompts, WAV chunks |
+//! | [`audio`] | codecs, resampling, keys in the audio, noise, silence, tones, prompts, WAV chunks |
 //! | [`directory`] | company, user, number, trunk, group, inbox, call flow, voicemail box; the company file, what applying it or changing one thing changes, and the file again |
 //! | [`policy`] | the decision and why; commands in digits; the gate |
 //! | [`media`] | one call's RTP as a machine: receive, relay, digits, tap |
-//! | [`recording`] | tap events → aligned samples → WAV bytes; markers; repair |
+//! | [`recording`] | tap events → aligned samples → WAV bytes, of a call or of one party alone; markers; repair |
 //! | [`registrar`] | bindings of users' devices |
 //! | [`trunk`] | registering at carriers, keep-alive, which target is next, answers to challenges |
 //! | [`call`] | the B2BUA: routing, ringing, answer, change, end |
 //! | [`ua`] | a small softphone as a machine |
-//! | [`subscription`] | who may see, play and fetch a call, who hears a message; the feed of events |
+//! | [`subscription`] | who may see, play and fetch a call, who hears a message, who reads a text; the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |
 //! | [`notify`] | what leaves the house, with its queue: hooks told of events over HTTPS |
-//! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final, what proves it, peaks, archives |
+//! | [`texts`] | text messages: where each goes and as which number, long ones in parts, and the queue to carriers |
+//! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final, what proves it, peaks, archives; sounds for the telephone |
 //! | [`api`] | requests and answers as enums; the desk, which applies the rules of access and makes exports; HTTP, also as Wazo's clients ask |
 //! | [`service`] | sockets, media workers, recorders, archivist, retention, backup, heads of the access log, clocks, configuration, start and stop |
 //! | [`replay`] | captures in, the same path, WAV out |
@@ -61,6 +62,9 @@
 //! 7. At the end `service::archivist` writes markers and sizes, syncs, renames, and hands the
 //!    recording over: row and outbox entry in one transaction. [`subscription`] turns the entry
 //!    into an event.
+//!
+//! What one party alone says (a message, a greeting) has a slot of its own in the ring and goes the same way;
+//! `service::messages` makes it final.
 
 pub mod api;
 pub mod archive;
@@ -84,5 +88,6 @@ pub mod service;
 pub mod sip;
 pub mod store;
 pub mod subscription;
+pub mod texts;
 pub mod trunk;
 pub mod ua;

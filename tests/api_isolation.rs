@@ -60,6 +60,8 @@ name = "okapi"
 name = "first"
 do = "ring"
 target = "user:202"
+[[number]]
+number = "+15550101"
 [[voicemail]]
 number = "8471"
 name = "gnu"
@@ -134,6 +136,8 @@ struct Things {
     token: String,
     /// A number of the outside that we had a call with.
     contact: String,
+    conversation: String,
+    licence: String,
     /// In the box of 202.
     message: String,
     /// That box, and that user, as the compatible API names them.
@@ -171,6 +175,10 @@ impl Things {
             ("webhooks", "delivery") => (self.delivery.clone(), "999999"),
             ("exports", "id") => (self.export.clone(), "999999"),
             ("tokens", "id") => (self.token.clone(), "999999"),
+            (_, "conversation") => (self.conversation.clone(), "999999"),
+            ("licences", "id") => (self.licence.clone(), "999999"),
+            ("carriers", "company") => (ours("api"), "nobody"),
+            ("carriers", "trunk") => (ours("carrier"), "nobody"),
             _ => return None,
         })
     }
@@ -195,6 +203,8 @@ fn body(method: &str, path: &str) -> &'static str {
         ("put", "hold") => r#"{"reason":"a case"}"#,
         ("post", "deactivate") => r#"{"replacement":"user:301"}"#,
         ("post", "erase") => r#"{"confirm":"+15550100"}"#,
+        ("post", "messages" | "notes") => r#"{"text":"hello"}"#,
+        ("post", "conversations") => r#"{"to":"202","text":"hello"}"#,
         ("patch", "{message}") => r#"{"folder":"old"}"#,
         ("put", "{message_id}") => r#"{"folder_id":2}"#,
         ("put", "{voicemail_id}") => r#"{"name":"x"}"#,
@@ -276,6 +286,11 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
         let token = ada.send("POST", "/api/v1/tokens", r#"{"name":"tapir","scopes":["calls.read"]}"#);
         let contacts = ada.get("/api/v1/contacts").json();
         let contact = contacts["contacts"][0]["number"].as_str().unwrap_or_else(|| panic!("{contacts}")).to_owned();
+        let written = ada.send("POST", "/api/v1/conversations", r#"{"to":"202","text":"a tapir and an okapi"}"#);
+        let keys = r#"{"label":"tapir","users":["202"]}"#;
+        let answer = ada.send("PUT", "/api/v1/numbers/%2B15550101/shared-inbox", keys);
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        let shared = ada.get("/api/v1/licences");
         let things = Things {
             call: text("call"),
             recording: text("recording"),
@@ -284,6 +299,8 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
             export: made(&export, "id"),
             token: made(&token, "id"),
             contact: contact.replace('+', "%2B"),
+            conversation: made(&written, "conversation"),
+            licence: shared.json()["licences"][0]["id"].to_string(),
             message: message.to_string(),
             mailbox,
             user_uuid,

@@ -163,7 +163,7 @@ async fn blocking_with<T: Send + 'static>(with: T, story: impl FnOnce(&T) + Send
 async fn the_companys_box_is_read_by_everybody_and_everybody_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let (service, http) = service(folder.path()).await;
-    let ([bob, jane, mallory, ada], mut streams) = tokio::task::spawn_blocking(move || {
+    let ([_, jane, mallory, ada], mut streams) = tokio::task::spawn_blocking(move || {
         let all = everybody(http);
         let streams = [&all[0], &all[2]].map(|who| who.stream("/api/v1/events?kinds=voicemail.*", None));
         (all, streams)

@@ -10,6 +10,7 @@
     clippy::disallowed_methods,
     reason = "a test stops where its expectation fails, and it measures time"
 )]
+#![allow(dead_code, reason = "the process serves other tests too")]
 
 #[path = "kill/finished.rs"]
 mod finished;

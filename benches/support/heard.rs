@@ -27,7 +27,7 @@ role = "admin"
 const LOOK: Duration = Duration::from_millis(20);
 
 /// By call, when it was first seen.
-type Seen = Arc<Mutex<HashMap<usize, Instant>>>;
+pub type Seen = Arc<Mutex<HashMap<usize, Instant>>>;
 
 pub struct Subscriber {
     pub told: Seen,
@@ -43,7 +43,7 @@ impl Subscriber {
         assert_eq!(admin.put("/api/v1/numbers/+15550100/subscribers/202").status, 204);
         let user = http.log_in(company, "202", "subscriber-secret");
         let (told, listed, over) = (Seen::default(), Seen::default(), Arc::new(AtomicBool::new(false)));
-        let stream = stream(service, &user);
+        let stream = stream(service, &user, "/api/v1/events?kinds=recording.finished");
         let into = Arc::clone(&told);
         std::thread::spawn(move || hear(stream, &into));
         let (into, stop) = (Arc::clone(&listed), Arc::clone(&over));
@@ -58,9 +58,9 @@ impl Subscriber {
     }
 }
 
-fn stream(service: SocketAddr, user: &Session) -> BufReader<TcpStream> {
+/// An open stream of events at `path`.
+pub fn stream(service: SocketAddr, user: &Session, path: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(service).unwrap();
-    let path = "/api/v1/events?kinds=recording.finished";
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {service}\r\nCookie: {}\r\n\r\n", user.cookie()).unwrap();
     let mut reader = BufReader::new(stream);
     let mut head = String::new();

@@ -2,7 +2,10 @@
 
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::locks::{LockAsk, LockReply};
+use super::notices::{NoticeAsk, NoticeReply};
+use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
+use super::texts::{TextsAsk, TextsReply};
 use super::tokens::TokenAsk;
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::voicemail::{VoicemailAsk, VoicemailReply};
@@ -71,6 +74,8 @@ pub enum Ask {
     /// Of operators and resellers, above the companies.
     Staff(StaffAsk),
     Webhooks(WebhookAsk),
+    /// Who is told of new messages.
+    Notices(NoticeAsk),
     /// As the compatible API asks; what a token needs for it is named there.
     Wazo(WazoAsk),
     /// What the company consists of.
@@ -122,6 +127,8 @@ pub enum Ask {
     /// Who is locked out after wrong passwords.
     Lockouts(LockAsk),
     Keeping(KeepingAsk),
+    Shared(SharedAsk),
+    Texts(TextsAsk),
     /// Messages and boxes.
     Voicemail(VoicemailAsk),
 }
@@ -147,6 +154,9 @@ impl Ask {
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
             | Ask::Keeping(_)
+            | Ask::Shared(_)
+            | Ask::Texts(_)
+            | Ask::Notices(_)
             | Ask::Voicemail(_)
             | Ask::Wazo(_)
             | Ask::Webhooks(_) => true,
@@ -160,6 +170,7 @@ impl Ask {
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
+            Ask::Notices(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live { .. } | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
@@ -173,6 +184,8 @@ impl Ask {
             Ask::Lockouts(ask) => Some(ask.needs()),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::Keeping(ask) => Some(ask.needs()),
+            Ask::Shared(ask) => Some(ask.needs()),
+            Ask::Texts(ask) => Some(ask.needs()),
             Ask::Voicemail(ask) => Some(ask.needs()),
         }
     }
@@ -187,6 +200,7 @@ pub enum Reply {
     Staff(StaffReply),
     Insight(InsightReply),
     Webhooks(WebhookReply),
+    Notices(NoticeReply),
     Wazo(WazoReply),
     Directory(DirectoryReply),
     Calls(CallPage),
@@ -204,5 +218,7 @@ pub enum Reply {
     AccessLog(Vec<AccessView>),
     Lockouts(LockReply),
     Keeping(KeepingReply),
+    Shared(SharedReply),
+    Texts(TextsReply),
     Voicemail(VoicemailReply),
 }

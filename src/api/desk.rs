@@ -15,10 +15,13 @@ mod insight;
 mod keeping;
 mod listening;
 mod locks;
+mod notices;
 mod recordings;
 mod session;
+mod shared;
 mod staff;
 mod subscriptions;
+mod texts;
 mod tokens;
 mod voicemail;
 mod wazo;
@@ -226,6 +229,7 @@ impl Desk {
             Ask::LogOut => self.log_out(&directory, viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
+            Ask::Notices(ask) => self.notice(&directory, &person, ask).await,
             Ask::Wazo(ask) => self.wazo(&directory, &person, ask).await.map(Reply::Wazo),
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
@@ -257,6 +261,8 @@ impl Desk {
                 self.lockouts(&self.doer(&person), Some(company.id), ask).await
             }
             Ask::Keeping(ask) => self.keeping(&directory, &person, ask).await.map(Reply::Keeping),
+            Ask::Shared(ask) => self.shared(&directory, &person, ask).await,
+            Ask::Texts(ask) => self.texts(&directory, &person, ask).await,
             Ask::Voicemail(ask) => self.voicemail(&directory, &person, ask).await,
         }
     }

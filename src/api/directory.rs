@@ -2,6 +2,7 @@
 //! of the company file.
 
 use super::Permission;
+use super::shared::assigned_to;
 use crate::base::FlowId;
 use crate::directory::file::{FileError, Kind, Problem as FileProblem, Secret};
 use crate::directory::plan::{Listed, Replacement};
@@ -207,9 +208,10 @@ pub fn number_view(directory: &Directory, e164: &str, view: &mut Map<String, Val
     let Some(number) = directory.number_by_e164(e164) else { return };
     let assigned = directory.assigned_to(number);
     let inbox = directory.inbox_of_number(number.id);
-    let kind = if assigned.is_some() { "assigned" } else { "company" };
-    view.insert("type".to_owned(), kind.into());
-    view.insert("assigned_to".to_owned(), json!(assigned.map(|user| format!("user:{}", user.extension))));
+    let user = assigned.map(|user| format!("user:{}", user.extension));
+    let whose = directory.shared_inbox(number.id).map(assigned_to).or(user);
+    view.insert("type".to_owned(), if whose.is_some() { "assigned" } else { "company" }.into());
+    view.insert("assigned_to".to_owned(), json!(whose));
     view.insert("inbox".to_owned(), json!(inbox.map(|inbox| inbox.name.as_str())));
     view.insert("primary".to_owned(), inbox.is_some_and(|inbox| inbox.primary == Some(number.id)).into());
 }

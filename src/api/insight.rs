@@ -1,5 +1,6 @@
 //! What people look up about calls: outside numbers, figures, and what is theirs.
 
+use super::texts::TextEntry;
 use super::{CallItem, CallQuery, DeviceView, MessageView, Permission};
 use crate::base::{CallId, Direction};
 use crate::store::{ContactCursor, ContactRow, Figures};
@@ -59,7 +60,9 @@ pub struct ContactItem {
     pub name: String,
     /// Counted up to 1,000 for whoever does not see every call, and of an inbox.
     pub calls: u64,
-    pub last: LastCall,
+    /// Absent where there are texts only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastCall>,
 }
 
 /// The newest call with an outside number.
@@ -74,7 +77,7 @@ pub struct LastCall {
 impl From<ContactRow> for ContactItem {
     fn from(contact: ContactRow) -> Self {
         let ContactRow { e164, name, calls, call, at, direction, missed } = contact;
-        ContactItem { number: e164, name, calls, last: LastCall { call, at: at.to_string(), direction, missed } }
+        ContactItem { number: e164, name, calls, last: Some(LastCall { call, at: at.to_string(), direction, missed }) }
     }
 }
 
@@ -111,7 +114,7 @@ pub struct ContactView {
     pub contact: ContactItem,
     /// The newest first.
     pub entries: Vec<Entry>,
-    /// For the next page; absent on the last one.
+    /// For the next page: the id of the last entry; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<CallId>,
 }
@@ -121,8 +124,29 @@ pub struct ContactView {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Entry {
     Call(Box<CallItem>),
+    Text(Box<TextEntry>),
     /// A message in a box that the viewer hears.
     Voicemail(Box<MessageView>),
+}
+
+impl Entry {
+    /// Ids are in the order of time, whatever they are of. Pages end at calls and texts.
+    pub fn id(&self) -> Option<CallId> {
+        match self {
+            Entry::Call(call) => Some(call.id),
+            Entry::Text(text) => CallId::parse(&text.id.to_string()),
+            Entry::Voicemail(_) => None,
+        }
+    }
+
+    /// RFC 3339, UTC.
+    pub fn at(&self) -> &str {
+        match self {
+            Entry::Call(call) => &call.started,
+            Entry::Text(text) => &text.at,
+            Entry::Voicemail(message) => &message.left,
+        }
+    }
 }
 
 /// What calls are counted by.

@@ -46,7 +46,8 @@ pub enum KeepingAsk {
     ExportRemove {
         id: i64,
     },
-    /// Deletes the recordings of every call with a number of the outside, and blanks it everywhere.
+    /// Deletes the recordings of every call with a number of the outside and every text, and blanks it
+    /// everywhere.
     Erase {
         contact: String,
         /// The number once more, where it is for real.
@@ -274,6 +275,8 @@ pub struct EraseReport {
     pub bytes: u64,
     /// Voicemail messages that were deleted.
     pub messages: u64,
+    /// Text messages and notes that were deleted, with their conversations.
+    pub texts: u64,
     /// Events in which the number was blanked.
     pub events: u64,
     /// Archives that were asked for by this number.

@@ -43,6 +43,7 @@ pub enum Permission {
     EraseContacts,
     ReadWebhooks,
     ManageWebhooks,
+    ManagePush,
     ReadDirectory,
     ManageDirectory,
     ReadMessages,
@@ -50,10 +51,12 @@ pub enum Permission {
     DownloadMessages,
     ManageMessages,
     ClearLockouts,
+    ReadConversations,
+    WriteConversations,
 }
 
 impl Permission {
-    pub const ALL: [Permission; 23] = [
+    pub const ALL: [Permission; 26] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
         Permission::ListenRecordings,
@@ -70,6 +73,7 @@ impl Permission {
         Permission::EraseContacts,
         Permission::ReadWebhooks,
         Permission::ManageWebhooks,
+        Permission::ManagePush,
         Permission::ReadDirectory,
         Permission::ManageDirectory,
         Permission::ReadMessages,
@@ -77,6 +81,8 @@ impl Permission {
         Permission::DownloadMessages,
         Permission::ManageMessages,
         Permission::ClearLockouts,
+        Permission::ReadConversations,
+        Permission::WriteConversations,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -97,6 +103,7 @@ impl Permission {
             Permission::EraseContacts => "contacts.erase",
             Permission::ReadWebhooks => "webhooks.read",
             Permission::ManageWebhooks => "webhooks.write",
+            Permission::ManagePush => "push.write",
             Permission::ReadDirectory => "directory.read",
             Permission::ManageDirectory => "directory.write",
             Permission::ReadMessages => "messages.read",
@@ -104,6 +111,8 @@ impl Permission {
             Permission::DownloadMessages => "messages.download",
             Permission::ManageMessages => "messages.write",
             Permission::ClearLockouts => "lockouts.write",
+            Permission::ReadConversations => "conversations.read",
+            Permission::WriteConversations => "conversations.write",
         }
     }
 
@@ -174,7 +183,10 @@ impl Permission {
             | Permission::ExportRecordings
             | Permission::EraseContacts
             | Permission::ReadWebhooks
-            | Permission::ManageWebhooks => &[],
+            | Permission::ManageWebhooks
+            | Permission::ManagePush
+            | Permission::ReadConversations
+            | Permission::WriteConversations => &[],
         }
     }
 }

@@ -17,9 +17,12 @@ mod insight;
 mod keeping;
 mod locks;
 mod login;
+mod notices;
 mod operator;
 mod problem;
+pub mod shared;
 mod staff;
+pub mod texts;
 mod tokens;
 mod view;
 mod voicemail;
@@ -41,7 +44,8 @@ pub use keeping::{
 };
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
 pub use login::{Grant, Granted, LoggedIn, Permission, Scopes, Viewer, secret_token};
-pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified};
+pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
+pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
 pub use problem::Problem;
 pub use staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,

@@ -2,7 +2,7 @@
 //! calls are carried out by the service.
 
 use super::HoldView;
-use crate::base::{CallId, CompanyId, NumberId, RecordingId, UserId};
+use crate::base::{CallId, CompanyId, MessageId, NumberId, RecordingId, UserId};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, RecordingRecord, RecordingState, Refusal};
 use crate::subscription::FeedEntry;
@@ -75,6 +75,11 @@ pub enum Request {
         #[serde(default)]
         before: Option<RecordingId>,
     },
+    /// The files of voicemail: a page of messages after `after`, and with the last one the greetings.
+    MessageVerify {
+        #[serde(default)]
+        after: Option<MessageId>,
+    },
     RecordingDelete {
         recording: RecordingId,
         /// Who does it, as they are called; `None`: the operator.
@@ -140,6 +145,12 @@ pub enum Answer {
         /// For the next page; absent on the last one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<RecordingId>,
+    },
+    VerifiedMessages {
+        results: Vec<VerifiedFile>,
+        /// For the next page; absent on the last one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<MessageId>,
     },
     /// Nothing was deleted: a legal hold is on it.
     Held {
@@ -225,6 +236,16 @@ pub struct Verified {
     pub recording: RecordingId,
     pub path: String,
     pub state: RecordingState,
+    /// Empty when everything is as it should be.
+    pub problem: String,
+}
+
+/// Whether a file of voicemail is what its row says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedFile {
+    /// `message ID`, or `greeting KIND of box ID`.
+    pub what: String,
+    pub path: String,
     /// Empty when everything is as it should be.
     pub problem: String,
 }

@@ -106,6 +106,7 @@ const fn refused(refusal: Refusal) -> &'static str {
         Refusal::FlowStep => "a step of the call flow decides over this recording",
         Refusal::RecordingFailed => "this recording cannot be made: see the service's log",
         Refusal::OutsideRefused => "the outside party does not want to be recorded",
+        Refusal::Voicemail => "a voicemail box is at the other end: what is left there is a message, not a recording",
     }
 }
 

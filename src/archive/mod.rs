@@ -5,21 +5,23 @@
 //! ```
 //! One way for the service, the repair after a crash and the replay. [`Rest`] are the files of one
 //! recording afterwards, [`Left`] those of one that has not come so far, [`Peaks`] its shape, [`Bundle`]
-//! many of them in one.
+//! many of them in one. What one party alone said ([`finish_sound`]) has no sidecar: its row says all.
 
 mod bundle;
 mod left;
 mod peaks;
 mod rest;
+mod sound;
 
 pub use bundle::{Bundle, file_digest};
 pub use left::Left;
 pub use peaks::Peaks;
 pub use rest::{Rest, problems};
+pub use sound::{LoadError, Spoken, finish_sound, join_sounds, load_part, load_sound, shape_of};
 
 use crate::audio::wav::DATA_OFFSET;
 use crate::ledger::{Channels, RecordingRecord, Sidecar};
-use crate::recording::{dress, offset_of, seal};
+use crate::recording::{Dress, dress, offset_of, seal};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -102,16 +104,8 @@ pub fn finish(
 ) -> io::Result<Sealed> {
     let from = if places.part.exists() { places.part } else { places.wav };
     let file = OpenOptions::new().read(true).write(true).open(from)?;
-    let dressed = dress(sidecar);
-    let seal = seal(sidecar.samples, sidecar.channels, &dressed.cues, &dressed.info);
+    let bytes = complete(&file, sidecar.samples, sidecar.channels, &dress(sidecar))?;
     let end = offset_of(sidecar.samples, sidecar.channels);
-    // The sizes come first, that of the audio before that of the whole: a crash right after
-    // leaves a header that says where the audio ends.
-    for (offset, bytes) in seal.sizes.into_iter().rev() {
-        file.write_all_at(&bytes, offset)?;
-    }
-    file.set_len(end)?;
-    file.write_all_at(&seal.trailer, end)?;
     let audio_sha256 = match audio_sha256 {
         Some(digest) => digest,
         None => audio_digest(&file, end)?,
@@ -119,13 +113,33 @@ pub fn finish(
     let frame_sha256 = frame_digest(&file, end)?;
     durability.sync(&file)?;
     write_sidecar(places.sidecar, sidecar, durability)?;
-    if from != places.wav {
-        fs::rename(from, places.wav)?;
+    settle(from, places.wav, durability)?;
+    Ok(Sealed { bytes, audio_sha256, frame_sha256 })
+}
+
+/// Sizes, and what stands behind the audio of a file; returns its length in bytes.
+fn complete(file: &File, samples: u64, channels: Channels, dressed: &Dress) -> io::Result<u64> {
+    let seal = seal(samples, channels, &dressed.cues, &dressed.info);
+    let end = offset_of(samples, channels);
+    // The sizes come first, that of the audio before that of the whole: a crash right after
+    // leaves a header that says where the audio ends.
+    for (offset, bytes) in seal.sizes.into_iter().rev() {
+        file.write_all_at(&bytes, offset)?;
     }
-    if let (Durability::Synced, Some(folder)) = (durability, places.wav.parent()) {
+    file.set_len(end)?;
+    file.write_all_at(&seal.trailer, end)?;
+    Ok(end + seal.trailer.len() as u64)
+}
+
+/// Gives a file its final name; what had it before is gone at once.
+fn settle(from: &Path, to: &Path, durability: Durability) -> io::Result<()> {
+    if from != to {
+        fs::rename(from, to)?;
+    }
+    if let (Durability::Synced, Some(folder)) = (durability, to.parent()) {
         File::open(folder)?.sync_all()?;
     }
-    Ok(Sealed { bytes: end + seal.trailer.len() as u64, audio_sha256, frame_sha256 })
+    Ok(())
 }
 
 impl Durability {

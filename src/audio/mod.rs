@@ -1,4 +1,4 @@
-//! Codecs, resampling, noise, tones, prompts and WAV chunks. Values in, values out.
+//! Codecs, resampling, noise, silence, tones, prompts, sounds and WAV chunks. Values in, values out.
 
 pub mod codec;
 mod coding;
@@ -9,6 +9,9 @@ mod mix;
 mod noise;
 pub mod prompt;
 mod resample;
+mod silence;
+pub mod sound;
+pub mod speech;
 mod tone;
 pub mod wav;
 
@@ -18,4 +21,5 @@ pub use g711::Law;
 pub use mix::mix;
 pub use noise::ComfortNoise;
 pub use resample::Resampler;
+pub use silence::Silence;
 pub use tone::Tone;

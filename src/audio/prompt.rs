@@ -90,7 +90,7 @@ impl BuiltIn {
 }
 
 /// A tone of `on` samples with ramps of 5 ms against clicks, then silence up to `length`.
-fn tone(hertz: f32, on: usize, length: usize) -> Pcm {
+pub(super) fn tone(hertz: f32, on: usize, length: usize) -> Pcm {
     const AMPLITUDE: f32 = 5_000.0;
     let ramp = RATE as usize / 200;
     let sample = |at: usize| {
@@ -182,7 +182,7 @@ fn encoding_of(format: &[u8]) -> Result<Encoding, PromptError> {
 }
 
 /// The content of the first chunk of that name; one that claims more than there is ends with the file.
-fn chunk<'a>(mut rest: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
+pub(super) fn chunk<'a>(mut rest: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
     while let Some((head, body)) = rest.split_first_chunk::<8>() {
         let [n0, n1, n2, n3, l0, l1, l2, l3] = *head;
         let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;

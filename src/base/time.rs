@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 pub struct Time(pub u64);
 
 /// A length of time, in µs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Span(pub u64);
 
 impl Span {

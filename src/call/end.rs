@@ -25,6 +25,7 @@ impl Switch {
             return Some(session);
         }
         let reason = match (side, &session.phase) {
+            (Side::Caller, Phase::Ringing(_)) if session.voicemail.is_some() => EndReason::CallerHungUp,
             (Side::Caller, Phase::Ringing(_)) => EndReason::CallerCancelled,
             (Side::Caller, Phase::Talking) => EndReason::CallerHungUp,
             (Side::Callee, Phase::Ringing(_) | Phase::Talking) => EndReason::CalleeHungUp,
@@ -141,6 +142,9 @@ impl Switch {
                 self.idle.insert(user, cx.now);
             }
             session.record.outcome = Outcome::Completed;
+        }
+        if let Some(outcome) = self.leave_voicemail(&mut session, cx).filter(|_| session.answered.is_none()) {
+            session.record.outcome = outcome;
         }
         let last = decide(&session.facts);
         let recorded = session.record.decision.record

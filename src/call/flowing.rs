@@ -21,7 +21,7 @@ use crate::sip::endpoint::ClientTx;
 use std::sync::Arc;
 
 /// So long after its end the end of a prompt is taken as told.
-const PLAYED_LATEST: Span = Span::from_secs(2);
+pub(super) const PLAYED_LATEST: Span = Span::from_secs(2);
 
 impl Switch {
     /// Something happened that the path waits for. What it wants is done at once, until it waits.
@@ -40,6 +40,9 @@ impl Switch {
             }
             match action {
                 None => {}
+                Some(Action::Voicemail { mailbox, busy }) => return self.leave_message(session, mailbox, busy, cx),
+                Some(Action::Menu(chosen)) => return self.open_menu(session, chosen, cx),
+                Some(Action::End { .. }) if session.voicemail.is_some() => return self.not_called_back(session, cx),
                 Some(Action::End { cause }) => {
                     return self.refuse(session, cause, EndReason::Rejected { status: cause }, cx);
                 }
@@ -64,7 +67,7 @@ impl Switch {
             }
             Action::Ring { users, seconds } => Ok(self.ring_users(session, &users, seconds, cx)),
             Action::Dial { e164, user } => Ok(self.dial(session, &e164, user, cx)),
-            Action::End { .. } => Ok(None),
+            Action::End { .. } | Action::Voicemail { .. } | Action::Menu(_) => Ok(None),
         }
     }
 
@@ -85,7 +88,7 @@ impl Switch {
         Ok(())
     }
 
-    fn answer_for_prompt(&mut self, session: &mut Session, cx: &mut Cx<'_>) -> Result<(), u16> {
+    pub(super) fn answer_for_prompt(&mut self, session: &mut Session, cx: &mut Cx<'_>) -> Result<(), u16> {
         let Phase::Ringing(ringing) = &session.phase else { return Ok(()) };
         if ringing.answered {
             return Ok(());
@@ -170,6 +173,9 @@ impl Switch {
 
     /// The time that the path gave is over.
     pub(super) fn flow_timeout(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
+        if session.is_at_voicemail() {
+            return self.voicemail_timeout(session, cx);
+        }
         let Phase::Ringing(ringing) = &mut session.phase else { return Some(session) };
         let branches = std::mem::take(&mut ringing.branches);
         let event = match (branches.is_empty(), ringing.playing.take()) {
@@ -183,6 +189,9 @@ impl Switch {
 
     /// A prompt was said to its end, or a key was pressed.
     pub(super) fn flow_played(&mut self, mut session: Session, id: PlayId, cx: &mut Cx<'_>) -> Option<Session> {
+        if session.is_at_voicemail() {
+            return self.voicemail_played(session, id, cx);
+        }
         let awaited = match &mut session.phase {
             Phase::Ringing(ringing) => ringing.playing.take_if(|playing| *playing == id).is_some(),
             Phase::Talking => return self.led_played(session, id, cx),
@@ -194,6 +203,9 @@ impl Switch {
     }
 
     pub(super) fn flow_key(&mut self, mut session: Session, side: Side, key: u8, cx: &mut Cx<'_>) -> Option<Session> {
+        if session.is_at_voicemail() {
+            return self.voicemail_key(session, side, key, cx);
+        }
         match &mut session.phase {
             Phase::Talking => self.led_key(session, side, key, cx),
             Phase::Ringing(ringing) if ringing.branches.is_empty() && side == Side::Caller => {
@@ -285,7 +297,7 @@ pub(super) fn not_forwarded(session: &Session, error: &NoRoute, cx: &mut Cx<'_>)
     Event::NotAnswered(Unable::Refused(error.status()))
 }
 
-fn wait(session: &mut Session, span: Span, cx: &Cx<'_>) {
+pub(super) fn wait(session: &mut Session, span: Span, cx: &Cx<'_>) {
     if let Phase::Ringing(ringing) = &mut session.phase {
         let Ringing { deadline, .. } = &mut **ringing;
         *deadline = cx.now + span;

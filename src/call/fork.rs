@@ -134,6 +134,7 @@ impl Switch {
             Purpose::Leave { ref registration, ref login } => {
                 self.on_leave(registration.as_ref().clone(), login.clone(), &sent, Some(&response), cx);
             }
+            Purpose::Text { ticket } => self.on_text_over(ticket, &sent, response.status, Some(&response), cx),
             Purpose::Acknowledge { .. } | Purpose::Farewell => {}
         }
     }
@@ -159,6 +160,7 @@ impl Switch {
             Purpose::Leave { ref registration, ref login } => {
                 self.on_leave(registration.as_ref().clone(), login.clone(), &sent, None, cx);
             }
+            Purpose::Text { ticket } => self.on_text_over(ticket, &sent, status, None, cx),
             Purpose::Acknowledge { .. } | Purpose::Farewell => {}
         }
     }

@@ -39,10 +39,10 @@ const PAIR: Limit = Limit { failures: 10, first: Span::from_secs(10), most: Span
 
 /// How many failures lock, and for how long: twice as long each further time.
 #[derive(Clone, Copy, Debug)]
-struct Limit {
-    failures: u32,
-    first: Span,
-    most: Span,
+pub(super) struct Limit {
+    pub failures: u32,
+    pub first: Span,
+    pub most: Span,
 }
 
 /// An address as guessers are counted: all of an IPv6 /64 belongs to one.
@@ -70,7 +70,7 @@ impl fmt::Display for Source {
 /// Longest name that is kept; longer ones share their beginning.
 const NAME_BYTES: usize = 64;
 
-/// A digest user name of a company, whether it exists or not.
+/// A digest user name of a company, whether it exists or not; by telephone a caller, or a box.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
     pub company: CompanyId,
@@ -83,8 +83,12 @@ impl Name {
         Name { company, name: name.get(..end.unwrap_or(0)).unwrap_or("").to_owned() }
     }
 
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
     /// For people. What is of no company is called by itself.
-    fn said(&self, key: String) -> String {
+    pub(super) fn said(&self, key: String) -> String {
         match key.is_empty() {
             true => self.name.clone(),
             false => format!("{key}/{}", self.name),
@@ -99,7 +103,7 @@ impl Name {
 ///    └─an hour without one─► (forgotten)
 /// ```
 #[derive(Clone, Copy, Debug)]
-struct Failures {
+pub(super) struct Failures {
     count: u32,
     /// Locks so far.
     locks: u32,
@@ -108,6 +112,11 @@ struct Failures {
 }
 
 impl Failures {
+    /// Locks so far.
+    pub const fn locks(&self) -> u32 {
+        self.locks
+    }
+
     fn locked(&self, now: Time) -> Option<Time> {
         self.locked_until.filter(|until| now < *until)
     }
@@ -120,23 +129,23 @@ impl Failures {
 
 /// Failures by key, the one touched longest ago first to go.
 #[derive(Debug)]
-struct Table<K> {
+pub(super) struct Table<K> {
     limit: Limit,
     entries: HashMap<K, Failures>,
     by_age: BTreeSet<(Time, K)>,
 }
 
 impl<K: Clone + Eq + Hash + Ord> Table<K> {
-    fn new(limit: Limit) -> Self {
+    pub fn new(limit: Limit) -> Self {
         Table { limit, entries: HashMap::new(), by_age: BTreeSet::new() }
     }
 
-    fn locked(&self, key: &K, now: Time) -> Option<Time> {
+    pub fn locked(&self, key: &K, now: Time) -> Option<Time> {
         self.entries.get(key)?.locked(now)
     }
 
     /// One failure more; the end of the lock where this one locks.
-    fn fail(&mut self, key: &K, now: Time) -> Option<Time> {
+    pub fn fail(&mut self, key: &K, now: Time) -> Option<Time> {
         let fresh = Failures { count: 0, locks: 0, locked_until: None, last: now };
         let old = self.remove(key).filter(|old| now < old.ends()).unwrap_or(fresh);
         let mut failures = Failures { count: old.count.saturating_add(1), last: now, ..old };
@@ -168,12 +177,12 @@ impl<K: Clone + Eq + Hash + Ord> Table<K> {
         Some(old)
     }
 
-    fn forget(&mut self, gone: impl Fn(&K) -> bool) -> usize {
+    pub fn forget(&mut self, gone: impl Fn(&K) -> bool) -> usize {
         let keys: Vec<K> = self.entries.keys().filter(|key| gone(key)).cloned().collect();
         keys.iter().filter_map(|key| self.remove(key)).count()
     }
 
-    fn locks(&self, now: Time) -> impl Iterator<Item = (&K, &Failures, Time)> {
+    pub fn locks(&self, now: Time) -> impl Iterator<Item = (&K, &Failures, Time)> {
         self.entries.iter().filter_map(move |(key, failures)| Some((key, failures, failures.locked(now)?)))
     }
 }
@@ -312,6 +321,8 @@ pub enum LockOver {
     #[default]
     Sip,
     Http,
+    /// By telephone, at a box.
+    Voicemail,
 }
 
 impl LockOver {
@@ -319,6 +330,7 @@ impl LockOver {
         match self {
             LockOver::Sip => "sip",
             LockOver::Http => "http",
+            LockOver::Voicemail => "voicemail",
         }
     }
 }
@@ -328,7 +340,7 @@ impl LockOver {
 pub struct LockView {
     #[serde(default)]
     pub over: LockOver,
-    /// `source`, `name` or `pair`.
+    /// `source`, `name` or `pair`; of voicemail `caller` or `box`.
     pub what: String,
     /// Address; empty for a name.
     pub source: String,

@@ -28,8 +28,11 @@ mod session;
 mod setup;
 mod status;
 mod switch;
+mod take;
+mod text;
 mod transfer;
 mod trunks;
+mod voicemail;
 mod waiting;
 
 pub use identity::Wish;
@@ -39,12 +42,15 @@ pub use path::{Action, Event as PathEvent, Moment, Path, Start, Unable};
 pub use route::{Destination, NoRoute, Origin, route_from_trunk, route_from_user};
 pub use session::{CallView, LegView};
 pub use switch::{Listener, Switch, SwitchConfig};
+pub use take::{TakeFact, TakeOrder, TakeSetting};
+pub use text::{TextDone, TextFrom, TextIn, TextOut, TextWay};
+pub use voicemail::{AskId, Entry, MailboxAnswer, MailboxAsk, PAGE, Pile};
 
 use crate::audio::Tone;
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, CompanyId, Random, Rate, Side, UserId};
 use crate::ledger::{CallRecord, Change, Channels, Joined, Party, PauseInFile};
-use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt};
+use crate::media::{BridgeConfig, Commander, Joining, LegMedia, Notice, Prompt, TakeSlot};
 use crate::policy::Rules;
 use std::net::{IpAddr, SocketAddr};
 
@@ -103,6 +109,16 @@ pub enum MediaOrder {
         side: Side,
         to: CallId,
         told: String,
+    },
+    /// What this party says goes to the recorder as that take too, from the next packet on. Given by the
+    /// shell itself, for [`Shell::take`].
+    BeginTake {
+        side: Side,
+        slot: TakeSlot,
+    },
+    /// The same, at its end.
+    EndTake {
+        slot: TakeSlot,
     },
     /// The call is over: ports are given back, the recording ends.
     End,
@@ -193,13 +209,17 @@ pub enum Note {
     NotForwarded { company: String, call: CallId, why: String },
     #[error("a call through trunk {trunk} goes in circles and was refused")]
     Loop { trunk: String },
+    #[error("call {call} of company {company} was ended: too many wrong passwords at a voicemail box")]
+    ShutOut { company: String, call: CallId },
 }
 
 impl Note {
     /// The call that it tells of, where it is one.
     pub const fn call(&self) -> Option<CallId> {
         match self {
-            Note::NextTarget { call, status: _ } | Note::NotForwarded { company: _, call, why: _ } => Some(*call),
+            Note::NextTarget { call, status: _ }
+            | Note::NotForwarded { company: _, call, why: _ }
+            | Note::ShutOut { company: _, call } => Some(*call),
             Note::Target { .. }
             | Note::Registered { .. }
             | Note::NotRegistered { .. }
@@ -220,7 +240,8 @@ impl Note {
             | Note::LockedOut { .. }
             | Note::Refused { .. }
             | Note::NotForwarded { .. }
-            | Note::Loop { .. } => true,
+            | Note::Loop { .. }
+            | Note::ShutOut { .. } => true,
             Note::Registered { .. } => false,
         }
     }
@@ -250,8 +271,20 @@ pub trait Shell: Random {
     fn save(&mut self, record: &CallRecord);
     /// Policy said to record, and no recording can be made.
     fn not_recorded(&mut self, record: &CallRecord, problem: &str);
+    /// What one party alone says is recorded, or is over, kept or thrown away. In order with [`Shell::media`];
+    /// what comes of it is told to [`Switch::on_take`].
+    fn take(&mut self, call: CallId, order: TakeOrder);
+    /// Something that voicemail has to know or wants done. What the storage says is told to
+    /// [`Switch::on_mailbox`].
+    fn mailbox(&mut self, call: CallId, ask: AskId, what: MailboxAsk);
     /// Something happened that belongs into the log.
     fn note(&mut self, note: &Note);
+    /// A text message has come: [`Switch::answer_text`] follows once it is stored.
+    fn text(&mut self, text: TextIn);
+    /// What came of a text message that was sent.
+    fn text_done(&mut self, ticket: u64, done: TextDone);
+    /// A device of the user has registered.
+    fn registered(&mut self, user: UserId);
     /// The address that a trunk's host name stands for, if it is known by now.
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr>;
 }

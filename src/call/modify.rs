@@ -70,12 +70,17 @@ impl Switch {
                     );
                     Some(session)
                 }
+                // A text is for everybody who reads the conversation, not for one call.
+                Method::Message => {
+                    let response = request.response(403).with_reason("Texts are sent outside of calls");
+                    this.endpoint.respond(tx, response, cx.now);
+                    Some(session)
+                }
                 Method::Ack
                 | Method::Cancel
                 | Method::Register
                 | Method::Notify
                 | Method::Subscribe
-                | Method::Message
                 | Method::Publish
                 | Method::Other(_) => {
                     let response = request.response(405).with_header("Allow", this.endpoint.capabilities().allow());

@@ -7,7 +7,8 @@
 //! An answer ends the path: nobody asks it any more. A user, a group and an inbox without a flow
 //! are walked as flows of one step, so that a forward is nothing but another flow.
 
-use crate::base::{CompanyId, FlowId, GroupId, InboxId, Time, UserId, Wall};
+use super::voicemail::Chosen;
+use crate::base::{BoxId, CompanyId, FlowId, GroupId, InboxId, Time, UserId, Wall};
 use crate::directory::flow::{Flow, ForwardTo, RingHow, RingTo, Step, StepName};
 use crate::directory::{Directory, Route};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -28,6 +29,8 @@ pub enum Start {
     Group(GroupId),
     Inbox(InboxId),
     Flow(FlowId),
+    /// `*98`, `*99`: a voicemail box is listened to.
+    Menu(Chosen),
 }
 
 impl Start {
@@ -99,6 +102,10 @@ pub enum Action {
     Ring { users: Vec<UserId>, seconds: Option<u16> },
     /// Out through a trunk, to an E.164 number; `user`: who has chosen to be reached there.
     Dial { e164: String, user: Option<UserId> },
+    /// The caller leaves a message; `busy`: for somebody who is in a call. The path is over.
+    Voicemail { mailbox: BoxId, busy: bool },
+    /// The caller listens to a box. The path is over.
+    Menu(Chosen),
     /// Refuse the call with this status, or end it where it was answered for a prompt.
     End { cause: u16 },
 }
@@ -116,8 +123,17 @@ enum Waiting {
     Nothing,
     Playing { next: Option<StepName> },
     Asking { digits: BTreeMap<char, StepName>, timeout: Option<StepName>, invalid: Option<StepName>, seconds: u16 },
-    Ringing { only: Option<UserId>, rest: VecDeque<UserId>, seconds: Option<u16>, next: Option<StepName> },
+    Ringing { only: Only, rest: VecDeque<UserId>, seconds: Option<u16>, next: Option<StepName> },
     Over,
+}
+
+/// Whose own way holds where nobody answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Only {
+    Nobody,
+    User(UserId),
+    /// A group that is called without a flow.
+    Group(GroupId),
 }
 
 /// One call's way.
@@ -130,6 +146,8 @@ pub struct Path {
     flow: Arc<Flow>,
     /// A user is called, not rung by a step of a flow: their own time holds.
     direct: bool,
+    /// It begins with a number outside, which that user calls.
+    outside: Option<(String, UserId)>,
     at: Option<StepName>,
     waiting: Waiting,
     /// What the last recording step said.
@@ -148,6 +166,7 @@ impl Path {
             start,
             flow: Arc::new(nothing()),
             direct: false,
+            outside: None,
             at: None,
             waiting: Waiting::Nothing,
             recording: None,
@@ -155,6 +174,11 @@ impl Path {
             forwards: 0,
             cause: UNAVAILABLE,
         }
+    }
+
+    /// Out to an E.164 number, for a user who calls it from within the call.
+    pub fn outside(directory: Arc<Directory>, company: CompanyId, e164: String, user: UserId) -> Self {
+        Path { outside: Some((e164, user)), ..Path::new(directory, company, Start::User(user)) }
     }
 
     /// The last recording step that was passed: on or off.
@@ -169,7 +193,10 @@ impl Path {
     /// What to do next; `None` where the event changes nothing.
     pub fn handle(&mut self, event: Event, moment: Moment<'_>) -> Option<Action> {
         match (std::mem::replace(&mut self.waiting, Waiting::Nothing), event) {
-            (Waiting::Nothing, Event::Begin) => Some(self.enter(self.start, moment)),
+            (Waiting::Nothing, Event::Begin) => Some(match self.outside.take() {
+                Some((e164, user)) => self.forward(&ForwardTo::Number(e164), Some(user), moment),
+                None => self.enter(self.start, moment),
+            }),
             (Waiting::Playing { next }, Event::Played) => Some(self.walk(next, moment)),
             (Waiting::Asking { digits, timeout, invalid, seconds }, Event::Played) => {
                 self.waiting = Waiting::Asking { digits, timeout, invalid, seconds };
@@ -192,10 +219,14 @@ impl Path {
     }
 
     fn enter(&mut self, start: Start, moment: Moment<'_>) -> Action {
+        if let Start::Menu(chosen) = start {
+            self.waiting = Waiting::Over;
+            return Action::Menu(chosen);
+        }
         let flow = self.flow_of(start, moment);
         let first = flow.start.clone();
         self.flow = flow;
-        self.direct = matches!(start, Start::User(_));
+        self.direct = matches!(start, Start::User(_) | Start::Group(_));
         self.walk(Some(first), moment)
     }
 
@@ -208,6 +239,7 @@ impl Path {
             Start::User(id) => directory.user(id).map(|user| ring(RingTo::User(user.extension.clone()))),
             Start::Group(id) => directory.group(id).map(|group| ring(RingTo::Group(group.name.clone()))),
             Start::Flow(id) => flow(id),
+            Start::Menu(_) => None,
             Start::Inbox(id) => directory.inbox(id).and_then(|inbox| {
                 let open = inbox.schedule.as_ref().is_none_or(|schedule| schedule.is_open(moment.wall));
                 match (open, inbox.flow, inbox.closed_flow) {
@@ -261,7 +293,7 @@ impl Path {
             }
             Step::Ring { target, how, seconds, next } => self.ring(target, *how, *seconds, next.clone(), moment),
             Step::Forward { to } => Some(self.forward(to, None, moment)),
-            Step::Voicemail { .. } => Some(self.end(self.cause)),
+            Step::Voicemail { mailbox } => Some(self.leave_message(mailbox, false)),
             Step::Hangup { cause } => Some(self.end(*cause)),
         }
     }
@@ -275,14 +307,17 @@ impl Path {
         moment: Moment<'_>,
     ) -> Option<Action> {
         let (directory, company) = (Arc::clone(&self.directory), self.company);
-        let mut users = match target {
+        let (mut users, only) = match target {
             RingTo::User(extension) => {
                 let user = directory.user_by_extension(company, extension)?;
                 let seconds = if self.direct { user.calls.ring_s } else { Some(seconds) };
-                return Some(self.ring_these(vec![user.id], VecDeque::new(), Some(user.id), seconds, next));
+                return Some(self.ring_these(vec![user.id], VecDeque::new(), Only::User(user.id), seconds, next));
             }
-            RingTo::Group(name) => directory.group_by_name(company, name)?.members.clone(),
-            RingTo::Inbox(name) => directory.inbox_by_name(company, name)?.members.clone(),
+            RingTo::Group(name) => {
+                let group = directory.group_by_name(company, name)?;
+                (group.members.clone(), if self.direct { Only::Group(group.id) } else { Only::Nobody })
+            }
+            RingTo::Inbox(name) => (directory.inbox_by_name(company, name)?.members.clone(), Only::Nobody),
         };
         if how == RingHow::LongestIdle {
             users.sort_by_key(|user| moment.idle.get(user).copied());
@@ -291,18 +326,21 @@ impl Path {
             RingHow::All => VecDeque::new(),
             RingHow::InTurn | RingHow::LongestIdle => users.split_off(users.len().min(1)).into(),
         };
-        if users.is_empty() {
-            self.at = next;
-            return None;
+        match (users.is_empty(), self.box_of(only)) {
+            (true, Some(mailbox)) => Some(self.to_box(mailbox, false)),
+            (true, None) => {
+                self.at = next;
+                None
+            }
+            (false, _) => Some(self.ring_these(users, rest, only, Some(seconds), next)),
         }
-        Some(self.ring_these(users, rest, None, Some(seconds), next))
     }
 
     fn ring_these(
         &mut self,
         users: Vec<UserId>,
         rest: VecDeque<UserId>,
-        only: Option<UserId>,
+        only: Only,
         seconds: Option<u16>,
         next: Option<StepName>,
     ) -> Action {
@@ -310,10 +348,11 @@ impl Path {
         Action::Ring { users, seconds }
     }
 
-    /// The next in turn, the way that the user has chosen for this case, or on in the flow.
+    /// The next in turn, the way that the user has chosen for this case, on in the flow, or the box of
+    /// who was called.
     fn not_answered(
         &mut self,
-        only: Option<UserId>,
+        only: Only,
         mut rest: VecDeque<UserId>,
         seconds: Option<u16>,
         next: Option<StepName>,
@@ -321,20 +360,49 @@ impl Path {
         moment: Moment<'_>,
     ) -> Action {
         if let Some(user) = rest.pop_front() {
-            return self.ring_these(vec![user], rest, None, seconds, next);
+            return self.ring_these(vec![user], rest, only, seconds, next);
         }
         let directory = Arc::clone(&self.directory);
-        let ways = only.and_then(|user| directory.user(user)).map(|user| &user.calls.unanswered);
+        let user = match only {
+            Only::User(user) => Some(user),
+            Only::Nobody | Only::Group(_) => None,
+        };
+        let ways = user.and_then(|user| directory.user(user)).map(|user| &user.calls.unanswered);
         let way = ways.and_then(|ways| match unable {
             Unable::Busy => ways.busy.as_ref(),
             Unable::NoAnswer => ways.no_answer.as_ref(),
             Unable::Unregistered => ways.unregistered.as_ref(),
             Unable::Refused(_) => None,
         });
-        match way {
-            Some(to) => self.forward(to, only, moment),
-            None => self.walk(next, moment),
+        let busy = unable == Unable::Busy;
+        match (way, next, self.box_of(only)) {
+            (Some(ForwardTo::Voicemail(name)), _, _) => self.leave_message(name, busy),
+            (Some(to), _, _) => self.forward(to, user, moment),
+            (None, None, Some(mailbox)) => self.to_box(mailbox, busy),
+            (None, next, _) => self.walk(next, moment),
         }
+    }
+
+    /// The box of who was called, where messages can be left in it.
+    fn box_of(&self, only: Only) -> Option<BoxId> {
+        let mailbox = match only {
+            Only::User(user) => self.directory.mailbox_of_user(user),
+            Only::Group(group) => self.directory.mailbox_of_group(group),
+            Only::Nobody => None,
+        };
+        mailbox.filter(|mailbox| mailbox.settings.enabled).map(|mailbox| mailbox.id)
+    }
+
+    fn leave_message(&mut self, name: &str, busy: bool) -> Action {
+        match self.directory.mailbox_by_name(self.company, name).map(|mailbox| mailbox.id) {
+            Some(mailbox) => self.to_box(mailbox, busy),
+            None => self.end(self.cause),
+        }
+    }
+
+    fn to_box(&mut self, mailbox: BoxId, busy: bool) -> Action {
+        self.waiting = Waiting::Over;
+        Action::Voicemail { mailbox, busy }
     }
 
     fn forward(&mut self, to: &ForwardTo, user: Option<UserId>, moment: Moment<'_>) -> Action {
@@ -348,14 +416,14 @@ impl Path {
                 directory.user_by_extension(company, extension).map(|user| Start::User(user.id))
             }
             ForwardTo::Group(name) => directory.group_by_name(company, name).map(|group| Start::Group(group.id)),
-            ForwardTo::Voicemail(_) => None,
+            ForwardTo::Voicemail(name) => return self.leave_message(name, false),
             ForwardTo::Number(e164) => {
                 match directory.number_by_e164(e164).filter(|number| number.company == company) {
                     Some(number) => Start::of(directory.route_of(number)),
                     None => {
                         // Whoever does not answer out there ends the path.
                         self.waiting =
-                            Waiting::Ringing { only: None, rest: VecDeque::new(), seconds: None, next: None };
+                            Waiting::Ringing { only: Only::Nobody, rest: VecDeque::new(), seconds: None, next: None };
                         return Action::Dial { e164: e164.clone(), user };
                     }
                 }

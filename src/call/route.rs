@@ -2,9 +2,11 @@
 
 use super::identity::{Wish, is_withheld, outside_party};
 use super::path::Start;
+use super::voicemail::Chosen;
 use crate::base::{CompanyId, Direction, NumberId, TrunkId, UserId};
 use crate::directory::{
-    Barred, Company, Directory, Number, ShortNumber, Trunk, User, may_call, normalise_number, short_number,
+    Barred, Company, DEFAULT_CONTEXT, Directory, Number, ShortNumber, Trunk, User, may_call, normalise_number,
+    short_number,
 };
 use crate::ledger::Party;
 use crate::sip::message::Request;
@@ -106,7 +108,10 @@ pub fn route_from_user(directory: &Directory, user: &User, dialled: &str, wish: 
         None => None,
     };
     if let Some(callee) = directory.user_by_extension(company.id, dialled) {
-        return Ok(internal(origin, callee, None));
+        return Ok(internal(directory, origin, callee));
+    }
+    if let Some(chosen) = menu_of(directory, user, dialled) {
+        return Ok(to_menu(origin, dialled, chosen));
     }
     if let Some(called) = service {
         let number = caller_number(directory, user, company, None, wish)?;
@@ -197,14 +202,47 @@ fn caller_number<'a>(
     }
 }
 
-fn internal(origin: Origin, callee: &User, number: Option<NumberId>) -> Destination {
-    let target = user_target(callee);
-    Destination { direction: Direction::Internal, origin, callee: party_of(callee), number, target, emergency: false }
+fn internal(directory: &Directory, origin: Origin, callee: &User) -> Destination {
+    let target = user_target(directory, callee);
+    let (direction, callee) = (Direction::Internal, party_of(callee));
+    Destination { direction, origin, callee, number: None, target, emergency: false }
 }
 
-/// A user who has chosen nothing for calls that they cannot take is simply rung.
-fn user_target(user: &User) -> Target {
-    match user.calls.unanswered.is_empty() && user.calls.ring_s.is_none() {
+/// The call that opens a user's own voicemail box; with a number behind [`ANY_BOX`], that box.
+const OWN_BOX: &str = "*98";
+const ANY_BOX: &str = "*99";
+
+/// The box that a user wants to listen to by what they dialled.
+fn menu_of(directory: &Directory, user: &User, dialled: &str) -> Option<Chosen> {
+    if dialled == OWN_BOX {
+        return Some(Chosen::Own);
+    }
+    let number = dialled.strip_prefix(ANY_BOX)?;
+    if number.is_empty() {
+        return Some(Chosen::Ask);
+    }
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let mailbox = directory.mailbox_by_number(user.company, context_of(directory, user.id), number);
+    Some(mailbox.map_or(Chosen::Unknown, |mailbox| Chosen::Box(mailbox.id)))
+}
+
+/// Where the boxes are that a user can name by their number alone: where their own is.
+pub(super) fn context_of(directory: &Directory, user: UserId) -> &str {
+    directory.mailbox_of_user(user).map_or(DEFAULT_CONTEXT, |mailbox| &mailbox.context)
+}
+
+fn to_menu(origin: Origin, dialled: &str, chosen: Chosen) -> Destination {
+    let callee = Party { user: None, address: dialled.to_owned(), name: String::new() };
+    let target = Target::Path(Start::Menu(chosen));
+    Destination { direction: Direction::Internal, origin, callee, number: None, target, emergency: false }
+}
+
+/// A user who has neither a box nor a way of their own for calls that they cannot take is simply rung.
+fn user_target(directory: &Directory, user: &User) -> Target {
+    let has_box = directory.mailbox_of_user(user.id).is_some_and(|mailbox| mailbox.settings.enabled);
+    match user.calls.unanswered.is_empty() && user.calls.ring_s.is_none() && !has_box {
         true => Target::User(user.id),
         false => Target::Path(Start::User(user.id)),
     }
@@ -217,11 +255,13 @@ pub(super) fn called_number_leads(directory: &Directory, number: &Number) -> Opt
     let party = match start {
         Start::User(id) => {
             let user = directory.user(id)?;
-            return Some((party_of(user), user_target(user)));
+            return Some((party_of(user), user_target(directory, user)));
         }
         Start::Group(id) => label(&directory.group(id)?.label),
         Start::Inbox(id) => label(&directory.inbox(id)?.label),
         Start::Flow(id) => label(&directory.flow(id)?.name),
+        // No number leads there.
+        Start::Menu(_) => return None,
     };
     Some((party, Target::Path(start)))
 }
@@ -270,7 +310,7 @@ pub fn route_from_trunk(directory: &Directory, trunks: &[&Trunk], request: &Requ
 
 /// Where a carrier may have written the called number: a trunk that registers is often called by
 /// its user name, with the number in P-Called-Party-ID (RFC 7315 §4.2) or To.
-fn called_names(request: &Request) -> Vec<String> {
+pub(super) fn called_names(request: &Request) -> Vec<String> {
     let party = request.headers.address("P-Called-Party-ID").ok().map(|address| user_part(&address.uri));
     let to = request.to().ok().map(|address| user_part(&address.uri));
     [Some(user_part(&request.uri)), party, to].into_iter().flatten().collect()

@@ -6,6 +6,7 @@ use super::path::Path;
 use super::pausing::Paused;
 use super::setup::Ringing;
 use super::transfer::Transfer;
+use super::voicemail::Voicemail;
 use crate::audio::Coding;
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, CompanyId, Side, Time, TrunkId, UserId};
@@ -57,6 +58,8 @@ pub struct Session {
     pub transfer: Option<Box<Transfer>>,
     /// The caller's number is not shown to those who are called.
     pub withheld: bool,
+    /// A voicemail box is at the other end, or the call back of a message is under way.
+    pub voicemail: Option<Box<Voicemail>>,
 }
 
 #[derive(Debug)]

@@ -273,6 +273,7 @@ impl Switch {
             plays: 0,
             transfer: None,
             withheld: to.origin.withheld,
+            voicemail: None,
         };
         warn_of_open_keys(&session);
         let bridge = self.bridge_config(&session, directory, cx);
@@ -565,6 +566,7 @@ impl Switch {
             self.accept_caller(&mut session, ringing.tx, &ringing.request, &ringing.local_tag, &spoken, cx);
         }
         self.cancel_branches(&ringing.branches, Some(ELSEWHERE), cx);
+        self.leave_voicemail(&mut session, cx);
         session.phase = Phase::Talking;
         session.answered = Some(cx.now);
         session.time_pause(cx.now);
@@ -698,7 +700,7 @@ impl Switch {
             match (ringing.answered, &reason) {
                 (false, _) => self.endpoint.respond(ringing.tx, response, cx.now),
                 // The caller has said BYE.
-                (true, EndReason::CallerCancelled) => {}
+                (true, EndReason::CallerCancelled | EndReason::CallerHungUp) => {}
                 (true, _) => self.say_bye(&mut session, Side::Caller, cx),
             }
             self.cancel_branches(&ringing.branches, None, cx);
@@ -751,7 +753,7 @@ pub struct Way {
 
 /// A phone may share its address with a carrier (one router): its From says so, and the digest
 /// proves it.
-fn claims_to_be_user(directory: &Directory, request: &Request) -> bool {
+pub(super) fn claims_to_be_user(directory: &Directory, request: &Request) -> bool {
     let Ok(from) = request.from() else { return false };
     let Some(company) = directory.company_of_domain(&from.uri.host.to_string()) else { return false };
     let name = from.uri.user_unescaped().unwrap_or_default();

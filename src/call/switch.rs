@@ -4,13 +4,16 @@
 use super::auth::Authenticator;
 use super::lockout::{LockView, Locked};
 use super::session::{CallView, Phase, Session};
+use super::text::Texts;
 use super::transfer::{Ended, Leavers};
 use super::trunks::Lines;
+use super::voicemail::{AskId, Guesses, Input, MailboxAnswer};
 use super::waiting::{Device, Lamps};
-use super::{MediaOrder, Note, Shell};
+use super::{MediaOrder, Note, Shell, TakeFact};
+use crate::audio::speech::Voices;
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
 use crate::directory::{Directory, Login, OnRecordingFailure, Role, User};
-use crate::ledger::{By, Change, EndReason, How, Refusal};
+use crate::ledger::{By, Change, EndReason, How, Refusal, TakeId};
 use crate::media::Fact;
 use crate::policy::{Command, Facts, Verdict, decide};
 use crate::registrar::{Binding, Lifetimes, Registrar};
@@ -72,6 +75,8 @@ pub(super) enum Purpose {
     KeepAlive { trunk: TrunkId, target: usize },
     /// REGISTER at a trunk.
     Register { trunk: TrunkId },
+    /// MESSAGE.
+    Text { ticket: u64 },
     /// REGISTER that takes our address away from a trunk that may be gone from the directory.
     Leave { registration: Box<Registration>, login: Option<Login> },
 }
@@ -117,6 +122,8 @@ pub struct Switch {
     pub(super) leavers: Leavers,
     /// Users' dialogs that are over.
     pub(super) ended: Ended,
+    /// Text messages that are under way.
+    pub(super) texts: Texts,
     wakes: BTreeSet<(Time, CallId)>,
     wake_of: HashMap<CallId, Time>,
     /// When each user's last call ended; the end of time while they talk.
@@ -124,6 +131,9 @@ pub struct Switch {
     /// Why no recording can be made now.
     pub(super) no_recording: Option<String>,
     pub(super) stopping: bool,
+    /// Wrong passwords of voicemail boxes.
+    pub(super) guesses: Guesses,
+    pub(super) voices: Arc<Voices>,
 }
 
 /// Where and when a step happens.
@@ -154,11 +164,14 @@ impl Switch {
             settled: VecDeque::new(),
             leavers: Leavers::default(),
             ended: Ended::default(),
+            texts: Texts::default(),
             wakes: BTreeSet::new(),
             wake_of: HashMap::new(),
             idle: HashMap::new(),
             no_recording: None,
             stopping: false,
+            guesses: Guesses::default(),
+            voices: Arc::default(),
         }
     }
 
@@ -250,6 +263,44 @@ impl Switch {
         let mut cx = Cx { now, wall, shell };
         self.with_session(call, &mut cx, |this, session, cx| this.on_fact(session, fact, cx));
         self.drain(&mut cx);
+    }
+
+    /// Something became of what one party alone said.
+    pub fn on_take(
+        &mut self,
+        call: CallId,
+        take: TakeId,
+        fact: TakeFact,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) {
+        let mut cx = Cx { now, wall, shell };
+        self.with_session(call, &mut cx, |this, session, cx| {
+            this.voicemail_input(session, Input::Take(take, fact), cx)
+        });
+        self.drain(&mut cx);
+    }
+
+    /// What the storage says to what voicemail has asked it by [`Shell::mailbox`].
+    pub fn on_mailbox(
+        &mut self,
+        call: CallId,
+        ask: AskId,
+        answer: MailboxAnswer,
+        now: Time,
+        wall: Wall,
+        shell: &mut dyn Shell,
+    ) {
+        let mut cx = Cx { now, wall, shell };
+        let input = Input::Answer(ask, answer);
+        self.with_session(call, &mut cx, |this, session, cx| this.voicemail_input(session, input, cx));
+        self.drain(&mut cx);
+    }
+
+    /// Who speaks from now on: the service's own voices, or those of a folder.
+    pub fn set_voices(&mut self, voices: Arc<Voices>) {
+        self.voices = voices;
     }
 
     fn on_fact(&mut self, mut session: Session, fact: Fact, cx: &mut Cx<'_>) -> Option<Session> {
@@ -434,7 +485,7 @@ impl Switch {
 
     /// Everything that could leak: calls, transactions, requests, dialogs, timers.
     pub fn leftovers(&self) -> [usize; 5] {
-        let requests = self.sent.len() + self.incoming.len() + self.settled.len();
+        let requests = self.sent.len() + self.incoming.len() + self.settled.len() + self.texts.len();
         let wakes = self.wakes.len() + self.wake_of.len();
         let dialogs = self.dialogs.len() + self.leavers.len() + self.ended.len();
         [self.sessions.len(), self.endpoint.transactions(), requests, dialogs, wakes]
@@ -475,7 +526,9 @@ impl Switch {
 
     /// Locks of guessers that hold now: all, or those over names of one company.
     pub fn lockouts(&self, now: Time, of: Option<CompanyId>) -> Vec<LockView> {
-        self.auth.lockout.list(now, of, |company| self.key_of(company))
+        let mut locks = self.auth.lockout.list(now, of, |company| self.key_of(company));
+        locks.extend(self.guesses.list(now, of, |company| self.key_of(company)));
+        locks
     }
 
     /// Forgets failed passwords: of one address or name, or all; with `of` those over names of that
@@ -483,7 +536,7 @@ impl Switch {
     pub fn clear_lockouts(&mut self, only: Option<&str>, of: Option<CompanyId>) -> usize {
         let directory = Arc::clone(&self.directory);
         let key = |company| directory.company(company).map_or_else(String::new, |company| company.key.clone());
-        self.auth.lockout.clear(only, of, key)
+        self.auth.lockout.clear(only, of, &key) + self.guesses.clear(only, of, &key)
     }
 
     fn key_of(&self, company: CompanyId) -> String {
@@ -513,6 +566,7 @@ impl Switch {
         match request.method {
             Method::Invite => self.on_invite(tx, request, peer, cx),
             Method::Register => self.on_register(tx, &request, peer, cx),
+            Method::Message => self.on_text(tx, &request, peer, cx),
             Method::Subscribe => self.on_subscribe(tx, &request, peer, cx),
             Method::Options => {
                 let capabilities = self.endpoint.capabilities();
@@ -532,7 +586,6 @@ impl Switch {
             | Method::Prack
             | Method::Refer
             | Method::Notify
-            | Method::Message
             | Method::Publish
             | Method::Other(_) => self.endpoint.respond(tx, request.response(481), cx.now),
         }
@@ -567,6 +620,7 @@ impl Switch {
         let registered = response.is_success();
         self.endpoint.respond(tx, response, cx.now);
         if registered {
+            cx.shell.registered(user.id);
             self.tell_devices(user.id, cx);
         }
     }

@@ -149,8 +149,14 @@ impl Switch {
         self.lines.by_id.get_mut(&trunk)
     }
 
+    /// The targets of a trunk in the order in which they are to be tried; those that are down are not.
+    pub(super) fn targets_of(&self, trunk: TrunkId, cx: &mut Cx<'_>) -> VecDeque<usize> {
+        let line = self.lines.by_id.get(&trunk);
+        line.map_or_else(VecDeque::new, |line| line.sequence(false, cx.now, &mut Dice(cx.shell)).into())
+    }
+
     /// Where a target is, and our Contact value there.
-    fn way_to_target(&self, trunk: &Trunk, target: usize, cx: &mut Cx<'_>) -> Option<(Peer, String)> {
+    pub(super) fn way_to_target(&self, trunk: &Trunk, target: usize, cx: &mut Cx<'_>) -> Option<(Peer, String)> {
         let peer = self.peer_of(trunk.targets.get(target)?, cx)?;
         let user = trunk.login.as_ref().map_or("telegraphone", |login| &login.user);
         let mut uri = Uri::sip(user, &self.endpoint.advertised(peer.local));
@@ -571,7 +577,7 @@ impl Switch {
         Some(next)
     }
 
-    fn proven(
+    pub(super) fn proven(
         &mut self,
         trunk: TrunkId,
         request: &Request,
@@ -606,6 +612,7 @@ impl Switch {
             | Purpose::Lamp { .. }
             | Purpose::KeepAlive { .. }
             | Purpose::Register { .. }
+            | Purpose::Text { .. }
             | Purpose::Leave { .. } => return false,
         };
         self.learn_realm(trunk, response);
@@ -692,11 +699,11 @@ pub(super) enum Heard<'a> {
 /// Whether another target or trunk may do better: where nothing came, where it says that it cannot
 /// now (RFC 3263 §4.3), and where it does not take our password. What the called party says is
 /// final.
-fn is_the_trunks_fault(status: u16, response: Option<&Response>) -> bool {
+pub(super) fn is_the_trunks_fault(status: u16, response: Option<&Response>) -> bool {
     response.is_none() || status == 503 || is_challenge(status)
 }
 
-fn host_port(trunk: &Trunk, target: usize) -> String {
+pub(super) fn host_port(trunk: &Trunk, target: usize) -> String {
     let Some(target) = trunk.targets.get(target) else { return String::new() };
     match target.host.parse::<std::net::Ipv6Addr>() {
         Ok(ip) => format!("[{ip}]:{}", target.port),

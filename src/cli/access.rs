@@ -34,13 +34,13 @@ impl Desk {
         Ok(Desk { store, directory })
     }
 
-    fn number(&self, e164: &str) -> anyhow::Result<&Number> {
+    pub fn number(&self, e164: &str) -> anyhow::Result<&Number> {
         self.directory
             .number_by_e164(e164)
             .ok_or_else(|| anyhow!("no company has the number {e164}: write it as +15550100"))
     }
 
-    fn company(&self, number: &Number) -> anyhow::Result<&Company> {
+    pub fn company(&self, number: &Number) -> anyhow::Result<&Company> {
         self.directory.company(number.company).ok_or_else(|| anyhow!("the company of {} is not there", number.e164))
     }
 
@@ -51,7 +51,7 @@ impl Desk {
     }
 
     /// `COMPANY/EXTENSION`.
-    fn user(&self, text: &str) -> anyhow::Result<(&Company, &User)> {
+    pub fn user(&self, text: &str) -> anyhow::Result<(&Company, &User)> {
         let (key, extension) =
             text.split_once('/').ok_or_else(|| anyhow!("{text:?} is no user: write COMPANY/EXTENSION"))?;
         let company = self.directory.company_by_key(key).ok_or_else(|| anyhow!("there is no company {key}"))?;

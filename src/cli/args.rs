@@ -108,6 +108,31 @@ pub enum Command {
         #[command(subcommand)]
         command: StaffCommand,
     },
+    /// Shared inboxes: text messages to a company number, for several users
+    SharedInbox {
+        #[command(subcommand)]
+        command: SharedInboxCommand,
+    },
+    /// Shared inboxes that companies pay for
+    Licence {
+        #[command(subcommand)]
+        command: LicenceCommand,
+    },
+    /// Conversations by text message
+    Conversation {
+        #[command(subcommand)]
+        command: ConversationCommand,
+    },
+    /// Mails and pushes about new messages, and what became of them
+    Notice {
+        #[command(subcommand)]
+        command: NoticeCommand,
+    },
+    /// What the service says to callers, in each language
+    Speech {
+        #[command(subcommand)]
+        command: SpeechCommand,
+    },
     /// Whom companies tell of their events
     Webhook {
         #[command(subcommand)]
@@ -306,6 +331,50 @@ pub enum LockoutCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum NoticeCommand {
+    /// The newest first: pending, sent in the last week, dead
+    List {
+        /// By its key
+        company: String,
+        /// pending, sent, dead or dropped
+        #[arg(long)]
+        state: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send one anew, or all dead ones of a company; a service that runs does it within a minute
+    Replay {
+        /// By its key
+        company: String,
+        #[arg(long)]
+        notice: Option<i64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SpeechCommand {
+    /// Every clip with its words
+    List {
+        /// en, de, fr or es
+        #[arg(long, default_value = "en")]
+        language: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write every clip as a WAV file, for a folder that `prompts` names
+    Export {
+        /// New, or without files of these names
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// en, de, fr or es; all of them where it is not said
+        #[arg(long)]
+        language: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum WebhookCommand {
     /// Webhooks, and how they are
     List {
@@ -378,6 +447,108 @@ pub enum StaffCommand {
     Give { name: String, company: String },
     /// Take them back
     Take { name: String, company: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SharedInboxCommand {
+    /// All of a company
+    List {
+        /// Key of the company; not needed where there is one
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Switch one on for a company number
+    Enable {
+        /// As +15550100
+        number: String,
+        #[arg(long)]
+        label: Option<String>,
+        /// Extensions with commas between
+        #[arg(long)]
+        users: Option<String>,
+        /// Users see what came before they joined
+        #[arg(long, value_name = "true|false")]
+        history: Option<bool>,
+        /// Name of the inbox that it becomes part of
+        #[arg(long)]
+        inbox: Option<String>,
+        /// Print what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Change one that is on; what is not said stays
+    Change {
+        number: String,
+        #[arg(long)]
+        label: Option<String>,
+        /// Extensions of all its users, with commas between
+        #[arg(long)]
+        users: Option<String>,
+        #[arg(long, value_name = "true|false")]
+        history: Option<bool>,
+        /// Print what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Switch it off: the number is as it was, conversations are kept unseen, the licence stays
+    Disable {
+        number: String,
+        /// Print what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConversationCommand {
+    /// Those of a company, the newest first; what was written is not shown
+    List {
+        /// Key of the company; not needed where there is one
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// All of one: the access log has a line of it
+    Show {
+        id: i64,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a text as a user
+    Send {
+        /// COMPANY/EXTENSION
+        user: String,
+        /// As they would dial it
+        to: String,
+        text: String,
+        /// The number that it leaves from, as +15550100; by the rule where none is said
+        #[arg(long)]
+        number: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LicenceCommand {
+    /// Those of a company, in use or free
+    List {
+        /// Key of the company; not needed where there is one
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// The company pays for one less
+    Release {
+        id: i64,
+        /// Key of the company; not needed where there is one
+        #[arg(long, value_name = "KEY")]
+        company: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,7 @@ use super::show;
 use crate::api::{
     Answer, EraseReport, Eraser, HoldView, LiftOutcome, Request, Verified, erased_name, erased_told, lift_hold,
 };
-use crate::base::{CallId, CompanyId, RecordingId};
+use crate::base::{CallId, CompanyId, MessageId, RecordingId};
 use crate::directory::Company;
 use crate::ledger::RecordingState;
 use crate::policy::Lifter;
@@ -173,6 +173,7 @@ fn show_erased(number: &str, report: &EraseReport) {
         recordings,
         bytes,
         messages,
+        texts,
         events,
         exports,
         files_left,
@@ -187,6 +188,7 @@ fn show_erased(number: &str, report: &EraseReport) {
     println!(
         "{recordings} recordings and {messages} messages ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn."
     );
+    println!("{texts} text messages {would}deleted.");
     if *files_left > 0 {
         println!("The files of {files_left} recordings stay for now: the service tries again.");
     }
@@ -216,6 +218,13 @@ impl Prover<'_> {
             None => {
                 Ok(control::ask(&self.config.control.socket, &Request::RecordingVerify { recording, before }).await?)
             }
+        }
+    }
+
+    async fn messages(&self, after: Option<MessageId>) -> anyhow::Result<Answer> {
+        match &self.offline {
+            Some(store) => Ok(keeping::verify_messages(store, &self.config.recording.dir, after).await),
+            None => Ok(control::ask(&self.config.control.socket, &Request::MessageVerify { after }).await?),
         }
     }
 }
@@ -255,13 +264,58 @@ async fn verify(config: &Config, id: Option<&str>, json: bool) -> anyhow::Result
         }
     }
     match json {
-        true => println!("]}}"),
+        true => print!("]"),
         false => println!("{} of {all} recordings are what was recorded.", all - bad),
     }
-    if bad > 0 {
-        bail!("{bad} of {all} recordings are not what was recorded");
+    let (messages, bad_messages) = match recording {
+        Some(_) => (0, 0),
+        None => verify_messages(&prover, json).await?,
+    };
+    if json {
+        println!("}}");
     }
-    Ok(())
+    match (bad, bad_messages) {
+        (0, 0) => Ok(()),
+        (0, _) => bail!("{bad_messages} of {messages} messages and greetings are not what was said"),
+        (_, 0) => bail!("{bad} of {all} recordings are not what was recorded"),
+        (_, _) => bail!(
+            "{bad} of {all} recordings and {bad_messages} of {messages} messages and greetings are not what was recorded"
+        ),
+    }
+}
+
+/// The files of voicemail: how many there are, and how many of them are not what they should be.
+async fn verify_messages(prover: &Prover<'_>, json: bool) -> anyhow::Result<(u64, u64)> {
+    let (mut all, mut bad, mut after) = (0u64, 0u64, None);
+    if json {
+        print!(",\"messages\":[");
+    }
+    loop {
+        let (results, next) = match prover.messages(after).await? {
+            Answer::VerifiedMessages { results, next } => (results, next),
+            Answer::Failed { problem } => bail!("{problem}"),
+            other => bail!("an unexpected answer: {other:?}"),
+        };
+        for result in &results {
+            if json {
+                print!("{}\n{}", if all == 0 { "" } else { "," }, serde_json::to_string(result)?);
+            } else if !result.problem.is_empty() {
+                println!("{} {}: {}", result.what, result.path, result.problem);
+            }
+            all += 1;
+            bad += u64::from(!result.problem.is_empty());
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    match json {
+        true => print!("]"),
+        false if all > 0 => println!("{} of {all} messages and greetings are what was said.", all - bad),
+        false => {}
+    }
+    Ok((all, bad))
 }
 
 fn tell(result: &Verified, json: bool, before: u64) -> anyhow::Result<()> {

@@ -7,9 +7,13 @@ mod doctor;
 mod exports;
 mod keeping;
 mod manual;
+mod notices;
 mod prompts;
+mod shared;
 mod show;
+mod speech;
 mod staff;
+mod texts;
 mod voicemail;
 mod webhooks;
 
@@ -87,7 +91,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             desk.store.close().await;
             answer(&sources, Request::LockoutClear { only, company: None }, json).await
         }
+        Command::SharedInbox { command } => shared::run(&read_config(&sources)?, command).await,
+        Command::Licence { command } => shared::licence(&read_config(&sources)?, command).await,
+        Command::Conversation { command } => texts::run(&read_config(&sources)?, command).await,
         Command::Staff { command } => staff::run(&read_config(&sources)?, command).await,
+        Command::Notice { command } => notices::run(&read_config(&sources)?, command).await,
+        Command::Speech { command } => speech::run(command),
         Command::Webhook { command } => webhooks::run(&read_config(&sources)?, command).await,
         Command::Subscription { command } => access::subscription(&read_config(&sources)?, command).await,
         Command::Contact { command } => keeping::contact(&read_config(&sources)?, command).await,
@@ -117,8 +126,11 @@ fn check_config(sources: &Sources) -> anyhow::Result<()> {
     let problems = crate::service::tls::problems(&config.tls, Clock::start().wall());
     let webhooks = &config.webhooks;
     let hooks = crate::notify::Postman::new(webhooks.guard.clone(), webhooks.authorities.as_deref()).err();
-    let problems: Vec<String> =
-        problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string())).collect();
+    let mail = config.mail.smtp.as_ref().and_then(|(smtp, _)| crate::notify::mail::Smtp::new(smtp).err());
+    let voices = crate::service::voices::load(config.prompts.as_deref()).err();
+    let problems = problems.iter().map(ToString::to_string).chain(hooks.map(|problem| problem.to_string()));
+    let problems = problems.chain(mail.map(|problem| problem.to_string()));
+    let problems: Vec<String> = problems.chain(voices.map(|problem| problem.to_string())).collect();
     if !problems.is_empty() {
         let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
         bail!("the configuration is wrong in {} place(s):\n{}", problems.len(), lines.join("\n"));
@@ -394,6 +406,7 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
         | Answer::Recordings { .. }
         | Answer::Recording { .. }
         | Answer::Verified { .. }
+        | Answer::VerifiedMessages { .. }
         | Answer::Events { .. }
         | Answer::Lockouts { .. }
         | Answer::Cleared { .. }

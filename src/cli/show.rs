@@ -1,6 +1,6 @@
 //! Answers as tables for people.
 
-use crate::api::{Answer, DeviceView, Part, Readiness, Status, Verified};
+use crate::api::{Answer, DeviceView, Part, Readiness, Status, Verified, VerifiedFile};
 use crate::base::{Rate, Samples};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
@@ -36,6 +36,7 @@ pub fn answer(answer: &Answer) -> String {
         Answer::Recording { recording } => recording_text(recording),
         Answer::Held { hold } => format!("A legal hold of {} by {}: {}", hold.placed, hold.by, hold.reason),
         Answer::Verified { results, next: _ } => verified(results),
+        Answer::VerifiedMessages { results, next: _ } => verified_messages(results),
         Answer::Events { events, purged } => event_text(events, *purged),
         Answer::Lockouts { locks } if locks.is_empty() => "Nobody is locked out.".to_owned(),
         Answer::Lockouts { locks } => lock_table(locks),
@@ -88,6 +89,7 @@ pub const fn refusal(refusal: Refusal) -> &'static str {
         Refusal::FlowStep => "a recording step of the call flow decides",
         Refusal::RecordingFailed => "the recording cannot be made",
         Refusal::OutsideRefused => "the outside party does not want to be recorded",
+        Refusal::Voicemail => "a voicemail box is at the other end, of which no recording is made",
     }
 }
 
@@ -226,6 +228,13 @@ pub fn verified(results: &[Verified]) -> String {
     let mut lines = vec![format!("{good} of {} recordings are what was recorded.", results.len())];
     let bad = results.iter().filter(|result| !result.problem.is_empty());
     lines.extend(bad.map(|result| format!("{} {}: {}", result.recording, result.path, result.problem)));
+    lines.join("\n")
+}
+
+/// Those that are not what was said, a line each.
+pub fn verified_messages(results: &[VerifiedFile]) -> String {
+    let bad = results.iter().filter(|result| !result.problem.is_empty());
+    let lines: Vec<String> = bad.map(|result| format!("{} {}: {}", result.what, result.path, result.problem)).collect();
     lines.join("\n")
 }
 

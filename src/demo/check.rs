@@ -213,9 +213,14 @@ fn because(decision: &Decision) -> String {
     match (&decision.because, decision.record) {
         (Because::Company { direction }, true) => format!("the company records {direction} calls"),
         (Because::Company { direction }, false) => format!("the company does not record {direction} calls"),
-        (other @ (Because::OutsideRefusal | Because::FlowStep | Because::AgentCommand | Because::Number), _) => {
-            other.to_string()
-        }
+        (
+            other @ (Because::OutsideRefusal
+            | Because::Voicemail
+            | Because::FlowStep
+            | Because::AgentCommand
+            | Because::Number),
+            _,
+        ) => other.to_string(),
     }
 }
 

@@ -339,6 +339,17 @@ pub enum Route {
     Flow(FlowId),
 }
 
+/// Where a text message to a number goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageRoute {
+    /// The number takes none.
+    Nowhere,
+    /// To the conversations of the user whom the number is assigned to.
+    User(UserId),
+    /// To the shared inbox.
+    Inbox(InboxId),
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NumberRecording {

@@ -96,6 +96,13 @@ pub struct InboxText {
     pub schedule: Option<Schedule>,
     pub flow: Option<String>,
     pub closed_flow: Option<String>,
+    /// E.164: numbers whose text messages come to it, whether their calls do or not. Each is a shared
+    /// inbox.
+    #[serde(default)]
+    pub messaging: Vec<String>,
+    /// Members see all texts; else those that came after they joined.
+    #[serde(default)]
+    pub history: bool,
 }
 
 /// Samples of a prompt: mono, 8 kHz, 16 bit.
@@ -151,8 +158,14 @@ pub struct Inbox {
     /// Unique in the company.
     pub name: String,
     pub label: String,
-    /// A number is in one inbox at most.
+    /// A number is in one inbox at most. Those of [`Inbox::routed`] and of [`Inbox::messaging`].
     pub numbers: Vec<NumberId>,
+    /// Calls to these come to it, unless the number has a route of its own.
+    pub routed: Vec<NumberId>,
+    /// Text messages to these come to it: each is a shared inbox.
+    pub messaging: Vec<NumberId>,
+    /// Members see all texts; else those that came after they joined.
+    pub history: bool,
     /// Caller id of its members' calls, where this is their default inbox.
     pub primary: Option<NumberId>,
     pub members: Vec<UserId>,

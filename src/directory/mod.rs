@@ -20,8 +20,8 @@ pub use dangers::Danger;
 pub use destination::{BadDestination, Barred, DestinationRule, may_call};
 pub use dialled::{ShortNumber, normalise_number, short_number};
 pub use entity::{
-    AudioCodec, AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, NoticeTo, Number, NumberRecording,
-    OnRecordingFailure, Play, Role, Route, Settings, Transport, User, UserOverrides,
+    AudioCodec, AuthAlgorithm, CallHandling, CallVisibility, Commands, Company, MessageRoute, NoticeTo, Number,
+    NumberRecording, OnRecordingFailure, Play, Role, Route, Settings, Transport, User, UserOverrides,
 };
 pub use facility::{BUILT_IN_PROMPTS, CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox, InboxText, Sound};
 pub use mailbox::{
@@ -30,5 +30,5 @@ pub use mailbox::{
 };
 pub use snapshot::{Directory, FacilityRow, Reach, may_command, normal_domain};
 pub use trunk::{
-    BadNetwork, InboundLogin, Login, LoginSecret, Network, NumberFormat, Trunk, TrunkSettings, TrunkTarget,
+    BadNetwork, InboundLogin, Login, LoginSecret, Network, NumberFormat, TextsBy, Trunk, TrunkSettings, TrunkTarget,
 };

@@ -29,6 +29,8 @@ pub struct Trunk {
     pub login: Option<Login>,
     /// What it proves towards us.
     pub inbound: Option<InboundLogin>,
+    /// What text messages over HTTP are signed with, both ways: both sides have to know it.
+    pub texts_secret: Option<Secret>,
 }
 
 impl Trunk {
@@ -93,6 +95,12 @@ pub struct TrunkSettings {
     pub only_encrypted: bool,
     /// Whether the party behind it may transfer; `None`: as the company says.
     pub transfer_from_outside: Option<bool>,
+    /// How text messages go out through it.
+    pub texts: TextsBy,
+    /// Where they are sent to over HTTP.
+    pub texts_url: String,
+    /// Long ones go out as parts of the size of an SMS (GSM 03.38), each with its place among all.
+    pub texts_split: bool,
 }
 
 impl Default for TrunkSettings {
@@ -108,6 +116,32 @@ impl Default for TrunkSettings {
             domain: String::new(),
             only_encrypted: false,
             transfer_from_outside: None,
+            texts: TextsBy::Sip,
+            texts_url: String::new(),
+            texts_split: false,
+        }
+    }
+}
+
+/// How text messages go out through a trunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TextsBy {
+    /// SIP MESSAGE (RFC 3428) to its targets.
+    #[default]
+    Sip,
+    /// Signed requests to `texts_url`.
+    Http,
+    /// Not at all.
+    None,
+}
+
+impl TextsBy {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TextsBy::Sip => "sip",
+            TextsBy::Http => "http",
+            TextsBy::None => "none",
         }
     }
 }

@@ -43,10 +43,12 @@ pub enum Outcome {
     Cancelled,
     /// Refused or failed: see the end reason's SIP status.
     Failed,
+    /// Nobody took it, and it went to a voicemail box: while it is up, and after.
+    Voicemail,
 }
 
 impl Outcome {
-    const ALL: [Outcome; 7] = [
+    const ALL: [Outcome; 8] = [
         Outcome::Ringing,
         Outcome::Answered,
         Outcome::Completed,
@@ -54,6 +56,7 @@ impl Outcome {
         Outcome::Busy,
         Outcome::Cancelled,
         Outcome::Failed,
+        Outcome::Voicemail,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -65,6 +68,7 @@ impl Outcome {
             Outcome::Busy => "busy",
             Outcome::Cancelled => "cancelled",
             Outcome::Failed => "failed",
+            Outcome::Voicemail => "voicemail",
         }
     }
 

@@ -18,6 +18,9 @@ pub struct Decision {
 pub enum Because {
     /// The outside party does not want to be recorded: nothing and nobody opens this call's gate.
     OutsideRefusal,
+    /// The call has ended in a voicemail box, or is one to listen to: what is left there is a message, and
+    /// no recording.
+    Voicemail,
     /// The path that the call took passed a recording step of the call flow.
     FlowStep,
     /// A permitted user commanded it.
@@ -33,6 +36,7 @@ impl Because {
     pub const fn source(&self) -> &'static str {
         match self {
             Because::OutsideRefusal => "outside_refusal",
+            Because::Voicemail => "voicemail",
             Because::FlowStep => "flow_step",
             Because::AgentCommand => "agent_command",
             Because::Number => "number",
@@ -45,6 +49,7 @@ impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Because::OutsideRefusal => f.write_str("the refusal of the outside party"),
+            Because::Voicemail => f.write_str("voicemail, of which no recording is made"),
             Because::FlowStep => f.write_str("a recording step of the call flow"),
             Because::AgentCommand => f.write_str("a command of the agent"),
             Because::Number => f.write_str("the number's setting"),
@@ -114,6 +119,8 @@ pub enum Refusal {
     RecordingFailed,
     /// The outside party does not want to be recorded.
     OutsideRefused,
+    /// A voicemail box is at the other end.
+    Voicemail,
 }
 
 /// One command during a call: kept with the call and shown wherever the recording is.

@@ -4,8 +4,8 @@
 //! message) is a variant of [`OutboxKind`], of [`Subject`] where it is about something
 //! new, and of [`Told`]; positions, tables and streams stay as they are.
 
-use super::{CallRecord, Change, EndReason, Folder, Joined, MessageRecord, Outcome, Party};
-use crate::base::{BoxId, CallId, CompanyId, Direction, MessageId, NumberId, RecordingId, Side, UserId, Wall};
+use super::{CallRecord, Change, EndReason, Folder, Joined, MessageRecord, Outcome, Party, TextThen};
+use crate::base::{BoxId, CallId, CompanyId, Direction, MessageId, NumberId, RecordingId, Side, TextId, UserId, Wall};
 use serde::{Deserialize, Serialize};
 
 /// What happened, for the subscription layer.
@@ -49,6 +49,24 @@ pub enum OutboxKind {
     /// A reader has thrown it away, or it has gone for all.
     #[serde(rename = "voicemail.deleted")]
     VoicemailDeleted,
+    /// A text message has come.
+    #[serde(rename = "message.received")]
+    TextReceived,
+    /// A carrier has taken one.
+    #[serde(rename = "message.sent")]
+    TextSent,
+    /// The other side has it.
+    #[serde(rename = "message.delivered")]
+    TextDelivered,
+    /// It will not go out any more.
+    #[serde(rename = "message.failed")]
+    TextFailed,
+    /// Somebody has read a conversation up to it.
+    #[serde(rename = "message.read")]
+    TextRead,
+    /// A note for colleagues.
+    #[serde(rename = "message.note")]
+    TextNoted,
 }
 
 /// Whose rules of access an event follows.
@@ -60,10 +78,12 @@ pub enum Family {
     Recording,
     /// Whoever hears the message.
     Voicemail,
+    /// Whoever reads the conversation.
+    Text,
 }
 
 impl OutboxKind {
-    pub const ALL: [OutboxKind; 14] = [
+    pub const ALL: [OutboxKind; 20] = [
         OutboxKind::CallStarted,
         OutboxKind::CallAnswered,
         OutboxKind::CallTransferred,
@@ -78,6 +98,12 @@ impl OutboxKind {
         OutboxKind::VoicemailCreated,
         OutboxKind::VoicemailUpdated,
         OutboxKind::VoicemailDeleted,
+        OutboxKind::TextReceived,
+        OutboxKind::TextSent,
+        OutboxKind::TextDelivered,
+        OutboxKind::TextFailed,
+        OutboxKind::TextRead,
+        OutboxKind::TextNoted,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -96,6 +122,12 @@ impl OutboxKind {
             OutboxKind::VoicemailCreated => "voicemail.created",
             OutboxKind::VoicemailUpdated => "voicemail.updated",
             OutboxKind::VoicemailDeleted => "voicemail.deleted",
+            OutboxKind::TextReceived => "message.received",
+            OutboxKind::TextSent => "message.sent",
+            OutboxKind::TextDelivered => "message.delivered",
+            OutboxKind::TextFailed => "message.failed",
+            OutboxKind::TextRead => "message.read",
+            OutboxKind::TextNoted => "message.note",
         }
     }
 
@@ -119,6 +151,12 @@ impl OutboxKind {
             OutboxKind::VoicemailCreated | OutboxKind::VoicemailUpdated | OutboxKind::VoicemailDeleted => {
                 Family::Voicemail
             }
+            OutboxKind::TextReceived
+            | OutboxKind::TextSent
+            | OutboxKind::TextDelivered
+            | OutboxKind::TextFailed
+            | OutboxKind::TextRead
+            | OutboxKind::TextNoted => Family::Text,
         }
     }
 }
@@ -130,6 +168,7 @@ pub enum Subject {
     Call(CallId),
     Recording(RecordingId),
     Message(MessageId),
+    Text(TextId),
 }
 
 impl Subject {
@@ -139,6 +178,7 @@ impl Subject {
             Subject::Call(_) => "call",
             Subject::Recording(_) => "recording",
             Subject::Message(_) => "message",
+            Subject::Text(_) => "text",
         }
     }
 
@@ -147,6 +187,7 @@ impl Subject {
             Subject::Call(id) => id.to_string(),
             Subject::Recording(id) => id.to_string(),
             Subject::Message(id) => id.to_string(),
+            Subject::Text(id) => id.to_string(),
         }
     }
 
@@ -155,6 +196,7 @@ impl Subject {
             "call" => CallId::parse(id).map(Subject::Call),
             "recording" => RecordingId::parse(id).map(Subject::Recording),
             "message" => MessageId::parse(id).map(Subject::Message),
+            "text" => TextId::parse(id).map(Subject::Text),
             _ => None,
         }
     }
@@ -162,13 +204,21 @@ impl Subject {
     pub const fn recording(self) -> Option<RecordingId> {
         match self {
             Subject::Recording(id) => Some(id),
-            Subject::Call(_) | Subject::Message(_) => None,
+            Subject::Call(_) | Subject::Message(_) | Subject::Text(_) => None,
+        }
+    }
+
+    pub const fn text(self) -> Option<TextId> {
+        match self {
+            Subject::Text(id) => Some(id),
+            Subject::Call(_) | Subject::Recording(_) | Subject::Message(_) => None,
         }
     }
 
     pub const fn message(self) -> Option<MessageId> {
         match self {
             Subject::Message(id) => Some(id),
+            Subject::Text(_) => None,
             Subject::Call(_) | Subject::Recording(_) => None,
         }
     }
@@ -272,6 +322,9 @@ pub enum Told {
     },
     Message {
         message: Box<MessageThen>,
+    },
+    Text {
+        text: Box<TextThen>,
     },
 }
 

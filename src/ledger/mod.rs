@@ -5,6 +5,8 @@ mod decision;
 mod event;
 mod message;
 mod recording;
+mod take;
+mod text;
 
 pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
 pub use decision::{Because, By, Change, Decision, How, Refusal};
@@ -13,3 +15,5 @@ pub use message::{Folder, Forwarded, GreetingKind, MessageRecord, Waiting};
 pub use recording::{
     Channels, Marker, MarkerKind, PauseInFile, RecordingRecord, RecordingState, Sidecar, SidecarParty,
 };
+pub use take::{Keep, MessageDraft, TakeId};
+pub use text::{TextKind, TextRecord, TextRule, TextState, TextThen};

@@ -3,8 +3,10 @@
 mod hold;
 mod notice;
 mod play;
+mod take;
 
 pub use notice::{Notice, Refuse};
+pub use take::{LegTake, TakeSlot};
 
 use super::inject::{FRAME, Injection, Slot};
 use super::leg::{Commander, Kind, Leg, LegMedia, LegStats};
@@ -17,7 +19,7 @@ use crate::audio::prompt::Pcm;
 use crate::audio::{Coding, Tone};
 use crate::base::{Rate, Samples, Side, Span, Time};
 use crate::ledger::{How, Refusal};
-use crate::policy::{Command, Facts, Rules, Source, Verdict};
+use crate::policy::{Command, Facts, Gate, Rules, Source, Verdict};
 use crate::rtp::rtcp::{self, Sent};
 use crate::rtp::{EventPayload, HEADER, Seen, View};
 use std::net::SocketAddr;
@@ -28,6 +30,8 @@ pub trait Out {
     fn rtcp(&mut self, side: Side, to: SocketAddr, packet: &[u8]);
     /// `false` when the recorder's queue is full: the place becomes marked silence.
     fn tap(&mut self, event: &TapEvent<'_>) -> bool;
+    /// The same for what one party alone says.
+    fn tap_take(&mut self, take: TakeSlot, event: &TapEvent<'_>) -> bool;
     fn fact(&mut self, fact: Fact);
 }
 
@@ -268,6 +272,7 @@ impl Bridge {
             media.held = false;
         }
         let clock = leg.receiver.clock_at(now);
+        self.end_take_of(side, now, out);
         // Who leaves hears no notice to its end, and nobody waits for that.
         self.waits_no_longer(side, now);
         match self.connected && self.rules.open() && !self.notices.is_opening() {
@@ -301,6 +306,7 @@ impl Bridge {
         }
         let Facts { refused, command, .. } = self.rules.facts;
         let paused = command == Some(Command::Pause);
+        self.end_take_of(side, now, out);
         let mut leg = std::mem::replace(self.leg_mut(side), Leg::new(0, 0, 0, now));
         // What was counted here stays with this call.
         self.leg_mut(side).receiver.counters = std::mem::take(&mut leg.receiver.counters);
@@ -322,6 +328,7 @@ impl Bridge {
     pub fn end(&mut self, now: Time, ntp: u64, out: &mut impl Out) {
         for side in Side::BOTH {
             self.send_report(side, now, ntp, true, out);
+            self.end_take_of(side, now, out);
         }
         if self.connected {
             out.tap(&TapEvent::End { at: now });
@@ -371,6 +378,9 @@ impl Bridge {
         let extended = leg.receiver.note(&view, rate, now);
         if extended.place == Place::NewStream {
             leg.gate.new_stream(view.ssrc);
+            if let Some(take) = &mut leg.take {
+                take.gate.new_stream(view.ssrc);
+            }
         }
         if first {
             out.fact(Fact::Heard { side });
@@ -430,13 +440,14 @@ impl Bridge {
     }
 
     fn tap_audio(&mut self, side: Side, speech: &Speech, packet: &[u8], out: &mut impl Out) {
-        if !self.connected || self.speaks_over(side) {
-            return;
-        }
-        let Speech { coding, ref view, extended, now } = *speech;
+        let recorded = self.connected && !self.speaks_over(side);
         let record_while_held = self.record_while_held;
         let leg = self.leg_mut(side);
         let muted = !record_while_held && leg.media.as_ref().is_some_and(|media| media.held);
+        if muted || (!recorded && leg.take.is_none()) {
+            return;
+        }
+        let Speech { coding, ref view, .. } = *speech;
         let Some(payload) = packet.get(view.payload.clone()) else { return };
         let Some(ticks) = coding.ticks(payload) else {
             leg.receiver.counters.malformed += 1;
@@ -444,30 +455,13 @@ impl Bridge {
         };
         // Noise stands at a moment; of what we lack there is nothing to record.
         let count = if coding == Coding::Noise { 1 } else { ticks as usize };
-        let Some(mut passed) = leg.gate.pass(extended.timestamp, count).filter(|_| !muted) else {
-            return;
-        };
-        if !coding.is_bytewise() {
-            // A frame that lies in a shut stretch with one sample is refused as a whole.
-            if passed != (0..count) {
-                return;
-            }
-            passed = 0..payload.len();
-        }
-        let skipped = u32::try_from(passed.start).unwrap_or(0);
-        let Some(payload) = payload.get(passed) else { return };
-        let event = TapEvent::Frame {
-            side,
-            coding,
-            ssrc: view.ssrc,
-            sequence: view.sequence,
-            timestamp: view.timestamp.wrapping_add(skipped),
-            arrival: now,
-            payload,
-        };
-        if !out.tap(&event) {
+        if recorded
+            && let Some(event) = passed(&leg.gate, side, speech, count, payload)
+            && !out.tap(&event)
+        {
             leg.receiver.counters.tap_overflow += 1;
         }
+        Self::tap_take(leg, side, speech, count, payload, out);
     }
 
     /// Keys in the audio of a leg without telephone events.
@@ -478,9 +472,13 @@ impl Bridge {
         let (Some(tones), Some(payload)) = (&mut leg.tones, packet.get(view.payload.clone())) else { return };
         let Some(heard) = tones.hear(coding, extended, payload) else { return };
         let timestamp = heard.began as u32;
+        let (length, first) = (heard.length, heard.pressed.is_some());
+        let event = TapEvent::Key { side, ssrc: view.ssrc, timestamp, length, first };
         if connected && leg.gate.is_open() {
-            let (length, first) = (heard.length, heard.pressed.is_some());
-            out.tap(&TapEvent::Key { side, ssrc: view.ssrc, timestamp, length, first });
+            out.tap(&event);
+        }
+        if let Some(take) = &leg.take {
+            out.tap_take(take.slot, &event);
         }
         if let Some(key) = heard.pressed {
             self.on_key(side, key, How::InBand, Some((view.ssrc, timestamp)), now, out);
@@ -586,9 +584,13 @@ impl Bridge {
         if first {
             leg.pressed_at = leg.place_of_event(view.timestamp, now);
         }
+        let (timestamp, length) = leg.key_in_audio(view.timestamp, length);
+        let event = TapEvent::Key { side, ssrc: view.ssrc, timestamp, length, first };
         if leg.gate.is_open() {
-            let (timestamp, length) = leg.key_in_audio(view.timestamp, length);
-            out.tap(&TapEvent::Key { side, ssrc: view.ssrc, timestamp, length, first });
+            out.tap(&event);
+        }
+        if let Some(take) = &leg.take {
+            out.tap_take(take.slot, &event);
         }
         if let Seen::Press(press) = seen {
             let edge = self.edge_of(side, view, press.timestamp);
@@ -836,4 +838,21 @@ impl Bridge {
         let bytes = rtcp::report(leg.sender.ssrc(), &cname, sent, received, bye);
         leg.send_rtcp(side, to, &bytes, out);
     }
+}
+
+/// What a gate lets through of a packet that is `count` ticks long, in bytes of the payload where its
+/// coding goes byte by byte.
+fn passed<'a>(gate: &Gate, side: Side, speech: &Speech, count: usize, payload: &'a [u8]) -> Option<TapEvent<'a>> {
+    let Speech { coding, ref view, extended, now } = *speech;
+    let mut passed = gate.pass(extended.timestamp, count)?;
+    if !coding.is_bytewise() {
+        // A frame that lies in a shut stretch with one sample is refused as a whole.
+        if passed != (0..count) {
+            return None;
+        }
+        passed = 0..payload.len();
+    }
+    let skipped = u32::try_from(passed.start).unwrap_or(0);
+    let (ssrc, sequence, timestamp) = (view.ssrc, view.sequence, view.timestamp.wrapping_add(skipped));
+    Some(TapEvent::Frame { side, coding, ssrc, sequence, timestamp, arrival: now, payload: payload.get(passed)? })
 }

@@ -1,6 +1,7 @@
 //! One leg in the media path: what was negotiated, and its two halves.
 
 use super::Out;
+use super::bridge::LegTake;
 use super::cipher::Cipher;
 use super::inject::Injector;
 use super::player::Player;
@@ -129,6 +130,8 @@ pub struct Leg {
     /// It is expected to be heard though the call is not connected.
     pub watched: bool,
     pub gate: Gate,
+    /// What it says is recorded alone as well, or instead.
+    pub take: Option<Box<LegTake>>,
     pub detector: KeyDetector,
     pub presses: Presses,
     pub commander: Option<Commander>,
@@ -176,6 +179,7 @@ impl Leg {
             collects: false,
             watched: false,
             gate: Gate::new(false),
+            take: None,
             detector: KeyDetector::default(),
             presses: Presses::default(),
             commander: None,

@@ -4,7 +4,7 @@
 //! RTP of a leg ─► Cipher (SRTP only: authentic?) ─► Receiver (valid? from whom? seen before?)
 //!                 ├─ telephone event ─► Keys ─► command: Rules, both Gates ─► Fact
 //!                 │                       └─ released keys ─► Injector of the other leg
-//!                 └─ audio ─► Tap (Gate) ─► TapEvent ─► recorder
+//!                 └─ audio ─► Tap (Gate) ─► TapEvent ─► recorder (the call; and a take of one party alone)
 //!                          └─ Sender of the other leg (our SSRC, sequence, timestamps) ─► RTP
 //!                             or Ear ─► Mouth of the other leg, where it wants another coding
 //! ```
@@ -23,7 +23,7 @@ mod tap;
 mod tones;
 mod transcode;
 
-pub use bridge::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Notice, Out, Refuse};
+pub use bridge::{Bridge, BridgeConfig, Fact, Joining, MovedLeg, Notice, Out, Refuse, TakeSlot};
 pub use inject::Injection;
 pub use leg::{Commander, Kind, LegMedia, LegStats, RECEIVED};
 pub use player::{PlayId, Prompt, Times};

@@ -4,6 +4,7 @@ mod holds;
 mod notices;
 mod prompts;
 mod refusals;
+mod takes;
 
 use super::*;
 use crate::audio::{Coding, Law, Tone};
@@ -31,7 +32,23 @@ struct Captured {
     rtp: Vec<(Side, SocketAddr, Vec<u8>)>,
     rtcp: Vec<(Side, SocketAddr, Vec<u8>)>,
     taps: Vec<Tapped>,
+    /// Of takes, with the slot of each.
+    takes: Vec<(u32, Tapped)>,
     facts: Vec<Fact>,
+}
+
+fn tapped(event: &TapEvent<'_>) -> Tapped {
+    match *event {
+        TapEvent::Frame { side, timestamp, payload, .. } => {
+            Tapped::Frame { side, timestamp, payload: payload.to_vec() }
+        }
+        TapEvent::Gate { open, edge, .. } => Tapped::Gate { open, edge: edge.map(|(side, _, ts)| (side, ts)) },
+        TapEvent::Key { side, length, first, .. } => Tapped::Key { side, length, first },
+        TapEvent::Hold { side, on, .. } => Tapped::Hold { side, on },
+        TapEvent::Joined { side, name, .. } => Tapped::Joined { side, name: String::from_utf8(name.to_vec()).unwrap() },
+        TapEvent::Refused { since, .. } => Tapped::Refused { since },
+        TapEvent::End { .. } => Tapped::End,
+    }
 }
 
 impl Out for Captured {
@@ -42,19 +59,11 @@ impl Out for Captured {
         self.rtcp.push((side, to, packet.to_vec()));
     }
     fn tap(&mut self, event: &TapEvent<'_>) -> bool {
-        self.taps.push(match *event {
-            TapEvent::Frame { side, timestamp, payload, .. } => {
-                Tapped::Frame { side, timestamp, payload: payload.to_vec() }
-            }
-            TapEvent::Gate { open, edge, .. } => Tapped::Gate { open, edge: edge.map(|(side, _, ts)| (side, ts)) },
-            TapEvent::Key { side, length, first, .. } => Tapped::Key { side, length, first },
-            TapEvent::Hold { side, on, .. } => Tapped::Hold { side, on },
-            TapEvent::Joined { side, name, .. } => {
-                Tapped::Joined { side, name: String::from_utf8(name.to_vec()).unwrap() }
-            }
-            TapEvent::Refused { since, .. } => Tapped::Refused { since },
-            TapEvent::End { .. } => Tapped::End,
-        });
+        self.taps.push(tapped(event));
+        true
+    }
+    fn tap_take(&mut self, take: TakeSlot, event: &TapEvent<'_>) -> bool {
+        self.takes.push((take.0, tapped(event)));
         true
     }
     fn fact(&mut self, fact: Fact) {
@@ -105,6 +114,7 @@ fn lab_config(toggle: bool, permitted: Result<(), Refusal>) -> BridgeConfig {
     let commander = Commander { matcher: Matcher::new("#11#", "#12#"), permitted, max_hold: Span::from_secs(3) };
     let facts = Facts {
         refused: false,
+        voicemail: false,
         step: None,
         command: None,
         number: NumberRecording::Inherit,

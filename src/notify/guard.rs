@@ -157,6 +157,12 @@ impl Target {
         Ok(Target { https, host, port, path, authority: authority.to_string() })
     }
 
+    /// Scheme, host and port (RFC 6454 §6.2).
+    pub fn origin(&self) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority.to_ascii_lowercase())
+    }
+
     /// Of the addresses that its host stands for, the first that a delivery may go to.
     pub fn choose(&self, addresses: &[IpAddr], guard: &Guard) -> Result<IpAddr, TargetError> {
         let reached: Vec<IpAddr> = addresses.iter().copied().filter(|address| guard.may_be_reached(*address)).collect();

@@ -86,11 +86,22 @@ impl Postman {
 
     /// Sends JSON, and says the status of the answer.
     pub async fn post(&self, url: &str, headers: &[(&str, &str)], body: &str) -> Result<u16, PostError> {
-        let posting = self.post_without_limit(url, headers, body);
+        self.send(url, headers, "application/json", Bytes::copy_from_slice(body.as_bytes())).await
+    }
+
+    /// Sends a body of that type, and says the status of the answer.
+    pub async fn send(&self, url: &str, headers: &[(&str, &str)], kind: &str, body: Bytes) -> Result<u16, PostError> {
+        let posting = self.send_without_limit(url, headers, kind, body);
         tokio::time::timeout(LIMIT, posting).await.unwrap_or(Err(PostError::Late))
     }
 
-    async fn post_without_limit(&self, url: &str, headers: &[(&str, &str)], body: &str) -> Result<u16, PostError> {
+    async fn send_without_limit(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        kind: &str,
+        body: Bytes,
+    ) -> Result<u16, PostError> {
         let target = Target::parse(url, &self.guard)?;
         let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
         let found: Vec<IpAddr> = found.map_err(PostError::Connection)?.map(|address| address.ip()).collect();
@@ -100,11 +111,11 @@ impl Postman {
             .uri(&target.path)
             .header(HOST, &target.authority)
             .header(USER_AGENT, concat!("Telegraphone/", env!("CARGO_PKG_VERSION")))
-            .header(CONTENT_TYPE, "application/json");
+            .header(CONTENT_TYPE, kind);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
+        let request = request.body(Full::new(body))?;
         let stream = TcpStream::connect(address).await.map_err(PostError::Connection)?;
         if !target.https {
             return send(stream, request).await;

@@ -12,6 +12,8 @@ use super::Command;
 pub struct Facts {
     /// The outside party does not want to be recorded.
     pub refused: bool,
+    /// A voicemail box is at the other end.
+    pub voicemail: bool,
     /// The last recording step that the call's path passed: on or off.
     pub step: Option<bool>,
     /// The last command that was obeyed.
@@ -31,15 +33,18 @@ impl Facts {
             Direction::Outbound => settings.record_outbound,
             Direction::Internal => settings.record_internal,
         };
-        Facts { refused: false, step, command: None, number, direction, toggle }
+        Facts { refused: false, voicemail: false, step, command: None, number, direction, toggle }
     }
 }
 
 /// Whether the call is recorded, and which source says so.
 pub fn decide(facts: &Facts) -> Decision {
-    let Facts { refused, step, command, number, direction, toggle } = *facts;
+    let Facts { refused, voicemail, step, command, number, direction, toggle } = *facts;
     if refused {
         return Decision { record: false, because: Because::OutsideRefusal };
+    }
+    if voicemail {
+        return Decision { record: false, because: Because::Voicemail };
     }
     if let Some(record) = step {
         return Decision { record, because: Because::FlowStep };
@@ -83,6 +88,9 @@ impl Rules {
         if self.facts.refused {
             return Verdict::Refused(Refusal::OutsideRefused);
         }
+        if self.facts.voicemail {
+            return Verdict::Refused(Refusal::Voicemail);
+        }
         if self.facts.step.is_some() {
             return Verdict::Refused(Refusal::FlowStep);
         }
@@ -119,6 +127,7 @@ mod tests {
             };
             let facts = Facts {
                 refused: false,
+                voicemail: false,
                 step: match step {
                     "on" => Some(true),
                     "off" => Some(false),
@@ -146,6 +155,7 @@ mod tests {
             let decision = decide(&rules.facts);
             let source = match decision.because {
                 Because::OutsideRefusal => "refusal",
+                Because::Voicemail => "voicemail",
                 Because::FlowStep => "step",
                 Because::AgentCommand => "command",
                 Because::Number => "number",
@@ -161,8 +171,15 @@ mod tests {
     fn what_the_outside_party_refused_is_opened_by_nothing_and_nobody() {
         for step in [None, Some(true), Some(false)] {
             let number = NumberRecording::On;
-            let facts =
-                Facts { refused: true, step, command: None, number, direction: Direction::Inbound, toggle: true };
+            let facts = Facts {
+                refused: true,
+                voicemail: false,
+                step,
+                command: None,
+                number,
+                direction: Direction::Inbound,
+                toggle: true,
+            };
             let mut rules = Rules { facts, failed: false };
             for command in [Command::Start, Command::Pause] {
                 assert_eq!(rules.command(command, Ok(())), Verdict::Refused(Refusal::OutsideRefused));
@@ -173,9 +190,29 @@ mod tests {
     }
 
     #[test]
+    fn a_call_to_a_voicemail_box_is_never_recorded_whatever_opened_it_before() {
+        for (step, command) in [(None, None), (Some(true), None), (None, Some(Command::Start))] {
+            let facts = Facts {
+                refused: false,
+                voicemail: true,
+                step,
+                command,
+                number: NumberRecording::On,
+                direction: Direction::Inbound,
+                toggle: true,
+            };
+            let mut rules = Rules { facts, failed: false };
+            assert_eq!(decide(&facts), Decision { record: false, because: Because::Voicemail });
+            assert_eq!(rules.command(Command::Start, Ok(())), Verdict::Refused(Refusal::Voicemail));
+            assert!(!rules.open());
+        }
+    }
+
+    #[test]
     fn a_failed_recording_keeps_the_gate_shut_and_refuses_a_start() {
         let facts = Facts {
             refused: false,
+            voicemail: false,
             step: None,
             command: None,
             number: NumberRecording::On,

@@ -215,6 +215,7 @@ fn words(decision: &Decision) -> String {
     let verdict = if *record { "recorded" } else { "not recorded" };
     match because {
         Because::OutsideRefusal => format!("{verdict}: the outside party refused"),
+        Because::Voicemail => format!("{verdict}: the call went to voicemail"),
         Because::FlowStep => format!("{verdict}: a step of the call flow says so"),
         Because::AgentCommand => format!("{verdict}: an agent commanded it"),
         Because::Number => format!("{verdict}: the number's setting says so"),

@@ -5,6 +5,7 @@
 //!                     └─► markers ─────────────────────────────────────► trailer, sidecar
 //! ```
 
+mod alone;
 mod apart;
 mod cuts;
 mod dress;
@@ -18,12 +19,13 @@ mod timeline;
 mod voice;
 mod wav;
 
+pub use alone::{RepairedTake, TakeDraft, Undecided, kept_of, repair_take, trimmed};
 pub use dress::{Dress, Finish, Info, SIDECAR_VERSION, dress, sidecar};
 pub use marker::Markers;
 pub use repair::{Draft, JournalLine, Repaired, repair};
 pub use take::{Closed, PartFile, Take, TakeState};
 pub use timeline::{Sink, Timeline, TimelineConfig};
-pub use wav::{Seal, Wav, offset_of, seal};
+pub use wav::{Layout, Seal, Wav, offset_of, seal};
 
 #[cfg(test)]
 mod tests;

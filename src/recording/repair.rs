@@ -1,8 +1,9 @@
 //! What a crash left: a `.part` with audio and no sizes, and a journal beside it.
 
+use super::alone::TakeDraft;
 use crate::audio::wav::DATA_OFFSET;
 use crate::base::{CallId, CompanyId, Direction, NumberId, RecordingId, Side, Wall};
-use crate::ledger::{Change, Channels, Decision, Joined, Marker, MarkerKind, Party};
+use crate::ledger::{Change, Channels, Decision, Joined, Keep, Marker, MarkerKind, Party};
 use serde::{Deserialize, Serialize};
 
 /// What is known of a recording when it begins: the first line of its journal.
@@ -54,6 +55,18 @@ pub enum JournalLine {
         side: Side,
         codec: String,
     },
+    /// The first line of a file that has one party alone.
+    Take {
+        draft: Box<TakeDraft>,
+    },
+    /// It has ended, and this much of it stays.
+    Ended {
+        samples: u64,
+    },
+    /// What it is to be after all.
+    Keep {
+        keep: Box<Keep>,
+    },
 }
 
 /// What could be saved of a `.part`.
@@ -97,7 +110,8 @@ pub fn repair(part_bytes: u64, journal: &str) -> Repaired {
                     *known = codec;
                 }
             }
-            Err(_) => {}
+            // Of another kind of file.
+            Ok(JournalLine::Take { .. } | JournalLine::Ended { .. } | JournalLine::Keep { .. }) | Err(_) => {}
         }
     }
     let channels = repaired.draft.as_ref().map_or(Channels::Stereo, |draft| draft.channels);

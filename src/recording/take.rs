@@ -10,7 +10,7 @@
 use super::apart::Apart;
 use super::repair::JournalLine;
 use super::timeline::{Sink, Stereo, Timeline, TimelineConfig};
-use super::wav::{Wav, merge, offset_of};
+use super::wav::{Layout, Wav, merge, offset_of};
 use crate::base::{Rate, Side, Time};
 use crate::ledger::{Channels, Marker};
 use crate::media::TapEvent;
@@ -76,7 +76,7 @@ struct Running {
     apart: Option<Apart>,
     zero: Time,
     rate: Rate,
-    channels: Channels,
+    layout: Layout,
     part: u32,
     /// Position at which the current part begins.
     part_from: u64,
@@ -86,7 +86,7 @@ struct Running {
 impl Take {
     /// `most_bytes`: audio bytes that a part holds at most.
     pub const fn new(config: TimelineConfig, most_bytes: u64) -> Self {
-        Take { state: State::Dormant, config, most: most_bytes / config.channels.frame_bytes() }
+        Take { state: State::Dormant, config, most: most_bytes / config.layout.channels().frame_bytes() }
     }
 
     /// The rate of a file that is not begun yet.
@@ -130,8 +130,8 @@ impl Take {
     }
 
     fn start(&mut self, zero: Time, file: &mut impl PartFile) -> io::Result<()> {
-        let TimelineConfig { rate, channels, .. } = self.config;
-        let begun = file.create(0).and_then(|()| Wav::new(rate.0, channels)).and_then(|mut wav| {
+        let TimelineConfig { rate, layout, .. } = self.config;
+        let begun = file.create(0).and_then(|()| Wav::new(rate.0, layout)).and_then(|mut wav| {
             wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
             file.journal(&JournalLine::Part { part: 0, from: 0 })?;
             Ok(wav)
@@ -139,12 +139,12 @@ impl Take {
         match begun {
             Ok(wav) => {
                 let timeline = Timeline::new(zero, self.config);
-                let apart = match channels {
-                    Channels::Stereo => None,
-                    Channels::Mono => Some(Apart::new(rate)),
+                let apart = match layout {
+                    Layout::Stereo | Layout::Alone(_) => None,
+                    Layout::Mixed => Some(Apart::new(rate)),
                 };
                 let (part, part_from, journaled) = (0, 0, 0);
-                let running = Running { timeline, wav, apart, zero, rate, channels, part, part_from, journaled };
+                let running = Running { timeline, wav, apart, zero, rate, layout, part, part_from, journaled };
                 self.state = State::Running(Box::new(running));
                 Ok(())
             }
@@ -199,8 +199,8 @@ impl Take {
 impl Running {
     /// A step of the timeline, with patches of what is on disk carried out.
     fn step<F: PartFile>(&mut self, file: &mut F, step: impl FnOnce(&mut Timeline, &mut Disk<'_, F>)) -> Outcome {
-        let mut disk =
-            Disk { part_from: self.part_from, apart: self.apart.as_mut(), file, outcome: Outcome::default() };
+        let (part_from, layout) = (self.part_from, self.layout);
+        let mut disk = Disk { part_from, layout, apart: self.apart.as_mut(), file, outcome: Outcome::default() };
         step(&mut self.timeline, &mut disk);
         disk.outcome
     }
@@ -245,7 +245,7 @@ impl Running {
         self.part_from += self.wav.frames();
         self.part += 1;
         file.create(self.part)?;
-        self.wav = Wav::new(self.rate.0, self.channels)?;
+        self.wav = Wav::new(self.rate.0, self.layout)?;
         self.wav.take_block(|offset, bytes| file.write_at(offset, bytes))?;
         file.journal(&JournalLine::Part { part: self.part, from: self.part_from })
     }
@@ -291,7 +291,8 @@ struct Outcome {
 /// Collects blocks and carries out patches of what is on disk already.
 struct Disk<'a, F> {
     part_from: u64,
-    /// `None`: the parties have a channel each.
+    layout: Layout,
+    /// Where the parties are mixed.
     apart: Option<&'a mut Apart>,
     file: &'a mut F,
     outcome: Outcome,
@@ -307,6 +308,13 @@ impl<F: PartFile> Disk<'_, F> {
         let (samples, _) = bytes.as_chunks::<2>();
         let mut samples: Vec<i16> = samples.iter().map(|sample| i16::from_le_bytes(*sample)).collect();
         change(apart, &mut samples);
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        self.file.write_at(offset, &bytes)
+    }
+
+    /// The one party that there is.
+    fn patch_alone(&mut self, at: u64, samples: &[i16]) -> io::Result<()> {
+        let offset = offset_of(at - self.part_from, Channels::Mono);
         let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         self.file.write_at(offset, &bytes)
     }
@@ -342,9 +350,11 @@ impl<F: PartFile> Sink for Disk<'_, F> {
         let gone = self.gone(at, samples.len());
         let Some(samples) = samples.get(gone..).filter(|samples| !samples.is_empty()) else { return };
         let at = at.max(self.part_from);
-        let patched = match self.apart {
-            None => self.patch_channel(at, side, samples),
-            Some(_) => self.change_mixed(at, samples.len(), |apart, mixed| apart.patch(at, side, samples, mixed)),
+        let patched = match self.layout {
+            Layout::Stereo => self.patch_channel(at, side, samples),
+            Layout::Mixed => self.change_mixed(at, samples.len(), |apart, mixed| apart.patch(at, side, samples, mixed)),
+            Layout::Alone(of) if of == side => self.patch_alone(at, samples),
+            Layout::Alone(_) => return,
         };
         self.patched(patched);
     }
@@ -355,9 +365,11 @@ impl<F: PartFile> Sink for Disk<'_, F> {
             return;
         }
         let at = at.max(self.part_from);
-        let patched = match self.apart {
-            None => self.patch_channel(at, side, &vec![0; length]),
-            Some(_) => self.change_mixed(at, length, |apart, mixed| apart.hush(at, side, mixed)),
+        let patched = match self.layout {
+            Layout::Stereo => self.patch_channel(at, side, &vec![0; length]),
+            Layout::Mixed => self.change_mixed(at, length, |apart, mixed| apart.hush(at, side, mixed)),
+            Layout::Alone(of) if of == side => self.patch_alone(at, &vec![0; length]),
+            Layout::Alone(_) => return,
         };
         self.patched(patched);
     }

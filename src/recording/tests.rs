@@ -1,6 +1,7 @@
 //! The rules of the file, held by an oracle that shares no code with the timeline: every sample
 //! carries its own number, so that a decoded file says by itself what stands where.
 
+mod alone;
 mod cut;
 mod mono;
 mod refused;
@@ -8,7 +9,7 @@ mod refused;
 use super::*;
 use crate::audio::{Coding, Law};
 use crate::base::{Rate, Side, Span, Time};
-use crate::ledger::{Channels, MarkerKind, PauseInFile};
+use crate::ledger::{MarkerKind, PauseInFile};
 use crate::media::TapEvent;
 use std::io;
 
@@ -148,7 +149,7 @@ fn config() -> TimelineConfig {
     TimelineConfig {
         window: Span::from_millis(300),
         rate: Rate::NARROW,
-        channels: Channels::Stereo,
+        layout: Layout::Stereo,
         pause: PauseInFile::Silence,
     }
 }
@@ -189,7 +190,7 @@ fn write_steps(config: TimelineConfig, mut steps: Vec<Step>, end: Time) -> Writt
         let now = at(&step);
         while next_write <= now {
             take.advance(next_write, &mut disk);
-            let on_disk = (disk.parts[0].len() as u64 - 44) / config.channels.frame_bytes();
+            let on_disk = (disk.parts[0].len() as u64 - 44) / config.layout.channels().frame_bytes();
             most_unwritten = most_unwritten.max((next_write.since(ZERO).0 / 125).saturating_sub(on_disk));
             next_write = next_write + Span::from_millis(250);
         }
@@ -203,13 +204,16 @@ fn write_steps(config: TimelineConfig, mut steps: Vec<Step>, end: Time) -> Writt
     }
     let closed = take.handle(&TapEvent::End { at: end }, &mut disk).unwrap().remove(0);
     let mut file = disk.parts.remove(0);
-    let seal = seal(closed.samples, config.channels, &[], &[]);
+    let seal = seal(closed.samples, config.layout.channels(), &[], &[]);
     file.extend(seal.trailer);
     for (offset, bytes) in seal.sizes {
         file[offset as usize..offset as usize + 4].copy_from_slice(&bytes);
     }
     let reader = hound::WavReader::new(&file[..]).unwrap();
-    assert_eq!((reader.spec().channels, u64::from(reader.duration())), (config.channels.count(), closed.samples));
+    assert_eq!(
+        (reader.spec().channels, u64::from(reader.duration())),
+        (config.layout.channels().count(), closed.samples)
+    );
     let samples = reader.into_samples().map(Result::unwrap).collect();
     Written { samples, closed, journal: disk.journal, most_unwritten }
 }

@@ -5,9 +5,10 @@ use super::lane::{Action, Frame, Lane, Stamp, decode};
 use super::marker::Markers;
 use super::quiet::Quiet;
 use super::voice::Voice;
+use super::wav::Layout;
 use crate::audio::{Coding, Law};
 use crate::base::{Rate, Side, Span, Time};
-use crate::ledger::{Channels, Marker, MarkerKind, PauseInFile};
+use crate::ledger::{Marker, MarkerKind, PauseInFile};
 use crate::media::TapEvent;
 
 /// A stereo sample: left the caller, right the callee.
@@ -30,8 +31,8 @@ pub struct TimelineConfig {
     pub window: Span,
     /// Samples per second of the file.
     pub rate: Rate,
-    /// The timeline has two lanes all the same: they are mixed where they are written.
-    pub channels: Channels,
+    /// The timeline has two lanes all the same: they are brought together where they are written.
+    pub layout: Layout,
     pub pause: PauseInFile,
 }
 

@@ -16,6 +16,33 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// What of the two parties stands in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A channel each.
+    Stereo,
+    /// Both on one channel, each at half its level.
+    Mixed,
+    /// One of them, as it was sent.
+    Alone(Side),
+}
+
+impl Layout {
+    pub const fn of(channels: Channels) -> Self {
+        match channels {
+            Channels::Stereo => Layout::Stereo,
+            Channels::Mono => Layout::Mixed,
+        }
+    }
+
+    pub const fn channels(self) -> Channels {
+        match self {
+            Layout::Stereo => Channels::Stereo,
+            Layout::Mixed | Layout::Alone(_) => Channels::Mono,
+        }
+    }
+}
+
 /// What `hound` has written and nobody has taken yet: one run of bytes from `start` on.
 #[derive(Debug, Default)]
 struct Block {
@@ -62,7 +89,7 @@ pub struct Wav {
     hound: hound::WavWriter<BlockWriter>,
     block: BlockWriter,
     audio: Sha256,
-    channels: Channels,
+    layout: Layout,
     frames: u64,
     saved: u64,
     patched: bool,
@@ -70,26 +97,28 @@ pub struct Wav {
 
 impl Wav {
     /// A file of 16-bit samples.
-    pub fn new(rate: u32, channels: Channels) -> io::Result<Self> {
+    pub fn new(rate: u32, layout: Layout) -> io::Result<Self> {
         let spec = hound::WavSpec {
-            channels: channels.count(),
+            channels: layout.channels().count(),
             sample_rate: rate,
             bits_per_sample: 16,
             sample_format: hound::SampleFormat::Int,
         };
         let block = BlockWriter::default();
         let hound = hound::WavWriter::new(block.clone(), spec).map_err(io_error)?;
-        Ok(Wav { hound, block, audio: Sha256::new(), channels, frames: 0, saved: 0, patched: false })
+        Ok(Wav { hound, block, audio: Sha256::new(), layout, frames: 0, saved: 0, patched: false })
     }
 
     /// Appends samples.
     pub fn append(&mut self, frames: &[Stereo]) -> io::Result<()> {
-        let samples = frames.len() * usize::from(self.channels.count());
+        let samples = frames.len() * usize::from(self.layout.channels().count());
         let count = u32::try_from(samples).map_err(|_| io::Error::other("a block of more than 2^31 samples"))?;
         let mut writer = self.hound.get_i16_writer(count);
-        match self.channels {
-            Channels::Stereo => frames.iter().flatten().for_each(|sample| writer.write_sample(*sample)),
-            Channels::Mono => frames.iter().for_each(|[one, other]| writer.write_sample(mix(*one, *other))),
+        match self.layout {
+            Layout::Stereo => frames.iter().flatten().for_each(|sample| writer.write_sample(*sample)),
+            Layout::Mixed => frames.iter().for_each(|[one, other]| writer.write_sample(mix(*one, *other))),
+            Layout::Alone(Side::Caller) => frames.iter().for_each(|[one, _]| writer.write_sample(*one)),
+            Layout::Alone(Side::Callee) => frames.iter().for_each(|[_, other]| writer.write_sample(*other)),
         }
         writer.flush().map_err(io_error)?;
         self.frames += frames.len() as u64;
@@ -106,7 +135,7 @@ impl Wav {
         write(block.start, &block.bytes)?;
         let audio = block.bytes.get(audio_from..).unwrap_or(&[]);
         self.audio.update(audio);
-        self.saved += audio.len() as u64 / self.channels.frame_bytes();
+        self.saved += audio.len() as u64 / self.layout.channels().frame_bytes();
         block.start += block.bytes.len() as u64;
         // Between two writes a recording needs no block: one serves all of a thread.
         let mut bytes = std::mem::take(&mut block.bytes);
@@ -183,7 +212,7 @@ mod tests {
 
     #[test]
     fn hound_writes_the_header_that_the_offsets_stand_on_and_reads_the_sealed_file() {
-        let mut wav = Wav::new(8_000, Channels::Stereo).unwrap();
+        let mut wav = Wav::new(8_000, Layout::Stereo).unwrap();
         let mut file = Vec::new();
         for block in 0..3i16 {
             let frames: Vec<Stereo> = (0..100).map(|n| [block * 100 + n, -n]).collect();

@@ -9,9 +9,9 @@ use super::report::{CallReport, CallSide, FileReport, seconds};
 use crate::audio::Coding;
 use crate::base::{CallId, Direction, Random, Rate, RecordingId, Seeded, Side, Span, Time, Wall};
 use crate::ledger::{By, Change, EndReason, How, Joined, JoinedBy, Outcome, Party, RecordingState};
-use crate::media::{Bridge, BridgeConfig, Fact, Joining, LegMedia, MovedLeg, Out, TapEvent};
+use crate::media::{Bridge, BridgeConfig, Fact, Joining, LegMedia, MovedLeg, Out, TakeSlot, TapEvent};
 use crate::policy::{Command, Facts, decide};
-use crate::recording::{Closed, Draft, Finish, Take, TimelineConfig, sidecar};
+use crate::recording::{Closed, Draft, Finish, Layout, Take, TimelineConfig, sidecar};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -104,6 +104,11 @@ impl Out for Tape {
         true
     }
 
+    /// A captured call is recorded as a whole: nobody begins a take in it.
+    fn tap_take(&mut self, _: TakeSlot, _: &TapEvent<'_>) -> bool {
+        true
+    }
+
     fn fact(&mut self, fact: Fact) {
         self.facts.push(fact);
     }
@@ -127,8 +132,8 @@ impl Call {
             rtcp_interval: RTCP_INTERVAL,
             cnames: ["caller".to_owned(), "callee".to_owned()],
         };
-        let (channels, pause) = (ruling.channels, ruling.pause);
-        let shape = TimelineConfig { window: WINDOW, rate: Rate::NARROW, channels, pause };
+        let (layout, pause) = (Layout::of(ruling.channels), ruling.pause);
+        let shape = TimelineConfig { window: WINDOW, rate: Rate::NARROW, layout, pause };
         let take = Take::new(shape, most_bytes);
         let file = DiskFile::new(folder, stem);
         let notes = ruling.note.iter().cloned().collect();
@@ -225,7 +230,7 @@ impl Call {
         }
         self.ruling.direction = Direction::Outbound;
         self.ruling.number = ruling.number;
-        let Facts { step: _, command: _, number, direction: _, toggle, refused: _ } = ruling.rules.facts;
+        let Facts { step: _, command: _, number, direction: _, toggle, refused: _, voicemail: _ } = ruling.rules.facts;
         Facts { number, direction: Direction::Outbound, toggle, ..facts }
     }
 

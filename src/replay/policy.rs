@@ -279,8 +279,15 @@ fn nobodys(asked: &Asked, note: String) -> Ruling {
 
 fn without_company(parties: [Party; 2], note: &str) -> Ruling {
     let direction = Direction::Inbound;
-    let facts =
-        Facts { refused: false, step: None, command: None, number: NumberRecording::Inherit, direction, toggle: false };
+    let facts = Facts {
+        refused: false,
+        voicemail: false,
+        step: None,
+        command: None,
+        number: NumberRecording::Inherit,
+        direction,
+        toggle: false,
+    };
     Ruling {
         company: CompanyId(0),
         company_name: String::new(),

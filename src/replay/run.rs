@@ -334,9 +334,15 @@ impl<'a> Run<'a> {
             let limit = match (live.ended, calls.outcome(key).0) {
                 (Some(_), _) => LINGER,
                 (None, Outcome::Answered | Outcome::Completed) => idle,
-                (None, Outcome::Ringing | Outcome::NoAnswer | Outcome::Busy | Outcome::Cancelled | Outcome::Failed) => {
-                    RING
-                }
+                (
+                    None,
+                    Outcome::Ringing
+                    | Outcome::NoAnswer
+                    | Outcome::Busy
+                    | Outcome::Cancelled
+                    | Outcome::Failed
+                    | Outcome::Voicemail,
+                ) => RING,
             };
             now.since(live.last_seen) >= limit
         });

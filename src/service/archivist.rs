@@ -1,17 +1,23 @@
 //! Finishes recordings: trailer and sizes, sync, sidecar, rename, then row and outbox entry in one
 //! transaction, in that order. A crash between any two of them is repaired at the next start.
 
+mod postbox;
+
+pub use postbox::TakeWord;
+
 use super::clock::Clock;
 use super::gauge::{ArchiveGauge, AtWork};
-use super::recorder::Paths;
+use super::recorder::{Paths, RecorderReport};
 use super::refused::discard;
 use crate::archive::{Durability, Places, Sealed, finish};
 use crate::base::{CallId, Random, Rate, RecordingId, Side, Wall};
 use crate::call::Preparation;
+use crate::directory::Directory;
 use crate::ledger::{CallRecord, Channels, OutboxKind, Party, RecordingRecord, RecordingState, Sidecar};
 use crate::media::LegStats;
 use crate::recording::{Closed, Draft, Finish, sidecar};
 use crate::store::{Store, StoreError};
+use postbox::Postbox;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -62,6 +68,10 @@ pub enum ArchiveOrder {
         company_name: String,
         problem: String,
     },
+    /// Of what one party alone said.
+    Take(TakeWord),
+    /// Whose voicemail box is whose, from now on.
+    Directory(Arc<Directory>),
     Stop,
 }
 
@@ -103,15 +113,22 @@ const ORDERS: usize = 65_536;
 const RETRY: Duration = Duration::from_millis(500);
 
 impl ArchivistHandle {
-    /// Starts the thread. `reserve` is a file that may be given up when the disk is full, so that
+    /// Starts the thread. `dir` is the folder of recordings, `reserve` a file that may be given up when the disk is full, so that
     /// what is open can be finished.
-    pub fn start(clock: Clock, store: Store, runtime: tokio::runtime::Handle, reserve: PathBuf) -> io::Result<Self> {
+    pub fn start(
+        clock: Clock,
+        store: Store,
+        runtime: tokio::runtime::Handle,
+        (dir, reserve): (PathBuf, PathBuf),
+        reports: tokio::sync::mpsc::Sender<RecorderReport>,
+    ) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(ORDERS);
         let gauge = Arc::new(ArchiveGauge::default());
         let at_work = AtWork(Arc::clone(&gauge));
         let thread = thread::Builder::new().name("archivist".to_owned()).spawn(move || {
-            let (waiting, ready) = (HashMap::new(), Vec::new());
-            let archivist = Archivist { clock, store, runtime, reserve, waiting, ready, gauge: at_work };
+            let (waiting, ready, postbox) = (HashMap::new(), Vec::new(), Postbox::default());
+            let gauge = at_work;
+            let archivist = Archivist { clock, store, runtime, dir, reserve, reports, waiting, ready, postbox, gauge };
             archivist.run(&inbox);
         })?;
         Ok(ArchivistHandle { orders, gauge, thread: Some(thread) })
@@ -147,16 +164,20 @@ struct Archivist {
     clock: Clock,
     store: Store,
     runtime: tokio::runtime::Handle,
+    dir: PathBuf,
     reserve: PathBuf,
+    /// What became of takes.
+    reports: tokio::sync::mpsc::Sender<RecorderReport>,
     waiting: HashMap<CallId, Waiting>,
     ready: Vec<Ready>,
+    postbox: Postbox,
     gauge: AtWork,
 }
 
 impl Archivist {
     fn run(mut self, inbox: &Receiver<ArchiveOrder>) {
         loop {
-            let first = match self.ready.is_empty() {
+            let first = match self.ready.is_empty() && self.postbox.is_idle() {
                 true => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 false => inbox.recv_timeout(RETRY),
             };
@@ -167,7 +188,8 @@ impl Archivist {
                 self.take(order);
             }
             self.hand_over();
-            self.gauge.0.waiting.store(self.ready.len(), Ordering::Relaxed);
+            self.hand_over_takes();
+            self.gauge.0.waiting.store(self.ready.len() + self.postbox.waiting(), Ordering::Relaxed);
             if !going {
                 return self.finish_all();
             }
@@ -208,6 +230,8 @@ impl Archivist {
                 let failed = failed(self.new_id(), &ended, problem);
                 return self.ready.push(failed);
             }
+            ArchiveOrder::Take(word) => return self.take_word(word),
+            ArchiveOrder::Directory(directory) => return self.postbox.set_directory(directory),
             ArchiveOrder::Stop => return,
         };
         let complete = self.waiting.get(&call).is_some_and(|waiting| waiting.over && waiting.ended.is_some());
@@ -300,7 +324,9 @@ impl Archivist {
             }
             self.finish_call(waiting);
         }
+        self.end_takes();
         self.hand_over();
+        self.hand_over_takes();
     }
 }
 

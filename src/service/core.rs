@@ -4,15 +4,17 @@
 use super::bindings::Changed;
 use super::clock::Clock;
 use super::net::{Arrival, Connections, Outlets, Sent, connect};
-use super::recorder::RecorderReport;
+use super::recorder::{RecorderReport, Review, TakeNews};
 use super::shell::ServiceShell;
 use super::tls::Tls;
 use super::worker::Report;
 use crate::api::{Answer, DeviceView, Request, Status};
-use crate::base::{Span, Time, UserId};
-use crate::call::Switch;
+use crate::archive::load_part;
+use crate::audio::prompt::Pcm;
+use crate::base::{CallId, Span, Time, UserId};
+use crate::call::{AskId, MailboxAnswer, Switch, TakeFact, TextDone, TextOut};
 use crate::directory::Directory;
-use crate::ledger::EndReason;
+use crate::ledger::{EndReason, TakeId, Waiting};
 use crate::policy::Command;
 use crate::registrar::Binding;
 use crate::trunk::TrunkView;
@@ -31,8 +33,31 @@ pub enum Order {
     },
     Directory(Arc<Directory>),
     Names(HashMap<(String, u16), SocketAddr>),
+    /// What waits for these users in voicemail boxes now.
+    Waiting(Vec<(UserId, Waiting)>),
+    /// What voicemail asked the storage for.
+    Mailbox {
+        call: CallId,
+        ask: AskId,
+        answer: MailboxAnswer,
+    },
     /// Recordings can be made again, or cannot and why.
     Recording(Option<String>),
+    /// A text message that came is stored, or is not taken.
+    TextTaken {
+        ticket: u64,
+        status: u16,
+        reason: String,
+    },
+    SendText {
+        text: Box<TextOut>,
+        done: oneshot::Sender<TextDone>,
+    },
+    /// Where a user's devices are.
+    Bindings {
+        user: UserId,
+        answer: oneshot::Sender<Vec<Binding>>,
+    },
     /// No new calls; those that are up have `grace`. Answered when the last has ended.
     Stop {
         grace: Duration,
@@ -64,6 +89,8 @@ pub struct Core {
     pub no_recording: Option<String>,
     /// Devices to keep, for the task that writes them; while it writes, changes wait in the registrar.
     bindings: mpsc::Sender<Changed>,
+    /// For what is read elsewhere and comes back here.
+    recorder_reports: mpsc::Sender<RecorderReport>,
     stopping: Option<Stopping>,
 }
 
@@ -94,6 +121,7 @@ impl Core {
         listeners: Vec<String>,
         recordings_folder: String,
         bindings: mpsc::Sender<Changed>,
+        recorder_reports: mpsc::Sender<RecorderReport>,
     ) -> Self {
         let started = clock.wall().to_string();
         Core {
@@ -110,6 +138,7 @@ impl Core {
             recordings_folder,
             no_recording: None,
             bindings,
+            recorder_reports,
             stopping: None,
         }
     }
@@ -128,7 +157,7 @@ impl Core {
                         self.report(report);
                     }
                 }
-                Some(report) = inbox.recorders.recv() => self.recorder_report(&report),
+                Some(report) = inbox.recorders.recv() => self.recorder_report(report),
                 Some(arrival) = inbox.arrivals.recv() => {
                     self.arrival(arrival);
                     for _ in 0..BATCH {
@@ -143,6 +172,9 @@ impl Core {
                 self.switch.handle_timeout(now, self.clock.wall(), &mut self.shell);
             }
             self.shell.save_what_waits();
+            for ticket in self.shell.take_refused_texts() {
+                self.switch.answer_text(ticket, 503, "Too many text messages wait", now);
+            }
             self.transmit();
             self.keep_bindings();
             if self.is_over(now) {
@@ -190,29 +222,74 @@ impl Core {
             Report::Fact { call, fact } => {
                 self.switch.fact(call, fact, self.clock.now(), self.clock.wall(), &mut self.shell)
             }
-            Report::Over { call, stats, ports } => self.shell.over(call, stats, &ports),
+            Report::Over { call, stats, ports } => self.shell.over(call, stats, &ports, self.clock.now()),
             Report::Left { port } => self.shell.ports.give_back(port),
             Report::Given { to, moved, sockets } => self.shell.given(to, moved, sockets),
         }
     }
 
-    fn recorder_report(&mut self, report: &RecorderReport) {
+    fn recorder_report(&mut self, report: RecorderReport) {
+        let (now, wall) = (self.clock.now(), self.clock.wall());
         match report {
             RecorderReport::Failed { call, problem } => {
                 tracing::warn!(%call, problem, "the call goes on as its company settings say for a failed recording");
-                self.switch.recording_failed(*call, self.clock.now(), self.clock.wall(), &mut self.shell);
+                self.switch.recording_failed(call, now, wall, &mut self.shell);
+            }
+            RecorderReport::Take { call, take, news: TakeNews::Fact(fact) } => {
+                self.switch.on_take(call, take, fact, now, wall, &mut self.shell);
+            }
+            RecorderReport::Take { call, take, news: TakeNews::Closed { length, review } } => {
+                self.load_review(call, take, length, review);
             }
         }
+    }
+
+    /// The take has ended; where somebody wants to hear it, its samples are read first, elsewhere.
+    fn load_review(&mut self, call: CallId, take: TakeId, length: Span, review: Option<Review>) {
+        let closed =
+            move |pcm| RecorderReport::Take { call, take, news: TakeNews::Fact(TakeFact::Closed { length, pcm }) };
+        let Some(Review { part, rate, samples }) = review else {
+            return self.recorder_report(closed(Pcm::default()));
+        };
+        let reports = self.recorder_reports.clone();
+        tokio::task::spawn_blocking(move || {
+            let pcm = load_part(&part, rate, samples, length + Span::from_secs(1)).unwrap_or_else(|error| {
+                tracing::error!(%call, %error, "what a party said cannot be read");
+                Pcm::default()
+            });
+            let _ = reports.blocking_send(closed(pcm));
+        });
     }
 
     fn order(&mut self, order: Order) {
         match order {
             Order::Api { request, answer } => drop(answer.send(self.answer(&request))),
-            Order::Directory(directory) => self.switch.set_directory(directory),
+            Order::Directory(directory) => {
+                self.shell.set_directory(Arc::clone(&directory));
+                self.switch.set_directory(directory);
+            }
             Order::Names(names) => self.shell.names = names,
+            Order::Waiting(counts) => {
+                self.switch.set_waiting(counts, self.clock.now(), self.clock.wall(), &mut self.shell);
+            }
+            Order::Mailbox { call, ask, answer } => {
+                let (now, wall) = (self.clock.now(), self.clock.wall());
+                self.switch.on_mailbox(call, ask, answer, now, wall, &mut self.shell);
+            }
             Order::Recording(problem) => {
                 self.no_recording.clone_from(&problem);
                 self.switch.set_recording_problem(problem);
+            }
+            Order::TextTaken { ticket, status, reason } => {
+                self.switch.answer_text(ticket, status, &reason, self.clock.now());
+            }
+            Order::SendText { text, done } => {
+                let ticket = self.shell.texts_under_way.begin(done);
+                let text = TextOut { ticket, ..*text };
+                self.switch.send_text(text, self.clock.now(), self.clock.wall(), &mut self.shell);
+            }
+            Order::Bindings { user, answer } => {
+                let _ = answer.send(self.switch.registrar().devices(user, self.clock.now()));
             }
             Order::Stop { grace, done } => {
                 self.switch.stop_taking_calls();
@@ -281,6 +358,7 @@ impl Core {
             | Request::RecordingList { .. }
             | Request::RecordingShow { .. }
             | Request::RecordingVerify { .. }
+            | Request::MessageVerify { .. }
             | Request::RecordingDelete { .. }
             | Request::Events { .. } => Answer::Failed { problem: "not a request for call control".to_owned() },
         }

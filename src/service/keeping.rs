@@ -1,5 +1,9 @@
 //! How recordings are kept, go, and are proven: deletion, retention, the check of files against rows.
 
+mod messages;
+
+pub use messages::verify_messages;
+
 use super::Handle;
 use super::clock::Clock;
 use crate::api::{Answer, Eraser, HoldView, Verified, erased_told, sweep_files};

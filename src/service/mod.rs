@@ -20,6 +20,9 @@ mod gauge;
 mod heap;
 mod intake;
 pub mod keeping;
+mod lamps;
+mod mailbox;
+mod messages;
 mod metrics;
 mod monitor;
 mod net;
@@ -30,17 +33,21 @@ mod recorder;
 pub mod recover;
 mod refused;
 mod shell;
+mod texts;
 pub mod tls;
+pub mod voices;
 mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
 use crate::api::{Answer, Desk, ExportSettings, LogInLocks, Request};
 use crate::base::{CallId, CompanyId, NumberId, Random, Span};
-use crate::call::{CallView, Listener, Switch, SwitchConfig};
+use crate::call::{CallView, Listener, Switch, SwitchConfig, TextIn};
 use crate::directory::Directory;
 use crate::ledger::CallRecord;
-use crate::notify::{Courier, Postman, PostmanError};
+use crate::notify::mail::{Smtp, SmtpSetupError};
+use crate::notify::push::{VapidError, VapidKey};
+use crate::notify::{Carriers, Courier, Herald, Postman, PostmanError};
 use crate::registrar::Lifetimes;
 use crate::sip::Transport;
 use crate::sip::endpoint::EndpointConfig;
@@ -48,6 +55,7 @@ use crate::sip::session_timer::Policy;
 use crate::sip::transaction::Timers;
 use crate::store::{Purged, RecordingFilter, Store, StoreError};
 use crate::subscription::FeedEntry;
+use crate::texts::Sender;
 use archivist::ArchivistHandle;
 use clock::{Clock, OsRandom};
 use config::{AuditConfig, Config, ExportConfig, Listen};
@@ -64,6 +72,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use texts::Registered;
 use tls::Tls;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -88,6 +97,12 @@ pub enum StartError {
     Tls(#[from] tls::TlsError),
     #[error(transparent)]
     Webhooks(#[from] PostmanError),
+    #[error(transparent)]
+    Mail(#[from] SmtpSetupError),
+    #[error(transparent)]
+    Push(#[from] VapidError),
+    #[error(transparent)]
+    Voices(#[from] voices::VoicesError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -129,6 +144,8 @@ pub struct Service {
 /// Bytes of the ring between a worker and its recorder: a second of 500 calls.
 const RING: usize = 16 << 20;
 const QUEUE: usize = 8_192;
+/// Text messages that wait to be stored.
+const TEXTS: usize = 1_000;
 
 impl Service {
     /// Starts everything: what a crash left is put right before the first call is taken.
@@ -155,10 +172,19 @@ impl Service {
         let (recorder_reports, recorder_queue) = mpsc::channel(QUEUE);
         let (orders, order_queue) = mpsc::channel(QUEUE);
         let (records, record_queue) = mpsc::channel(QUEUE);
+        let (texts, text_queue) = mpsc::channel(TEXTS);
+        let registered = Arc::new(Registered::default());
 
         let reserve = monitor::reserve_path(&config.recording.dir);
         let runtime = tokio::runtime::Handle::current();
-        let archivist = ArchivistHandle::start(clock, store.clone(), runtime, reserve)?;
+        let archivist = ArchivistHandle::start(
+            clock,
+            store.clone(),
+            runtime,
+            (config.recording.dir.clone(), reserve),
+            recorder_reports.clone(),
+        )?;
+        let _ = archivist.sender().send(archivist::ArchiveOrder::Directory(Arc::clone(&directory)));
         let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports)?;
         let archive = archivist.gauge();
         let repaired = u64::try_from(recovered.repaired + recovered.handed_over).unwrap_or(0);
@@ -172,11 +198,20 @@ impl Service {
             config.recording.clone(),
         ));
         let limits = Arc::new(Limits::default());
-        let shell =
-            ServiceShell::new(workers, recorders, archivist.sender(), records, &config.rtp, Arc::clone(&limits));
+        let (mailbox, asked) = mailbox::start();
+        let shell = ServiceShell::new(
+            workers,
+            recorders,
+            archivist.sender(),
+            (records, texts, Arc::clone(&registered)),
+            (mailbox, Arc::clone(&directory)),
+            &config.rtp,
+            Arc::clone(&limits),
+        );
         let mut secret = [0; 32];
         OsRandom.fill(&mut secret);
         let mut switch = Switch::new(switch_config(&config, &listening), Arc::clone(&directory), secret);
+        switch.set_voices(Arc::new(voices::load(config.prompts.as_deref())?));
         bindings::restore(&store, &mut switch, clock).await?;
         let (changed_bindings, binding_queue) = mpsc::channel(1);
         let listeners =
@@ -193,6 +228,7 @@ impl Service {
             listeners,
             recordings_folder(&config)?,
             changed_bindings,
+            recorder_reports,
         );
         let inbox =
             Inbox { arrivals: arrival_queue, reports: report_queue, recorders: recorder_queue, orders: order_queue };
@@ -213,14 +249,19 @@ impl Service {
         tasks.push(tokio::spawn(watch_machine(config.clone(), handle.clone(), limits)));
         tasks.push(tokio::spawn(handle.tls.clone().watch(tls::LOOK, move || clock.wall())));
         let postman = Postman::new(config.webhooks.guard.clone(), config.webhooks.authorities.as_deref())?;
+        let herald = herald(&config, &store, postman.clone(), clock).await?;
+        tasks.push(tokio::spawn(herald.run(handle.fed.subscribe())));
         let courier = Courier::new(store.clone(), postman, Box::new(web::Clocks(clock)));
         tasks.push(tokio::spawn(courier.run(handle.fed.subscribe())));
+        tasks.extend(carry_texts(&handle, &config, registered, text_queue)?);
         tasks.push(tokio::spawn(feed(handle.clone(), web.desk.clone())));
         tasks.extend(web.desk.clone().map(|desk| tokio::spawn(look_at_rights(desk))));
         if let Some(retention) = config.events.retention {
             tasks.push(tokio::spawn(purge(handle.clone(), retention)));
         }
+        tasks.push(tokio::spawn(mailbox::serve(handle.clone(), asked)));
         tasks.push(tokio::spawn(names(handle.clone(), directory)));
+        tasks.push(tokio::spawn(lamps::keep(handle.clone())));
         tasks.push(tokio::spawn(keeping::keep(handle.clone())));
         tasks.push(tokio::spawn(keeping::erase_later(handle.clone())));
         tasks.push(tokio::spawn(audit::keep(handle.store.clone(), config.audit.clone(), clock)));
@@ -324,6 +365,39 @@ impl Service {
         handle.store.close().await;
         let _ = std::fs::remove_file(control);
     }
+}
+
+/// Takes text messages, and brings them to devices and carriers.
+fn carry_texts(
+    handle: &Handle,
+    config: &Config,
+    registered: Arc<Registered>,
+    queue: mpsc::Receiver<TextIn>,
+) -> Result<[JoinHandle<()>; 4], StartError> {
+    let Handle { orders, store, clock, .. } = handle.clone();
+    let postman = Postman::new(config.webhooks.guard.clone(), config.webhooks.authorities.as_deref())?;
+    let outlet = Arc::new(texts::SipOutlet(orders.clone()));
+    let sender = Sender::new(store.clone(), postman, outlet, Box::new(web::Clocks(clock)));
+    let woken = watch::Sender::new(0);
+    let (to_send, to_bring) = (woken.subscribe(), woken.subscribe());
+    Ok([
+        tokio::spawn(texts::wake(store.clone(), woken)),
+        tokio::spawn(sender.run(to_send)),
+        tokio::spawn(texts::take(store.clone(), clock, orders.clone(), queue)),
+        tokio::spawn(texts::bring(store, clock, orders, registered, to_bring)),
+    ])
+}
+
+/// Who tells of new messages, with what takes that further.
+async fn herald(config: &Config, store: &Store, postman: Postman, clock: Clock) -> Result<Herald, StartError> {
+    let mail = match &config.mail.smtp {
+        Some((smtp, settings)) => Some((Smtp::new(smtp)?, settings.clone())),
+        None => None,
+    };
+    let vapid = VapidKey::read(&store.push_key(&VapidKey::generate()?).await?)?;
+    let (contact, recordings) = (config.push.contact.clone(), config.recording.dir.clone());
+    let carriers = Carriers { mail, postman, vapid, contact, recordings };
+    Ok(Herald::new(store.clone(), carriers, Arc::new(web::Clocks(clock))))
 }
 
 /// For people and other programs, who may stand in another folder than the service.
@@ -707,6 +781,7 @@ impl Handle {
             Request::RecordingVerify { recording, before } => {
                 keeping::verify(&self.store, &self.recordings, recording, before).await
             }
+            Request::MessageVerify { after } => keeping::verify_messages(&self.store, &self.recordings, after).await,
             Request::RecordingDelete { recording, by } => {
                 self.delete(recording, by.as_deref().unwrap_or("the operator")).await
             }

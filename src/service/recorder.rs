@@ -1,18 +1,23 @@
 //! A recorder: its own thread below the media workers, which takes what the intake drained from
 //! their rings, lays the samples on their timelines and writes every open file at least every 500 ms.
 
+mod takes;
+
+pub use takes::{ClosedTake, Review, TakeNews, TakeStart};
+
 use super::archivist::{ArchiveOrder, ClosedPart};
 use super::clock::Clock;
 use super::gauge::RecorderGauge;
 use super::intake::{self, Assembly, Intake};
 use super::priority::{WorkerClass, lower_recorder};
 use super::refused::discard;
-use crate::base::{CallId, Random, RecordingId, Side, Span, Time};
+use crate::base::{CallId, Random, RecordingId, Side, Span, Time, Wall};
 use crate::call::Preparation;
+use crate::ledger::TakeId;
 use crate::media::TapEvent;
-use crate::recording::{Closed, Draft, JournalLine, PartFile, Take, TakeState, TimelineConfig};
+use crate::recording::{Closed, Draft, JournalLine, Layout, PartFile, Take, TakeState, TimelineConfig};
 use rtrb::Consumer;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -30,13 +35,21 @@ pub enum RecorderOrder {
     Spoken { slot: u32, side: Side, codec: String },
     /// For the journal of a recording that is under way.
     Note { slot: u32, line: Box<JournalLine> },
+    /// What one party alone says comes by this slot from now on.
+    BeginTake { slot: u32, start: Box<TakeStart> },
+    /// So much is taken off its end, which comes soon.
+    CutTake { slot: u32, cut: Span },
+    /// Their call was over at this moment.
+    TakesOver { slots: Vec<u32>, at: Time },
 }
 
 /// What call control learns from a recorder.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RecorderReport {
     /// No recording of this call can be made, or it was closed before the call's end.
     Failed { call: CallId, problem: String },
+    /// Of what one party alone says.
+    Take { call: CallId, take: TakeId, news: TakeNews },
 }
 
 /// How recordings are written.
@@ -90,6 +103,8 @@ impl RecorderHandle {
                 archive,
                 reports,
                 takes: HashMap::new(),
+                alone: HashMap::new(),
+                unsent: VecDeque::new(),
                 seen: 0,
                 now: Time::ZERO,
                 gauge: told,
@@ -158,6 +173,10 @@ struct Recorder {
     archive: SyncSender<ArchiveOrder>,
     reports: tokio::sync::mpsc::Sender<RecorderReport>,
     takes: HashMap<u32, Entry>,
+    /// Parties of which each is recorded alone.
+    alone: HashMap<u32, takes::Alone>,
+    /// Reports for which call control had no room yet.
+    unsent: VecDeque<RecorderReport>,
     /// Events since the workers last had their chance.
     seen: usize,
     /// Everything that happened before this has been seen.
@@ -175,13 +194,15 @@ impl Recorder {
                 Intake::Until(time) => {
                     self.now = time;
                     self.write_what_is_due();
-                    self.gauge.tick(self.clock.now(), self.takes.len());
+                    self.write_alone();
+                    self.send_reports();
+                    self.gauge.tick(self.clock.now(), self.takes.len() + self.alone.len());
                 }
             }
         }
         self.take_orders();
         let now = self.clock.now();
-        let slots: Vec<u32> = self.takes.keys().copied().collect();
+        let slots: Vec<u32> = self.takes.keys().chain(self.alone.keys()).copied().collect();
         for slot in slots {
             self.handle(slot, &TapEvent::End { at: now });
         }
@@ -192,7 +213,8 @@ impl Recorder {
             match order {
                 RecorderOrder::Prepare { slot, preparation } => {
                     let Preparation { rate, channels, pause, .. } = *preparation;
-                    let config = TimelineConfig { window: self.config.window, rate, channels, pause };
+                    let layout = Layout::of(channels);
+                    let config = TimelineConfig { window: self.config.window, rate, layout, pause };
                     let take = Take::new(config, self.config.max_part_bytes);
                     let files = Files::new(self.config.dir.clone(), *preparation, self.clock);
                     self.takes.insert(slot, Entry { take, files, next_write: Time::ZERO, notes: Vec::new() });
@@ -208,6 +230,22 @@ impl Recorder {
                         entry.journal_notes();
                     }
                 }
+                RecorderOrder::BeginTake { slot, start } => {
+                    let dir = self.config.dir.clone();
+                    self.alone.insert(slot, takes::Alone::new(dir, self.clock, self.config.window, *start));
+                }
+                RecorderOrder::CutTake { slot, cut } => {
+                    if let Some(alone) = self.alone.get_mut(&slot) {
+                        alone.cut(cut);
+                    }
+                }
+                RecorderOrder::TakesOver { slots, at } => {
+                    for slot in slots {
+                        if let Some(alone) = self.alone.get_mut(&slot) {
+                            alone.gone(at);
+                        }
+                    }
+                }
             }
         }
     }
@@ -217,7 +255,7 @@ impl Recorder {
         if self.seen.is_multiple_of(BREATH) {
             thread::yield_now();
         }
-        if !self.takes.contains_key(&slot) {
+        if !self.takes.contains_key(&slot) && !self.alone.contains_key(&slot) {
             // The order to prepare was sent before the call's first event.
             self.take_orders();
         }
@@ -225,7 +263,7 @@ impl Recorder {
     }
 
     fn handle(&mut self, slot: u32, event: &TapEvent<'_>) {
-        let Some(entry) = self.takes.get_mut(&slot) else { return };
+        let Some(entry) = self.takes.get_mut(&slot) else { return self.handle_alone(slot, event) };
         if let TapEvent::Refused { since: None, .. } = event {
             // Parts that are closed already are with the archivist.
             let order = ArchiveOrder::Discard { call: entry.files.call() };
@@ -363,6 +401,11 @@ impl Paths {
         self.with(".json")
     }
 
+    /// What is not whole yet; a start takes it away.
+    pub fn tmp(&self) -> PathBuf {
+        self.with(".tmp")
+    }
+
     /// The `.wav` below the recordings folder, as the database has it.
     pub fn relative_wav(&self) -> String {
         format!("{}.wav", self.stem.display())
@@ -380,10 +423,8 @@ impl Files {
 
     /// `<company>/<year>/<month>/<day>/<call>-<recording>`: no names or numbers of people.
     fn paths(&self, recording: RecordingId) -> Paths {
-        let date = self.clock.wall().to_string();
-        let day: PathBuf = date.get(..10).unwrap_or("undated").split('-').collect();
-        let stem =
-            Path::new(&self.preparation.company_key).join(day).join(format!("{}-{recording}", self.preparation.call));
+        let folder = Path::new(&self.preparation.company_key).join(day_of(self.clock.wall()));
+        let stem = folder.join(format!("{}-{recording}", self.preparation.call));
         Paths { stem, dir: self.dir.clone() }
     }
 
@@ -431,13 +472,8 @@ impl PartFile for Files {
         let mut random = super::clock::OsRandom;
         let recording = RecordingId::new(self.clock.wall(), random.ten_bytes());
         let paths = self.paths(recording);
-        if let Some(folder) = paths.part().parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        // The journal comes first: a `.part` is never without the knowledge of whose it is.
-        let mut journal = private(&paths.journal())?;
-        write_line(&mut journal, &JournalLine::Draft { draft: Box::new(self.draft(recording, part)) })?;
-        let file = private(&paths.part())?;
+        let draft = Box::new(self.draft(recording, part));
+        let (file, journal) = open_part(&paths, &JournalLine::Draft { draft })?;
         let written = Written { part, recording, paths };
         let before = self.current.replace(Current { written, file, journal });
         self.earlier.extend(before.map(|current| current.written));
@@ -469,6 +505,22 @@ impl Files {
     fn open(&mut self) -> io::Result<&mut Current> {
         self.current.as_mut().ok_or_else(|| io::Error::other("no part is open"))
     }
+}
+
+/// `<year>/<month>/<day>`.
+pub fn day_of(wall: Wall) -> PathBuf {
+    wall.to_string().get(..10).unwrap_or("undated").split('-').collect()
+}
+
+/// Makes the files of a part: its audio, and its journal with the first line.
+fn open_part(paths: &Paths, first: &JournalLine) -> io::Result<(File, File)> {
+    if let Some(folder) = paths.part().parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    // The journal comes first: a `.part` is never without the knowledge of whose it is.
+    let mut journal = private(&paths.journal())?;
+    write_line(&mut journal, first)?;
+    Ok((private(&paths.part())?, journal))
 }
 
 /// A new file that only we can read.

@@ -10,9 +10,14 @@
 //! | a row of a deleted recording with its `.wav` | the file is taken away |
 //! | a call without an end | ended as crashed |
 //! | a call that should be recorded, without a recording | a failed recording is handed over |
+//!
+//! Messages and greetings have rules of their own, in `takes`.
+
+mod takes;
 
 use super::archivist::{failed_recording, finish_file};
 use super::clock::OsRandom;
+use super::messages::is_of_voicemail;
 use super::recorder::Paths;
 use super::refused::discard;
 use crate::archive::{Rest, Sealed};
@@ -41,6 +46,8 @@ pub struct Recovered {
     pub missing: usize,
     /// Calls that had no end.
     pub calls: usize,
+    /// Messages that reached their box only now.
+    pub messages: usize,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +61,10 @@ pub enum RecoverError {
 /// Looks through the recordings folder and the database.
 pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, RecoverError> {
     let mut recovered = Recovered::default();
-    let mut files = Vec::new();
-    walk(dir, &mut files).map_err(|error| RecoverError::Folder { path: dir.to_owned(), error })?;
+    let mut all = Vec::new();
+    walk(dir, &mut all).map_err(|error| RecoverError::Folder { path: dir.to_owned(), error })?;
+    let of_voicemail = |path: &PathBuf| is_of_voicemail(path.strip_prefix(dir).unwrap_or(path));
+    let (voicemail, files): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(of_voicemail);
     let mut rows = all_rows(store).await?;
     for path in files.iter().filter(|path| has_ending(path, "journal")) {
         if let Some(record) = recover_journal(dir, path, store, now, &mut recovered.calls).await? {
@@ -86,10 +95,12 @@ pub async fn recover(dir: &Path, store: &Store, now: Wall) -> Result<Recovered, 
             }
         }
     }
-    for path in files.iter().filter(|path| has_ending(path, "tmp")) {
-        // A sidecar that was not whole yet; its recording has another by now.
+    for path in files.iter().chain(&voicemail).filter(|path| has_ending(path, "tmp")) {
+        // A sidecar, or two messages in one, that was not whole yet; its recording has another by now.
         let _ = fs::remove_file(path);
     }
+    let takes = takes::recover(dir, &voicemail, store, now).await?;
+    (recovered.messages, recovered.calls) = (takes.delivered, recovered.calls + takes.calls);
     recovered.missing = compare_rows(dir, store).await?;
     recovered.calls += end_open_calls(store, now).await?;
     recovered.failed += fail_unrecorded_calls(store, now).await?;
@@ -350,12 +361,18 @@ async fn end_open_calls(store: &Store, now: Wall) -> Result<usize, StoreError> {
 /// answer may not have been written yet, though the recording that began with it was.
 fn ended(call: CallRecord, recorded: Option<Wall>, now: Wall) -> CallRecord {
     let answered = call.answered.or(recorded);
+    let outcome = match (call.outcome, answered) {
+        // Nobody took it: it was at a voicemail box.
+        (Outcome::Voicemail, _) => Outcome::Voicemail,
+        (_, Some(_)) => Outcome::Completed,
+        (_, None) => Outcome::Failed,
+    };
     CallRecord {
         answered,
         ended: Some(now),
         end_reason: Some(EndReason::Crashed),
         ended_paused: answered.is_some() && call.changes.last().is_some_and(paused),
-        outcome: if answered.is_some() { Outcome::Completed } else { Outcome::Failed },
+        outcome,
         ..call
     }
 }

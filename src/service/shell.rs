@@ -1,16 +1,24 @@
 //! What the switch asks for is done here: ports, media workers, recorders, storage.
 
+mod takes;
+
 use super::archivist::{ArchiveOrder, CallStats};
 use super::clock::OsRandom;
 use super::config::{MediaAddress, RtpConfig};
+use super::mailbox::Asked;
 use super::monitor::Load;
 use super::ports::{LegSockets, Ports, is_file_limit};
 use super::recorder::{RecorderHandle, RecorderOrder};
+use super::texts::{Registered, UnderWay};
 use super::worker::{Command, Slot, WorkerHandle};
-use crate::base::{CallId, Random, Side};
-use crate::call::{Join, JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
-use crate::ledger::{CallRecord, Change, Joined};
-use crate::media::{Counters, Joining, MovedLeg};
+use crate::base::{CallId, Random, Side, Time, UserId};
+use crate::call::{
+    AskId, Join, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder, TextDone,
+    TextIn,
+};
+use crate::directory::Directory;
+use crate::ledger::{CallRecord, Change, Joined, TakeId};
+use crate::media::{Counters, Joining, MovedLeg, TakeSlot};
 use crate::recording::JournalLine;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -57,6 +65,8 @@ struct Place {
     awaited: Option<Awaited>,
     company_name: String,
     prepared: bool,
+    /// Of one party alone each, by the slots in the ring.
+    takes: Vec<(TakeId, TakeSlot)>,
     /// The record at the end, while the worker's last word is awaited.
     ended: Option<Box<CallRecord>>,
 }
@@ -75,8 +85,18 @@ pub struct ServiceShell {
     pub archive: SyncSender<ArchiveOrder>,
     /// Records for the database, in order.
     records: mpsc::Sender<CallRecord>,
+    /// What voicemail wants to know.
+    mailbox: mpsc::Sender<Asked>,
+    /// As it is now.
+    directory: Arc<Directory>,
     /// Those for which there was no room yet.
     unsaved: VecDeque<CallRecord>,
+    /// Text messages to store.
+    texts: mpsc::Sender<TextIn>,
+    /// Those for which there was no room.
+    refused_texts: Vec<u64>,
+    pub texts_under_way: UnderWay,
+    registered: Arc<Registered>,
     pub ports: Ports,
     pub addresses: Vec<MediaAddress>,
     pub limits: Arc<Limits>,
@@ -87,11 +107,13 @@ pub struct ServiceShell {
 }
 
 impl ServiceShell {
+    #[allow(clippy::too_many_arguments, reason = "called once, by the service's start")]
     pub fn new(
         workers: Vec<WorkerHandle>,
         recorders: Vec<RecorderHandle>,
         archive: SyncSender<ArchiveOrder>,
-        records: mpsc::Sender<CallRecord>,
+        (records, texts, registered): (mpsc::Sender<CallRecord>, mpsc::Sender<TextIn>, Arc<Registered>),
+        (mailbox, directory): (mpsc::Sender<Asked>, Arc<Directory>),
         rtp: &RtpConfig,
         limits: Arc<Limits>,
     ) -> Self {
@@ -100,7 +122,13 @@ impl ServiceShell {
             recorders,
             archive,
             records,
+            mailbox,
+            directory,
             unsaved: VecDeque::new(),
+            texts,
+            refused_texts: Vec::new(),
+            texts_under_way: UnderWay::default(),
+            registered,
             ports: Ports::new(rtp.port_min, rtp.port_max),
             addresses: rtp.addresses.clone(),
             limits,
@@ -109,6 +137,12 @@ impl ServiceShell {
             next_slot: 0,
             random: OsRandom,
         }
+    }
+
+    /// The directory has changed.
+    pub fn set_directory(&mut self, directory: Arc<Directory>) {
+        self.to_archive(ArchiveOrder::Directory(Arc::clone(&directory)));
+        self.directory = directory;
     }
 
     /// What the certificate of a trunk at `remote` may be made out to: a name that leads there, or
@@ -124,7 +158,7 @@ impl ServiceShell {
     }
 
     /// The worker has closed the call's sockets.
-    pub fn over(&mut self, call: CallId, stats: Box<CallStats>, ports: &[u16]) {
+    pub fn over(&mut self, call: CallId, stats: Box<CallStats>, ports: &[u16], now: Time) {
         for port in ports {
             self.ports.give_back(*port);
         }
@@ -132,6 +166,7 @@ impl ServiceShell {
         let (received, lost, late) = (all(|leg| leg.received), all(|leg| leg.lost), all(|leg| leg.late));
         tracing::info!(%call, received, lost, late, "the media of a call are over");
         let Some(place) = self.places.remove(&call) else { return };
+        self.takes_over(call, &place, now);
         let Some(record) = place.ended.filter(|_| place.prepared) else { return };
         self.to_archive(ArchiveOrder::Ended { record, stats, company_name: place.company_name });
     }
@@ -180,7 +215,7 @@ impl ServiceShell {
         }
     }
 
-    fn to_archive(&self, order: ArchiveOrder) {
+    pub fn to_archive(&self, order: ArchiveOrder) {
         if self.archive.send(order).is_err() {
             tracing::error!("the archivist has stopped");
         }
@@ -193,6 +228,11 @@ impl ServiceShell {
                 return self.unsaved.push_front(record);
             }
         }
+    }
+
+    /// Texts that nobody has room for now: their senders are told to come again.
+    pub fn take_refused_texts(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.refused_texts)
     }
 
     /// The recorder that drains a worker's ring.
@@ -215,6 +255,7 @@ impl ServiceShell {
             awaited: None,
             company_name: String::new(),
             prepared: false,
+            takes: Vec::new(),
             ended: None,
         })
     }
@@ -320,7 +361,9 @@ impl Shell for ServiceShell {
             | MediaOrder::Watch { .. }
             | MediaOrder::SetNotice(_)
             | MediaOrder::SetHoldMusic(_)
-            | MediaOrder::SetCommander { .. } => order,
+            | MediaOrder::SetCommander { .. }
+            | MediaOrder::BeginTake { .. }
+            | MediaOrder::EndTake { .. } => order,
         };
         let Some(place) = self.places.get(&call) else { return };
         if let Some(worker) = self.workers.get(place.worker) {
@@ -386,11 +429,37 @@ impl Shell for ServiceShell {
         });
     }
 
+    fn mailbox(&mut self, call: CallId, ask: AskId, what: MailboxAsk) {
+        if self.mailbox.try_send(Asked { call, ask, what, directory: Arc::clone(&self.directory) }).is_err() {
+            tracing::warn!(%call, "the storage has too much to do for voicemail: a caller is told to try again");
+        }
+    }
+
+    fn take(&mut self, call: CallId, order: TakeOrder) {
+        self.take_order(call, order);
+    }
+
     fn note(&mut self, note: &Note) {
         match note.is_warning() {
             true => tracing::warn!(call = note.call().map(tracing::field::display), "{note}"),
             false => tracing::info!(call = note.call().map(tracing::field::display), "{note}"),
         }
+    }
+
+    fn text(&mut self, text: TextIn) {
+        if let Err(mpsc::error::TrySendError::Full(text) | mpsc::error::TrySendError::Closed(text)) =
+            self.texts.try_send(text)
+        {
+            self.refused_texts.push(text.ticket);
+        }
+    }
+
+    fn text_done(&mut self, ticket: u64, done: TextDone) {
+        self.texts_under_way.done(ticket, done);
+    }
+
+    fn registered(&mut self, user: UserId) {
+        self.registered.note(user);
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {

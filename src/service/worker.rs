@@ -12,7 +12,9 @@ use super::ports::LegSockets;
 use super::priority::{WorkerClass, raise_worker};
 use crate::base::{CallId, Side, Span, Time};
 use crate::call::MediaOrder;
-use crate::media::{Bridge, BridgeConfig, Counters, Fact, Joining, MovedLeg, Out, TAP_HEADER, TapEvent, encode_tap};
+use crate::media::{
+    Bridge, BridgeConfig, Counters, Fact, Joining, MovedLeg, Out, TAP_HEADER, TakeSlot, TapEvent, encode_tap,
+};
 use rtrb::Producer;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::fd::OwnedFd;
@@ -506,6 +508,8 @@ impl Worker {
             MediaOrder::SetNotice(notice) => call.bridge.set_notice(notice),
             MediaOrder::SetHoldMusic(music) => call.bridge.set_hold_music(music),
             MediaOrder::SetCommander { side, commander } => call.bridge.set_commander(side, commander),
+            MediaOrder::BeginTake { side, slot } => call.bridge.begin_take(side, slot, now, &mut out),
+            MediaOrder::EndTake { slot } => call.bridge.end_take(slot, now, &mut out),
         }
         if call.bridge.is_busy() && !self.busy.contains(&slot.0) {
             self.busy.push(slot.0);
@@ -617,7 +621,22 @@ impl Out for WorkerOut<'_> {
     }
 
     fn tap(&mut self, event: &TapEvent<'_>) -> bool {
-        let header = encode_tap(self.slot, event);
+        self.push(self.slot, event)
+    }
+
+    fn tap_take(&mut self, take: TakeSlot, event: &TapEvent<'_>) -> bool {
+        self.push(take.0, event)
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        self.reports.push(Report::Fact { call: self.id, fact });
+    }
+}
+
+impl WorkerOut<'_> {
+    /// Puts an event into the ring, for the take or the call of that slot.
+    fn push(&mut self, slot: u32, event: &TapEvent<'_>) -> bool {
+        let header = encode_tap(slot, event);
         let payload = event.payload();
         // Frames leave room for the events that must not be lost.
         let reserve = if event.may_be_lost() { RESERVE } else { 0 };
@@ -626,10 +645,6 @@ impl Out for WorkerOut<'_> {
         }
         // The recorder waits until the payload that a header announces is there as well.
         self.ring.push_entire_slice(&header).is_ok() && self.ring.push_entire_slice(payload).is_ok()
-    }
-
-    fn fact(&mut self, fact: Fact) {
-        self.reports.push(Report::Fact { call: self.id, fact });
     }
 }
 

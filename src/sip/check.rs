@@ -15,6 +15,8 @@ pub struct Capabilities {
     pub option_tags: Vec<String>,
     /// Body types that are understood, `type/subtype` in lower case.
     pub content_types: Vec<String>,
+    /// Body types that a MESSAGE may have.
+    pub text_types: Vec<String>,
     /// Body types that the answers to INVITE and UPDATE may have.
     pub answer_types: Vec<String>,
 }
@@ -34,11 +36,13 @@ impl Default for Capabilities {
                 Method::Update,
                 Method::Prack,
                 Method::Refer,
+                Method::Message,
                 Method::Subscribe,
             ],
             schemes: vec![Scheme::Sip, Scheme::Sips, Scheme::Tel],
             option_tags: text(&["timer", "norefersub", "replaces", "100rel"]),
             content_types: text(&["application/sdp", "application/dtmf-relay", "application/dtmf"]),
+            text_types: text(&["text/plain"]),
             answer_types: text(&["application/sdp"]),
         }
     }
@@ -167,10 +171,11 @@ fn body(request: &Request, capabilities: &Capabilities) -> Result<(), Response> 
     if encoded.iter().any(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(request.response(415).with_header("Accept-Encoding", "identity"));
     }
+    let types = if request.method == Method::Message { &capabilities.text_types } else { &capabilities.content_types };
     match request.content_type() {
         None => Err(request.response(400).with_reason("Missing Content-Type")),
-        Some(media) if capabilities.content_types.contains(&media) => Ok(()),
-        Some(_) => Err(request.response(415).with_header("Accept", capabilities.accept())),
+        Some(media) if types.contains(&media) => Ok(()),
+        Some(_) => Err(request.response(415).with_header("Accept", types.join(", "))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Carrying out a plan: all of it in one transaction, or nothing.
 
-use super::{Access, Store, StoreError, box_rights, facilities, journal};
+use super::{Access, Store, StoreError, box_rights, facilities, journal, shared};
 use crate::base::{CompanyId, Random, UserId, Wall};
 use crate::directory::file::{RouteTo, Secret};
 use crate::directory::plan::{
@@ -106,6 +106,7 @@ impl Store {
                 note(&mut transaction, change, by).await?;
             }
         }
+        shared::settle(&mut transaction, &plan.changes, by.map(|by| by.at)).await?;
         let messages_gone = match boxes {
             Some(before) => box_rights::follow(&mut transaction, before, plan, by).await?,
             None => 0,
@@ -195,7 +196,11 @@ async fn end_rights(connection: &mut SqliteConnection, change: &Change, at: Opti
             let query = sqlx::query("UPDATE users SET deactivated = $2 WHERE id = $1").bind(id).bind(since);
             query.execute(&mut *connection).await?;
             end_subscriptions(connection, id, at).await?;
-            for sql in ["DELETE FROM tokens WHERE user_id = $1", "DELETE FROM bindings WHERE user_id = $1"] {
+            for sql in [
+                "DELETE FROM tokens WHERE user_id = $1",
+                "DELETE FROM bindings WHERE user_id = $1",
+                "DELETE FROM push_subscriptions WHERE user_id = $1",
+            ] {
                 sqlx::query(sql).bind(id).execute(&mut *connection).await?;
             }
             Ok(())
@@ -458,7 +463,7 @@ async fn number(connection: &mut SqliteConnection, to: &NumberState) -> Result<(
 }
 
 async fn trunk(connection: &mut SqliteConnection, to: &TrunkState) -> Result<(), StoreError> {
-    let TrunkState { company, name, addresses, targets, settings, login, inbound } = to;
+    let TrunkState { company, name, addresses, targets, settings, login, inbound, texts_secret } = to;
     let (realm, md5, sha256, password) = match login.as_ref().map(|login| &login.secret) {
         Some(LoginSecret::Hashes { realm, md5, sha256 }) => (Some(realm.as_str()), md5.as_str(), sha256.as_str(), ""),
         Some(LoginSecret::Clear(secret)) => (None, "", "", secret.reveal()),
@@ -467,20 +472,22 @@ async fn trunk(connection: &mut SqliteConnection, to: &TrunkState) -> Result<(),
     let query = sqlx::query(
         "INSERT INTO trunks (company_id, name, addresses, targets, settings, login_user, login_realm,
                              login_ha1_md5, login_ha1_sha256, login_password,
-                             inbound_user, inbound_ha1_md5, inbound_ha1_sha256)
-         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                             inbound_user, inbound_ha1_md5, inbound_ha1_sha256, texts_secret)
+         VALUES ((SELECT id FROM companies WHERE key = $1), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT (company_id, name) DO UPDATE SET addresses = excluded.addresses, targets = excluded.targets,
              settings = excluded.settings, login_user = excluded.login_user, login_realm = excluded.login_realm,
              login_ha1_md5 = excluded.login_ha1_md5, login_ha1_sha256 = excluded.login_ha1_sha256,
              login_password = excluded.login_password, inbound_user = excluded.inbound_user,
-             inbound_ha1_md5 = excluded.inbound_ha1_md5, inbound_ha1_sha256 = excluded.inbound_ha1_sha256",
+             inbound_ha1_md5 = excluded.inbound_ha1_md5, inbound_ha1_sha256 = excluded.inbound_ha1_sha256,
+             texts_secret = excluded.texts_secret",
     );
     let query = query.bind(company).bind(name).bind(serde_json::to_string(addresses)?);
     let query = query.bind(serde_json::to_string(targets)?).bind(serde_json::to_string(settings)?);
     let query = query.bind(login.as_ref().map(|login| &login.user)).bind(realm).bind(md5).bind(sha256).bind(password);
     let query = query.bind(inbound.as_ref().map(|inbound| &inbound.user));
     let (md5, sha256) = inbound.as_ref().map_or(("", ""), |inbound| (&inbound.ha1_md5, &inbound.ha1_sha256));
-    query.bind(md5).bind(sha256).execute(connection).await?;
+    let texts_secret = texts_secret.as_ref().map_or("", |secret| secret.reveal());
+    query.bind(md5).bind(sha256).bind(texts_secret).execute(connection).await?;
     Ok(())
 }
 

@@ -189,5 +189,6 @@ fn trunk(row: &SqliteRow) -> Result<Trunk, StoreError> {
         settings: row.json("settings")?,
         login,
         inbound,
+        texts_secret: Some(row.text("texts_secret")?).filter(|secret| !secret.is_empty()).map(Secret::stored),
     })
 }

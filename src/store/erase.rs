@@ -1,7 +1,7 @@
 //! Everything with one number of the outside: found, and erased.
 //!
 //! Each step finds what it erases by itself and is one transaction a call: done again after an
-//! interruption, it goes on with what is left. Mail, once there is any, gets a step of its own here.
+//! interruption, it goes on with what is left.
 
 use super::holds::{Hold, hold_of};
 use super::retention::{Deletion, Gone, delete};
@@ -338,6 +338,36 @@ impl Store {
         }
         transaction.commit().await?;
         Ok((count, last.filter(|_| rows.len() == PAGE as usize)))
+    }
+
+    /// Deletes the conversations with the contact, whoever reads them, and what of them waits to go out; how
+    /// many texts. With `dry` nothing is changed.
+    pub async fn erase_texts(&self, company: CompanyId, contact: &Contact, dry: bool) -> Result<u64, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM texts WHERE conversation_id IN (
+                 SELECT id FROM conversations WHERE company_id = $1 AND contact IN ($2, $3))",
+        );
+        let query = query.bind(company.0).bind(contact.as_str()).bind(contact.digits());
+        let count: i64 = query.fetch_one(&self.readers).await?;
+        if !dry {
+            let mut transaction = self.write().await?;
+            // Texts by themselves: what goes with its conversation would stay in the index.
+            for statement in [
+                "DELETE FROM text_sends WHERE conversation_id IN (
+                     SELECT id FROM conversations WHERE company_id = $1 AND contact IN ($2, $3))",
+                "DELETE FROM texts WHERE conversation_id IN (
+                     SELECT id FROM conversations WHERE company_id = $1 AND contact IN ($2, $3))",
+                "DELETE FROM text_reads WHERE conversation_id IN (
+                     SELECT id FROM conversations WHERE company_id = $1 AND contact IN ($2, $3))",
+                "DELETE FROM conversations WHERE company_id = $1 AND contact IN ($2, $3)",
+                "DELETE FROM text_parts WHERE company_id = $1 AND contact IN ($2, $3)",
+            ] {
+                let query = sqlx::query(statement).bind(company.0).bind(contact.as_str()).bind(contact.digits());
+                query.execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+        }
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Withdraws archives that were asked for by this number, and forgets that they were; how many.

@@ -89,8 +89,8 @@ async fn event_of(connection: &mut SqliteConnection, entry: &OutboxEntry) -> Res
             let query = sqlx::query("SELECT * FROM recordings WHERE id = $1").bind(recording.to_string());
             query.fetch_optional(connection).await?
         }
-        // What happened to a call or a message is in the entry itself.
-        Subject::Call(_) | Subject::Message(_) => None,
+        // What happened to a call, a message or a text is in the entry itself.
+        Subject::Call(_) | Subject::Message(_) | Subject::Text(_) => None,
     };
     let recording = row.as_ref().map(recordings::recording).transpose()?;
     Ok(fold(entry, recording.as_ref()))

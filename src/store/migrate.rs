@@ -5,7 +5,7 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 15] = [
+const STEPS: [(i64, &str); 17] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_restart.sql")),
     (3, include_str!("migrations/0003_facilities.sql")),
@@ -20,6 +20,8 @@ const STEPS: [(i64, &str); 15] = [
     (14, include_str!("migrations/0014_staff.sql")),
     (16, include_str!("migrations/0016_erasures.sql")),
     (17, include_str!("migrations/0017_voicemail.sql")),
+    (18, include_str!("migrations/0018_texts.sql")),
+    (19, include_str!("migrations/0019_mail.sql")),
     (20, include_str!("migrations/0020_wazo.sql")),
 ];
 

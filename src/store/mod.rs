@@ -11,6 +11,7 @@ mod bindings;
 mod box_rights;
 mod calls;
 mod contacts;
+mod conversations;
 mod directory;
 mod erase;
 mod erasures;
@@ -28,13 +29,18 @@ mod message_lists;
 mod message_pages;
 mod messages;
 mod migrate;
+mod notices;
 mod outbox;
 mod purge;
+mod push;
 mod recordings;
 mod repeats;
 mod retention;
 mod row;
+mod sends;
+mod shared;
 mod staff;
+mod texts;
 mod tokens;
 mod uuids;
 mod webhooks;
@@ -43,6 +49,7 @@ pub use access::{SubscriptionChange, facts};
 pub use apply::{Applied, By, GeneratedPassword};
 pub use bindings::StoredBinding;
 pub use contacts::{ContactCursor, ContactRow, Contacts};
+pub use conversations::{ConversationFilter, ListedConversation};
 pub use erase::{Contact, Erased};
 pub use erasures::Erasure;
 pub use events::AccessVersion;
@@ -55,12 +62,17 @@ pub use lists::CallFilter;
 pub use mailboxes::{BoxSubscriber, Greeting};
 pub use message_lists::{MessageCursor, MessageFilter};
 pub use messages::{MessageFile, MessageRow, MessageState, OldMessage, message_facts};
+pub use notices::{Channel, NewNotice, NoticeOutcome, NoticeRow, NoticeState};
 pub use message_pages::{MessageOrder, MessageSlice};
 pub use purge::Purged;
+pub use push::{NewPushSubscription, PushGateway, PushSubscription};
 pub use recordings::{RecordingFile, RecordingFilter};
 pub use repeats::{Answered, Repeat};
 pub use retention::{Candidate, Deletion, Gone};
+pub use sends::{ArrivedPart, Joined as JoinedParts, SendOutcome, SendRow, SendState};
+pub use shared::{Licence, Release};
 pub use staff::{StaffKind, StaffRow, is_staff_name};
+pub use texts::{Between, ConversationRow, NewText, Taken};
 pub use tokens::{NewToken, Owner, TokenKind, TokenRow};
 pub use webhooks::{Attempt, DeliveryRow, DeliveryState, NewDelivery, NewWebhook, WEBHOOKS, WebhookRow};
 
@@ -88,6 +100,10 @@ pub struct Store {
     grown: Arc<Notify>,
     /// Something was queued for a hook, by this process.
     deliveries: Arc<Notify>,
+    /// Something about text messages was written, by this process.
+    texts: Arc<Notify>,
+    /// A notice is to be sent anew, by this process.
+    notices: Arc<Notify>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +145,8 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrate::run(&writer).await?;
         let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store { writer, readers, grown: Arc::default(), deliveries: Arc::default() })
+        let (grown, deliveries) = (Arc::default(), Arc::default());
+        Ok(Store { writer, readers, grown, deliveries, texts: Arc::default(), notices: Arc::default() })
     }
 
     /// Woken after each transaction of this process that has written into the outbox; a wake-up

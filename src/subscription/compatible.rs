@@ -130,7 +130,13 @@ impl CompatibleEvent {
             | OutboxKind::RecordingFinished
             | OutboxKind::RecordingFailed
             | OutboxKind::RecordingRecovered
-            | OutboxKind::RecordingDeleted => return None,
+            | OutboxKind::RecordingDeleted
+            | OutboxKind::TextReceived
+            | OutboxKind::TextSent
+            | OutboxKind::TextDelivered
+            | OutboxKind::TextFailed
+            | OutboxKind::TextRead
+            | OutboxKind::TextNoted => return None,
         };
         let AboutMessage { mailbox_id, global, caller, length_ms, folder, facts, .. } = about;
         let AboutMessageFacts { left, number: _, reader, heard_by: _ } = facts.as_ref()?;

@@ -1,13 +1,16 @@
 //! The reader of the outbox: each entry, with the row of its subject where it needs that, becomes
 //! one event of the feed.
 
+use super::{Holder, TextFacts};
 use crate::base::{
-    BoxId, CallId, CompanyId, Direction, MessageId, NumberId, Rate, RecordingId, Samples, Side, UserId, Wall,
+    BoxId, CallId, CompanyId, ConversationId, Direction, MessageId, NumberId, Rate, RecordingId, Samples, Side, TextId,
+    UserId, Wall,
 };
 use crate::directory::Directory;
 use crate::ledger::{
     By, CallThen, Change, EndReason, Folder, How, Joined, JoinedBy, MessageThen, OutboxEntry, OutboxKind, Outcome,
-    Party, RecordingRecord, RecordingState, Sidecar, SidecarParty, Subject, Told,
+    Party, RecordingRecord, RecordingState, Sidecar, SidecarParty, Subject, TextKind, TextRule, TextState, TextThen,
+    Told,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +34,19 @@ impl FeedEntry {
         self.subject.recording()
     }
 
+    /// What the rules look at, of an event about a text.
+    pub fn text_facts(&self) -> Option<TextFacts> {
+        let Some(About::Text(AboutText { number, rule: Some(rule), .. })) = &self.event.about else { return None };
+        let TextRule { owner, peer, seq } = *rule;
+        let holder = match (owner, peer, number) {
+            (Some(one), Some(other), _) => Holder::Pair(one, other),
+            (Some(owner), None, _) => Holder::User(owner),
+            (None, _, Some(Named::Id(number))) => Holder::Inbox(*number),
+            (None, _, Some(Named::Name(_)) | None) => return None,
+        };
+        Some(TextFacts { company: self.company, holder, seq })
+    }
+
     pub const fn message(&self) -> Option<MessageId> {
         self.subject.message()
     }
@@ -51,6 +67,8 @@ pub struct Event {
     pub recording: Option<RecordingId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextId>,
     /// `None` only where the recording's row has gone.
     pub about: Option<About>,
     /// Of a transfer.
@@ -71,6 +89,25 @@ pub enum About {
     Call(AboutCall),
     /// Of a message in a voicemail box.
     Message(AboutMessage),
+    /// Of `message.*`.
+    Text(AboutText),
+}
+
+/// A text message, as far as an event tells it: what was written is fetched by its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutText {
+    pub conversation: ConversationId,
+    pub kind: TextKind,
+    pub state: TextState,
+    /// The company's number; absent between two users.
+    pub number: Option<Named<NumberId>>,
+    /// The outside party; absent between two users.
+    pub contact: Option<EventParty>,
+    /// Who wrote it; of one that was read, who read it.
+    pub user: Option<Named<UserId>>,
+    /// What the rules of access look at: told to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<TextRule>,
 }
 
 /// The call, as far as an event tells it.
@@ -207,6 +244,7 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
             let joined = joined.as_deref().map(about_joined);
             (Some(About::Call(about_call(call))), joined, change.as_deref().map(about_change))
         }
+        Told::Text { text } => (Some(About::Text(about_text(text))), None, None),
         Told::Message { message } => (Some(About::Message(about_message(message))), None, None),
     };
     let event = Event {
@@ -217,6 +255,7 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
         call: *call,
         recording: subject.recording(),
         message: subject.message(),
+        text: subject.text(),
         about,
         joined,
         change,
@@ -252,6 +291,19 @@ fn about_call(call: &CallThen) -> AboutCall {
         end_reason: end_reason.as_ref().and_then(reason_word),
         record: *record,
         because: because.clone(),
+    }
+}
+
+fn about_text(text: &TextThen) -> AboutText {
+    let TextThen { conversation, kind, state, number, contact, user, rule } = text;
+    AboutText {
+        conversation: *conversation,
+        kind: *kind,
+        state: *state,
+        number: number.map(Named::Id),
+        contact: number.map(|_| party(contact)),
+        user: user.map(Named::Id),
+        rule: Some(*rule),
     }
 }
 
@@ -334,6 +386,12 @@ fn about_recording(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording
         | OutboxKind::VoicemailCreated
         | OutboxKind::VoicemailUpdated
         | OutboxKind::VoicemailDeleted => (state, samples, bytes),
+        OutboxKind::TextReceived
+        | OutboxKind::TextSent
+        | OutboxKind::TextDelivered
+        | OutboxKind::TextFailed
+        | OutboxKind::TextRead
+        | OutboxKind::TextNoted => (state, samples, bytes),
     };
     let Sidecar { direction, number, parties, answered, offset_ms, decision, ended_paused, end_reason, .. } = sidecar;
     AboutRecording {
@@ -385,6 +443,11 @@ impl Event {
             Some(About::Recording(recording)) => {
                 recording.parties.iter_mut().for_each(|party| user(&mut party.user));
                 number(&mut recording.number);
+            }
+            Some(About::Text(text)) => {
+                user(&mut text.user);
+                number(&mut text.number);
+                text.rule = None;
             }
             Some(About::Message(message)) => {
                 user(&mut message.caller.user);

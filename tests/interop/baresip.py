@@ -21,6 +21,7 @@ class Baresip(Client):
     """baresip 1.0, controlled over its ctrl_tcp module.
 
     `codecs` in order of preference, as baresip spells them ("PCMU/8000/1").
+    `contact` is whom it can write text messages to.
     `dtmf` is "rtpevent" or "info" (which has no effect in 1.0.0). `answer` is
     "manual", "early" (183 and no RTP) or "auto".
 
@@ -55,6 +56,7 @@ class Baresip(Client):
         ptime_ms: int = 20,
         account_extra: str = "",
         config_extra: Sequence[str] = (),
+        contact: str = "",
         place: Optional[Place] = None,
     ):
         super().__init__(identity, folder, place)
@@ -65,6 +67,7 @@ class Baresip(Client):
         self.control_port = control_port
         self.ptime_ms = ptime_ms
         self.account_extra = account_extra
+        self.contact = contact
         self.config_extra = tuple(config_extra)
         self._control: Optional[socket.socket] = None
         self._replies: dict[str, dict] = {}
@@ -115,6 +118,11 @@ class Baresip(Client):
     def hangup(self) -> None:
         self.command("hangup")
 
+    def write(self, text: str) -> None:
+        """A text message to its contact."""
+        self.command("contact_next")
+        self.command("message", text)
+
     def heard(self) -> list[Path]:
         """WAVs of what it heard, one per call, in order of time.
 
@@ -134,7 +142,7 @@ class Baresip(Client):
         (self.folder / "heard").mkdir(exist_ok=True)
         (self.folder / "config").write_text(self._config())
         (self.folder / "accounts").write_text(self._account() + "\n")
-        (self.folder / "contacts").write_text("")
+        (self.folder / "contacts").write_text(f'"Contact" <{self.contact}>\n' if self.contact else "")
 
     def _account(self) -> str:
         me = self.identity
@@ -183,6 +191,7 @@ class Baresip(Client):
             "module_app menu.so",
             "module_app ctrl_tcp.so",
             "module_app debug_cmd.so",
+            *(["module_app contact.so"] if self.contact else []),
             f"ctrl_tcp_listen {host}:{self.control_port}",
             *self.config_extra,
         ]

@@ -15,6 +15,7 @@ import argparse
 import concurrent.futures
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -37,6 +38,9 @@ SCENARIO_S = 90
 def missing() -> list[str]:
     absent = [(program, package) for program, package in PROGRAMS.items() if not shutil.which(program)]
     problems = [f"{program} is missing: apt-get install {package}" for program, package in absent]
+    python = os.environ.get("TELEGRAPHONE_SMTPD_PYTHON", sys.executable)
+    if subprocess.run([python, "-c", "import aiosmtpd"], capture_output=True).returncode != 0:
+        problems.append("aiosmtpd is missing: pip install aiosmtpd, and name its Python in TELEGRAPHONE_SMTPD_PYTHON")
     if os.geteuid() != 0:
         problems.append("this needs root: network namespaces, a small file system, the memory of the service")
     return problems
@@ -96,14 +100,19 @@ def main() -> int:
     import scenario_failure
     import scenario_flows
     import scenario_ipv6
+    import scenario_mail
     import scenario_policy
     import scenario_secure
+    import scenario_texts
     import scenario_transfer
     import scenario_trunks
+    import scenario_voicemail
 
     everything = [*scenario_calls.SCENARIOS, *scenario_codecs.SCENARIOS, *scenario_policy.SCENARIOS]
     everything += [*scenario_flows.SCENARIOS, *scenario_transfer.SCENARIOS, *scenario_trunks.SCENARIOS]
-    everything += [*scenario_ipv6.SCENARIOS, *scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS]
+    everything += [*scenario_texts.SCENARIOS]
+    everything += [*scenario_ipv6.SCENARIOS, *scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS, *scenario_mail.SCENARIOS]
+    everything += [*scenario_voicemail.SCENARIOS]
     chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]
     if options.list:
         print("\n".join(c.__name__ for c in chosen))

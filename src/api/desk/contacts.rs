@@ -66,11 +66,15 @@ pub fn erased_name(contact: &Contact) -> String {
 
 /// What came of it, for the access log.
 pub fn erased_told(contact: &Contact, report: &EraseReport) -> String {
-    let EraseReport { calls, recordings, messages, leftovers, kept, put_off, .. } = report;
+    let EraseReport { calls, recordings, messages, texts, leftovers, kept, put_off, .. } = report;
     let left = if *leftovers > 0 { format!(", {leftovers} unfinished") } else { String::new() };
     let later = if *put_off > 0 { format!(" ({put_off} until they are over)") } else { String::new() };
     let voicemail = if *messages > 0 { format!(", {messages} messages") } else { String::new() };
-    format!("{}: {calls} calls, {recordings} recordings{left}{voicemail}, {kept} kept{later}", erased_name(contact))
+    let texts = if *texts > 0 { format!(", {texts} texts") } else { String::new() };
+    format!(
+        "{}: {calls} calls, {recordings} recordings{left}{voicemail}{texts}, {kept} kept{later}",
+        erased_name(contact)
+    )
 }
 
 /// One run. Interrupted at any place it can be done again: each step finds what is left for it.
@@ -134,6 +138,7 @@ impl Eraser {
                 self.call(call).await?;
             }
         }
+        self.report.texts = self.store.erase_texts(self.company, &self.contact, self.report.dry_run).await?;
         // Before the events, so that not even the one of their deletion tells of the contact.
         self.messages().await?;
         self.report.events = self.store.erase_events(self.company, &self.contact, None, self.report.dry_run).await?;

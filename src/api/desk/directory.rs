@@ -12,7 +12,7 @@ use crate::audio::prompt::write_wav;
 use crate::call::LockName;
 use crate::directory::file::{CompanyFile, FileError, Kind, Problem as FileProblem, Secret, table_of_json};
 use crate::directory::plan::{Edit, Listed, Plan, Replacement, Thing, generated, listed, plan, plan_edit};
-use crate::directory::{BoxAccess, BoxOwner, Company, Directory, FacilityKind, Inbox, Sound, User};
+use crate::directory::{BoxAccess, BoxOwner, Company, Directory, FacilityKind, Inbox, MessageRoute, Sound, User};
 use crate::store::{Answered, Applied, By, Repeat, StoreError};
 use serde_json::{Map, Value};
 use toml::Table;
@@ -218,7 +218,7 @@ impl Desk {
     }
 
     /// Plans a change and carries it out; where somebody else was faster, both again.
-    async fn change(
+    pub(super) async fn change(
         &self,
         person: &Person<'_>,
         make: impl Fn(&Directory) -> Result<Plan, Problem>,
@@ -349,7 +349,7 @@ fn list(
 fn fits_filter(directory: &Directory, person: &Person<'_>, only: &Only, thing: &Listed) -> bool {
     let Only { assigned, inbox, deactivated } = only;
     let number = directory.number_by_e164(&thing.name);
-    let is_assigned = || number.is_some_and(|number| directory.assigned_to(number).is_some());
+    let is_assigned = || number.is_some_and(|number| directory.message_route(number) != MessageRoute::Nowhere);
     let in_inbox = || {
         let inbox = number.and_then(|number| directory.inbox_of_number(number.id));
         inbox.filter(|inbox| person.knows(&inbox.members)).map(|inbox| inbox.name.as_str())
@@ -390,7 +390,7 @@ fn seen<'d>(
         })),
         Kind::Facility(FacilityKind::Inbox) => Ok(Box::new(move |thing| {
             let inbox = directory.inbox_by_name(company.id, &thing.name)?;
-            let keys = ["name", "label", "numbers", "primary", "members"];
+            let keys = ["name", "label", "numbers", "primary", "members", "messaging", "history"];
             person.knows(&inbox.members).then(|| part(thing, &keys))
         })),
         Kind::Number => Ok(Box::new(move |thing| {

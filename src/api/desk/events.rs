@@ -18,8 +18,8 @@ use crate::directory::Directory;
 use crate::ledger::{Family, OutboxKind};
 use crate::store::AccessVersion;
 use crate::subscription::{
-    About, AboutMessage, AboutMessageFacts, Asker, CallFacts, CompatibleEvent, FeedEntry, Kinds, MessageFacts,
-    MessageScope, Patterns, Scope, Uuids,
+    About, AboutMessage, AboutMessageFacts, Asker, CallFacts, CompatibleEvent, FeedEntry, Holder, Kinds, MessageFacts,
+    MessageScope, Patterns, Scope, TextFacts, TextScope, Uuids,
 };
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -66,6 +66,7 @@ enum Facts {
         message: MessageFacts,
         of: AboutMessageFacts,
     },
+    Text(TextFacts),
     /// There is nothing any more that they could look at.
     Nothing,
 }
@@ -77,7 +78,8 @@ impl Shown {
         let number = match &self.facts {
             Facts::Call(facts) => facts.number,
             Facts::Message { message: _, of } => of.number,
-            Facts::Nothing => None,
+            Facts::Text(TextFacts { holder: Holder::Inbox(number), .. }) => Some(*number),
+            Facts::Text(TextFacts { holder: Holder::User(_) | Holder::Pair(..), .. }) | Facts::Nothing => None,
         };
         let of_inbox = |numbers: &BTreeSet<NumberId>| number.is_some_and(|number| numbers.contains(&number));
         rights.numbers.as_ref().is_none_or(of_inbox)
@@ -88,8 +90,10 @@ impl Shown {
                     let given = |names: &[&str], asker: Asker<'_>| scopes.access_any(names, asker);
                     rights.hears(message, of) && self.is_given(rights, given)
                 }
-                (Facts::Call(_), Family::Voicemail)
-                | (Facts::Message { .. }, Family::Call | Family::Recording)
+                (Facts::Text(text), Family::Text) => calls && rights.texts.sees(text),
+                (Facts::Call(_), Family::Voicemail | Family::Text)
+                | (Facts::Message { .. }, Family::Call | Family::Recording | Family::Text)
+                | (Facts::Text(_), Family::Call | Family::Recording | Family::Voicemail)
                 | (Facts::Nothing, _) => false,
             }
     }
@@ -107,7 +111,7 @@ impl Shown {
         let Compatible { event, uuids } = self.compatible.as_ref()?;
         let user = match &self.facts {
             Facts::Message { message, of } => rights.messages.user.filter(|_| rights.hears_for_themselves(message, of)),
-            Facts::Call(_) | Facts::Nothing => None,
+            Facts::Call(_) | Facts::Text(_) | Facts::Nothing => None,
         };
         uuids.users.get(&user.or(event.user())?).map(String::as_str)
     }
@@ -235,6 +239,7 @@ pub struct EventStream {
 struct Rights {
     version: AccessVersion,
     scope: Scope,
+    texts: TextScope,
     messages: MessageScope,
     /// An admin, or whoever stands above the company: they are told of every message.
     manages: bool,
@@ -488,10 +493,12 @@ impl Desk {
                 },
                 (None, None) => None,
             };
+            let text = entry.text_facts();
             let FeedEntry { seq, at: _, kind, company, call: _, subject: _, event } = entry;
             let facts = match (facts, &event.about) {
                 (Some(facts), _) => Facts::Call(facts),
                 (None, Some(About::Message(about))) => of_message(company, about),
+                (None, Some(About::Text(_))) => text.map_or(Facts::Nothing, Facts::Text),
                 (None, Some(About::Call(_) | About::Recording(_)) | None) => Facts::Nothing,
             };
             let json = event.json(directory).to_string();
@@ -548,6 +555,7 @@ impl Desk {
         let person = person(&rules.directory, viewer, staff.as_ref())?;
         let scope = self.scope(&rules.directory, &person).await?;
         let messages = self.message_scope(&rules.directory, &person).await?;
+        let texts = self.text_scope(&rules.directory, &person).await?;
         let numbers = match self.narrowed(&rules.directory, viewer, which.inbox.as_deref()).await {
             // It was there when the stream was opened: nothing is in it any more.
             Err(Problem::NotFound { .. }) => Some(BTreeSet::new()),
@@ -558,7 +566,7 @@ impl Desk {
             Some(user) => self.store.user_uuid(user).await?.unwrap_or_default(),
             None => String::new(),
         };
-        Ok(Some(Rights { version: rules.version, scope, messages, manages, numbers, uuid, until }))
+        Ok(Some(Rights { version: rules.version, scope, messages, texts, manages, numbers, uuid, until }))
     }
 
     /// The numbers of the inbox that a stream is narrowed to.

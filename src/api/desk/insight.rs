@@ -7,7 +7,8 @@ use crate::api::insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactPage, ContactQuery, ContactView, Entry, FigureView,
     InsightAsk, InsightReply, MeMore, RightSource, RightsView, SubscriptionView, write_cursor,
 };
-use crate::api::{Answer, CallPage, CallQuery, MeView, Problem, Reply, Request, Viewer};
+use crate::api::texts::TextEntry;
+use crate::api::{Answer, CallPage, CallQuery, ContactItem, MeView, Permission, Problem, Reply, Request, Viewer};
 use crate::base::{CallId, GroupId, NumberId, Span, UserId, Wall};
 use crate::directory::flow::Zone;
 use crate::directory::{Company, Directory, Role, User};
@@ -60,7 +61,8 @@ impl Desk {
         })
     }
 
-    /// Voicemail of the number is entries of its own kind beside its calls.
+    /// Voicemail of the number and text messages with it are entries of their own kinds beside its calls: for
+    /// those who may know of them.
     async fn contact(
         &self,
         directory: &Directory,
@@ -70,22 +72,43 @@ impl Desk {
         limit: u32,
     ) -> Result<ContactView, Problem> {
         let scope = self.scope(directory, person).await?;
-        let contact = self.store.contact(&scope, over.as_deref(), &e164).await?.ok_or(NO_CONTACT)?;
+        let contact = self.store.contact(&scope, over.as_deref(), &e164).await?.map(ContactItem::from);
         let limit = limit.clamp(1, CallQuery::MOST);
+        let texts = match person.viewer.scopes.allow(Permission::ReadConversations) {
+            true => {
+                let scope = self.text_scope(directory, person).await?;
+                let before = before.map(|id| id.to_string());
+                let scope = match &over {
+                    Some(numbers) => scope.over(numbers),
+                    None => scope,
+                };
+                self.store.texts_with(&scope, &e164, before.as_deref(), limit + 1).await?
+            }
+            false => Vec::new(),
+        };
         let number = e164.clone();
+        let contact = match (contact, texts.first()) {
+            (Some(contact), _) => contact,
+            (None, Some((_, row))) => {
+                ContactItem { number: e164.clone(), name: row.between.name.clone(), calls: 0, last: None }
+            }
+            (None, None) => return Err(NO_CONTACT),
+        };
         let filter = CallFilter { before, numbers: over, contact: Some(e164), ..CallFilter::default() };
         let records = self.store.visible_calls(&scope, &filter, limit + 1).await?;
-        let CallPage { calls, next } = self.page_of(directory, person, &scope, records, limit).await?;
+        let CallPage { calls, next: _ } = self.page_of(directory, person, &scope, records, limit + 1).await?;
+        let mut entries: Vec<Entry> = calls.into_iter().map(|call| Entry::Call(Box::new(call))).collect();
+        let text = |(text, row): &(_, _)| Entry::Text(Box::new(TextEntry::of(directory, text, row)));
+        entries.extend(texts.iter().map(text));
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.id()));
+        let more = entries.len() > limit as usize;
+        entries.truncate(limit as usize);
+        let next = entries.last().filter(|_| more).and_then(Entry::id);
         let messages = self.messages_of_contact(directory, person, &number, (before, next)).await?;
-        let at = |entry: &Entry| match entry {
-            Entry::Call(call) => call.started.clone(),
-            Entry::Voicemail(message) => message.left.clone(),
-        };
-        let calls = calls.into_iter().map(|call| Entry::Call(Box::new(call)));
-        let mut entries: Vec<Entry> = calls.chain(messages.into_iter().map(Entry::Voicemail)).collect();
+        entries.extend(messages.into_iter().map(Entry::Voicemail));
         // RFC 3339 in UTC is in the order of time.
-        entries.sort_by_key(|entry| std::cmp::Reverse(at(entry)));
-        Ok(ContactView { contact: contact.into(), entries, next })
+        entries.sort_by(|one, other| other.at().cmp(one.at()));
+        Ok(ContactView { contact, entries, next })
     }
 
     async fn analytics(

@@ -58,7 +58,7 @@ const ENTITIES: [Entity; 9] = [
         keys: "TrunkKeys",
         view: "Trunk",
         all: Some("trunks"),
-        hidden: &["company", "host", "port", "transport", "password", "inbound_password"],
+        hidden: &["company", "host", "port", "transport", "password", "inbound_password", "texts_secret"],
     },
     Entity {
         kind: Kind::Facility(FacilityKind::Voicemail),
@@ -145,7 +145,7 @@ fn also(kind: Kind) -> Map<String, Value> {
     let also = match kind {
         Kind::Number => json!({
             "type": { "type": "string", "enum": ["assigned", "company"], "description": "Assigned: it is a user's." },
-            "assigned_to": text_or_none("`user:EXTENSION`; for admins."),
+            "assigned_to": text_or_none("`user:EXTENSION`, or `Shared Inbox [label]`; for admins."),
             "inbox": text_or_none("The inbox that it is in, where the viewer may know of it."),
             "primary": { "type": "boolean", "description": "Members of its inbox call with it." },
             "warnings": warnings(),

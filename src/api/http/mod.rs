@@ -30,9 +30,14 @@
 //! | `GET /voicemails/{box}/subscribers`, `PUT`, `DELETE …/{extension}`, `GET …/greetings`, `GET`, `PUT`, `DELETE …/greetings/{kind}` | its owner, or admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |
+//! | `GET`, `POST /me/push`, `DELETE /me/push/{id}` | everybody, their own browsers and apps |
+//! | `GET`, `PUT`, `DELETE /push-gateway`, `GET /notices`, `POST /notices/replay`, `/notices/{id}/replay` | admins |
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
+//! | `GET /shared-inboxes`, `GET`, `PUT`, `PATCH`, `DELETE /numbers/{e164}/shared-inbox`, `GET /licences`, `DELETE /licences/{id}` | shared inboxes: admins; a licence is released by operators and resellers |
+//! | `GET`, `POST /conversations`, `GET /conversations/{id}`, `GET`, `POST …/messages`, `POST …/notes`, `POST …/read` | text messages: whoever is in the conversation |
+//! | `POST /carriers/{company}/{trunk}/texts`, `…/receipts` | carriers that bring texts over HTTP, with the trunk's secret |
 //! | `GET /openapi.json` | all of this as OpenAPI 3.1, made from the handlers |
 //!
 //! Beside it are `/api/auth/0.1`, `/api/confd/1.1` and `/api/calld/1.0`, which Wazo's clients ask.
@@ -50,12 +55,15 @@ mod events;
 mod insight;
 mod keeping;
 mod locks;
+mod notices;
 mod openapi;
 mod problem;
 mod repeat;
 mod session;
+mod shared;
 mod socket;
 mod staff;
+mod texts;
 mod timing;
 mod tokens;
 mod voicemail;
@@ -133,7 +141,10 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(keeping::routes())
         .merge(insight::routes())
         .merge(webhooks::routes())
+        .merge(notices::routes())
         .merge(directory::routes())
+        .merge(shared::routes())
+        .merge(texts::routes())
         .merge(voicemail::routes())
 }
 
@@ -212,6 +223,7 @@ impl Shared {
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
             Reply::Staff(StaffReply::Company(made)) => Json(made).into_response(),
+            Reply::Notices(reply) => notices::response(reply),
             Reply::Directory(reply) => directory::response(reply),
             Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),
@@ -224,6 +236,8 @@ impl Shared {
             Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
             Reply::Lockouts(reply) => locks::said(reply),
             Reply::Keeping(reply) => keeping::answer(reply),
+            Reply::Shared(reply) => shared::said(reply),
+            Reply::Texts(reply) => texts::said(reply),
             Reply::Voicemail(reply) => voicemail::answer(reply),
             // Audio is no JSON: `audio` asks for it by itself.
             Reply::Audio { .. } | Reply::Wazo(_) => HttpProblem(super::Problem::Internal).into_response(),

@@ -26,7 +26,11 @@ pub struct ProblemBody {
 
 const PROBLEM: &str = "Problem";
 /// Operations that nobody needs to be logged in for.
-const OPEN: [(&str, &str); 1] = [("post", "/api/v1/session")];
+const OPEN: [(&str, &str); 3] = [
+    ("post", "/api/v1/session"),
+    ("post", "/api/v1/carriers/{company}/{trunk}/texts"),
+    ("post", "/api/v1/carriers/{company}/{trunk}/receipts"),
+];
 
 /// What stands above the paths.
 pub fn head() -> OpenApi {

@@ -60,6 +60,8 @@ impl Lab {
             }
             Action::Dial { e164, .. } => format!("dial {e164}"),
             Action::End { cause } => format!("end {cause}"),
+            Action::Voicemail { mailbox, busy } => format!("box {mailbox}{}", if busy { " busy" } else { "" }),
+            Action::Menu(chosen) => format!("menu {chosen:?}"),
         })
     }
 

@@ -1,9 +1,12 @@
 //! The shell of the lab: it writes down what it is told, and can play real bridges.
 
+use crate::base::UserId;
 use crate::base::{CallId, Random, Seeded, Side, Span, Time};
-use crate::call::{JoinFrom, LegPort, MediaOrder, Note, Preparation, Shell, Shortage};
+use crate::call::{
+    AskId, JoinFrom, LegPort, MailboxAsk, MediaOrder, Note, Preparation, Shell, Shortage, TakeOrder, TextDone, TextIn,
+};
 use crate::ledger::{CallRecord, Change, Joined};
-use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TapEvent};
+use crate::media::{Bridge, Fact, Joining, LegMedia, Out, TakeSlot, TapEvent};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +16,8 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Tape {
     pub rtp: Vec<(Side, SocketAddr, Vec<u8>)>,
     pub tapped: Vec<String>,
+    /// Of takes.
+    pub taken: Vec<(TakeSlot, String)>,
     facts: Vec<Fact>,
 }
 
@@ -23,6 +28,10 @@ impl Out for Tape {
     fn rtcp(&mut self, _: Side, _: SocketAddr, _: &[u8]) {}
     fn tap(&mut self, event: &TapEvent<'_>) -> bool {
         self.tapped.push(format!("{event:?}"));
+        true
+    }
+    fn tap_take(&mut self, take: TakeSlot, event: &TapEvent<'_>) -> bool {
+        self.taken.push((take, format!("{event:?}")));
         true
     }
     fn fact(&mut self, fact: Fact) {
@@ -51,7 +60,17 @@ pub struct Desk {
     pub saved: Vec<CallRecord>,
     pub not_recorded: Vec<String>,
     pub notes: Vec<Note>,
+    /// What is to be recorded of one party alone.
+    pub takes: Vec<(CallId, TakeOrder)>,
+    /// What voicemail wants to know.
+    pub asks: Vec<(CallId, AskId, MailboxAsk)>,
     pub facts: VecDeque<(CallId, Fact)>,
+    /// Texts that came and are not answered for yet.
+    pub texts: Vec<TextIn>,
+    /// What came of texts that were sent.
+    pub texts_done: Vec<(u64, TextDone)>,
+    /// Users whose devices have registered.
+    pub registered: Vec<UserId>,
     /// Real bridges follow the orders.
     pub plays: bool,
     pub bridges: BTreeMap<CallId, Bridge>,
@@ -79,7 +98,12 @@ impl Desk {
             saved: Vec::new(),
             not_recorded: Vec::new(),
             notes: Vec::new(),
+            takes: Vec::new(),
+            asks: Vec::new(),
             facts: VecDeque::new(),
+            texts: Vec::new(),
+            texts_done: Vec::new(),
+            registered: Vec::new(),
             plays: false,
             bridges: BTreeMap::new(),
             tape: Tape::default(),
@@ -165,6 +189,8 @@ impl Desk {
             MediaOrder::SetNotice(notice) => bridge.set_notice(notice.clone()),
             MediaOrder::SetHoldMusic(music) => bridge.set_hold_music(music.clone()),
             MediaOrder::SetCommander { side, commander } => bridge.set_commander(*side, *commander),
+            MediaOrder::BeginTake { side, slot } => bridge.begin_take(*side, *slot, now, tape),
+            MediaOrder::EndTake { slot } => bridge.end_take(*slot, now, tape),
             MediaOrder::Join(join) => match join.from {
                 JoinFrom::Target => bridge.join(join.joining.clone(), None, now, 0, tape),
                 JoinFrom::Call { .. } => drop(self.awaited.insert(call, join.joining.clone())),
@@ -216,10 +242,14 @@ impl Desk {
             if opens == 1 {
                 let last = saved.last().expect("a call that was opened is saved");
                 assert!(last.ended.is_some() && last.end_reason.is_some(), "saved with its end");
-                let events = last.changes.len() + last.joined.len();
+                // A call that comes back to a box is there anew.
+                let is_there =
+                    |order: &&&MediaOrder| matches!(order, MediaOrder::SetRules(rules) if rules.facts.voicemail);
+                let visits = orders.iter().filter(is_there).count();
+                let events = last.changes.len() + last.joined.len() + visits;
                 assert!(
                     saved.len() <= 2 + events,
-                    "saved at the answer, each command, each transfer, and the end only"
+                    "saved at the answer, each command, each transfer, at a box, and at the end only"
                 );
             }
         }
@@ -302,8 +332,28 @@ impl Shell for Desk {
         self.not_recorded.push(problem.to_owned());
     }
 
+    fn take(&mut self, call: CallId, order: TakeOrder) {
+        self.takes.push((call, order));
+    }
+
+    fn mailbox(&mut self, call: CallId, ask: AskId, what: MailboxAsk) {
+        self.asks.push((call, ask, what));
+    }
+
     fn note(&mut self, note: &Note) {
         self.notes.push(note.clone());
+    }
+
+    fn text(&mut self, text: TextIn) {
+        self.texts.push(text);
+    }
+
+    fn text_done(&mut self, ticket: u64, done: TextDone) {
+        self.texts_done.push((ticket, done));
+    }
+
+    fn registered(&mut self, user: UserId) {
+        self.registered.push(user);
     }
 
     fn resolve(&mut self, host: &str, port: u16) -> Option<SocketAddr> {

@@ -117,5 +117,6 @@ pub fn trunk(id: i64, company: i64) -> Trunk {
         settings: TrunkSettings::default(),
         login: None,
         inbound: None,
+        texts_secret: None,
     }
 }

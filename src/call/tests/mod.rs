@@ -29,10 +29,12 @@ mod ringing;
 mod routes;
 mod sdp;
 mod shortages;
+mod texts;
 mod timers;
 mod transfer;
 mod transfer_flows;
 mod trunks;
+mod voicemail;
 mod waiting;
 
 pub use desk::Desk;

@@ -65,6 +65,8 @@ impl Switch {
         match &consulted.phase {
             // Only the one who calls can let it ring for somebody else.
             Phase::Ringing(_) if other_side == Side::Callee => return Err(Refusal::NoDialog),
+            // Nobody rings there.
+            Phase::Ringing(_) if consulted.is_at_voicemail() => return Err(Refusal::Ringing),
             Phase::Ringing(ringing) if ringing.held.is_some() => return Err(Refusal::UnderWay),
             Phase::Ringing(_) => {}
             Phase::Talking if replaces.early_only => return Err(Refusal::Answered),

@@ -19,7 +19,7 @@ use super::super::switch::{Cx, Switch};
 use super::Transfer;
 use crate::audio::prompt::Pcm;
 use crate::base::{Rate, Samples, Side, Span, UserId};
-use crate::directory::Directory;
+use crate::directory::{Directory, Mailbox};
 use crate::ledger::{JoinedBy, Party};
 use crate::media::{PlayId, Prompt, Times};
 use crate::policy::decide;
@@ -46,8 +46,15 @@ pub(super) fn flow_at(directory: &Directory, to: &Destination) -> Option<Start> 
     match to.target {
         Target::Path(start @ Start::Flow(_)) => Some(start),
         Target::Path(start @ Start::Inbox(id)) => directory.inbox(id)?.flow.map(|_| start),
-        Target::Path(Start::User(_) | Start::Group(_)) | Target::User(_) | Target::Trunk { .. } => None,
+        // Whoever does not answer has a box where a message can be left.
+        Target::Path(start @ Start::User(id)) => takes_messages(directory.mailbox_of_user(id)).then_some(start),
+        Target::Path(start @ Start::Group(id)) => takes_messages(directory.mailbox_of_group(id)).then_some(start),
+        Target::Path(Start::Menu(_)) | Target::User(_) | Target::Trunk { .. } => None,
     }
+}
+
+fn takes_messages(mailbox: Option<&Mailbox>) -> bool {
+    mailbox.is_some_and(|mailbox| mailbox.settings.enabled)
 }
 
 impl Switch {
@@ -102,6 +109,12 @@ impl Switch {
                 Some(Action::Wait { seconds }) => session.led_waits(Span::from_secs(u64::from(seconds)), cx),
                 Some(Action::Ring { users, seconds }) => next = self.ring_for_flow(&mut session, &users, seconds, cx),
                 Some(Action::Dial { e164, user }) => next = self.dial_for_flow(&mut session, &e164, user, cx),
+                Some(Action::Voicemail { mailbox, busy }) => {
+                    self.release_transferor(&mut session, cx);
+                    return self.leave_message(session, mailbox, busy, cx);
+                }
+                // No transfer leads there.
+                Some(Action::Menu(_)) => return self.transfer_failed(session, 404, cx),
             }
         }
         Some(session)
@@ -244,6 +257,9 @@ impl Switch {
 
     /// The time that the path gave is over.
     pub(super) fn led_timeout(&mut self, mut session: Session, cx: &mut Cx<'_>) -> Option<Session> {
+        if session.voicemail.is_some() {
+            return self.voicemail_timeout(session, cx);
+        }
         let Some(transfer) = &mut session.transfer else { return Some(session) };
         let branches = std::mem::take(&mut transfer.branches);
         let playing = transfer.led.as_mut().and_then(|led| led.playing.take());
@@ -293,7 +309,7 @@ impl Session {
         }
     }
 
-    fn led_waits(&mut self, span: Span, cx: &Cx<'_>) {
+    pub(in crate::call) fn led_waits(&mut self, span: Span, cx: &Cx<'_>) {
         if let Some(transfer) = &mut self.transfer {
             transfer.deadline = cx.now + span;
         }

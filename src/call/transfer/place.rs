@@ -53,6 +53,10 @@ impl Switch {
             None => route_within(directory, company, &dialled).map_err(no_route)?,
         };
         let transferee = session.record.party(side.other());
+        // Nobody listens to a box by being transferred.
+        if matches!(found.target, Target::Path(Start::Menu(_))) {
+            return Err(no_route(NoRoute::Unknown(dialled)));
+        }
         if found.callee.user.is_some() && found.callee.user == transferee.user {
             return Err(refused(Refusal::SameParty(dialled)));
         }
@@ -212,7 +216,7 @@ fn members_of(directory: &Directory, start: Start) -> Vec<UserId> {
         Start::User(user) => vec![user],
         Start::Group(group) => directory.group(group).map(|group| group.members.clone()).unwrap_or_default(),
         Start::Inbox(inbox) => directory.inbox(inbox).map(|inbox| inbox.members.clone()).unwrap_or_default(),
-        Start::Flow(_) => Vec::new(),
+        Start::Flow(_) | Start::Menu(_) => Vec::new(),
     }
 }
 

@@ -261,7 +261,7 @@ fn wrong(errors: Vec<FileError>) -> anyhow::Error {
 }
 
 /// Prints what changes, carries it out, and tells the running service.
-async fn carry_out(config: &Config, desk: &Desk, plan: &Plan, dry_run: bool) -> anyhow::Result<()> {
+pub async fn carry_out(config: &Config, desk: &Desk, plan: &Plan, dry_run: bool) -> anyhow::Result<()> {
     if plan.is_empty() {
         println!("Nothing to change.");
         return Ok(());

@@ -144,6 +144,16 @@ pub enum Problem {
         "number {e164} is in inbox {owner} too: a number is in one inbox at most, since its messages go to one place"
     )]
     NumberInTwo { e164: String, owner: String },
+    #[error(
+        "messaging {e164}: the number is assigned to user {user}, and an assigned number can have no shared inbox: take it from them first, or choose a company number"
+    )]
+    AssignedNumber { e164: String, user: String },
+    #[error(
+        "number {e164} is that of Shared Inbox [{label}], and its messages go to one place: switch the shared inbox off first, or choose another"
+    )]
+    SharedNumber { e164: String, label: String },
+    #[error("texts = \"http\" without `{0}`: text messages over HTTP need both `texts_url` and `texts_secret`")]
+    TextsOverHttp(&'static str),
     #[error("default_inbox `{0}`: the user is not one of its members: add them, or choose another")]
     NotAMember(String),
     #[error("`time_zone`, `hours` and `holidays` belong together: `{0}` is missing")]

@@ -63,6 +63,11 @@ pub struct InboxKeys {
     /// The flow outside the hours; `""`: callers hear that it is closed.
     #[schema(value_type = Option<String>)]
     pub closed_flow: Option<KeyOrNone>,
+    /// All numbers whose text messages come to it: company numbers, each a shared inbox.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub messaging: Option<Vec<E164>>,
+    /// Members see all texts; a new inbox's see what came after they joined.
+    pub history: Option<bool>,
 }
 
 /// `[[prompt]]`

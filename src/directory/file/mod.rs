@@ -247,6 +247,9 @@ impl Reader<'_> {
         };
         let problem = match inner.last() {
             // Serde's message would show a password of the wrong type.
+            Some(Step::Key(key)) if key == "texts_secret" && !message.starts_with("the secret is") => {
+                Problem::Value { key: key.clone(), message: "not a string".to_owned() }
+            }
             Some(Step::Key(key)) if key.ends_with("password") && !message.starts_with("the password is") => {
                 Problem::Value { key: key.clone(), message: "not a string".to_owned() }
             }

@@ -3,15 +3,15 @@
 use super::super::flow::Zone;
 use super::super::{
     AudioCodec, AuthAlgorithm, CallVisibility, NoticeTo, NumberFormat, NumberRecording, OnRecordingFailure, Play, Role,
-    Transport,
+    TextsBy, Transport,
 };
 use super::facility::{FlowKeys, GroupKeys, InboxKeys, PromptKeys, VoicemailKeys};
 use super::value::{
     AuthName, Command, CountryCode, DestinationText, DialPrefix, DialledCode, DigitOrOff, Domain, DomainOrNone, E164,
     EmailOrNone, Extension, ForwardOrNext, Host, KeepAlive, Key, KeyOrNone, LoginPassword, LoginUser, MaxHold,
     MaxLogins, MaxMessages, MaxPause, MessageSeconds, Name, NationalPrefix, NumberOrNone, Own, Patience, PauseReminder,
-    PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RetentionDays, RingSeconds, RouteTo, Secret, SilenceSeconds,
-    Weight,
+    PeerAddress, Port, Realm, RealmOrNone, RegisterFor, RetentionDays, RingSeconds, RouteTo, Secret, SecretOrNone,
+    SilenceSeconds, UrlOrNone, Weight,
 };
 use crate::base::Language;
 use crate::ledger::{Channels, PauseInFile};
@@ -291,6 +291,16 @@ pub struct TrunkKeys {
     /// In clear; only hashes are stored.
     #[schema(value_type = Option<String>, write_only)]
     pub inbound_password: Option<LoginPassword>,
+    /// How text messages go out: `sip`, `http`, `none`.
+    pub texts: Option<TextsBy>,
+    /// Where they are sent to over HTTP; `""` for nowhere.
+    #[schema(value_type = Option<String>)]
+    pub texts_url: Option<UrlOrNone>,
+    /// Long ones go out as parts of the size of an SMS.
+    pub texts_split: Option<bool>,
+    /// What texts over HTTP are signed with, both ways; `""` for none any more.
+    #[schema(value_type = Option<String>, write_only)]
+    pub texts_secret: Option<SecretOrNone>,
 }
 
 /// One of `targets`.

@@ -70,6 +70,10 @@ pub enum BadValue {
     Password(usize),
     #[error("the password is {0} characters long: write 1 to 128, without line breaks")]
     LoginPassword(usize),
+    #[error("the secret is {0} characters long, or has others than printable ASCII: write 16 to 128 of them")]
+    TextsSecret(usize),
+    #[error("`{0}` is not an address: write `https://`, a host and a path, without user, password or fragment")]
+    Url(String),
     #[error("`{0}` is not a user name at a carrier: write 1 to 128 characters without spaces, quotes and colons")]
     LoginUser(String),
     #[error("{0} s is not a time between OPTIONS: write 5 to 3600, or 0 for none")]
@@ -421,6 +425,42 @@ impl TryFrom<String> for LoginPassword {
         match (1..=128).contains(&length) && !text.chars().any(char::is_control) {
             true => Ok(Self(Secret(text))),
             false => Err(BadValue::LoginPassword(length)),
+        }
+    }
+}
+
+/// A secret of 16 characters or more, or `""`: none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SecretOrNone(pub Option<Secret>);
+
+impl TryFrom<String> for SecretOrNone {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        let length = text.chars().count();
+        match (length, text.chars().all(|c| c.is_ascii_graphic())) {
+            (0, _) => Ok(Self(None)),
+            (16..=128, true) => Ok(Self(Some(Secret(text)))),
+            (_, _) => Err(BadValue::TextsSecret(length)),
+        }
+    }
+}
+
+/// An address of a carrier over HTTP, or `""`: none any more.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct UrlOrNone(pub String);
+
+impl TryFrom<String> for UrlOrNone {
+    type Error = BadValue;
+    fn try_from(text: String) -> Result<Self, BadValue> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '#' | '@' | '\\' | '"' | '<' | '>');
+        let good = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) && text.len() <= 2_000;
+        match text.is_empty() {
+            true => Ok(Self(text)),
+            false if good && text.chars().all(allowed) => Ok(Self(text)),
+            false => Err(BadValue::Url(text)),
         }
     }
 }

@@ -65,6 +65,11 @@ impl Zone {
         &self.0
     }
 
+    /// Its rules; those of UTC where this machine does not know the zone.
+    pub fn time_zone(&self) -> TimeZone {
+        self.zone().unwrap_or(TimeZone::UTC)
+    }
+
     /// The day on which `at` is here.
     pub fn day_of(&self, at: Wall) -> Date {
         let zone = self.zone().unwrap_or(TimeZone::UTC);

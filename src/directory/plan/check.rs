@@ -16,6 +16,7 @@ pub(super) fn check(before: &BTreeMap<String, World>, worlds: &BTreeMap<String, 
         world.users.values().for_each(|user| check_user(world, user, errors));
         world.numbers.values().for_each(|number| check_route(world, number, errors));
         assigned(before.get(key), world, errors);
+        shared_or_assigned(before.get(key), world, errors);
         facility::check(before.get(key), world, errors);
         dial_prefixes(world, errors);
         super::trunk::check(world, errors);
@@ -120,6 +121,28 @@ fn assigned(before: Option<&World>, world: &World, errors: &mut Vec<FileError>) 
             let problem = Problem::AssignedToTwo { e164: thing.to_owned(), other: owner.to_owned() };
             errors.push(FileError { place, problem });
         }
+    }
+}
+
+/// Messages go to one place: a number is a user's, or has a shared inbox. What was so before stays, and
+/// what is new is refused.
+fn shared_or_assigned(before: Option<&World>, world: &World, errors: &mut Vec<FileError>) {
+    let users: BTreeMap<&str, &str> = assigned_of(world).collect();
+    for (e164, inbox, label) in facility::shared_numbers(world) {
+        let Some(extension) = users.get(e164) else { continue };
+        let was_shared = before.is_some_and(|world| facility::shared_numbers(world).any(|(shared, ..)| shared == e164));
+        let (place, problem) = match was_shared {
+            true => {
+                let (company, extension) = (world.company.key.clone(), (*extension).to_owned());
+                let problem = Problem::SharedNumber { e164: e164.to_owned(), label: label.to_owned() };
+                (Place::User { company, extension }, problem)
+            }
+            false => {
+                let (e164, user) = (e164.to_owned(), (*extension).to_owned());
+                (inbox.place(), Problem::AssignedNumber { e164, user })
+            }
+        };
+        errors.push(FileError { place, problem });
     }
 }
 

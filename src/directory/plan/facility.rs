@@ -45,7 +45,7 @@ impl FacilityState {
 }
 
 fn inbox_fields(inbox: &InboxText) -> Vec<Field> {
-    let InboxText { label, numbers, primary, members, schedule, flow, closed_flow } = inbox;
+    let InboxText { label, numbers, primary, members, schedule, flow, closed_flow, messaging, history } = inbox;
     let hours = |Schedule { time_zone, hours, holidays }: &Schedule| {
         let holidays = if holidays.is_empty() { String::new() } else { format!(" except {}", list(holidays)) };
         format!("{} {time_zone}{holidays}", list(hours))
@@ -58,6 +58,8 @@ fn inbox_fields(inbox: &InboxText) -> Vec<Field> {
         ("hours", schedule.as_ref().map_or_else(|| "none".to_owned(), hours)),
         ("flow", or_none(flow)),
         ("closed_flow", or_none(closed_flow)),
+        ("messaging", list(messaging)),
+        ("history", on_off(*history)),
     ]
 }
 
@@ -142,6 +144,8 @@ fn inbox(world: &mut World, entry: &Entry<InboxKeys>, errors: &mut Vec<FileError
     set(&mut inbox.members, keys.members.as_ref().map(|members| members.iter().map(ToString::to_string).collect()));
     set(&mut inbox.flow, keys.flow.as_ref().map(|name| name.0.clone()));
     set(&mut inbox.closed_flow, keys.closed_flow.as_ref().map(|name| name.0.clone()));
+    set(&mut inbox.messaging, keys.messaging.as_ref().map(|numbers| numbers.iter().map(ToString::to_string).collect()));
+    set(&mut inbox.history, keys.history);
     match hours_of(inbox.schedule.take(), keys) {
         Ok(schedule) => inbox.schedule = schedule,
         Err(missing) => {
@@ -279,13 +283,16 @@ fn members(world: &World, state: &FacilityState, members: &[String], errors: &mu
 
 fn check_inbox(world: &World, state: &FacilityState, inbox: &InboxText, errors: &mut Vec<FileError>) {
     let mut say = |problem| errors.push(FileError { place: state.place(), problem });
-    for e164 in inbox.numbers.iter().filter(|e164| !world.numbers.contains_key(*e164)) {
-        say(Problem::UnknownNumber { key: "numbers", e164: e164.clone() });
+    for (key, numbers) in [("numbers", &inbox.numbers), ("messaging", &inbox.messaging)] {
+        for e164 in numbers.iter().filter(|e164| !world.numbers.contains_key(*e164)) {
+            say(Problem::UnknownNumber { key, e164: e164.clone() });
+        }
+        for name in repeated(numbers) {
+            say(Problem::NamedTwice { key, name });
+        }
     }
-    for name in repeated(&inbox.numbers) {
-        say(Problem::NamedTwice { key: "numbers", name });
-    }
-    if let Some(primary) = inbox.primary.as_ref().filter(|primary| !inbox.numbers.contains(primary)) {
+    let is_in = |e164: &String| inbox.numbers.contains(e164) || inbox.messaging.contains(e164);
+    if let Some(primary) = inbox.primary.as_ref().filter(|primary| !is_in(primary)) {
         say(Problem::PrimaryElsewhere(primary.clone()));
     }
     for (key, name) in [("flow", &inbox.flow), ("closed_flow", &inbox.closed_flow)] {
@@ -341,11 +348,22 @@ fn numbers_in_two(before: Option<&World>, world: &World, errors: &mut Vec<FileEr
 
 fn inbox_numbers(world: &World) -> impl Iterator<Item = (&str, &str)> {
     world.facilities.values().flat_map(|state| {
-        let numbers = match &state.facility {
-            Facility::Inbox(inbox) => inbox.numbers.as_slice(),
-            Facility::Group(_) | Facility::Flow(_) | Facility::Prompt(_) | Facility::Voicemail(_) => &[],
+        let numbers: BTreeSet<&str> = match &state.facility {
+            Facility::Inbox(inbox) => inbox.numbers.iter().chain(&inbox.messaging).map(String::as_str).collect(),
+            Facility::Group(_) | Facility::Flow(_) | Facility::Prompt(_) | Facility::Voicemail(_) => BTreeSet::new(),
         };
-        numbers.iter().map(|number| (number.as_str(), state.name.as_str()))
+        numbers.into_iter().map(|number| (number, state.name.as_str()))
+    })
+}
+
+/// Numbers with a shared inbox, and its label.
+pub(super) fn shared_numbers(world: &World) -> impl Iterator<Item = (&str, &FacilityState, &str)> {
+    world.facilities.values().flat_map(|state| {
+        let (numbers, label) = match &state.facility {
+            Facility::Inbox(inbox) => (inbox.messaging.as_slice(), inbox.label.as_str()),
+            Facility::Group(_) | Facility::Flow(_) | Facility::Prompt(_) | Facility::Voicemail(_) => (&[][..], ""),
+        };
+        numbers.iter().map(move |number| (number.as_str(), state, label))
     })
 }
 

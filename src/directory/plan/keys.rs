@@ -158,7 +158,7 @@ impl NumberState {
 impl TrunkState {
     /// No passwords: [`TrunkState::secrets`] says which there are.
     pub fn keys(&self) -> Keys {
-        let TrunkState { company: _, name, addresses, targets, settings, login, inbound } = self;
+        let TrunkState { company: _, name, addresses, targets, settings, login, inbound, texts_secret: _ } = self;
         let TrunkSettings {
             number_format,
             trusted,
@@ -170,6 +170,9 @@ impl TrunkState {
             domain,
             only_encrypted,
             transfer_from_outside,
+            texts,
+            texts_url,
+            texts_split,
         } = settings;
         let realm = login.as_ref().and_then(|login| match &login.secret {
             LoginSecret::Hashes { realm, .. } => Some(realm),
@@ -192,13 +195,17 @@ impl TrunkState {
             ("username", login.as_ref().and_then(|Login { user, .. }| value(user))),
             ("realm", realm.and_then(value)),
             ("inbound_username", inbound.as_ref().and_then(|InboundLogin { user, .. }| value(user))),
+            ("texts", value(texts)),
+            ("texts_url", Some(texts_url).filter(|url| !url.is_empty()).and_then(value)),
+            ("texts_split", value(texts_split)),
         ]
     }
 
     /// The keys of its passwords, which are not shown.
     pub fn secrets(&self) -> Vec<&'static str> {
         let login = self.login.is_some().then_some("password");
-        login.into_iter().chain(self.inbound.is_some().then_some("inbound_password")).collect()
+        let inbound = self.inbound.is_some().then_some("inbound_password");
+        login.into_iter().chain(inbound).chain(self.texts_secret.is_some().then_some("texts_secret")).collect()
     }
 }
 
@@ -238,7 +245,7 @@ impl FacilityState {
 }
 
 fn inbox_keys(inbox: &InboxText) -> Keys {
-    let InboxText { label, numbers, primary, members, schedule, flow, closed_flow } = inbox;
+    let InboxText { label, numbers, primary, members, schedule, flow, closed_flow, messaging, history } = inbox;
     let mut keys = vec![
         ("label", text(label)),
         ("numbers", value(numbers)),
@@ -250,6 +257,7 @@ fn inbox_keys(inbox: &InboxText) -> Keys {
         None => vec![("time_zone", None), ("hours", None), ("holidays", None)],
     });
     keys.extend([("flow", or_none(flow)), ("closed_flow", or_none(closed_flow))]);
+    keys.extend([("messaging", value(messaging)), ("history", value(history))]);
     keys
 }
 

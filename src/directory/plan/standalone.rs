@@ -139,8 +139,8 @@ fn number(state: NumberState, ids: &Ids) -> Option<Number> {
 }
 
 fn trunk(state: TrunkState, id: TrunkId, ids: &Ids) -> Trunk {
-    let TrunkState { company, name, addresses, targets, settings, login, inbound } = state;
-    Trunk { id, company: ids.company(&company), name, addresses, targets, settings, login, inbound }
+    let TrunkState { company, name, addresses, targets, settings, login, inbound, texts_secret } = state;
+    Trunk { id, company: ids.company(&company), name, addresses, targets, settings, login, inbound, texts_secret }
 }
 
 #[cfg(test)]

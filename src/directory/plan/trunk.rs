@@ -21,11 +21,12 @@ pub struct TrunkState {
     pub settings: TrunkSettings,
     pub login: Option<Login>,
     pub inbound: Option<InboundLogin>,
+    pub texts_secret: Option<Secret>,
 }
 
 impl TrunkState {
     pub(super) fn of(company: &Company, trunk: &Trunk) -> Self {
-        let Trunk { id: _, company: _, name, addresses, targets, settings, login, inbound } = trunk;
+        let Trunk { id: _, company: _, name, addresses, targets, settings, login, inbound, texts_secret } = trunk;
         TrunkState {
             company: company.key.clone(),
             name: name.clone(),
@@ -34,11 +35,12 @@ impl TrunkState {
             settings: settings.clone(),
             login: login.clone(),
             inbound: inbound.clone(),
+            texts_secret: texts_secret.clone(),
         }
     }
 
     pub(super) fn fields(&self) -> Vec<Field> {
-        let TrunkState { company: _, name: _, addresses, targets, settings, login, inbound } = self;
+        let TrunkState { company: _, name: _, addresses, targets, settings, login, inbound, texts_secret } = self;
         let TrunkSettings {
             number_format,
             trusted,
@@ -50,6 +52,9 @@ impl TrunkState {
             domain,
             only_encrypted,
             transfer_from_outside,
+            texts,
+            texts_url,
+            texts_split,
         } = settings;
         let none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
         vec![
@@ -67,6 +72,10 @@ impl TrunkState {
             ("username", none(login.as_ref().map(|login| login.user.clone()))),
             ("password", none(login.as_ref().map(|login| kept(&login.secret)))),
             ("inbound_username", none(inbound.as_ref().map(|inbound| inbound.user.clone()))),
+            ("texts", texts.as_str().to_owned()),
+            ("texts_url", none((!texts_url.is_empty()).then(|| texts_url.clone()))),
+            ("texts_split", none(texts_split.then(|| "yes".to_owned()))),
+            ("texts_secret", none(texts_secret.as_ref().map(|_| "as given".to_owned()))),
         ]
     }
 
@@ -74,6 +83,7 @@ impl TrunkState {
     pub(super) fn has_other_password(&self, other: &Self) -> bool {
         self.login.as_ref().map(|login| &login.secret) != other.login.as_ref().map(|login| &login.secret)
             || self.inbound != other.inbound
+            || self.texts_secret != other.texts_secret
     }
 }
 
@@ -116,6 +126,7 @@ fn trunk(before: Option<TrunkState>, realm: &str, entry: &Entry<TrunkKeys>) -> R
         settings: TrunkSettings::default(),
         login: None,
         inbound: None,
+        texts_secret: None,
     });
     if let Some(addresses) = &keys.addresses {
         trunk.addresses = addresses.iter().map(|address| address.0).collect();
@@ -124,6 +135,9 @@ fn trunk(before: Option<TrunkState>, realm: &str, entry: &Entry<TrunkKeys>) -> R
     settings(&mut trunk.settings, keys);
     take(login(&mut trunk.login, keys));
     take(inbound(&mut trunk.inbound, realm, keys));
+    if let Some(secret) = &keys.texts_secret {
+        trunk.texts_secret = secret.0.clone();
+    }
     if problems.is_empty() { Ok(trunk) } else { Err(problems) }
 }
 
@@ -191,6 +205,9 @@ fn settings(settings: &mut TrunkSettings, keys: &TrunkKeys) {
     set(&mut settings.domain, keys.domain.as_ref().map(|domain| domain.0.clone()));
     set(&mut settings.only_encrypted, keys.only_encrypted);
     set(&mut settings.transfer_from_outside, keys.transfer_from_outside.map(Own::value));
+    set(&mut settings.texts, keys.texts);
+    set(&mut settings.texts_url, keys.texts_url.as_ref().map(|url| url.0.clone()));
+    set(&mut settings.texts_split, keys.texts_split);
 }
 
 /// What we prove to the carrier. A password that is kept in clear becomes hashes once its realm is
@@ -273,6 +290,12 @@ pub(super) fn check(world: &World, errors: &mut Vec<FileError>) {
             && world.company.settings.country_code.is_empty()
         {
             say(Problem::NoCountry);
+        }
+        if trunk.settings.texts == super::super::TextsBy::Http {
+            let lacking = trunk.settings.texts_url.is_empty().then_some("texts_url");
+            lacking.or(trunk.texts_secret.is_none().then_some("texts_secret")).into_iter().for_each(|key| {
+                say(Problem::TextsOverHttp(key));
+            });
         }
         let open = trunk.addresses.iter().find(|network| network.is_nearly_everybody());
         if let Some(network) = open.filter(|_| trunk.inbound.is_none()) {

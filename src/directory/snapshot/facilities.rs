@@ -4,7 +4,7 @@ use super::Directory;
 use crate::base::{BoxId, CompanyId, FlowId, GroupId, InboxId, NumberId, UserId};
 use crate::directory::{
     BoxAccess, BoxOwner, BoxOwnerText, BoxText, CompanyFlow, Facility, FacilityKind, Group, GroupText, Inbox,
-    InboxText, Mailbox, Number, Route, Sound, User, box_name,
+    InboxText, Mailbox, MessageRoute, Number, Route, Sound, User, box_name,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -70,15 +70,21 @@ impl Directory {
     }
 
     fn inbox_of_text(&self, id: InboxId, company: CompanyId, name: String, text: InboxText) -> Inbox {
-        let InboxText { label, numbers, primary, members, schedule, flow, closed_flow } = text;
+        let InboxText { label, numbers, primary, members, schedule, flow, closed_flow, messaging, history } = text;
         let number = |e164: &String| self.number_by_e164(e164).map(|number| number.id);
         let flow_id = |name: Option<String>| name.and_then(|name| self.facility_id(company, FacilityKind::Flow, &name));
+        let routed: Vec<NumberId> = numbers.iter().filter_map(number).collect();
+        let messaging: Vec<NumberId> = messaging.iter().filter_map(number).collect();
+        let only_texts = messaging.iter().copied().filter(|number| !routed.contains(number));
         Inbox {
             id,
             company,
             name,
             label,
-            numbers: numbers.iter().filter_map(number).collect(),
+            numbers: routed.iter().copied().chain(only_texts).collect(),
+            routed,
+            messaging,
+            history,
             primary: primary.as_ref().and_then(number),
             members: self.users_named(company, &members),
             schedule,
@@ -210,10 +216,25 @@ impl Directory {
         routed.or_else(|| self.users_of(number.company).find(|user| user.number == Some(number.id)))
     }
 
+    /// The shared inbox of a number: the inbox that its text messages come to.
+    pub fn shared_inbox(&self, number: NumberId) -> Option<&Inbox> {
+        self.inbox_of_number(number).filter(|inbox| inbox.messaging.contains(&number))
+    }
+
+    /// Where a text to `number` goes: one place at most.
+    pub fn message_route(&self, number: &Number) -> MessageRoute {
+        match (self.shared_inbox(number.id), self.assigned_to(number)) {
+            (Some(inbox), _) => MessageRoute::Inbox(inbox.id),
+            (None, Some(user)) => MessageRoute::User(user.id),
+            (None, None) => MessageRoute::Nowhere,
+        }
+    }
+
     /// Where a call to `number` goes: its own route, else to the inbox that it is in.
     pub fn route_of(&self, number: &Number) -> Route {
+        let inbox = || self.inbox_of_number(number.id).filter(|inbox| inbox.routed.contains(&number.id));
         match number.route {
-            Route::Unrouted => self.inbox_of_number(number.id).map_or(Route::Unrouted, |inbox| Route::Inbox(inbox.id)),
+            Route::Unrouted => inbox().map_or(Route::Unrouted, |inbox| Route::Inbox(inbox.id)),
             Route::User(_) | Route::Group(_) | Route::Inbox(_) | Route::Flow(_) => number.route,
         }
     }
@@ -256,17 +277,33 @@ impl Directory {
     }
 
     fn inbox_text(&self, inbox: &Inbox) -> InboxText {
-        let Inbox { id: _, company: _, name: _, label, numbers, primary, members, schedule, flow, closed_flow } = inbox;
+        let Inbox {
+            id: _,
+            company: _,
+            name: _,
+            label,
+            numbers: _,
+            routed,
+            messaging,
+            history,
+            primary,
+            members,
+            schedule,
+            flow,
+            closed_flow,
+        } = inbox;
         let e164 = |id: &NumberId| self.number(*id).map(|number| number.e164.clone());
         let flow_name = |id: &Option<FlowId>| id.and_then(|id| self.flow(id)).map(|flow| flow.name.clone());
         InboxText {
             label: label.clone(),
-            numbers: numbers.iter().filter_map(e164).collect(),
+            numbers: routed.iter().filter_map(e164).collect(),
             primary: primary.as_ref().and_then(e164),
             members: self.extensions(members),
             schedule: schedule.clone(),
             flow: flow_name(flow),
             closed_flow: flow_name(closed_flow),
+            messaging: messaging.iter().filter_map(e164).collect(),
+            history: *history,
         }
     }
 

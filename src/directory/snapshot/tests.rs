@@ -60,6 +60,7 @@ fn trunk(id: i64, company: i64, name: &str, addresses: &[&str]) -> Trunk {
         settings: TrunkSettings::default(),
         login: None,
         inbound: None,
+        texts_secret: None,
     }
 }
 
@@ -172,6 +173,8 @@ fn a_user_may_call_as_the_numbers_of_the_inboxes_that_they_are_in() {
         schedule: None,
         flow: None,
         closed_flow: None,
+        messaging: Vec::new(),
+        history: false,
     };
     let facility = crate::directory::Facility::Inbox(inbox);
     let row = FacilityRow { id: 9, company: CompanyId(1), name: "sales".to_owned(), facility };

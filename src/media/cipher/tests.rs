@@ -30,6 +30,9 @@ impl Out for Captured {
         }
         true
     }
+    fn tap_take(&mut self, _: crate::media::TakeSlot, event: &TapEvent<'_>) -> bool {
+        self.tap(event)
+    }
     fn fact(&mut self, fact: Fact) {
         self.facts.push(fact);
     }
@@ -71,6 +74,7 @@ impl Lab {
     fn new(mux: bool) -> Self {
         let facts = Facts {
             refused: false,
+            voicemail: false,
             step: None,
             command: None,
             number: NumberRecording::Inherit,

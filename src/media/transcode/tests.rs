@@ -33,6 +33,9 @@ impl Out for Captured {
         }
         true
     }
+    fn tap_take(&mut self, _: crate::media::TakeSlot, event: &TapEvent<'_>) -> bool {
+        self.tap(event)
+    }
     fn fact(&mut self, fact: Fact) {
         self.facts.push(fact);
     }
@@ -108,6 +111,7 @@ fn lab(caller: Party, callee: Party) -> Lab {
         Commander { matcher: Matcher::new("#11#", "#12#"), permitted: Ok(()), max_hold: Span::from_secs(3) };
     let facts = Facts {
         refused: false,
+        voicemail: false,
         step: None,
         command: None,
         number: NumberRecording::On,

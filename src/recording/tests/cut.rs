@@ -194,7 +194,7 @@ fn a_mono_file_is_cut_like_a_stereo_one() {
         steps
     };
     let (stereo, _) = written(cut(), steps(), moment(6_000));
-    let mono = write_steps(TimelineConfig { channels: Channels::Mono, ..cut() }, steps(), moment(6_000));
+    let mono = write_steps(TimelineConfig { layout: Layout::Mixed, ..cut() }, steps(), moment(6_000));
     let mixed = stereo.left.iter().zip(&stereo.right).map(|(left, right)| crate::audio::mix(*left, *right));
     assert!(mono.samples.iter().copied().eq(mixed));
     assert_eq!(mono.closed.markers, stereo.closed.markers);

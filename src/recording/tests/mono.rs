@@ -4,7 +4,7 @@ use super::*;
 use crate::audio::mix;
 
 fn mono() -> TimelineConfig {
-    TimelineConfig { channels: Channels::Mono, ..config() }
+    TimelineConfig { layout: Layout::Mixed, ..config() }
 }
 
 /// What a mono file of the same call holds.
@@ -12,13 +12,13 @@ fn mixed(recorded: &Recorded) -> Vec<i16> {
     recorded.left.iter().zip(&recorded.right).map(|(left, right)| mix(*left, *right)).collect()
 }
 
-fn key(packet: u64, length: u32) -> Step {
+pub(super) fn key(packet: u64, length: u32) -> Step {
     let timestamp = 0xffff_0000u32.wrapping_add(50 * 160);
     let at = Time(1_006_000 + packet * 20_000);
     Step::Event(at, TapEvent::Key { side: Side::Caller, ssrc: 0x100, timestamp, length, first: packet == 50 })
 }
 
-fn steps(packets: Vec<Packet>) -> Vec<Step> {
+pub(super) fn steps(packets: Vec<Packet>) -> Vec<Step> {
     packets.into_iter().map(Step::Packet).collect()
 }
 

@@ -168,7 +168,12 @@ impl Call {
         let before = std::mem::replace(&mut self.outcome, outcome);
         match outcome {
             Outcome::Ringing | Outcome::Answered => self.ended = None,
-            Outcome::Completed | Outcome::NoAnswer | Outcome::Busy | Outcome::Cancelled | Outcome::Failed => {
+            Outcome::Completed
+            | Outcome::NoAnswer
+            | Outcome::Busy
+            | Outcome::Cancelled
+            | Outcome::Failed
+            | Outcome::Voicemail => {
                 if before != outcome {
                     self.ended = Some(at);
                 }
@@ -233,7 +238,7 @@ impl Call {
             (Outcome::Answered | Outcome::Completed, Some(EndReason::CalleeHungUp)) => (Side::Callee, Cue::HangUp),
             (Outcome::Answered | Outcome::Completed | Outcome::Cancelled, _) => (Side::Caller, Cue::HangUp),
             (_, Some(EndReason::Rejected { status })) => (Side::Callee, Cue::Refuse(status)),
-            (Outcome::Ringing | Outcome::NoAnswer | Outcome::Busy | Outcome::Failed, _) => {
+            (Outcome::Ringing | Outcome::NoAnswer | Outcome::Busy | Outcome::Failed | Outcome::Voicemail, _) => {
                 return Err(Unplaceable::Ringing);
             }
         };

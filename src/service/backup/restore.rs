@@ -117,8 +117,27 @@ async fn prove(config: &Config, mut restored: Restored, progress: impl Fn(u64)) 
             break;
         }
     }
+    prove_messages(config, &store, &mut restored).await?;
     store.close().await;
     Ok(restored)
+}
+
+/// Every file of voicemail against its row.
+async fn prove_messages(config: &Config, store: &Store, restored: &mut Restored) -> Result<(), BackupError> {
+    let mut after = None;
+    loop {
+        match keeping::verify_messages(store, &config.recording.dir, after).await {
+            Answer::VerifiedMessages { results, next } => {
+                let wrong = results.into_iter().filter(|result| !result.problem.is_empty());
+                restored.problems.extend(wrong.map(|result| format!("{}: {}", result.what, result.problem)));
+                after = next;
+            }
+            other => return Err(BackupError::Refused(format!("the messages could not be read: {other:?}"))),
+        }
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// Both were empty before.

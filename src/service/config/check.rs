@@ -2,18 +2,19 @@
 
 use super::super::tls::TlsConfig;
 use super::raw::{
-    RawAudit, RawConfig, RawControl, RawEvents, RawExports, RawHttp, RawLimits, RawListen, RawLog, RawMedia,
-    RawMetrics, RawRecording, RawRtp, RawShutdown, RawSip, RawTls, RawWebhooks,
+    RawAudit, RawConfig, RawControl, RawEvents, RawExports, RawHttp, RawLimits, RawListen, RawLog, RawMail, RawMedia,
+    RawMetrics, RawPush, RawRecording, RawRtp, RawShutdown, RawSip, RawTls, RawWebhooks,
 };
 use super::source::Origin;
 use super::{
     Advertise, AuditConfig, Config, ControlConfig, EventConfig, ExportConfig, HttpConfig, HttpListen, LimitConfig,
-    Listen, LogConfig, MediaAddress, MediaConfig, MetricsConfig, RecordingConfig, RtpConfig, ShutdownConfig, SipConfig,
-    WebhookConfig,
+    Listen, LogConfig, MailConfig, MediaAddress, MediaConfig, MetricsConfig, PushConfig, RecordingConfig, RtpConfig,
+    ShutdownConfig, SipConfig, WebhookConfig,
 };
 use crate::base::Span;
 use crate::directory::Transport;
-use crate::notify::Guard;
+use crate::notify::mail::{self, Encryption, SmtpConfig};
+use crate::notify::{Guard, MailSettings};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -115,10 +116,14 @@ pub(super) fn check(raw: &RawConfig) -> Result<Config, Vec<ConfigError>> {
     let http = http(&raw.http, &mut findings);
     let metrics = metrics(&raw.metrics, &mut findings);
     let webhooks = webhooks(&raw.webhooks, &mut findings);
+    let mail = mails(&raw.mail, &mut findings);
+    let push = push(&raw.push, &mut findings);
     media_ports(&raw.rtp, &listen, &mut findings);
     let media = media_addresses(&raw.rtp, &listen, &mut findings);
     match findings.0.is_empty() {
-        true => Ok(Config { http, metrics, webhooks, ..config(raw, Path::new(&raw.data_dir.0), listen, media) }),
+        true => {
+            Ok(Config { http, metrics, webhooks, mail, push, ..config(raw, Path::new(&raw.data_dir.0), listen, media) })
+        }
         false => Err(findings.0),
     }
 }
@@ -293,6 +298,60 @@ fn webhooks(raw: &RawWebhooks, findings: &mut Findings) -> WebhookConfig {
     WebhookConfig { guard, authorities: (!authorities.is_empty()).then(|| authorities.into()) }
 }
 
+fn mails(raw: &RawMail, findings: &mut Findings) -> MailConfig {
+    let RawMail { server, port, encryption, user, password_file, from, hello, authorities, link, attach_max_mib } = raw;
+    findings.within("mail.attach_max_mib", *attach_max_mib, 0..=200, "MiB");
+    let file = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
+    if server.is_empty() {
+        return MailConfig::default();
+    }
+    if user.is_empty() != password_file.is_empty() {
+        let (key, missing) = match user.is_empty() {
+            true => ("mail.user", "name who logs in, or leave `mail.password_file` out"),
+            false => ("mail.password_file", "name the file whose first line is the password"),
+        };
+        findings.say(key, Wrong::Missing(missing));
+    }
+    let here = server == "localhost" || server.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if *encryption == Encryption::None && !here {
+        let message =
+            "mails would go out readable: write \"starttls\" or \"tls\"; \"none\" is for a server on this machine";
+        findings.say("mail.encryption", Wrong::Value { value: "none".to_owned(), message: message.to_owned() });
+    }
+    if !link.is_empty() && (!link.starts_with("https://") || !link.contains("{id}")) {
+        let message = "write a https:// URL with {id} where the message's id is to stand".to_owned();
+        findings.say("mail.link", Wrong::Value { value: link.clone(), message });
+    }
+    let sender = match mail::sender(from) {
+        Ok(sender) => sender,
+        Err(error) => {
+            findings.say("mail.from", Wrong::Value { value: format!("{from:?}"), message: error.to_string() });
+            return MailConfig::default();
+        }
+    };
+    let domain = sender.address.rsplit('@').next().unwrap_or_default().to_owned();
+    let smtp = SmtpConfig {
+        host: server.clone(),
+        port: if *port == 0 { encryption.port() } else { *port },
+        encryption: *encryption,
+        user: user.clone(),
+        password_file: file(password_file),
+        hello: if hello.is_empty() { domain } else { hello.clone() },
+        authorities: file(authorities),
+    };
+    let most_attached = u64::from(*attach_max_mib).saturating_mul(MIB);
+    MailConfig { smtp: Some((smtp, MailSettings { from: sender, link: link.clone(), most_attached })) }
+}
+
+fn push(raw: &RawPush, findings: &mut Findings) -> PushConfig {
+    let RawPush { contact } = raw;
+    if !contact.is_empty() && !contact.starts_with("mailto:") && !contact.starts_with("https://") {
+        let message = "write mailto:NAME@HOST or a https:// URL".to_owned();
+        findings.say("push.contact", Wrong::Value { value: contact.clone(), message });
+    }
+    PushConfig { contact: contact.clone() }
+}
+
 fn tls_files(tls: &RawTls, http: bool, listen: &[Listen], findings: &mut Findings) {
     let needed = http || listen.iter().any(|listen| listen.transport == Transport::Tls);
     let RawTls { certificate, key, authorities: _ } = tls;
@@ -392,6 +451,9 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         http: _,
         metrics: _,
         webhooks: _,
+        mail: _,
+        push: _,
+        prompts,
         rtp,
         media: workers,
         recording,
@@ -418,6 +480,9 @@ pub(super) fn config(raw: &RawConfig, data_dir: &Path, listen: Vec<Listen>, medi
         http: HttpConfig::default(),
         metrics: MetricsConfig::default(),
         webhooks: WebhookConfig::default(),
+        mail: MailConfig::default(),
+        push: PushConfig::default(),
+        prompts: (!prompts.is_empty()).then(|| PathBuf::from(prompts)),
         rtp: rtp_config(rtp, media),
         media: MediaConfig { workers: usize::from(*workers), pin: *pin, realtime: *realtime },
         recording: recording_config(recording, data_dir),

@@ -14,7 +14,8 @@ use super::tls::TlsConfig;
 use crate::api::http::Patience;
 use crate::base::Span;
 use crate::directory::Transport;
-use crate::notify::{Guard, Network};
+use crate::notify::mail::SmtpConfig;
+use crate::notify::{Guard, MailSettings, Network};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -22,11 +23,15 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub data_dir: PathBuf,
+    /// Speech that replaces the service's own.
+    pub prompts: Option<PathBuf>,
     pub sip: SipConfig,
     pub tls: TlsConfig,
     pub http: HttpConfig,
     pub metrics: MetricsConfig,
     pub webhooks: WebhookConfig,
+    pub mail: MailConfig,
+    pub push: PushConfig,
     pub rtp: RtpConfig,
     pub media: MediaConfig,
     pub recording: RecordingConfig,
@@ -99,6 +104,20 @@ pub struct WebhookConfig {
     pub guard: Guard,
     /// PEM; `None`: the authorities of the system.
     pub authorities: Option<PathBuf>,
+}
+
+/// Mails about new voicemail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailConfig {
+    /// `None`: none is sent.
+    pub smtp: Option<(SmtpConfig, MailSettings)>,
+}
+
+/// Web Push.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PushConfig {
+    /// Empty: nobody.
+    pub contact: String,
 }
 
 /// A listener of the API.

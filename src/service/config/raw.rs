@@ -4,6 +4,7 @@
 //! of them can be without the others.
 
 use crate::directory::Transport;
+use crate::notify::mail::Encryption;
 use serde::{Deserialize, Serialize};
 
 /// A documented key.
@@ -53,6 +54,8 @@ section!(
     RawRoot {
         data_dir: String = "./telegraphone-data".to_owned(), "",
             "Folder of the database, the recordings and the control socket; made if it is not there.";
+        prompts: String = String::new(), "",
+            "Folder of WAV files that the service says instead of its own speech: `LANGUAGE/NAME.wav` (mono, 8000 Hz), e.g. `de/welcome.wav`; empty: none.";
     }
 );
 
@@ -125,6 +128,40 @@ section!(
             "Networks inside that webhooks may lead to, as IP or IP/bits, e.g. `[\"10.1.0.0/16\"]`; there also without encryption. Others lead to public addresses over HTTPS only.";
         authorities: String = String::new(), "",
             "PEM file of the authorities that certificates of webhooks are held to; empty: those of the system.";
+    }
+);
+
+section!(
+    /// `[mail]`
+    RawMail {
+        server: String = String::new(), "",
+            "Host of the server that takes mails about new voicemail; empty: none is sent.";
+        port: u16 = 0, "port",
+            "Its port; 0: 465 with `tls`, 587 with `starttls`, 25 with `none`.";
+        encryption: Encryption = Encryption::Starttls, "",
+            "`tls` from the start, `starttls` (a server that does not offer it gets nothing), or `none`, for a server on this machine.";
+        user: String = String::new(), "",
+            "Name that is logged in with; empty: nobody logs in.";
+        password_file: String = String::new(), "",
+            "File whose first line is the password.";
+        from: String = String::new(), "",
+            "Sender of mails, e.g. `Voicemail <voicemail@example.org>`; a company or a box can set another.";
+        hello: String = String::new(), "",
+            "What the service calls itself (EHLO); empty: the domain of `from`.";
+        authorities: String = String::new(), "",
+            "PEM file of the authority that the server's certificate is held to; empty: those of the system.";
+        link: String = String::new(), "",
+            "Where people listen to a message, `{id}` standing for it, e.g. `https://voice.example.org/messages/{id}`; empty: mails have no link.";
+        attach_max_mib: u32 = 20, "MiB",
+            "A longer message is mailed without its audio, and not deleted.";
+    }
+);
+
+section!(
+    /// `[push]`
+    RawPush {
+        contact: String = String::new(), "",
+            "Whom the operators of push services can reach about messages of this service, as `mailto:` or `https:`; empty: nobody.";
     }
 );
 
@@ -252,11 +289,15 @@ section!(
 pub struct RawConfig {
     /// See `RawRoot`, which documents it.
     pub data_dir: DataDir,
+    /// See `RawRoot`.
+    pub prompts: String,
     pub sip: RawSip,
     pub tls: RawTls,
     pub http: RawHttp,
     pub metrics: RawMetrics,
     pub webhooks: RawWebhooks,
+    pub mail: RawMail,
+    pub push: RawPush,
     pub rtp: RawRtp,
     pub media: RawMedia,
     pub recording: RawRecording,
@@ -318,6 +359,8 @@ pub fn describe() -> Vec<KeyDoc> {
     RawHttp::describe("http", &mut docs);
     RawMetrics::describe("metrics", &mut docs);
     RawWebhooks::describe("webhooks", &mut docs);
+    RawMail::describe("mail", &mut docs);
+    RawPush::describe("push", &mut docs);
     RawRtp::describe("rtp", &mut docs);
     RawMedia::describe("media", &mut docs);
     RawRecording::describe("recording", &mut docs);

@@ -30,6 +30,20 @@ fn without_a_file_the_embedded_default_holds() {
 }
 
 #[test]
+fn a_mail_server_has_the_port_of_its_encryption_and_is_greeted_with_the_senders_domain() {
+    for (encryption, port) in [("starttls", 587), ("tls", 465)] {
+        let text = format!(
+            "prompts = 'speech'\n[mail]\nserver = 'smtp.example.org'\nencryption = '{encryption}'\nfrom = 'Voicemail <v@example.org>'"
+        );
+        let config = Config::read(&file(&text)).unwrap();
+        let (smtp, settings) = config.mail.smtp.unwrap();
+        assert_eq!((smtp.port, smtp.hello.as_str(), settings.from.name.as_str()), (port, "example.org", "Voicemail"));
+        assert_eq!((settings.most_attached, config.prompts), (20 << 20, Some("speech".into())));
+    }
+    assert_eq!(Config::read(&file("[mail]\nserver = ''")).unwrap().mail.smtp, None);
+}
+
+#[test]
 fn the_data_folder_of_the_command_line_rules() {
     let sources = Sources { data_dir: Some("/var/lib/t".to_owned()), ..file("data_dir = 'elsewhere'") };
     assert_eq!(Config::read(&sources).unwrap(), Config::default_for(Path::new("/var/lib/t")));
@@ -93,6 +107,20 @@ fn a_wrong_value_is_named_with_its_source_and_the_way_out() {
             "[[sip.listen]]\ntransport = 'udp'\naddress = '127.0.0.1:12000'",
             "telegraphone.toml: sip.listen[1].address: port 12000 is one of the media ports",
         ),
+        ("[mail]\nserver = 'smtp.example.org'", "default: mail.from: \"\": \"\" is no address of a mailbox"),
+        (
+            "[mail]\nserver = 'smtp.example.org'\nfrom = 'voice@example.org'\nencryption = 'none'",
+            "telegraphone.toml: mail.encryption: none: mails would go out readable",
+        ),
+        (
+            "[mail]\nserver = 'smtp.example.org'\nfrom = 'voice@example.org'\nuser = 'voice'",
+            "default: mail.password_file: is missing: name the file whose first line is the password",
+        ),
+        (
+            "[mail]\nserver = 'smtp.example.org'\nfrom = 'voice@example.org'\nlink = 'https://voice.example.org/'",
+            "telegraphone.toml: mail.link: https://voice.example.org/: write a https:// URL with {id}",
+        ),
+        ("[push]\ncontact = 'me'", "telegraphone.toml: push.contact: me: write mailto:NAME@HOST"),
         ("[rtp]\nport_min = 80", "telegraphone.toml: rtp.port_min: 80 is out of range"),
         (
             "[rtp]\nport_min = 20000\nport_max = 20002",

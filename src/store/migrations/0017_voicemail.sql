@@ -24,7 +24,7 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_of_box ON messages (box_id, left_at, id);
 CREATE INDEX messages_of_company ON messages (company_id, left_at, id);
-CREATE INDEX messages_of_caller ON messages (company_id, caller_address, left_at);
+CREATE INDEX messages_of_caller ON messages (company_id, caller_address, left_at, id);
 -- Few, whatever the box holds.
 CREATE INDEX urgent_messages ON messages (box_id, left_at, id) WHERE urgent;
 CREATE INDEX messages_of_call ON messages (call_id) WHERE call_id IS NOT NULL;

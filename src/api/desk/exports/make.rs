@@ -4,6 +4,7 @@ use super::super::{Desk, Person, contacts::contact, filter::filter, person};
 use super::write::{Entry, Unmade, Work};
 use super::{COMMAND_LINE, command_line};
 use crate::api::keeping::ExportWhat;
+use crate::api::texts::TextView;
 use crate::api::view::{CallItem, has_file};
 use crate::api::{CallQuery, MessageView, Scopes, Viewer};
 use crate::base::{CallId, RecordingId, Span, StaffId, UserId};
@@ -11,6 +12,7 @@ use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::store::{ExportRow, ExportState, Owner, facts};
 use crate::subscription::MessageReason;
+use serde_json::{Value, json};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -109,6 +111,8 @@ impl Desk {
             }
         }
         if let ExportWhat::Contact(said) = &what {
+            let texts = self.texts_of_contact(row, said).await?;
+            work = blocking(move || work.add_texts(&texts)).await?;
             work = self.add_messages(row, said, work).await?;
         }
         let made = blocking(move || work.finish(id)).await?;
@@ -173,6 +177,24 @@ impl Desk {
         let next = found.last().map(|call| call.id).filter(|_| found.len() == PAGE as usize);
         let ids: Vec<CallId> = found.iter().map(|call| call.id).collect();
         Ok((self.entries(&directory, &person, row.id, &ids).await?, next))
+    }
+
+    /// Every conversation with the number, whoever reads it: admins ask for it, and may decide who does.
+    async fn texts_of_contact(&self, row: &ExportRow, said: &str) -> Result<Value, Unmade> {
+        let directory = self.directory().await?;
+        let conversations = self.store.conversations_with(row.company, said).await?;
+        let told = conversations.iter().map(|(conversation, texts)| {
+            let number = conversation.between.number.and_then(|number| directory.number(number));
+            let texts: Vec<TextView> = texts.iter().map(|text| TextView::of(&directory, text)).collect();
+            json!({
+                "conversation": conversation.id,
+                "number": number.map(|number| &number.e164),
+                "contact": conversation.between.contact,
+                "name": conversation.between.name,
+                "messages": texts,
+            })
+        });
+        Ok(json!({ "conversations": told.collect::<Vec<Value>>() }))
     }
 
     async fn found(

@@ -177,6 +177,13 @@ impl Work {
         Ok(())
     }
 
+    /// What was written with the number, beside the calls with it.
+    pub fn add_texts(mut self, texts: &Value) -> Result<Self, Unmade> {
+        let text = serde_json::to_vec_pretty(texts).map_err(io::Error::from)?;
+        self.bundle.add("texts.json", text.as_slice())?;
+        Ok(self)
+    }
+
     pub fn finish(mut self, id: i64) -> Result<MadeExport, Unmade> {
         self.csv.flush()?;
         self.json.write_all(b"\n],\"messages\":")?;
