@@ -157,7 +157,8 @@ impl Client {
     }
 
     fn stream(&self, kinds: &str) -> http::Stream {
-        self.http.stream(&format!("/api/v1/events?kinds={}", kinds.replace('#', "%23")), &[("X-Auth-Token", &self.token)])
+        self.http
+            .stream(&format!("/api/v1/events?kinds={}", kinds.replace('#', "%23")), &[("X-Auth-Token", &self.token)])
     }
 }
 
@@ -182,7 +183,10 @@ async fn the_examples_of_the_documents_work_as_they_are_typed() {
         let made = ada.example(CREATE, "");
         assert_eq!(made.status, 201, "{}", String::from_utf8_lossy(&made.body));
         let shared = made.json();
-        assert_eq!((&shared["accesstype"], &shared["ask_password"], &shared["delete_messages"]), (&json!("global"), &json!(true), &json!(false)));
+        assert_eq!(
+            (&shared["accesstype"], &shared["ask_password"], &shared["delete_messages"]),
+            (&json!("global"), &json!(true), &json!(false))
+        );
         assert_eq!((&shared["tenant_uuid"], &shared["users"]), (&json!(ada.tenant), &json!([])));
         assert!(shared["id"].is_i64(), "{shared}");
 
@@ -192,7 +196,10 @@ async fn the_examples_of_the_documents_work_as_they_are_typed() {
         let second = ada.example(PROMOTE, &night["id"].to_string());
         assert_eq!(second.status, 400);
         let said = second.json().to_string();
-        assert!(second.json().is_array() && said.contains("There can be only one global voicemail per context."), "{said}");
+        assert!(
+            second.json().is_array() && said.contains("There can be only one global voicemail per context."),
+            "{said}"
+        );
         let own = |id: &Value| format!("/api/confd/1.1/voicemails/{id}");
         assert_eq!(ada.send("DELETE", &own(&shared["id"]), "").status, 204);
         assert_eq!(ada.example(PROMOTE, &night["id"].to_string()).status, 204);
@@ -230,6 +237,9 @@ async fn the_examples_of_the_documents_work_as_they_are_typed() {
         let wav = jane.get(&format!("{own}/recording?download=1"));
         assert_eq!((wav.status, wav.header("content-type"), &wav.body[..4]), (200, Some("audio/wav"), &b"RIFF"[..]));
         assert!(wav.header("content-disposition").unwrap().contains(&format!("vm-msg-{id}.wav")));
+        let by_url = http.ask("GET", &format!("{own}/recording?token={}", jane.token), &[], "");
+        assert_eq!((by_url.status, &by_url.body), (200, &wav.body), "a player sends no headers");
+        assert_eq!(http.ask("GET", &format!("{own}?token={}", jane.token), &[], "").status, 401);
         assert_eq!(jane.get(&own).json()["folder"]["id"], 1, "fetching the audio marks nothing");
         assert_eq!(jane.send("PUT", &own, r#"{"folder_id": 2}"#).status, 204);
         assert_eq!(stream.next().name, "global_voicemail_message_updated");
@@ -250,7 +260,9 @@ async fn a_token_is_given_for_a_password_and_holds_as_long_as_it_says() {
     let folder = tempfile::tempdir().unwrap();
     let (service, http) = service(folder.path()).await;
     blocking(move || {
-        for (name, password) in [("204@api", "wrong"), ("204@nobody", "ada-secret"), ("299@api", "ada-secret"), ("204", "x")] {
+        for (name, password) in
+            [("204@api", "wrong"), ("204@nobody", "ada-secret"), ("299@api", "ada-secret"), ("204", "x")]
+        {
             let refused = log_in(http, name, password);
             assert_eq!((refused.status, refused.json()["reason"].is_array()), (401, true), "{name}");
         }
@@ -406,7 +418,10 @@ async fn options_that_are_known_act_and_others_are_given_back() {
         let body = json!({ "options": { "maxsecs": "60", "emailsubject": "New from ${VM_CIDNAME}", "tz": "eu" } });
         assert_eq!(ada.send("PUT", GENERAL, &body.to_string()).status, 204);
         let options = ada.get(GENERAL).json()["options"].clone();
-        assert_eq!((&options["maxsecs"], &options["tz"], &options["minsecs"]), (&json!("60"), &json!("eu"), &json!("2")));
+        assert_eq!(
+            (&options["maxsecs"], &options["tz"], &options["minsecs"]),
+            (&json!("60"), &json!("eu"), &json!("2"))
+        );
         let settings = ada.http.log_in("api", "204", "ada-secret").get("/api/v1/company/settings");
         if settings.status == 200 {
             assert_eq!(settings.json()["voicemail"]["max_s"], 60);
@@ -547,12 +562,18 @@ async fn events_of_ones_own_messages_come_by_ones_own_patterns() {
     blocking(move || {
         for event in [own.next(), managing.next()] {
             assert_eq!(event.name, "user_voicemail_message_created");
-            assert_eq!((&event.data["data"]["user_uuid"], &event.data["data"]["message_id"]), (&json!(jane.uuid), &json!(id)));
+            assert_eq!(
+                (&event.data["data"]["user_uuid"], &event.data["data"]["message_id"]),
+                (&json!(jane.uuid), &json!(id))
+            );
             assert_eq!(event.data["tenant_uuid"], jane.tenant.as_str());
         }
         assert_eq!(jane.send("PUT", &format!("{MESSAGES}/{id}"), r#"{"folder_id":2}"#).status, 204);
         let updated = own.next();
-        assert_eq!((updated.name.as_str(), &updated.data["data"]["message"]["folder"]["id"]), ("user_voicemail_message_updated", &json!(2)));
+        assert_eq!(
+            (updated.name.as_str(), &updated.data["data"]["message"]["folder"]["id"]),
+            ("user_voicemail_message_updated", &json!(2))
+        );
     })
     .await;
     service.stop().await;

@@ -250,12 +250,7 @@ fn delivery_of(entry: FeedEntry, directory: &Directory) -> NewDelivery {
 
 /// As the compatible API tells it; `None`: it is none of `patterns`. Of a personal box it is told for whom it
 /// happened, or whose box it is.
-fn compatible_of(
-    entry: &FeedEntry,
-    directory: &Directory,
-    uuids: &Uuids,
-    patterns: &Patterns,
-) -> Option<NewDelivery> {
+fn compatible_of(entry: &FeedEntry, directory: &Directory, uuids: &Uuids, patterns: &Patterns) -> Option<NewDelivery> {
     let event = CompatibleEvent::of(directory, entry)?;
     let user = event.user().and_then(|user| uuids.users.get(&user)).map(String::as_str);
     let names = event.asked(user.unwrap_or_default());

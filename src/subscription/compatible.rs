@@ -244,7 +244,9 @@ mod tests {
 
     #[test]
     fn only_a_message_without_sound_is_empty() {
-        for (ms, duration, empty) in [(0, 0, true), (1, 1, false), (499, 1, false), (1_499, 1, false), (1_500, 2, false)] {
+        for (ms, duration, empty) in
+            [(0, 0, true), (1, 1, false), (499, 1, false), (1_499, 1, false), (1_500, 2, false)]
+        {
             let json = body(ms, Folder::Inbox).json();
             assert_eq!((&json["duration"], &json["empty"]), (&json!(duration), &json!(empty)), "{ms} ms");
         }

@@ -6,16 +6,16 @@ mod compatible;
 mod feed;
 mod kinds;
 mod messages;
-mod texts;
 mod patterns;
+mod texts;
 
 pub use access::{CallFacts, Reason, Rights, Scope, Subscribed, knows_names};
+pub use compatible::{CompatibleEvent, MessageBody, Uuids, VoicemailBody, folder_body};
 pub use feed::{
     About, AboutCall, AboutMessage, AboutMessageFacts, AboutRecording, AboutText, Event, EventChange, EventJoined,
     EventParty, FeedEntry, Named, fold, reason_word,
 };
 pub use kinds::Kinds;
-pub use compatible::{CompatibleEvent, MessageBody, Uuids, VoicemailBody, folder_body};
 pub use messages::{BoxSubscribed, MessageFacts, MessageReason, MessageScope, Reader, Receivers};
-pub use texts::{Holder, InboxNumber, Joined, MemberChange, TextFacts, TextScope, member_changes};
 pub use patterns::{Asker, MOST as MOST_PATTERNS, Patterns, is_pattern};
+pub use texts::{Holder, InboxNumber, Joined, MemberChange, TextFacts, TextScope, member_changes};

@@ -59,9 +59,9 @@ impl Patterns {
     /// Something that begins so is given, as far as nothing else takes it away.
     pub fn reach(&self, service: &str) -> bool {
         let given = self.0.iter().filter(|pattern| !pattern.starts_with('!'));
-        given.map(|pattern| pattern.split('.').next().unwrap_or_default()).any(|word| {
-            word.contains('#') || fits(word, service, Asker::default())
-        })
+        given
+            .map(|pattern| pattern.split('.').next().unwrap_or_default())
+            .any(|word| word.contains('#') || fits(word, service, Asker::default()))
     }
 }
 

@@ -136,7 +136,12 @@ impl Desk {
     }
 
     /// A line of the access log on a session that began or ended.
-    pub(super) async fn note_session(&self, directory: &Directory, viewer: &Viewer, action: &str) -> Result<(), Problem> {
+    pub(super) async fn note_session(
+        &self,
+        directory: &Directory,
+        viewer: &Viewer,
+        action: &str,
+    ) -> Result<(), Problem> {
         let (company, user, who) = match viewer.owner {
             Owner::User(id) => {
                 let user = directory.user(id).ok_or(Problem::NotLoggedIn)?;

@@ -102,11 +102,9 @@ impl Desk {
 /// What the patterns of a token have to name for it.
 const fn service_of(ask: &WazoAsk) -> &'static str {
     match ask {
-        WazoAsk::Boxes(_)
-        | WazoAsk::Box(_)
-        | WazoAsk::AddBox(_)
-        | WazoAsk::ChangeBox(..)
-        | WazoAsk::RemoveBox(_) => "confd.voicemails.#",
+        WazoAsk::Boxes(_) | WazoAsk::Box(_) | WazoAsk::AddBox(_) | WazoAsk::ChangeBox(..) | WazoAsk::RemoveBox(_) => {
+            "confd.voicemails.#"
+        }
         WazoAsk::UserBoxes(_) | WazoAsk::AddUserBox(..) | WazoAsk::AttachBox(..) | WazoAsk::DetachBoxes(_) => {
             "confd.users.*.voicemails.#"
         }

@@ -74,7 +74,8 @@ pub fn with_compatible(mut api: OpenApi, compatible: OpenApi) -> OpenApi {
     for (path, mut item) in compatible.paths.paths {
         for (_, operation) in operations(&mut item) {
             let any = Content::new(Some(RefOr::T(Schema::default())));
-            let response = ResponseBuilder::new().description("Why there is no answer").content("application/json", any);
+            let response =
+                ResponseBuilder::new().description("Why there is no answer").content("application/json", any);
             operation.responses.responses.insert("default".to_owned(), RefOr::T(response.build()));
             // A token is named by its secret, or is what is asked for.
             operation.security = match path.starts_with("/api/auth/") {

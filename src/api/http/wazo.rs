@@ -11,7 +11,7 @@ mod calld;
 mod confd;
 mod error;
 
-use super::who::{From, Who};
+use super::who::{AUTH_TOKEN, From, Who, bearer};
 use super::{HttpProblem, Shared, openapi};
 use crate::api::wazo::{Params, WazoAsk, WazoReply};
 use crate::api::{Ask, Problem, Reply};
@@ -46,11 +46,8 @@ impl FromRequest<Shared> for Asked {
         let (parts, body) = request.into_parts();
         let whole = Request::from_parts(parts.clone(), body);
         let body = Bytes::from_request(whole, shared).await;
-        let body = body.map_err(|error| Problem::Invalid {
-            key: "body",
-            value: error.body_text(),
-            expected: "a shorter one",
-        });
+        let body =
+            body.map_err(|error| Problem::Invalid { key: "body", value: error.body_text(), expected: "a shorter one" });
         Ok(Asked { parts, body })
     }
 }
@@ -59,17 +56,33 @@ impl Asked {
     fn params(&self) -> Params {
         let query = self.parts.uri.query().unwrap_or_default();
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        Params(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(key, value)| (decoded(key), decoded(value))).collect())
+        Params(
+            pairs
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(key, value)| (decoded(key), decoded(value)))
+                .collect(),
+        )
     }
 
     /// A JSON object, whatever the request says that it is.
     fn object(&self) -> Result<Map<String, Value>, Problem> {
         let expected = "a JSON object";
         let body = self.body.clone()?;
-        serde_json::from_slice(&body).map_err(|error| Problem::Invalid { key: "body", value: error.to_string(), expected })
+        serde_json::from_slice(&body).map_err(|error| Problem::Invalid {
+            key: "body",
+            value: error.to_string(),
+            expected,
+        })
     }
 
     async fn who(&mut self, shared: &Shared) -> Result<Who, Problem> {
+        // A player of a page sends no headers: for audio the token can stand in the URL.
+        if self.parts.uri.path().ends_with("/recording")
+            && bearer(&self.parts.headers).is_none()
+            && let Some(token) = self.params().get("token").and_then(|token| HeaderValue::from_str(token).ok())
+        {
+            self.parts.headers.insert(AUTH_TOKEN, token);
+        }
         Who::from_request_parts(&mut self.parts, shared).await.map_err(|HttpProblem(problem)| problem)
     }
 
@@ -168,7 +181,9 @@ mod tests {
 
     #[test]
     fn a_query_is_decoded_and_what_is_no_code_stays() {
-        for (text, meant) in [("a%20b", "a b"), ("a+b", "a b"), ("%2B1", "+1"), ("100%", "100%"), ("%zz", "%zz"), ("%c3%a9", "é")] {
+        for (text, meant) in
+            [("a%20b", "a b"), ("a+b", "a b"), ("%2B1", "+1"), ("100%", "100%"), ("%zz", "%zz"), ("%c3%a9", "é")]
+        {
             assert_eq!(decoded(text), meant);
         }
     }

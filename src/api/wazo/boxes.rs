@@ -275,7 +275,8 @@ impl Reading<'_> {
 
     fn options(&mut self) {
         let Some(said) = self.body.get("options") else { return };
-        let is_pair = |pair: &Value| pair.as_array().is_some_and(|two| two.len() == 2 && two.iter().all(Value::is_string));
+        let is_pair =
+            |pair: &Value| pair.as_array().is_some_and(|two| two.len() == 2 && two.iter().all(Value::is_string));
         match said.as_array().filter(|pairs| pairs.iter().all(is_pair)) {
             Some(pairs) => self.put("options", pairs.clone().into()),
             None => self.wrong("options", "Not a list of pairs of strings."),

@@ -57,7 +57,10 @@ pub fn general_body(settings: &VoicemailSettings) -> Value {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn general_keys(body: &Map<String, Value>, settings: &VoicemailSettings) -> Result<Map<String, Value>, Vec<String>> {
+pub fn general_keys(
+    body: &Map<String, Value>,
+    settings: &VoicemailSettings,
+) -> Result<Map<String, Value>, Vec<String>> {
     let options = options_of(body)?;
     let mut errors = Vec::new();
     let defaults = VoicemailSettings::default();
@@ -92,7 +95,8 @@ pub fn general_keys(body: &Map<String, Value>, settings: &VoicemailSettings) -> 
         keys.insert(key.to_owned(), options.get(name).cloned().unwrap_or_default().into());
     }
     if options.get("format").is_some_and(|formats| !formats.split(['|', ',']).any(|format| format.trim() == FORMAT)) {
-        errors.push("Input Error - field 'format': messages are WAV files: wav has to be one of the formats".to_owned());
+        errors
+            .push("Input Error - field 'format': messages are WAV files: wav has to be one of the formats".to_owned());
     }
     const ACT: [&str; 10] = [
         "maxsecs",
@@ -190,7 +194,8 @@ pub fn zone_messages_keys(
         match (text("name", 128), text("timezone", 128).filter(|zone| !zone.contains('|')), message) {
             (Some(name), Some(zone), Some(message)) => {
                 if jiff::tz::TimeZone::get(zone).is_err() {
-                    errors.push(format!("Input Error - field 'timezone': `{zone}` is no time zone: write an IANA name"));
+                    errors
+                        .push(format!("Input Error - field 'timezone': `{zone}` is no time zone: write an IANA name"));
                 }
                 other.insert(format!("{ZONES}{name}"), format!("{zone}|{message}"));
             }

@@ -155,7 +155,13 @@ mod tests {
     #[test]
     fn a_list_of_messages_is_in_the_order_of_time_where_nothing_is_said() {
         assert_eq!(MessageList::read(&params(&[("unknown", "x")])), Ok(MessageList::default()));
-        let said = [("voicemail_type", "global"), ("order", "duration"), ("direction", "desc"), ("limit", "5"), ("offset", "10")];
+        let said = [
+            ("voicemail_type", "global"),
+            ("order", "duration"),
+            ("direction", "desc"),
+            ("limit", "5"),
+            ("offset", "10"),
+        ];
         let slice = MessageSlice { order: MessageOrder::Length, descending: true, limit: Some(5), offset: 10 };
         assert_eq!(MessageList::read(&params(&said)), Ok(MessageList { kind: VoicemailType::Global, slice }));
     }

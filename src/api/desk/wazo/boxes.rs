@@ -168,7 +168,8 @@ impl Desk {
             BoxOwner::User(owner) if owner == user.id => return Ok(WazoReply::Done),
             BoxOwner::User(owner) => return Err(associated(mailbox, owner)),
             BoxOwner::Group(_) => {
-                let text = format!("Resource Error - Voicemail is associated with a Group ('voicemail_id': {})", mailbox.id);
+                let text =
+                    format!("Resource Error - Voicemail is associated with a Group ('voicemail_id': {})", mailbox.id);
                 return Err(Problem::Conflict(text));
             }
             BoxOwner::Nobody => {}

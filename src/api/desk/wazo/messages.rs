@@ -179,9 +179,7 @@ impl Desk {
                     (scope, boxes)
                 }
                 // Of a user that there is not there are no messages.
-                Err(Problem::NotFound { .. }) => {
-                    (MessageScope::of_whole(directory, person.company.id), Vec::new())
-                }
+                Err(Problem::NotFound { .. }) => (MessageScope::of_whole(directory, person.company.id), Vec::new()),
                 Err(problem) => return Err(problem),
             },
         };

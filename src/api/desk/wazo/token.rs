@@ -30,8 +30,7 @@ impl Desk {
         let now = self.world.wall();
         let expires = now.plus(Span::from_secs(ask.expiration));
         let random = &mut *self.world.random();
-        let logged_in =
-            login::open_narrow_session(&self.store, owner, (acl, expires), source, now, random).await?;
+        let logged_in = login::open_narrow_session(&self.store, owner, (acl, expires), source, now, random).await?;
         self.note_session(&directory, &logged_in.viewer, "session.open").await?;
         self.token_body(&directory, &logged_in.grant.secret, &logged_in.grant.row, source).await
     }
@@ -108,9 +107,7 @@ impl Desk {
         let Some(company) = directory.company_by_key(&key) else { return Ok(false) };
         Ok(match owner {
             Owner::User(user) => directory.user(user).is_some_and(|user| user.company == company.id),
-            Owner::Staff(staff) => {
-                self.store.staff(staff).await?.is_some_and(|staff| staff.administers(company.id))
-            }
+            Owner::Staff(staff) => self.store.staff(staff).await?.is_some_and(|staff| staff.administers(company.id)),
         })
     }
 

@@ -1,8 +1,8 @@
 //! `/api/auth/0.1`: tokens.
 
-use super::error::Style;
 use super::super::{Desks, Shared};
 use super::Asked;
+use super::error::Style;
 use crate::api::Problem;
 use crate::api::wazo::{TokenAsk, TokenBody};
 use axum::Json;
@@ -93,9 +93,8 @@ fn basic(asked: &Asked) -> Option<(String, String)> {
     let value = asked.parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, said) = value.split_once(' ')?;
     let bytes = STANDARD.decode(said.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
-        error.into_bytes().into_iter().map(char::from).collect()
-    });
+    let text =
+        String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
     let (name, password) = text.split_once(':')?;
     (!name.is_empty() && !password.is_empty()).then(|| (name.to_owned(), password.to_owned()))
 }

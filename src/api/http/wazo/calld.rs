@@ -1,8 +1,8 @@
 //! `/api/calld/1.0`: messages, folders and greetings; of oneself, and of every box for admins.
 
-use super::error::Style;
 use super::super::{Desks, Shared};
 use super::Asked;
+use super::error::Style;
 use crate::api::Problem;
 use crate::api::wazo::{AllMessages, MessageList, Place, WazoAsk};
 use crate::audio::prompt::read_wav;
@@ -146,7 +146,11 @@ async fn show(State(shared): Desks, Path(message_id): Path<String>, asked: Asked
     operation_id = "wazo_user_update_message", params(("message_id" = String, Path)), request_body = Object,
     responses((status = 204, description = "It stands there")))]
 async fn change(State(shared): Desks, Path(message_id): Path<String>, asked: Asked) -> Response {
-    shared.wazo(Style::Calld, asked, |asked| Ok(WazoAsk::MoveMessage(Place::Mine, message_of(&message_id)?, wanted_folder(asked)?))).await
+    shared
+        .wazo(Style::Calld, asked, |asked| {
+            Ok(WazoAsk::MoveMessage(Place::Mine, message_of(&message_id)?, wanted_folder(asked)?))
+        })
+        .await
 }
 
 /// Throws a message away for oneself.
@@ -162,7 +166,11 @@ async fn remove(State(shared): Desks, Path(message_id): Path<String>, asked: Ask
     operation_id = "wazo_user_get_recording", params(("message_id" = String, Path), ("download" = Option<u8>, Query), ("token" = Option<String>, Query)),
     responses((status = 200, content_type = "audio/wav", body = [u8], description = "All of it"), (status = 206, content_type = "audio/wav", body = [u8], description = "The range"), (status = 416, description = "There is no such range")))]
 async fn recording(State(shared): Desks, Path(message_id): Path<String>, asked: Asked) -> Response {
-    shared.wazo(Style::Calld, asked, |asked| Ok(WazoAsk::Recording(Place::Mine, message_of(&message_id)?, is_download(asked)))).await
+    shared
+        .wazo(Style::Calld, asked, |asked| {
+            Ok(WazoAsk::Recording(Place::Mine, message_of(&message_id)?, is_download(asked)))
+        })
+        .await
 }
 
 /// A greeting where there is none.
@@ -210,7 +218,15 @@ async fn remove_greeting(State(shared): Desks, Path(greeting): Path<String>, ask
     operation_id = "wazo_user_copy_greeting", params(("greeting" = GreetingKind, Path)), request_body = Object,
     responses((status = 204, description = "Callers hear it")))]
 async fn copy_greeting(State(shared): Desks, Path(greeting): Path<String>, asked: Asked) -> Response {
-    shared.wazo(Style::Calld, asked, |asked| Ok(WazoAsk::CopyGreeting { place: Place::Mine, kind: greeting_kind(&greeting)?, to: wanted_greeting(asked)? })).await
+    shared
+        .wazo(Style::Calld, asked, |asked| {
+            Ok(WazoAsk::CopyGreeting {
+                place: Place::Mine,
+                kind: greeting_kind(&greeting)?,
+                to: wanted_greeting(asked)?,
+            })
+        })
+        .await
 }
 
 /// A box with all that is in it: admins.
@@ -225,7 +241,11 @@ async fn mailbox(State(shared): Desks, Path(voicemail_id): Path<String>, asked: 
 #[utoipa::path(get, path = "/api/calld/1.0/voicemails/{voicemail_id}/folders/{folder_id}", tag = "compatible: calld",
     operation_id = "wazo_get_folder", params(("voicemail_id" = i64, Path), ("folder_id" = i64, Path)),
     responses((status = 200, body = Object, description = "`{id, name, type, messages}`")))]
-async fn folder_of(State(shared): Desks, Path((voicemail_id, folder_id)): Path<(String, String)>, asked: Asked) -> Response {
+async fn folder_of(
+    State(shared): Desks,
+    Path((voicemail_id, folder_id)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
     shared.wazo(Style::Calld, asked, |_| Ok(WazoAsk::Folder(box_of(&voicemail_id)?, folder_number(&folder_id)?))).await
 }
 
@@ -233,7 +253,11 @@ async fn folder_of(State(shared): Desks, Path((voicemail_id, folder_id)): Path<(
 #[utoipa::path(get, path = "/api/calld/1.0/voicemails/{voicemail_id}/messages/{message_id}", tag = "compatible: calld",
     operation_id = "wazo_get_message", params(("voicemail_id" = i64, Path), ("message_id" = String, Path)),
     responses((status = 200, body = Object, description = "The message")))]
-async fn show_of(State(shared): Desks, Path((voicemail_id, message_id)): Path<(String, String)>, asked: Asked) -> Response {
+async fn show_of(
+    State(shared): Desks,
+    Path((voicemail_id, message_id)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
     shared.wazo(Style::Calld, asked, |_| Ok(WazoAsk::Message(box_of(&voicemail_id)?, message_of(&message_id)?))).await
 }
 
@@ -241,31 +265,57 @@ async fn show_of(State(shared): Desks, Path((voicemail_id, message_id)): Path<(S
 #[utoipa::path(put, path = "/api/calld/1.0/voicemails/{voicemail_id}/messages/{message_id}", tag = "compatible: calld",
     operation_id = "wazo_update_message", params(("voicemail_id" = i64, Path), ("message_id" = String, Path)), request_body = Object,
     responses((status = 204, description = "It stands there")))]
-async fn change_of(State(shared): Desks, Path((voicemail_id, message_id)): Path<(String, String)>, asked: Asked) -> Response {
-    shared.wazo(Style::Calld, asked, |asked| Ok(WazoAsk::MoveMessage(box_of(&voicemail_id)?, message_of(&message_id)?, wanted_folder(asked)?))).await
+async fn change_of(
+    State(shared): Desks,
+    Path((voicemail_id, message_id)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
+    shared
+        .wazo(Style::Calld, asked, |asked| {
+            Ok(WazoAsk::MoveMessage(box_of(&voicemail_id)?, message_of(&message_id)?, wanted_folder(asked)?))
+        })
+        .await
 }
 
 /// Throws a message away for everybody: admins.
 #[utoipa::path(delete, path = "/api/calld/1.0/voicemails/{voicemail_id}/messages/{message_id}", tag = "compatible: calld",
     operation_id = "wazo_delete_message", params(("voicemail_id" = i64, Path), ("message_id" = String, Path)),
     responses((status = 204, description = "It is gone")))]
-async fn remove_of(State(shared): Desks, Path((voicemail_id, message_id)): Path<(String, String)>, asked: Asked) -> Response {
-    shared.wazo(Style::Calld, asked, |_| Ok(WazoAsk::RemoveMessage(box_of(&voicemail_id)?, message_of(&message_id)?))).await
+async fn remove_of(
+    State(shared): Desks,
+    Path((voicemail_id, message_id)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
+    shared
+        .wazo(Style::Calld, asked, |_| Ok(WazoAsk::RemoveMessage(box_of(&voicemail_id)?, message_of(&message_id)?)))
+        .await
 }
 
 /// The audio of a message. Fetching it marks nothing as read: admins.
 #[utoipa::path(get, path = "/api/calld/1.0/voicemails/{voicemail_id}/messages/{message_id}/recording", tag = "compatible: calld",
     operation_id = "wazo_get_recording", params(("voicemail_id" = i64, Path), ("message_id" = String, Path), ("download" = Option<u8>, Query), ("token" = Option<String>, Query)),
     responses((status = 200, content_type = "audio/wav", body = [u8], description = "All of it"), (status = 206, content_type = "audio/wav", body = [u8], description = "The range"), (status = 416, description = "There is no such range")))]
-async fn recording_of(State(shared): Desks, Path((voicemail_id, message_id)): Path<(String, String)>, asked: Asked) -> Response {
-    shared.wazo(Style::Calld, asked, |asked| Ok(WazoAsk::Recording(box_of(&voicemail_id)?, message_of(&message_id)?, is_download(asked)))).await
+async fn recording_of(
+    State(shared): Desks,
+    Path((voicemail_id, message_id)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
+    shared
+        .wazo(Style::Calld, asked, |asked| {
+            Ok(WazoAsk::Recording(box_of(&voicemail_id)?, message_of(&message_id)?, is_download(asked)))
+        })
+        .await
 }
 
 /// A greeting where there is none: admins.
 #[utoipa::path(post, path = "/api/calld/1.0/voicemails/{voicemail_id}/greetings/{greeting}", tag = "compatible: calld",
     operation_id = "wazo_create_greeting", params(("voicemail_id" = i64, Path), ("greeting" = GreetingKind, Path)), request_body(content_type = "audio/wav", content = Vec<u8>),
     responses((status = 204, description = "Callers hear it"), (status = 409, description = "There is one")))]
-async fn add_greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): Path<(String, String)>, asked: Asked) -> Response {
+async fn add_greeting_of(
+    State(shared): Desks,
+    Path((voicemail_id, greeting)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
     shared.wazo(Style::Calld, asked, |asked| new_greeting(asked, box_of(&voicemail_id)?, &greeting, false)).await
 }
 
@@ -273,7 +323,11 @@ async fn add_greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): P
 #[utoipa::path(head, path = "/api/calld/1.0/voicemails/{voicemail_id}/greetings/{greeting}", tag = "compatible: calld",
     operation_id = "wazo_check_greeting", params(("voicemail_id" = i64, Path), ("greeting" = GreetingKind, Path)),
     responses((status = 200, description = "There is")))]
-async fn check_greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): Path<(String, String)>, asked: Asked) -> Response {
+async fn check_greeting_of(
+    State(shared): Desks,
+    Path((voicemail_id, greeting)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
     shared.wazo(Style::Calld, asked, |_| Ok(WazoAsk::Greeting(box_of(&voicemail_id)?, greeting_kind(&greeting)?))).await
 }
 
@@ -281,7 +335,11 @@ async fn check_greeting_of(State(shared): Desks, Path((voicemail_id, greeting)):
 #[utoipa::path(get, path = "/api/calld/1.0/voicemails/{voicemail_id}/greetings/{greeting}", tag = "compatible: calld",
     operation_id = "wazo_get_greeting", params(("voicemail_id" = i64, Path), ("greeting" = GreetingKind, Path)),
     responses((status = 200, content_type = "audio/wav", body = [u8]), (status = 206, content_type = "audio/wav", body = [u8], description = "The range"), (status = 416, description = "There is no such range")))]
-async fn greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): Path<(String, String)>, asked: Asked) -> Response {
+async fn greeting_of(
+    State(shared): Desks,
+    Path((voicemail_id, greeting)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
     shared.wazo(Style::Calld, asked, |_| Ok(WazoAsk::Greeting(box_of(&voicemail_id)?, greeting_kind(&greeting)?))).await
 }
 
@@ -289,7 +347,11 @@ async fn greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): Path<
 #[utoipa::path(put, path = "/api/calld/1.0/voicemails/{voicemail_id}/greetings/{greeting}", tag = "compatible: calld",
     operation_id = "wazo_update_greeting", params(("voicemail_id" = i64, Path), ("greeting" = GreetingKind, Path)), request_body(content_type = "audio/wav", content = Vec<u8>),
     responses((status = 204, description = "Callers hear it")))]
-async fn set_greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): Path<(String, String)>, asked: Asked) -> Response {
+async fn set_greeting_of(
+    State(shared): Desks,
+    Path((voicemail_id, greeting)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
     shared.wazo(Style::Calld, asked, |asked| new_greeting(asked, box_of(&voicemail_id)?, &greeting, true)).await
 }
 
@@ -297,14 +359,32 @@ async fn set_greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): P
 #[utoipa::path(delete, path = "/api/calld/1.0/voicemails/{voicemail_id}/greetings/{greeting}", tag = "compatible: calld",
     operation_id = "wazo_delete_greeting", params(("voicemail_id" = i64, Path), ("greeting" = GreetingKind, Path)),
     responses((status = 204, description = "It is gone")))]
-async fn remove_greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): Path<(String, String)>, asked: Asked) -> Response {
-    shared.wazo(Style::Calld, asked, |_| Ok(WazoAsk::RemoveGreeting(box_of(&voicemail_id)?, greeting_kind(&greeting)?))).await
+async fn remove_greeting_of(
+    State(shared): Desks,
+    Path((voicemail_id, greeting)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
+    shared
+        .wazo(Style::Calld, asked, |_| Ok(WazoAsk::RemoveGreeting(box_of(&voicemail_id)?, greeting_kind(&greeting)?)))
+        .await
 }
 
 /// The same greeting for another occasion: `{"dest_greeting": "busy"}`: admins.
 #[utoipa::path(post, path = "/api/calld/1.0/voicemails/{voicemail_id}/greetings/{greeting}/copy", tag = "compatible: calld",
     operation_id = "wazo_copy_greeting", params(("voicemail_id" = i64, Path), ("greeting" = GreetingKind, Path)), request_body = Object,
     responses((status = 204, description = "Callers hear it")))]
-async fn copy_greeting_of(State(shared): Desks, Path((voicemail_id, greeting)): Path<(String, String)>, asked: Asked) -> Response {
-    shared.wazo(Style::Calld, asked, |asked| Ok(WazoAsk::CopyGreeting { place: box_of(&voicemail_id)?, kind: greeting_kind(&greeting)?, to: wanted_greeting(asked)? })).await
+async fn copy_greeting_of(
+    State(shared): Desks,
+    Path((voicemail_id, greeting)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
+    shared
+        .wazo(Style::Calld, asked, |asked| {
+            Ok(WazoAsk::CopyGreeting {
+                place: box_of(&voicemail_id)?,
+                kind: greeting_kind(&greeting)?,
+                to: wanted_greeting(asked)?,
+            })
+        })
+        .await
 }

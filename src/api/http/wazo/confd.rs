@@ -1,8 +1,8 @@
 //! `/api/confd/1.1`: boxes, and what is set for all of them.
 
-use super::error::Style;
 use super::super::{Desks, Shared};
 use super::Asked;
+use super::error::Style;
 use crate::api::Problem;
 use crate::api::wazo::{BoxList, WazoAsk};
 use crate::base::BoxId;
