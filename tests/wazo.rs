@@ -33,6 +33,7 @@ const PEOPLE: &str = r#"
 extension = "202"
 name = "Jane Doe"
 password = "jane-secret"
+download = true
 [[user]]
 extension = "204"
 name = "Ada"
@@ -157,8 +158,10 @@ impl Client {
     }
 
     fn stream(&self, kinds: &str) -> http::Stream {
-        self.http
-            .stream(&format!("/api/v1/events?kinds={}", kinds.replace('#', "%23")), &[("X-Auth-Token", &self.token)])
+        self.http.stream_with(
+            &format!("/api/v1/events?kinds={}", kinds.replace('#', "%23")),
+            &[("X-Auth-Token", &self.token)],
+        )
     }
 }
 
@@ -325,7 +328,9 @@ async fn a_tenant_that_is_not_ones_own_is_as_one_that_there_is_not() {
             ("GET", format!("/api/confd/1.1/users/{}/voicemails", ada.uuid)),
         ] {
             let (hidden, none) = (eve.send(method, &path, "{}"), {
-                let path = path.replace(&own, "999999").replace(&ada.uuid, "01939393-9393-4393-8393-939393939393");
+                let path = path
+                    .replace(&format!("/voicemails/{own}"), "/voicemails/999999")
+                    .replace(&ada.uuid, "01939393-9393-4393-8393-939393939393");
                 eve.send(method, &path, "{}")
             });
             assert_eq!((hidden.status, &hidden.body), (404, &none.body), "{method} {path}");
