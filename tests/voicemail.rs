@@ -107,11 +107,9 @@ impl House {
     async fn spoken(&self, count: usize) {
         let begun = Instant::now();
         loop {
-            let long = files_in(&self.data())
-                .iter()
-                .filter(|path| is_part(path))
-                .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.len() >= LONG_ENOUGH));
-            let long = long.count();
+            let files = files_in(&self.data());
+            let parts = files.iter().filter(|path| is_part(path));
+            let long = parts.filter(|path| std::fs::metadata(path).is_ok_and(|file| file.len() >= LONG_ENOUGH)).count();
             if long >= count {
                 return;
             }

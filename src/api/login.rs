@@ -168,7 +168,10 @@ impl Permission {
                 "calld.voicemails.*.greetings.*.copy.create",
             ],
             Permission::ReadEvents => &["events.#"],
-            Permission::ReadCalls
+            Permission::ManagePush
+            | Permission::ReadConversations
+            | Permission::WriteConversations
+            | Permission::ReadCalls
             | Permission::CommandCalls
             | Permission::ListenRecordings
             | Permission::DownloadRecordings

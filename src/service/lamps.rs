@@ -90,7 +90,7 @@ impl Lamps {
             after = last.seq;
             boxes.extend(events.iter().filter_map(|entry| match &entry.event.about {
                 Some(About::Message(message)) => Some(message.mailbox_id),
-                Some(About::Call(_) | About::Recording(_)) | None => None,
+                Some(About::Call(_) | About::Recording(_) | About::Text(_)) | None => None,
             }));
         }
         let mut users = BTreeSet::new();

@@ -81,11 +81,7 @@ impl Http {
         let last = after.map(|after| after.to_string());
         let after = last.as_deref().map(|last| ("Last-Event-ID", last));
         let headers: Vec<(&str, &str)> = headers.into_iter().chain(after).collect();
-        let mut reader = self.open("GET", path, &headers, &[]);
-        let (status, headers) = head(&mut reader);
-        let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
-        assert_eq!((status, kind), (200, Some("text/event-stream")));
-        Stream(reader)
+        self.stream_with(path, &headers)
     }
 
     fn opened(self, who: &str, body: &str) -> Session {

@@ -1,13 +1,13 @@
 //! Conversations, for those who are in them; and what carriers bring over HTTP.
 
 use super::filter::numbers_of_inbox;
-use super::{Desk, NO_NUMBER, NO_USER, Person, number_of, person};
+use super::{Desk, NO_NUMBER, NO_USER, Person, number_of};
 use crate::api::login::hash_of;
 use crate::api::texts::{
     CarrierReceipt, CarrierText, Concatenation, ConversationPage, ConversationQuery, ConversationView, NewText, Proof,
     ReceiptState, TextPage, TextView, TextsAsk, TextsReply, is_fresh,
 };
-use crate::api::{CallQuery, Problem, Reply, Viewer};
+use crate::api::{CallQuery, Problem, Reply};
 use crate::base::{ConversationId, NumberId, TextId};
 use crate::directory::{Directory, TextsBy, Trunk, User};
 use crate::ledger::TextRecord;
@@ -23,13 +23,8 @@ const LONGEST_WORD: usize = 100;
 const LONGEST_TEXT: usize = 8 << 10;
 
 impl Desk {
-    /// The texts that a viewer reads as the directory is: staff read none, admins those of inboxes that
+    /// The texts that somebody reads as the directory is: staff read none, admins those of inboxes that
     /// they are in.
-    pub(super) async fn text_scope_of(&self, directory: &Directory, viewer: &Viewer) -> Result<TextScope, Problem> {
-        let staff = self.staff_of(viewer).await?;
-        self.text_scope(directory, &person(directory, viewer, staff.as_ref())?).await
-    }
-
     pub(super) async fn text_scope(&self, directory: &Directory, person: &Person<'_>) -> Result<TextScope, Problem> {
         let Some(user) = person.user() else { return Ok(TextScope::nothing(person.company.id)) };
         Ok(TextScope::of(directory, user, &self.store.joined(user.id).await?))
@@ -49,7 +44,7 @@ impl Desk {
                 TextsReply::One(Box::new(ConversationView::of(directory, scope.user, &listed)))
             }
             TextsAsk::Messages { id, before, limit } => {
-                TextsReply::Messages(self.messages(directory, &scope, id, before, limit).await?)
+                TextsReply::Messages(self.texts_of(directory, &scope, id, before, limit).await?)
             }
             TextsAsk::Write(new) => self.write(directory, person, new).await?,
             TextsAsk::Answer { id, text } => {
@@ -98,7 +93,7 @@ impl Desk {
         Ok(ConversationPage { conversations: found.iter().map(view).collect(), next })
     }
 
-    async fn messages(
+    async fn texts_of(
         &self,
         directory: &Directory,
         scope: &TextScope,
@@ -162,7 +157,7 @@ impl Desk {
     /// Where the carrier is not known, and where the number takes no texts.
     pub async fn carrier_text(&self, (company, trunk): (&str, &str), proof: &Proof, body: &str) -> Result<(), Problem> {
         let directory = self.directory().await?;
-        let trunk = self.proven(&directory, (company, trunk), proof, body)?;
+        let trunk = self.carrier_of(&directory, (company, trunk), proof, body)?;
         let CarrierText { id, from, to, text, concatenation } = parsed(body)?;
         let company = directory.company(trunk.company).ok_or(Problem::Internal)?;
         let format = trunk.settings.number_format;
@@ -219,7 +214,7 @@ impl Desk {
         body: &str,
     ) -> Result<(), Problem> {
         let directory = self.directory().await?;
-        let trunk = self.proven(&directory, (company, trunk), proof, body)?;
+        let trunk = self.carrier_of(&directory, (company, trunk), proof, body)?;
         let CarrierReceipt { id, part, state, reason } = parsed(body)?;
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(LONGEST_WORD).collect();
         let delivered = state == ReceiptState::Delivered;
@@ -231,7 +226,7 @@ impl Desk {
 
     /// The trunk that a request is of. One that is not there, or brings no texts, is answered as one
     /// whose secret is wrong.
-    fn proven<'d>(
+    fn carrier_of<'d>(
         &self,
         directory: &'d Directory,
         (company, name): (&str, &str),
