@@ -33,7 +33,7 @@
 //! | [`notify`] | what leaves the house, with its queue: hooks told of events over HTTPS |
 //! | [`texts`] | text messages: where each goes and as which number, long ones in parts, and the queue to carriers |
 //! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final, what proves it, peaks, archives; sounds for the telephone |
-//! | [`api`] | requests and answers as enums; the desk, which applies the rules of access and makes exports; HTTP |
+//! | [`api`] | requests and answers as enums; the desk, which applies the rules of access and makes exports; HTTP, also as Wazo's clients ask |
 //! | [`service`] | sockets, media workers, recorders, archivist, retention, backup, heads of the access log, clocks, configuration, start and stop |
 //! | [`replay`] | captures in, the same path, WAV out |
 //! | [`demo`] | three calls on loopback, checked |

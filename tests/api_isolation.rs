@@ -140,6 +140,9 @@ struct Things {
     licence: String,
     /// In the box of 202.
     message: String,
+    /// That box, and that user, as the compatible API names them.
+    mailbox: String,
+    user_uuid: String,
 }
 
 const NO_UUID: &str = "01939393-9393-7393-8393-939393939393";
@@ -155,7 +158,11 @@ impl Things {
             ("numbers", "number") => (ours("%2B15550100"), "%2B15550777"),
             ("contacts", "number" | "contact") => (self.contact.clone(), "%2B15550777"),
             (_, "extension") => (ours("202"), "777"),
-            (_, "message") => (self.message.clone(), NO_UUID),
+            (_, "message" | "message_id") => (self.message.clone(), NO_UUID),
+            (_, "voicemail_id") => (self.mailbox.clone(), "999999"),
+            (_, "user_uuid") => (self.user_uuid.clone(), NO_UUID),
+            (_, "folder_id") => (ours("1"), "1"),
+            (_, "greeting") => (ours("busy"), "busy"),
             ("voicemails", "box") => (ours("8471"), "777"),
             ("voicemails", "kind") => (ours("busy"), "busy"),
             ("groups", "name") => (ours("zebra"), "nobody"),
@@ -199,6 +206,9 @@ fn body(method: &str, path: &str) -> &'static str {
         ("post", "messages" | "notes") => r#"{"text":"hello"}"#,
         ("post", "conversations") => r#"{"to":"202","text":"hello"}"#,
         ("patch", "{message}") => r#"{"folder":"old"}"#,
+        ("put", "{message_id}") => r#"{"folder_id":2}"#,
+        ("put", "{voicemail_id}") => r#"{"name":"x"}"#,
+        ("post", "copy") => r#"{"dest_greeting":"name"}"#,
         ("post", "forward") => r#"{"to":["8471"]}"#,
         ("put" | "post" | "patch", _) => "{}",
         _ => "",
@@ -208,8 +218,16 @@ fn body(method: &str, path: &str) -> &'static str {
 /// Answers that hold a stream open are looked at by tests of their own.
 const STREAMS: [&str; 2] = ["/api/v1/events", "/api/v1/events/ws"];
 /// These end the log-in, or change who asks.
-const OWN: [(&str, &str); 3] =
-    [("delete", "/api/v1/session"), ("post", "/api/v1/session"), ("put", "/api/v1/me/password")];
+const OWN: [(&str, &str); 7] = [
+    ("delete", "/api/v1/session"),
+    ("post", "/api/v1/session"),
+    ("put", "/api/v1/me/password"),
+    // Whoever knows a token's secret is who it is of.
+    ("post", "/api/auth/0.1/token"),
+    ("get", "/api/auth/0.1/token/{token}"),
+    ("head", "/api/auth/0.1/token/{token}"),
+    ("delete", "/api/auth/0.1/token/{token}"),
+];
 
 fn operations() -> Vec<(String, String)> {
     let api = serde_json::to_value(telegraphone::api::http::description()).unwrap();
@@ -251,6 +269,11 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let (service, sip, http) = service(folder.path()).await;
     let message = messages::leave(&service, folder.path(), "api", "8471", 1).await;
+    let directory = service.store().load_directory().await.unwrap();
+    let company = directory.company_by_key("api").unwrap().id;
+    let mailbox = directory.mailbox_by_name(company, "8471").unwrap().id.to_string();
+    let user = directory.user_by_extension(company, "202").unwrap().id;
+    let user_uuid = service.store().user_uuid(user).await.unwrap().unwrap();
     let story = tokio::task::spawn_blocking(move || {
         let phones = Phones::registered(SCENE, sip);
         let ada = http.log_in("api", "204", "ada-secret");
@@ -279,6 +302,8 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
             conversation: made(&written, "conversation"),
             licence: shared.json()["licences"][0]["id"].to_string(),
             message: message.to_string(),
+            mailbox,
+            user_uuid,
         };
         let strangers: Vec<(&str, Session)> = vec![
             ("their admin", http.log_in("other", "301", "eve-secret-1")),

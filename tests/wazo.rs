@@ -33,6 +33,7 @@ const PEOPLE: &str = r#"
 extension = "202"
 name = "Jane Doe"
 password = "jane-secret"
+download = true
 [[user]]
 extension = "204"
 name = "Ada"
@@ -239,6 +240,9 @@ async fn the_examples_of_the_documents_work_as_they_are_typed() {
         let wav = jane.get(&format!("{own}/recording?download=1"));
         assert_eq!((wav.status, wav.header("content-type"), &wav.body[..4]), (200, Some("audio/wav"), &b"RIFF"[..]));
         assert!(wav.header("content-disposition").unwrap().contains(&format!("vm-msg-{id}.wav")));
+        let by_url = http.ask("GET", &format!("{own}/recording?token={}", jane.token), &[], "");
+        assert_eq!((by_url.status, &by_url.body), (200, &wav.body), "a player sends no headers");
+        assert_eq!(http.ask("GET", &format!("{own}?token={}", jane.token), &[], "").status, 401);
         assert_eq!(jane.get(&own).json()["folder"]["id"], 1, "fetching the audio marks nothing");
         assert_eq!(jane.send("PUT", &own, r#"{"folder_id": 2}"#).status, 204);
         assert_eq!(stream.next().name, "global_voicemail_message_updated");
@@ -324,7 +328,9 @@ async fn a_tenant_that_is_not_ones_own_is_as_one_that_there_is_not() {
             ("GET", format!("/api/confd/1.1/users/{}/voicemails", ada.uuid)),
         ] {
             let (hidden, none) = (eve.send(method, &path, "{}"), {
-                let path = path.replace(&own, "999999").replace(&ada.uuid, "01939393-9393-4393-8393-939393939393");
+                let path = path
+                    .replace(&format!("/voicemails/{own}"), "/voicemails/999999")
+                    .replace(&ada.uuid, "01939393-9393-4393-8393-939393939393");
                 eve.send(method, &path, "{}")
             });
             assert_eq!((hidden.status, &hidden.body), (404, &none.body), "{method} {path}");

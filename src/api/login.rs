@@ -186,7 +186,10 @@ impl Permission {
             | Permission::ExportRecordings
             | Permission::EraseContacts
             | Permission::ReadWebhooks
-            | Permission::ManageWebhooks => &[],
+            | Permission::ManageWebhooks
+            | Permission::ManagePush
+            | Permission::ReadConversations
+            | Permission::WriteConversations => &[],
         }
     }
 }

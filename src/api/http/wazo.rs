@@ -11,7 +11,7 @@ mod calld;
 mod confd;
 mod error;
 
-use super::who::{From, Who};
+use super::who::{AUTH_TOKEN, From, Who, bearer};
 use super::{HttpProblem, Shared, openapi};
 use crate::api::wazo::{Params, WazoAsk, WazoReply};
 use crate::api::{Ask, Problem, Reply};
@@ -76,6 +76,13 @@ impl Asked {
     }
 
     async fn who(&mut self, shared: &Shared) -> Result<Who, Problem> {
+        // A player of a page sends no headers: for audio the token can stand in the URL.
+        if self.parts.uri.path().ends_with("/recording")
+            && bearer(&self.parts.headers).is_none()
+            && let Some(token) = self.params().get("token").and_then(|token| HeaderValue::from_str(token).ok())
+        {
+            self.parts.headers.insert(AUTH_TOKEN, token);
+        }
         Who::from_request_parts(&mut self.parts, shared).await.map_err(|HttpProblem(problem)| problem)
     }
 
