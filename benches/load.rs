@@ -59,6 +59,7 @@ mod heard;
 mod http;
 #[path = "support/opus.rs"]
 mod opus;
+#[allow(dead_code, reason = "it serves the tests too")]
 #[path = "../tests/process/mod.rs"]
 mod process;
 #[path = "../tests/scene/mod.rs"]

@@ -168,10 +168,7 @@ impl Permission {
                 "calld.voicemails.*.greetings.*.copy.create",
             ],
             Permission::ReadEvents => &["events.#"],
-            Permission::ManagePush
-            | Permission::ReadConversations
-            | Permission::WriteConversations
-            | Permission::ReadCalls
+            Permission::ReadCalls
             | Permission::CommandCalls
             | Permission::ListenRecordings
             | Permission::DownloadRecordings

@@ -157,7 +157,7 @@ impl Desk {
     /// Where the carrier is not known, and where the number takes no texts.
     pub async fn carrier_text(&self, (company, trunk): (&str, &str), proof: &Proof, body: &str) -> Result<(), Problem> {
         let directory = self.directory().await?;
-        let trunk = self.proven(&directory, (company, trunk), proof, body)?;
+        let trunk = self.carrier_of(&directory, (company, trunk), proof, body)?;
         let CarrierText { id, from, to, text, concatenation } = parsed(body)?;
         let company = directory.company(trunk.company).ok_or(Problem::Internal)?;
         let format = trunk.settings.number_format;
@@ -214,7 +214,7 @@ impl Desk {
         body: &str,
     ) -> Result<(), Problem> {
         let directory = self.directory().await?;
-        let trunk = self.proven(&directory, (company, trunk), proof, body)?;
+        let trunk = self.carrier_of(&directory, (company, trunk), proof, body)?;
         let CarrierReceipt { id, part, state, reason } = parsed(body)?;
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(LONGEST_WORD).collect();
         let delivered = state == ReceiptState::Delivered;
@@ -226,7 +226,7 @@ impl Desk {
 
     /// The trunk that a request is of. One that is not there, or brings no texts, is answered as one
     /// whose secret is wrong.
-    fn proven<'d>(
+    fn carrier_of<'d>(
         &self,
         directory: &'d Directory,
         (company, name): (&str, &str),
