@@ -68,7 +68,7 @@ owner = "group:sales"
 password = "2580"
 review = false
 [[number]]
-e164 = "+49301110001"
+number = "+49301110001"
 route = "group:sales"
 "#;
 

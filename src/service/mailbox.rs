@@ -218,10 +218,16 @@ impl Clerk {
             }
         }
         let whole = MessageScope::of_whole(directory, mailbox.company);
-        match whole.reader(mailbox.id) {
-            Some(reader) => Ok(Listener { scope: MessageScope { all: false, ..whole }, reader: Some(reader) }),
-            None => Ok(Listener { scope: whole, reader: None }),
+        let Some(reader) = whole.reader(mailbox.id) else { return Ok(Listener { scope: whole, reader: None }) };
+        let mut scope = MessageScope { all: false, ..whole };
+        match reader {
+            Reader::Everybody => drop(scope.global.insert(mailbox.id)),
+            Reader::User(owner) => {
+                scope.user = Some(owner);
+                scope.owned.insert(mailbox.id);
+            }
         }
+        Ok(Listener { scope, reader: Some(reader) })
     }
 
     async fn open(
