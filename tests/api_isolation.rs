@@ -175,6 +175,8 @@ impl Things {
             ("webhooks", "delivery") => (self.delivery.clone(), "999999"),
             ("exports", "id") => (self.export.clone(), "999999"),
             ("tokens", "id") => (self.token.clone(), "999999"),
+            // Pushes and notices: there are none.
+            ("me" | "notices", "id") => (ours("1"), "999999"),
             (_, "conversation") => (self.conversation.clone(), "999999"),
             ("licences", "id") => (self.licence.clone(), "999999"),
             ("carriers", "company") => (ours("api"), "nobody"),

@@ -464,8 +464,11 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         assert_eq!(janes.takes(), ("202".to_owned(), "at one".to_owned()));
 
         // The customer wants to be forgotten.
-        let erased =
-            ada.send("POST", "/api/v1/contacts/%2B12025550147/erase", &json!({ "confirm": CUSTOMER }).to_string());
+        let erased = ada.send(
+            "POST",
+            "/api/v1/contacts/%2B12025550147/erase",
+            &json!({ "confirm": CUSTOMER, "dry_run": false }).to_string(),
+        );
         let report = said(&erased, 200);
         assert!(report["texts"].as_u64().unwrap() > 10, "{report}");
         assert_eq!(reads(&jane), ["lunch?", "at one"]);

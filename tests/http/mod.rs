@@ -58,7 +58,11 @@ impl Http {
 
     /// Opens a stream of events from now on.
     pub fn stream_with(self, path: &str, headers: &[(&str, &str)]) -> Stream {
-        self.stream(path, None, headers.to_vec())
+        let mut reader = self.open("GET", path, headers, &[]);
+        let (status, headers) = head(&mut reader);
+        let kind = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+        assert_eq!((status, kind), (200, Some("text/event-stream")), "{path}");
+        Stream(reader)
     }
 
     /// As an operator or a reseller, who say with each request of which company they ask.
