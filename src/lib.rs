@@ -30,7 +30,7 @@
 //! | [`ua`] | a small softphone as a machine |
 //! | [`subscription`] | who may see, play and fetch a call, who hears a message, who reads a text; the feed of events |
 //! | [`store`] | SQL: schema, queries, hand-over |
-//! | [`notify`] | what leaves the house, with its queue: hooks told of events over HTTPS |
+//! | [`notify`] | what leaves the house, with its queue: hooks told of events over HTTPS; mails and pushes of new messages |
 //! | [`texts`] | text messages: where each goes and as which number, long ones in parts, and the queue to carriers |
 //! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final, what proves it, peaks, archives; sounds for the telephone |
 //! | [`api`] | requests and answers as enums; the desk, which applies the rules of access and makes exports; HTTP, also as Wazo's clients ask |
