@@ -83,8 +83,8 @@ role = "admin"
 STREAMS = ["/api/v1/events", "/api/v1/events/ws"]
 # These would end the log-in that everything is asked with.
 SUICIDE = "^(DELETE /api/v1/session|PUT /api/v1/me/password|PUT /api/v1/staff/.*)$"
-# A sound is no JSON: prompts have a test of their own.
-SOUNDS = "^PUT /api/v1/prompts/.*$"
+# A sound is no JSON: prompts and greetings have tests of their own.
+SOUNDS = "^(PUT /api/v1/prompts/.*|(PUT|POST) /api/.*/greetings/[^/]*)$"
 # Not asked of the answers: a body that a schema cannot describe whole (names that have to exist)
 # may be refused although it fits, and an id that nobody has is a 404.
 UNASKED = ["positive_data_acceptance", "negative_data_rejection", "unsupported_method", "ignored_auth",

@@ -3,12 +3,11 @@
 use super::who::{AUTH_TOKEN, COOKIE, CSRF};
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{Schema, SchemaType};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{
-    Components, Content, Info, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder, schema::Schema,
-};
+use utoipa::openapi::{Components, Content, Info, ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Why a request is not answered (RFC 9457). Members beside these say more, e.g. `deleted`.
@@ -73,7 +72,8 @@ pub fn with_compatible(mut api: OpenApi, compatible: OpenApi) -> OpenApi {
     let nothing: [&str; 0] = [];
     for (path, mut item) in compatible.paths.paths {
         for (_, operation) in operations(&mut item) {
-            let any = Content::new(Some(RefOr::T(Schema::default())));
+            let any: Schema = ObjectBuilder::new().schema_type(SchemaType::AnyValue).into();
+            let any = Content::new(Some(RefOr::T(any)));
             let response =
                 ResponseBuilder::new().description("Why there is no answer").content("application/json", any);
             operation.responses.responses.insert("default".to_owned(), RefOr::T(response.build()));
