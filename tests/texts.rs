@@ -78,9 +78,7 @@ impl Line {
                         }
                     }
                     Ok(Message::Response(response)) if response.status >= 200 => {
-                        if answered.send(response).is_err() {
-                            return;
-                        }
+                        let Ok(()) = answered.send(response) else { return };
                     }
                     _ => {}
                 }
@@ -370,7 +368,8 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         assert_eq!(reads(&zoe), ["still there?"]);
 
         // Jane is removed: all of it is gone at once; added again, she sees what comes from then on.
-        (janes.takes(), bobs.takes());
+        janes.takes();
+        bobs.takes();
         users(&json!(["202", "203"]), false);
         assert_eq!(reads(&jane), [""; 0]);
         assert_eq!(jane.get(&format!("/api/v1{path}")).status, 404);
