@@ -57,6 +57,7 @@ def killed_and_called_at_once(s: Stage) -> None:
     eventually(lambda: service.ask("status")["status"]["devices"] == 3, 5, "not all are registered")
     # What changed in the last second may be lost.
     eventually(lambda: service.stored_devices() == 2, 10, "the two phones over UDP are not stored")
+    talk_for(1.5)  # baresip has more to do after it registered
     service.kill()
     restarted(service)
     before = [len(phone.events(Event.REGISTERED)) for phone in (alice, bob)]
