@@ -142,35 +142,9 @@ def sipp_leaves_a_message_that_silence_ends(s: Stage) -> None:
     sound.only(wav.track(), "4")
 
 
-def baresip_shows_what_waits(s: Stage) -> None:
-    """Its own display of waiting messages: none, a new one, and an old one once it was heard."""
-    service = s.service()
-    lay(service)
-    alice = s.baresip("201", microphone=s.low)
-    bob = s.baresip("202", account_extra="mwi=yes", config_extra=["module_app mwi.so"])
-    bob.wait_for_line(r"Voice-Message: 0/0 \(0/0\)", 15)
-    alice.dial(f"sip:202@{DOMAIN}")
-    bob.wait_for(Event.INCOMING, 8)
-    bob.hangup()
-    alice.wait_for(Event.ESTABLISHED, 8)
-    alice.digits("#")
-    talk_for(6)
-    alice.hangup()
-    bob.wait_for_line("Messages-Waiting: yes", 20)
-    bob.wait_for_line(r"Voice-Message: 1/0 \(0/0\)", 5)
-    assert "Message-Account: sip:*98@" in bob.wait_for_line("Message-Account", 5)
-    bob.dial(f"sip:*98@{DOMAIN}")
-    bob.wait_for(Event.ESTABLISHED, 8)
-    bob.digits("4711#1")
-    talk_for(24)
-    bob.hangup()
-    bob.wait_for_line(r"Voice-Message: 0/1 \(0/0\)", 20)
-
-
 SCENARIOS = [
     message_is_left_and_its_owner_listens,
     caller_from_outside_ends_a_message_by_silence,
     wrong_passwords_end_the_call,
     sipp_leaves_a_message_that_silence_ends,
-    baresip_shows_what_waits,
 ]
