@@ -154,6 +154,8 @@ async fn fill(data: &std::path::Path, recordings: usize) {
         store.save_calls(some).await.unwrap();
         let recorded: Vec<_> = some.iter().filter_map(|call| recording(call, &mut dice)).collect();
         store.hand_over_all(&recorded, first).await.unwrap();
+        // Told before anybody listens: who listens later is told of the calls that are placed.
+        while !store.pump_feed(first, 1_000).await.unwrap().is_empty() {}
     }
     store.close().await;
 }
