@@ -116,6 +116,13 @@ pub async fn sweep(store: &Store, dir: &Path, now: Wall) -> Result<Swept, StoreE
     Ok(swept)
 }
 
+/// What is from before this may be older than the company's shortest retention; `None`: all is kept.
+fn may_have_expired(directory: &Directory, company: &Company, now: Wall) -> Option<Wall> {
+    let own = directory.numbers_of(company.id).filter_map(|number| number.retention_days);
+    let shortest = own.chain([company.settings.retention_days]).filter(|days| *days > 0).min()?;
+    Some(now.minus(Span::from_secs(u64::from(shortest) * 86_400)))
+}
+
 async fn expire(
     store: &Store,
     directory: &Directory,
@@ -123,11 +130,7 @@ async fn expire(
     now: Wall,
     swept: &mut Swept,
 ) -> Result<(), StoreError> {
-    let own = directory.numbers_of(company.id).filter_map(|number| number.retention_days);
-    let Some(shortest) = own.chain([company.settings.retention_days]).filter(|days| *days > 0).min() else {
-        return Ok(());
-    };
-    let begun = now.minus(Span::from_secs(u64::from(shortest) * 86_400));
+    let Some(begun) = may_have_expired(directory, company, now) else { return Ok(()) };
     let mut after = None;
     loop {
         let page = store.old_recordings(company.id, begun, after, PAGE).await?;
@@ -167,11 +170,7 @@ async fn expire_messages(
     now: Wall,
     swept: &mut Swept,
 ) -> Result<(), StoreError> {
-    let own = directory.numbers_of(company.id).filter_map(|number| number.retention_days);
-    let Some(shortest) = own.chain([company.settings.retention_days]).filter(|days| *days > 0).min() else {
-        return Ok(());
-    };
-    let left = now.minus(Span::from_secs(u64::from(shortest) * 86_400));
+    let Some(left) = may_have_expired(directory, company, now) else { return Ok(()) };
     let mut after = None;
     loop {
         let page = store.old_messages(company.id, left, after, PAGE).await?;

@@ -7,10 +7,10 @@
 use super::Handle;
 use super::core::Order;
 use crate::base::{BoxId, UserId};
-use crate::directory::{BoxAccess, BoxOwner, Directory, User};
+use crate::directory::{Directory, User};
 use crate::ledger::Waiting;
 use crate::store::{AccessVersion, StoreError};
-use crate::subscription::{About, MessageScope};
+use crate::subscription::{About, MessageScope, Receivers};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -102,12 +102,12 @@ impl Lamps {
 
     async fn hearers(&self, handle: &Handle, id: BoxId) -> Result<Vec<UserId>, StoreError> {
         let Some(mailbox) = self.directory.mailbox(id) else { return Ok(Vec::new()) };
-        let owner = match (mailbox.access, mailbox.owner) {
-            (BoxAccess::Global, _) => {
+        let owner = match Receivers::of(mailbox) {
+            Receivers::Everybody => {
                 return Ok(self.directory.users_of(mailbox.company).map(|user| user.id).collect());
             }
-            (BoxAccess::Personal, BoxOwner::User(user)) => Some(user),
-            (BoxAccess::Personal, BoxOwner::Group(_) | BoxOwner::Nobody) => None,
+            Receivers::Owner(owner) => Some(owner),
+            Receivers::Subscribers => None,
         };
         let subscribers = handle.store.box_subscribers(id).await?;
         Ok(subscribers.into_iter().map(|one| one.user).chain(owner).collect())

@@ -2,7 +2,7 @@
 
 use super::calls::call;
 use super::journal::append;
-use super::lists::{CallFilter, Drive};
+use super::lists::{CallFilter, Drive, has};
 use super::row::Reading;
 use super::{By, Store, StoreError};
 use crate::base::{CallId, CompanyId, NumberId, Rate, RecordingId, Samples, UserId, Wall};
@@ -195,11 +195,8 @@ impl Store {
 /// Calls that are looked at one by one for a text, the newest first: so many, then so many older ones.
 const LOOKED_AT: [u32; 3] = [500, 1_000, 2_000];
 
-/// As the lists' `LIKE` has it: letters of ASCII in either case.
 fn has_text(call: &CallRecord, text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let has = |of: &str| of.to_ascii_lowercase().contains(&text);
-    [&call.caller, &call.callee].into_iter().any(|party| has(&party.address) || has(&party.name))
+    [&call.caller, &call.callee].into_iter().any(|party| has(&party.address, text) || has(&party.name, text))
 }
 
 /// What the rules look at of `call`.

@@ -3,7 +3,7 @@
 //! Whoever sees every call reads the table of contacts, in the order of their newest calls. For others
 //! the calls that they see are walked, the newest first, and each number counts where it is met first.
 
-use super::lists::{CallFilter, Drive, MISSED, page, push_scope, trigrams, within};
+use super::lists::{CallFilter, Drive, MISSED, has, page, push_scope, trigrams, within};
 use super::row::Reading;
 use super::{Store, StoreError};
 use crate::base::{CallId, Direction, NumberId, Wall};
@@ -156,7 +156,8 @@ impl Store {
         let numbers: Vec<String> = query.fetch_all(&self.readers).await?;
         let mut seen = self.seen(which, &numbers).await?;
         seen.retain(|contact| {
-            after.is_none_or(|after| cursor(contact) < *after) && text.is_none_or(|text| has(contact, text))
+            after.is_none_or(|after| cursor(contact) < *after)
+                && text.is_none_or(|text| reads(&contact.e164, &contact.name, text))
         });
         seen.sort_by_key(|contact| std::cmp::Reverse(cursor(contact)));
         Ok(cut(seen, limit))
@@ -189,7 +190,8 @@ impl Store {
             // A number whose newest call is before the cursor: the others were on a page before.
             let seen = self.seen(which, &new).await?;
             contacts.extend(seen.into_iter().filter(|contact| {
-                after.is_none_or(|after| cursor(contact) < *after) && text.is_none_or(|text| has(contact, text))
+                after.is_none_or(|after| cursor(contact) < *after)
+                    && text.is_none_or(|text| reads(&contact.e164, &contact.name, text))
             }));
             let Some(last) = calls.last().filter(|_| calls.len() == walk as usize) else {
                 contacts.sort_by_key(|contact| std::cmp::Reverse(cursor(contact)));
@@ -261,13 +263,8 @@ fn cursor(contact: &ContactRow) -> ContactCursor {
     ContactCursor { call: contact.call, e164: contact.e164.clone() }
 }
 
-fn has(contact: &ContactRow, text: &str) -> bool {
-    reads(&contact.e164, &contact.name, text)
-}
-
 fn reads(number: &str, name: &str, text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    number.contains(&text) || name.to_ascii_lowercase().contains(&text)
+    has(number, text) || has(name, text)
 }
 
 fn push_text(query: &mut QueryBuilder<Sqlite>, table: &str, text: Option<&str>) {

@@ -175,6 +175,11 @@ pub(super) fn within(text: &str) -> String {
     format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
 }
 
+/// What [`within`] finds: the text somewhere, letters of ASCII in either case.
+pub(super) fn has(of: &str, text: &str) -> bool {
+    of.to_ascii_lowercase().contains(&text.to_ascii_lowercase())
+}
+
 /// Sets, and whether the rules have to be asked of each call in them.
 struct Plan {
     sets: Vec<Set>,
