@@ -19,7 +19,7 @@ use crate::policy::{Command, Facts, Verdict, decide};
 use crate::registrar::{Binding, Lifetimes, Registrar};
 use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
-use crate::sip::message::{Message, Method, Request};
+use crate::sip::message::{Message, Method, Request, Response};
 use crate::sip::parse::ParseError;
 use crate::sip::session_timer::Policy;
 use crate::sip::{ConnectionId, Peer, Transport};
@@ -591,9 +591,26 @@ impl Switch {
         }
     }
 
+    /// The user whose password a request proves, in the company whose domain it names, or its To does.
+    pub(super) fn proven_user<'d>(
+        &mut self,
+        request: &Request,
+        peer: Peer,
+        directory: &'d Directory,
+        cx: &mut Cx<'_>,
+    ) -> Result<&'d User, Box<Response>> {
+        let company = directory.company_of_domain(&request.uri.host.to_string()).or_else(|| {
+            let to = request.to().ok()?;
+            directory.company_of_domain(&to.uri.host.to_string())
+        });
+        let unserved = || Box::new(request.response(404).with_reason("This domain is not served here"));
+        let company = company.ok_or_else(unserved)?;
+        let source = peer.remote.ip();
+        self.auth.verify(request, company, directory, source, cx.now, &mut Dice(cx.shell)).map_err(Box::new)
+    }
+
     fn on_register(&mut self, tx: ServerTx, request: &Request, peer: Peer, cx: &mut Cx<'_>) {
         let directory = Arc::clone(&self.directory);
-        let domain = request.uri.host.to_string();
         let Ok(to) = request.to() else {
             return self.endpoint.respond(tx, request.response(400).with_reason("Unreadable To"), cx.now);
         };
@@ -601,16 +618,9 @@ impl Switch {
             let response = request.response(400).with_reason("To is not a SIP address of record");
             return self.endpoint.respond(tx, response, cx.now);
         }
-        let company =
-            directory.company_of_domain(&domain).or_else(|| directory.company_of_domain(&to.uri.host.to_string()));
-        let Some(company) = company else {
-            let response = request.response(404).with_reason("This domain is not served here");
-            return self.endpoint.respond(tx, response, cx.now);
-        };
-        let source = peer.remote.ip();
-        let user = match self.auth.verify(request, company, &directory, source, cx.now, &mut Dice(cx.shell)) {
+        let user = match self.proven_user(request, peer, &directory, cx) {
             Ok(user) => user,
-            Err(challenge) => return self.endpoint.respond(tx, challenge, cx.now),
+            Err(response) => return self.endpoint.respond(tx, *response, cx.now),
         };
         let address = to.uri.user_unescaped().unwrap_or_default();
         let response = match address == user.extension || address == user.auth_name {

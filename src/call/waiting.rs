@@ -210,18 +210,9 @@ impl Switch {
         if let Err(response) = asks_for_summary(request) {
             return self.endpoint.respond(tx, *response, cx.now);
         }
-        let company = directory.company_of_domain(&request.uri.host.to_string()).or_else(|| {
-            let to = request.to().ok()?;
-            directory.company_of_domain(&to.uri.host.to_string())
-        });
-        let Some(company) = company else {
-            let response = request.response(404).with_reason("This domain is not served here");
-            return self.endpoint.respond(tx, response, cx.now);
-        };
-        let source = peer.remote.ip();
-        let user = match self.auth.verify(request, company, &directory, source, cx.now, &mut Dice(cx.shell)) {
+        let user = match self.proven_user(request, peer, &directory, cx) {
             Ok(user) => user,
-            Err(challenge) => return self.endpoint.respond(tx, challenge, cx.now),
+            Err(response) => return self.endpoint.respond(tx, *response, cx.now),
         };
         let asked = request.uri.user_unescaped().unwrap_or_default();
         if ![user.extension.as_str(), &user.auth_name, MENU].contains(&asked.as_str()) {
