@@ -43,6 +43,7 @@ pub use keeping::{
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
+pub use login::csrf_of;
 pub use login::{Grant, Granted, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
