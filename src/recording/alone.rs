@@ -3,7 +3,7 @@
 
 use super::repair::JournalLine;
 use crate::audio::wav::DATA_OFFSET;
-use crate::base::{CallId, CompanyId, MessageId, Rate, Samples, Span, Wall};
+use crate::base::{CallId, CompanyId, MessageId, Rate, Samples, Span, Time, Wall};
 use crate::ledger::{Channels, Keep, Marker, MarkerKind, MessageDraft, TakeId};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,19 @@ pub fn repair_take(part_bytes: u64, journal: &str) -> Option<RepairedTake> {
 const KEY: Span = Span::from_millis(250);
 /// What stays of a silence that is taken off.
 const TAIL: Span = Span::from_millis(200);
+
+/// After the arrival of its last packet a party may still be heard for so long: the longest packet (120 ms), and
+/// what stands a little later than it came.
+const LAST: Span = Span::from_millis(180);
+
+/// Where a take ends that is over at `over`: not long after the last packet, however long it took to learn that
+/// the party had hung up. Where so much is taken off its end that was waited for silence, that is in it.
+pub fn end_of(over: Time, heard: Option<Time>, cut: Span) -> Time {
+    match heard.filter(|_| cut == Span::ZERO) {
+        Some(heard) => over.min(heard + LAST),
+        None => over,
+    }
+}
 
 /// How much stays of a take of `samples`: less what is cut, less a key that was down at its end, and where
 /// something was cut, less the silence before that. `spoken`: up to where somebody spoke, where that is known.
@@ -169,6 +182,19 @@ mod tests {
         }
         let other = JournalLine::Part { part: 0, from: 0 };
         assert_eq!(repair_take(1_000, &journal(&[other])), None, "a recording of a call");
+    }
+
+    #[test]
+    fn a_take_ends_soon_after_its_last_packet_whenever_one_learns_of_it() {
+        let at = |ms: u64| Time(ms * 1_000);
+        for (over, heard, cut, expected) in [
+            (at(10_000), Some(at(9_990)), Span::ZERO, at(10_000)),
+            (at(10_000), Some(at(9_400)), Span::ZERO, at(9_580)),
+            (at(10_000), None, Span::ZERO, at(10_000)),
+            (at(10_000), Some(at(5_000)), Span::from_secs(5), at(10_000)),
+        ] {
+            assert_eq!(end_of(over, heard, cut), expected);
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod timeline;
 mod voice;
 mod wav;
 
-pub use alone::{RepairedTake, TakeDraft, Undecided, kept_of, repair_take, trimmed};
+pub use alone::{RepairedTake, TakeDraft, Undecided, end_of, kept_of, repair_take, trimmed};
 pub use dress::{Dress, Finish, Info, SIDECAR_VERSION, dress, sidecar};
 pub use marker::Markers;
 pub use repair::{Draft, JournalLine, Repaired, repair};

@@ -109,6 +109,8 @@ pub struct ArchivistHandle {
 
 /// Orders that may wait: three for each call that ends.
 const ORDERS: usize = 65_536;
+/// Further orders that share one transaction: some twenty calls.
+const TOGETHER: usize = 64;
 /// How long to wait before a hand-over that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -182,8 +184,8 @@ impl Archivist {
                 false => inbox.recv_timeout(RETRY),
             };
             let mut going = !matches!(first, Err(RecvTimeoutError::Disconnected));
-            // What came meanwhile shares one transaction.
-            for order in first.into_iter().chain(inbox.try_iter()) {
+            // What came meanwhile shares one transaction; of very much the first is not told after the last.
+            for order in first.into_iter().chain(inbox.try_iter().take(TOGETHER)) {
                 going &= !matches!(order, ArchiveOrder::Stop);
                 self.take(order);
             }

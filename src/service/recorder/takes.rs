@@ -12,7 +12,7 @@ use crate::base::{CallId, MessageId, Random, Rate, Side, Span, Time, Wall};
 use crate::call::{TakeFact, TakeSetting};
 use crate::ledger::{Keep, PauseInFile, TakeId};
 use crate::media::TapEvent;
-use crate::recording::{Closed, JournalLine, Layout, PartFile, Take, TakeDraft, TakeState, TimelineConfig, trimmed};
+use crate::recording::{Closed, JournalLine, Layout, PartFile, Take, TakeDraft, TakeState, TimelineConfig, end_of, trimmed};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -88,6 +88,8 @@ pub(super) struct Alone {
     next_write: Time,
     /// Its call was over at this moment: nothing comes of it that was spoken later.
     gone: Option<Time>,
+    /// When its last packet came.
+    heard: Option<Time>,
 }
 
 impl Alone {
@@ -98,7 +100,7 @@ impl Alone {
         // It has one part, however long.
         let take = Take::new(config, u64::MAX);
         let file = TakeFile::new(dir, clock, rate, start);
-        Alone { take, file, cut: Span::ZERO, next_write: Time::ZERO, gone: None }
+        Alone { take, file, cut: Span::ZERO, next_write: Time::ZERO, gone: None, heard: None }
     }
 
     pub const fn cut(&mut self, cut: Span) {
@@ -116,6 +118,22 @@ impl Alone {
         }
     }
 
+    /// The event, with its end where the take ends.
+    fn noted<'e>(&mut self, event: &TapEvent<'e>) -> TapEvent<'e> {
+        match *event {
+            TapEvent::Frame { arrival, .. } => {
+                self.heard = Some(arrival);
+                *event
+            }
+            TapEvent::End { at } => TapEvent::End { at: end_of(at, self.heard, self.cut) },
+            TapEvent::Gate { .. }
+            | TapEvent::Key { .. }
+            | TapEvent::Hold { .. }
+            | TapEvent::Joined { .. }
+            | TapEvent::Refused { .. } => *event,
+        }
+    }
+
     fn is_due(&self, now: Time) -> bool {
         self.take.state() == TakeState::Running && self.next_write <= now
     }
@@ -126,7 +144,8 @@ impl Recorder {
     pub(super) fn handle_alone(&mut self, slot: u32, event: &TapEvent<'_>) {
         let Some(alone) = self.alone.get_mut(&slot) else { return };
         let was = alone.take.state();
-        let outcome = alone.take.handle(event, &mut alone.file);
+        let event = alone.noted(event);
+        let outcome = alone.take.handle(&event, &mut alone.file);
         if was == TakeState::Dormant && alone.take.state() == TakeState::Running {
             alone.next_write = self.now + self.config.write_interval;
         }
