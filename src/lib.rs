@@ -34,6 +34,7 @@
 //! | [`texts`] | text messages: where each goes and as which number, long ones in parts, and the queue to carriers |
 //! | [`archive`] | the bytes of recordings at rest: how a `.part` becomes final, what proves it, peaks, archives; sounds for the telephone |
 //! | [`api`] | requests and answers as enums; the desk, which applies the rules of access and makes exports; HTTP, also as Wazo's clients ask |
+//! | [`page`] | what people see in a browser: templates over answers of the API, scripts, styles, languages |
 //! | [`service`] | sockets, media workers, recorders, archivist, retention, backup, heads of the access log, clocks, configuration, start and stop |
 //! | [`replay`] | captures in, the same path, WAV out |
 //! | [`demo`] | three calls on loopback, checked |
@@ -78,6 +79,7 @@ pub mod ledger;
 pub mod live;
 pub mod media;
 pub mod notify;
+pub mod page;
 pub mod policy;
 pub mod recording;
 pub mod registrar;

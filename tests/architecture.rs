@@ -67,6 +67,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
         ],
         true,
     ),
+    ("page", &["base", "api"], true),
     (
         "service",
         &[
@@ -89,6 +90,7 @@ const MODULES: &[(&str, &[&str], bool)] = &[
             "notify",
             "texts",
             "api",
+            "page",
         ],
         true,
     ),

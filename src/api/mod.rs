@@ -46,6 +46,7 @@ pub use keeping::{
     LiftOutcome, LiftView, PeaksView, lift_hold,
 };
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
+pub use login::csrf_of;
 pub use login::{Grant, Granted, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use notes::{MOST_NOTES, NoteBy, NotePage, NoteView, NotesAsk, NotesReply, note_text};
 pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};

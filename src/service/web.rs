@@ -4,10 +4,11 @@ use super::clock::{Clock, OsRandom};
 use super::config::{HttpConfig, HttpListen};
 use super::tls::Tls;
 use super::{Handle, StartError};
-use crate::api::http::{Peer, Requests, Shared, router};
+use crate::api::http::{Peer, Requests, Shared};
 use crate::api::{Answer, Desk, ExportSettings, Operator, ProvisioningSettings, Request, World};
 use crate::base::{Random, Time, Wall};
 use crate::notify::{self, Guard};
+use crate::page;
 use axum::extract::ConnectInfo;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -86,7 +87,7 @@ pub fn start(
             tls: tls.then(|| handle.tls.clone()),
             proxied_only: !tls && !local.ip().is_loopback(),
             proxies,
-            app: router(shared),
+            app: page::router(shared),
             stall: config.patience.stall,
             of_each: Arc::default(),
         };

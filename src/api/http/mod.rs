@@ -92,7 +92,9 @@ use utoipa_axum::router::OpenApiRouter;
 use who::Who;
 
 pub use problem::HttpProblem;
-pub use timing::{BUCKETS_MS, Requests, Route, Seen};
+pub use session::cookie as session_cookie;
+pub use timing::{BUCKETS_MS, Requests, Route, Seen, count};
+pub use who::{COMPANY, COMPANY_COOKIE, From, Secure, cookie};
 
 /// Bytes of a request's body at most.
 const BODY: usize = 64 << 10;

@@ -82,7 +82,7 @@ async fn log_in(
 
 /// The session's cookie; without a secret the one that takes it away. Over TLS a browser is told to send
 /// it over TLS only.
-fn cookie(secret: &str, secure: bool) -> Result<HeaderValue, Problem> {
+pub fn cookie(secret: &str, secure: bool) -> Result<HeaderValue, Problem> {
     let secure = if secure { "; Secure" } else { "" };
     let over = if secret.is_empty() { "; Max-Age=0" } else { "" };
     let text = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{over}");

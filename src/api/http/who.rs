@@ -3,7 +3,7 @@
 use super::{HttpProblem, Peer, Shared};
 use crate::api::login::{csrf_of, hash_of};
 use crate::api::{Problem, Viewer};
-use crate::store::TokenKind;
+use crate::store::{Owner, TokenKind};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
@@ -16,6 +16,10 @@ pub const CSRF: &str = "x-csrf-token";
 
 /// The company that an operator or a reseller asks of.
 pub const COMPANY: &str = "telegraphone-company";
+
+/// The same of a page whose requests cannot have headers of their own (audio, streams of events): the
+/// company that an operator or a reseller has chosen. It counts for sessions alone.
+pub const COMPANY_COOKIE: &str = "telegraphone_company";
 
 /// The same in the compatible API: the company's UUID, or its key.
 const TENANT: &str = "wazo-tenant";
@@ -97,7 +101,11 @@ impl FromRequestParts<Shared> for Who {
             return Ok(Who(shared.desk.viewer(secret, company, source).await?.0));
         }
         let secret = cookie(&parts.headers).ok_or(Problem::NotLoggedIn)?;
-        let (viewer, kind) = shared.desk.viewer(secret, company, source).await?;
+        let chosen = cookie_named(&parts.headers, COMPANY_COOKIE).filter(|key| !key.is_empty());
+        let (mut viewer, kind) = shared.desk.viewer(secret, company, source).await?;
+        if matches!(viewer.owner, Owner::Staff(_)) && viewer.company.is_none() {
+            viewer.company = chosen.map(str::to_owned);
+        }
         // The cookie of a page is sent along by the browser, whoever made it ask.
         if kind != TokenKind::Session {
             return Err(Problem::NotLoggedIn.into());
@@ -125,10 +133,15 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The session of a page.
+pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_named(headers, COOKIE)
+}
+
+fn cookie_named<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value).next()
+    pairs.filter(|(name, _)| *name == wanted).map(|(_, value)| value).next()
 }
 
 #[cfg(test)]

@@ -1,0 +1,560 @@
+// What every page does: forms that ask the API, parts that are read anew when an event tells of a change, keys, sounds.
+'use strict';
+(() => {
+  const body = document.body;
+  const data = body.dataset;
+  const words = JSON.parse(document.getElementById('words')?.textContent || '{}');
+  const find = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // ---- Asking the API -------------------------------------------------------------------------
+
+  // Asks as this page's company, whatever another tab has chosen since.
+  function headersOf(more = {}) {
+    const headers = { 'X-CSRF-Token': data.csrf, ...more };
+    if (data.company) headers['Telegraphone-Company'] = data.company;
+    return headers;
+  }
+
+  // { ok, status, body }; a problem (RFC 9457) is its body.
+  async function ask(method, path, content, more = {}) {
+    const isFile = content instanceof Blob;
+    const headers = headersOf({
+      ...(content === undefined ? {} : { 'Content-Type': isFile ? (content.type || 'audio/wav') : 'application/json' }),
+      ...(method === 'POST' ? { 'Idempotency-Key': crypto.randomUUID() } : {}),
+      ...more,
+    });
+    let response;
+    try {
+      const sent = content === undefined ? undefined : isFile ? content : JSON.stringify(content);
+      response = await fetch(`/api/v1${path}`, { method, headers, body: sent, credentials: 'same-origin' });
+    } catch {
+      toast(words.offline, true);
+      return { ok: false, status: 0, body: {} };
+    }
+    const text = await response.text();
+    let answer = {};
+    try { answer = text ? JSON.parse(text) : {}; } catch { answer = { detail: text }; }
+    if (response.status === 401) leave();
+    return { ok: response.ok, status: response.status, body: answer, tag: response.headers.get('ETag') };
+  }
+
+  function leave() {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  }
+
+  // ---- Words to the reader --------------------------------------------------------------------
+
+  function toast(text, wrong = false, action = null) {
+    if (!text) return;
+    const place = find('#toasts');
+    const one = document.createElement('div');
+    one.className = 'toast';
+    if (wrong) one.setAttribute('role', 'alert');
+    const said = document.createElement('span');
+    said.textContent = text;
+    one.append(said);
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = action ? action.label : words.close;
+    button.addEventListener('click', () => { one.remove(); action?.act(); });
+    one.append(button);
+    place.append(one);
+    setTimeout(() => one.remove(), wrong ? 12000 : action ? 9000 : 4000);
+  }
+
+  // Asks in a dialog of the page; resolves to whether it was confirmed.
+  function sure(text) {
+    return new Promise(done => {
+      const dialog = document.createElement('dialog');
+      const title = document.createElement('h2');
+      title.textContent = words.sure;
+      const said = document.createElement('p');
+      said.textContent = text;
+      const buttons = document.createElement('div');
+      buttons.className = 'buttons';
+      const no = document.createElement('button');
+      no.type = 'button'; no.className = 'button'; no.textContent = words.close;
+      const yes = document.createElement('button');
+      yes.type = 'button'; yes.className = 'button danger'; yes.textContent = 'OK';
+      buttons.append(no, yes);
+      dialog.append(title, said, buttons);
+      title.id = 'sure-title';
+      dialog.setAttribute('aria-labelledby', title.id);
+      document.body.append(dialog);
+      let answer = false;
+      no.addEventListener('click', () => dialog.close());
+      yes.addEventListener('click', () => { answer = true; dialog.close(); });
+      dialog.addEventListener('close', () => { dialog.remove(); done(answer); });
+      dialog.showModal();
+      no.focus();
+    });
+  }
+
+  // What a problem says, and which fields it is about: `user[201].name: …` or `key: `value`: …`.
+  function tell(form, { body: problem }) {
+    all('.wrong', form).forEach(one => one.remove());
+    all('[aria-invalid]', form).forEach(one => { one.removeAttribute('aria-invalid'); one.removeAttribute('aria-describedby'); });
+    const lines = problem.errors?.length ? problem.errors : [problem.detail || words.failed];
+    const others = [];
+    for (const line of lines) {
+      const field = all('[name]', form).find(one => new RegExp(`(^|[^a-z_])${one.name.replaceAll('.', '\\.')}([^a-z_]|$)`).test(line.split('`')[0]) && !one.closest('[hidden]'));
+      if (!field || field.type === 'hidden') { others.push(line); continue; }
+      const wrong = document.createElement('span');
+      wrong.className = 'wrong';
+      wrong.id = `wrong-${Math.random().toString(36).slice(2)}`;
+      wrong.textContent = line;
+      field.setAttribute('aria-invalid', 'true');
+      field.setAttribute('aria-describedby', wrong.id);
+      (field.closest('.field, .choice') || field.parentElement).append(wrong);
+    }
+    find('[aria-invalid]', form)?.focus();
+    if (others.length) toast(others.join('\n'), true);
+  }
+
+  // ---- Forms ----------------------------------------------------------------------------------
+
+  // A value as the API takes it, by `data-type`.
+  function valueOf(field) {
+    const text = field.value;
+    switch (field.dataset.type) {
+      case 'int': return text === '' ? null : Number(text);
+      case 'bool': return field.type === 'checkbox' ? field.checked : text === 'true';
+      case 'tri': return text === 'inherit' || text === '' ? 'inherit' : text === 'true';
+      case 'list': return text.split(/[\n,]+/).map(part => part.trim()).filter(Boolean);
+      case 'json': return text.trim() ? JSON.parse(text) : null;
+      case 'optional': return text === '' ? null : text;
+      case 'int-or-inherit': return text === '' || text === 'inherit' ? 'inherit' : Number(text);
+      default: return field.type === 'checkbox' && !field.hasAttribute('value') ? field.checked : text;
+    }
+  }
+
+  // `a.b` is a key within a key. Checkboxes of one name with `data-each` are a list of those that are checked.
+  function contentOf(form) {
+    const content = {};
+    const put = (name, value) => {
+      const keys = name.split('.');
+      let at = content;
+      for (const key of keys.slice(0, -1)) at = at[key] ??= {};
+      at[keys.at(-1)] = value;
+    };
+    const lists = new Set();
+    for (const field of form.elements) {
+      if (!field.name || field.disabled || field.dataset.skip !== undefined) continue;
+      if (field.type === 'radio' && !field.checked) continue;
+      if (field.dataset.each !== undefined) { lists.add(field.name); continue; }
+      if (field.type === 'submit' || field.type === 'button' || field.type === 'file') continue;
+      if (field.dataset.absent !== undefined && field.value === '') continue;
+      put(field.name, valueOf(field));
+    }
+    for (const name of lists) {
+      put(name, all(`[name="${CSS.escape(name)}"][data-each]`, form).filter(field => field.checked).map(field => field.value));
+    }
+    return content;
+  }
+
+  // What differs from how the form was when it came.
+  const came = new WeakMap();
+  function changedOf(form) {
+    const [before, now] = [came.get(form) || {}, contentOf(form)];
+    const differ = (old, fresh) => {
+      const out = {};
+      for (const [key, value] of Object.entries(fresh)) {
+        if (JSON.stringify(value) === JSON.stringify(old?.[key])) continue;
+        const isObject = value && typeof value === 'object' && !Array.isArray(value);
+        out[key] = isObject ? differ(old?.[key] || {}, value) : value;
+      }
+      return out;
+    };
+    return differ(before, now);
+  }
+
+  function remember(root) {
+    all('form[data-api]', root).forEach(form => came.set(form, contentOf(form)));
+  }
+
+  // `{name}` in a path is a field of the form, which is then no part of the content.
+  function filled(path, content) {
+    return path.replace(/\{([\w.]+)\}/g, (_, name) => {
+      const value = content[name];
+      delete content[name];
+      return encodeURIComponent(value ?? '');
+    });
+  }
+
+  async function send(form, submitter) {
+    const { api, then, said, sure: question, whole } = form.dataset;
+    if (question && !(await sure(question))) return;
+    const [method, place] = api.split(' ');
+    let content;
+    try {
+      content = contentOf(form);
+      if (method === 'PATCH' && whole === undefined) {
+        content = changedOf(form);
+        if (!Object.keys(content).length) { toast(words.unchanged); return; }
+      }
+    } catch (error) {
+      toast(String(error.message || error), true);
+      return;
+    }
+    const path = filled(place, content);
+    const file = find('input[type=file]', form)?.files[0];
+    const bare = method === 'DELETE' || (method === 'PUT' && !Object.keys(content).length);
+    const sent = file || (bare ? undefined : content);
+    const button = submitter || find('button:not([type=button])', form);
+    button?.setAttribute('aria-disabled', 'true');
+    const tag = form.dataset.tag ? { 'If-Match': form.dataset.tag } : {};
+    const answer = await ask(method, path, sent, tag);
+    button?.removeAttribute('aria-disabled');
+    if (!answer.ok) { if (answer.status !== 401) tell(form, answer); return; }
+    form.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
+    came.set(form, contentOf(form));
+    const dialog = form.closest('dialog');
+    if (then !== undefined) { location.assign(then.replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(answer.body[name] ?? ''))); return; }
+    if (said !== undefined || form.dataset.quiet === undefined) toast(said || words.saved);
+    if (form.dataset.clear !== undefined) form.reset();
+    if (dialog && form.dataset.keep === undefined) dialog.close();
+    if (form.dataset.keep === undefined) refresh();
+  }
+
+  document.addEventListener('submit', event => {
+    const form = event.target;
+    if (form.matches('form[data-api]')) { event.preventDefault(); send(form, event.submitter); }
+    if (form.matches('form[data-filters]')) { event.preventDefault(); filter(form); }
+  });
+
+  // A button that asks the API by itself, with `data-content` as JSON.
+  async function press(button) {
+    const { api, sure: question, content, then, said, undo } = button.dataset;
+    if (question && !(await sure(question))) return;
+    const [method, path] = api.split(' ');
+    const answer = await ask(method, path, content ? JSON.parse(content) : undefined);
+    if (!answer.ok) { if (answer.status !== 401) toast((answer.body.errors || [answer.body.detail || words.failed]).join('\n'), true); return; }
+    button.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
+    if (then !== undefined) { location.assign(then); return; }
+    if (undo) {
+      const [undoing, place] = undo.split(' ');
+      toast(said || words.done, false, { label: words.undo, act: async () => { await ask(undoing, place, button.dataset.undoContent ? JSON.parse(button.dataset.undoContent) : undefined); refresh(); } });
+    } else if (button.dataset.quiet === undefined || said) toast(said || words.done);
+    refresh();
+  }
+
+  // ---- Filters --------------------------------------------------------------------------------
+
+  // A part of this page anew: from `place`, and into it.
+  async function load(selector, place, { push = false } = {}) {
+    const target = find(selector);
+    if (!target) return;
+    await window.htmx.ajax('GET', place, { target: selector, select: selector, swap: 'outerHTML' });
+    if (push) history.replaceState(null, '', place);
+  }
+
+  let typing;
+  function filter(form) {
+    const pairs = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (value !== '') pairs.append(name, value);
+    const place = `${location.pathname}${[...pairs].length ? `?${pairs}` : ''}`;
+    load(form.dataset.filters, place, { push: true });
+    all('[data-follow-filters]').forEach(one => { if (one.id) load(`#${one.id}`, place); });
+    // Beside the list there may be calls that are up, of the same inbox.
+    if (find('#live-now')) load('#live-now', place);
+    all('a[data-filtered]').forEach(link => { link.search = pairs.toString(); });
+  }
+  document.addEventListener('input', event => {
+    const form = event.target.closest('form[data-filters]');
+    if (!form) return;
+    clearTimeout(typing);
+    typing = setTimeout(() => filter(form), event.target.matches('input[type=search], input:not([type])') ? 250 : 0);
+  });
+
+  // ---- Long lists -----------------------------------------------------------------------------
+
+  const watcher = new IntersectionObserver(entries => {
+    for (const entry of entries) if (entry.isIntersecting) more(entry.target);
+  }, { rootMargin: '1500px' });
+
+  async function more(item) {
+    watcher.unobserve(item);
+    const place = new URL(location.href);
+    place.searchParams.set(item.dataset.cursor || 'before', item.dataset.more);
+    if (item.dataset.day) place.searchParams.set('shown_day', item.dataset.day);
+    const parsed = await part(place);
+    const list = item.parentElement;
+    const rows = parsed && find(`#${CSS.escape(list.id)}`, parsed);
+    if (!rows) { watcher.observe(item); return; }
+    const known = new Set(all('[data-id]', list).map(row => row.dataset.id));
+    const fresh = [...rows.children].filter(row => !row.dataset.id || !known.has(row.dataset.id));
+    item.replaceWith(...fresh);
+    settle(list);
+  }
+
+  async function part(place) {
+    try {
+      const response = await fetch(place, { headers: headersOf({ 'HX-Request': 'true' }), credentials: 'same-origin' });
+      if (response.status === 401) { leave(); return null; }
+      return response.ok ? new DOMParser().parseFromString(await response.text(), 'text/html') : null;
+    } catch { return null; }
+  }
+
+  // What is new or has changed in the first part of a list; what was loaded further down stays.
+  async function merge(region) {
+    const parsed = await part(new URL(location.href));
+    const fresh = parsed && find(`#${CSS.escape(region.id)}`, parsed);
+    if (!fresh) return;
+    const [list, other] = [find('ol', region), find('ol', fresh)];
+    if (!list || !other) { if (region.innerHTML !== fresh.innerHTML) { region.replaceWith(fresh); settle(document); } return; }
+    const mine = new Map(all(':scope > [data-id]', list).map(row => [row.dataset.id, row]));
+    const days = new Map(all(':scope > [data-day]', list).filter(row => !row.dataset.more).map(row => [row.dataset.day, row]));
+    let after = null;
+    for (const row of [...other.children]) {
+      if (row.dataset.more) break;
+      const present = row.dataset.id ? mine.get(row.dataset.id) : days.get(row.dataset.day);
+      if (present) {
+        if (row.dataset.id && present.outerHTML.replace(' current', '') !== row.outerHTML) { present.replaceWith(row); after = row; window.htmx.process(row); } else after = present;
+        continue;
+      }
+      if (after) after.after(row); else list.prepend(row);
+      after = row;
+    }
+    settle(list);
+  }
+
+  // ---- Events ---------------------------------------------------------------------------------
+
+  const waiting = new Map();
+  function soon(key, act) {
+    if (waiting.has(key)) return;
+    waiting.set(key, setTimeout(() => { waiting.delete(key); act(); }, 120));
+  }
+
+  // Everything on the page that shows what the API has.
+  function refresh() {
+    const seen = new Set();
+    for (const region of all('[data-live], [data-merge], [data-part]')) {
+      if (!region.id || seen.has(region.id)) continue;
+      seen.add(region.id);
+      if (region.dataset.merge !== undefined) merge(region); else reload(region);
+    }
+    counts();
+  }
+  // What somebody is writing in is left alone.
+  function reload(region) {
+    if (region.contains(document.activeElement) && document.activeElement.matches('input:not([type=checkbox]), textarea, select')) return;
+    load(`#${region.id}`, location.pathname + location.search).then(() => {
+      // The thing is not for this reader any more: the whole page says so.
+      if (!find(`#${CSS.escape(region.id)}`)) location.reload();
+    });
+  }
+  document.addEventListener('htmx:responseError', event => {
+    const status = event.detail.xhr.status;
+    if (status === 401) leave();
+    else if (status === 404 || status === 410 || status === 403) location.reload();
+  });
+  document.addEventListener('htmx:configRequest', event => Object.assign(event.detail.headers, headersOf()));
+
+  function happened(family, kind, told) {
+    document.dispatchEvent(new CustomEvent('happened', { detail: { family, kind, told } }));
+    for (const region of all('[data-live]')) {
+      if (region.dataset.live.split(' ').includes(family)) soon(region.id, () => reload(find(`#${region.id}`) || region));
+    }
+    for (const region of all('[data-merge]')) {
+      if (region.dataset.merge.split(' ').includes(family)) soon(region.id, () => merge(find(`#${region.id}`) || region));
+    }
+    for (const region of all('[data-reload]')) {
+      if (region.dataset.reload.split(' ').includes(family)) soon(region.id, () => reload(find(`#${region.id}`) || region));
+    }
+    if (['voicemail', 'message', 'call', 'rights'].includes(family)) soon('counts', counts);
+  }
+
+  const KINDS = ['call.started', 'call.answered', 'call.transferred', 'call.ended', 'call.noted', 'recording.started', 'recording.paused',
+    'recording.resumed', 'recording.finished', 'recording.failed', 'recording.recovered', 'recording.deleted', 'voicemail.created',
+    'voicemail.updated', 'voicemail.deleted', 'message.received', 'message.sent', 'message.delivered', 'message.failed', 'message.read',
+    'message.note', 'rights'];
+  let stream;
+  function listen() {
+    if (!data.csrf || (document.querySelector('.nav-company') && !data.company)) return;
+    stream = new EventSource('/api/v1/events?rights=true');
+    let opened = 0;
+    // What happened between the making of the page and here, or while there was no connection.
+    stream.addEventListener('open', () => { if (opened++ || performance.now() > 3000) refresh(); });
+    for (const kind of KINDS) {
+      stream.addEventListener(kind, event => {
+        let told = {};
+        try { told = JSON.parse(event.data || '{}'); } catch { /* The kind says enough. */ }
+        happened(kind.split('.')[0], kind, told);
+      });
+    }
+    stream.addEventListener('error', async () => {
+      if (stream.readyState !== EventSource.CLOSED) return;
+      const { status } = await ask('GET', '/me');
+      if (status === 200) setTimeout(listen, 2000);
+    });
+  }
+  window.addEventListener('pagehide', () => stream?.close());
+  // A page that the browser kept whole is as old as its going.
+  window.addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
+
+  // ---- What waits, in the navigation ----------------------------------------------------------
+
+  async function counts() {
+    if (!find('[data-count]')) return;
+    const show = (name, count) => {
+      const badge = find(`[data-count="${name}"]`);
+      if (!badge) return;
+      badge.hidden = !count;
+      badge.textContent = count > 99 ? '99+' : count;
+    };
+    const [mail, texts, live] = await Promise.all([
+      ask('GET', '/messages/counts'), ask('GET', '/conversations?unread=true&limit=100'), ask('GET', '/calls/live'),
+    ]);
+    show('voicemail', mail.ok ? mail.body.new ?? mail.body.all?.new ?? mail.body.total?.new ?? 0 : 0);
+    show('messages', texts.ok ? (texts.body.conversations || []).length : 0);
+    show('live', live.ok ? (live.body.calls || []).length : 0);
+  }
+
+  // ---- Sound in a list ------------------------------------------------------------------------
+
+  function play({ play: source, title, href }) {
+    const dock = find('#dock');
+    dock.hidden = false;
+    dock.replaceChildren();
+    const link = document.createElement('a');
+    link.href = href || '#';
+    link.textContent = title || '';
+    const sound = document.createElement('audio');
+    sound.controls = true;
+    sound.src = source;
+    sound.autoplay = true;
+    sound.setAttribute('aria-label', title || '');
+    const close = document.createElement('button');
+    close.type = 'button';
+    close.className = 'button small';
+    close.textContent = words.close;
+    close.addEventListener('click', () => { sound.pause(); dock.hidden = true; dock.replaceChildren(); });
+    dock.append(link, sound, close);
+    sound.addEventListener('playing', () => soon('heard', () => all('[data-merge]').forEach(merge)), { once: true });
+    sound.addEventListener('error', () => toast(words.failed, true));
+  }
+
+  // ---- Clicks and keys ------------------------------------------------------------------------
+
+  document.addEventListener('click', event => {
+    const target = event.target.closest('button, a, summary');
+    if (!target) return;
+    if (target.getAttribute('aria-disabled') === 'true') { event.preventDefault(); return; }
+    if (target.matches('button[data-api]')) press(target);
+    if (target.matches('[data-play]')) play(target.dataset);
+    if (target.matches('[data-open]')) find(target.dataset.open)?.showModal();
+    if (target.matches('[data-close]')) target.closest('dialog')?.close();
+    if (target.matches('[data-copy]')) navigator.clipboard.writeText(find(target.dataset.copy)?.textContent ?? target.dataset.copy).then(() => toast(words.copied));
+    if (target.matches('.menu-button')) {
+      const open = find('.nav').classList.toggle('open');
+      target.setAttribute('aria-expanded', String(open));
+      if (open) find('.nav a')?.focus();
+    }
+    if (target.matches('[data-theme-switch]')) {
+      const dark = getComputedStyle(document.documentElement).colorScheme.includes('dark');
+      const theme = dark ? 'light' : 'dark';
+      document.documentElement.dataset.theme = theme;
+      keep('telegraphone_theme', theme);
+    }
+    if (target.matches('.more a') && target.closest('[data-more]')) { event.preventDefault(); more(target.closest('[data-more]')); }
+  });
+
+  function keep(name, value) {
+    const secure = location.protocol === 'https:' ? '; Secure' : '';
+    document.cookie = `${name}=${encodeURIComponent(value)}; Path=/; Max-Age=31536000; SameSite=Strict${secure}`;
+  }
+  document.addEventListener('change', event => {
+    const field = event.target;
+    if (field.matches('[data-keep-cookie]')) { keep(field.dataset.keepCookie, field.value); location.reload(); }
+    if (field.matches('[data-submit]')) field.form?.requestSubmit();
+    if (field.matches('[data-shows]')) showWhat(field);
+  });
+  // A field whose value decides which others are there: `data-shows="name"`, and `data-when="value value"` at those.
+  function showWhat(field) {
+    const value = field.type === 'checkbox' ? String(field.checked) : field.value;
+    for (const one of all(`[data-of="${field.dataset.shows}"]`, field.form || document)) {
+      one.hidden = !one.dataset.when.split(' ').includes(value);
+      all('input, select, textarea', one).forEach(inner => { inner.disabled = one.hidden; });
+    }
+  }
+
+  // j and k go through a list, Enter opens, space plays, / searches.
+  document.addEventListener('keydown', event => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === 'Escape' && find('.nav.open')) { find('.nav').classList.remove('open'); find('.menu-button').setAttribute('aria-expanded', 'false'); find('.menu-button').focus(); return; }
+    if (event.target.matches('input, select, textarea, audio, [contenteditable]')) return;
+    if (event.key === '/') { const search = find('[data-shortcut="/"]'); if (search) { event.preventDefault(); search.focus(); } return; }
+    const list = find('[data-keys]');
+    if (!list || !['j', 'k'].includes(event.key)) return;
+    const rows = all(':scope > .row', list);
+    const at = rows.findIndex(row => row.contains(document.activeElement));
+    const next = rows[event.key === 'j' ? Math.min(at + 1, rows.length - 1) : Math.max(at - 1, 0)];
+    const link = next && find('.cover', next);
+    if (link) { event.preventDefault(); link.focus(); next.scrollIntoView({ block: 'nearest' }); }
+  });
+
+  // A search over a list of choices that is on the page already.
+  document.addEventListener('input', event => {
+    const field = event.target;
+    if (!field.matches('[data-narrows]')) return;
+    const wanted = field.value.trim().toLowerCase();
+    for (const one of all('[data-find]', find(field.dataset.narrows))) one.hidden = wanted !== '' && !one.dataset.find.toLowerCase().includes(wanted);
+  });
+
+  // ---- Time -----------------------------------------------------------------------------------
+
+  function lengthOf(ms) {
+    const seconds = Math.max(0, Math.floor(ms / 1000));
+    const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, String(seconds % 60).padStart(2, '0')];
+    return hours ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
+  }
+  function tick() {
+    for (const one of all('[data-since]')) one.textContent = lengthOf(Date.now() - Date.parse(one.dataset.since));
+  }
+  setInterval(tick, 1000);
+
+  // ---- Levels of calls that are up ------------------------------------------------------------
+
+  let levels;
+  function meter() {
+    const wanted = find('[data-live-call] [data-level]') && document.visibilityState === 'visible';
+    if (!wanted) { levels?.close(); levels = null; return; }
+    if (levels && levels.readyState !== EventSource.CLOSED) return;
+    levels = new EventSource('/api/v1/calls/live/levels');
+    levels.addEventListener('levels', event => {
+      for (const call of JSON.parse(event.data).calls) {
+        const row = find(`[data-live-call="${call.id}"]`);
+        if (!row) continue;
+        for (const side of ['caller', 'callee']) {
+          const shown = find(`[data-level="${side}"]`, row);
+          if (shown) shown.value = Math.max(-60, call[side] ?? -60);
+        }
+      }
+    });
+  }
+  document.addEventListener('visibilitychange', meter);
+  window.addEventListener('pagehide', () => levels?.close());
+
+  // ---- Beginning ------------------------------------------------------------------------------
+
+  function settle(root) {
+    all('[data-more]', root === document ? document : root.parentElement || document).forEach(item => watcher.observe(item));
+    all('[data-shows]', root).forEach(showWhat);
+    tick();
+    meter();
+  }
+  document.addEventListener('htmx:afterSettle', event => { remember(document); settle(document); document.dispatchEvent(new CustomEvent('shown', { detail: event.target })); });
+  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, settle, headersOf };
+  remember(document);
+  settle(document);
+  // Whoever comes from elsewhere brings no session along (SameSite): asked from here there may be one.
+  if (location.pathname === '/login' && !find('[role=alert]')) {
+    fetch('/api/v1/me', { credentials: 'same-origin' }).then(response => {
+      if (response.ok) location.replace(find('[name=next]')?.value || '/calls');
+    }).catch(() => {});
+  }
+  counts();
+  listen();
+})();

@@ -1,0 +1,179 @@
+// The player of a recording: the two parties one above the other, volume and mute of each, speed, skipped silence.
+'use strict';
+(() => {
+  const { find, all, lengthOf, toast, words, data } = window.telegraphone;
+  // What counts as silence, as a part of full scale, and for how long.
+  const QUIET = 0.012;
+  const LONG_S = 1.5;
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  // Stretches in which both parties are quiet: [from, until] in s.
+  function silences(peaks, duration) {
+    const points = Math.max(...peaks.map(channel => channel.length));
+    const each = duration / points;
+    const found = [];
+    let from = null;
+    for (let at = 0; at <= points; at += 1) {
+      const quiet = at < points && peaks.every(channel => (channel[at] ?? 0) < QUIET);
+      if (quiet && from === null) from = at;
+      if (!quiet && from !== null) {
+        // A little of it stays: words are not cut.
+        if ((at - from) * each > LONG_S) found.push([from * each + 0.3, at * each - 0.3]);
+        from = null;
+      }
+    }
+    return found;
+  }
+
+  async function set(player) {
+    if (player.dataset.set !== undefined) return;
+    player.dataset.set = '';
+    const { source, shape, marks, rate } = player.dataset;
+    const sound = find('audio', player);
+    const wave = find('.wave', player);
+    const seek = find('.seek', player);
+    const time = find('.time', player);
+    const toggle = find('.play', player);
+    sound.src = source;
+
+    let duration = Number(player.dataset.length) / 1000;
+    const show = () => {
+      const at = sound.currentTime || 0;
+      time.textContent = `${lengthOf(at * 1000)} / ${lengthOf(duration * 1000)}`;
+      if (seek && document.activeElement !== seek) seek.value = at;
+      if (seek) seek.setAttribute('aria-valuetext', lengthOf(at * 1000));
+      toggle.setAttribute('aria-pressed', String(!sound.paused));
+      toggle.dataset.state = sound.paused ? 'paused' : 'playing';
+    };
+    if (seek) seek.max = duration;
+
+    // The channels, once a person has asked to hear something: before that a browser lets nothing sound.
+    let gains = null;
+    const wanted = { caller: { volume: 1, mute: false }, callee: { volume: 1, mute: false } };
+    function apply() {
+      if (!gains) return;
+      for (const side of ['caller', 'callee']) gains[side].gain.value = wanted[side].mute ? 0 : wanted[side].volume;
+    }
+    function wire() {
+      if (gains || !find('.channels', player)) return;
+      const context = new AudioContext();
+      const from = context.createMediaElementSource(sound);
+      const splitter = context.createChannelSplitter(2);
+      const merger = context.createChannelMerger(2);
+      gains = { context, caller: context.createGain(), callee: context.createGain() };
+      from.connect(splitter);
+      splitter.connect(gains.caller, 0);
+      splitter.connect(gains.callee, 1);
+      gains.caller.connect(merger, 0, 0);
+      gains.callee.connect(merger, 0, 1);
+      merger.connect(context.destination);
+      apply();
+    }
+    async function play() {
+      wire();
+      if (gains?.context.state === 'suspended') await gains.context.resume();
+      try { await sound.play(); } catch (error) { if (error.name !== 'AbortError') toast(words.failed, true); }
+    }
+
+    toggle.addEventListener('click', () => { if (sound.paused) play(); else sound.pause(); });
+    seek?.addEventListener('input', () => { sound.currentTime = Number(seek.value); show(); });
+    find('.speed', player)?.addEventListener('change', event => { sound.playbackRate = Number(event.target.value); sound.preservesPitch = true; });
+    for (const channel of all('.channel', player)) {
+      const side = channel.dataset.side;
+      find('input[type=range]', channel).addEventListener('input', event => { wanted[side].volume = Number(event.target.value); apply(); });
+      find('.mute', channel).addEventListener('click', event => {
+        wanted[side].mute = !wanted[side].mute;
+        event.currentTarget.setAttribute('aria-pressed', String(wanted[side].mute));
+        apply();
+      });
+    }
+    for (const name of ['play', 'pause', 'seeked', 'timeupdate', 'loadedmetadata']) sound.addEventListener(name, show);
+    sound.addEventListener('play', () => {
+      for (const other of all('audio')) if (other !== sound) other.pause();
+    });
+    sound.addEventListener('error', () => toast(words.failed, true));
+
+    // Keys on the player: space, left and right, as in every player.
+    player.addEventListener('keydown', event => {
+      if (event.target.matches('input, select, textarea, button') && event.key !== 'Escape') return;
+      if (event.key === ' ') { event.preventDefault(); toggle.click(); }
+      if (event.key === 'ArrowRight') sound.currentTime = Math.min(duration, sound.currentTime + 5);
+      if (event.key === 'ArrowLeft') sound.currentTime = Math.max(0, sound.currentTime - 5);
+    });
+
+    let quiet = [];
+    sound.addEventListener('timeupdate', () => {
+      if (!find('.skip-silence', player)?.checked || sound.paused) return;
+      const within = quiet.find(([from, until]) => sound.currentTime >= from && sound.currentTime < until - 0.1);
+      if (within) sound.currentTime = within[1];
+    });
+    for (const jump of all('[data-at]', player.closest('.recording') || player)) {
+      jump.addEventListener('click', () => { sound.currentTime = Number(jump.dataset.at); play(); });
+    }
+    show();
+
+    if (!wave || !shape) return;
+    let stored;
+    try {
+      const response = await fetch(shape, { credentials: 'same-origin', headers: window.telegraphone.headersOf() });
+      if (!response.ok) throw new Error(String(response.status));
+      stored = await response.json();
+    } catch { wave.hidden = true; return; }
+    duration = stored.duration || duration;
+    if (seek) seek.max = duration;
+    quiet = silences(stored.peaks, duration);
+    const two = stored.peaks.length === 2;
+    const draw = colours => window.WaveSurfer.create({
+      container: find('.wave-form', wave),
+      media: sound,
+      peaks: stored.peaks,
+      duration,
+      height: two ? 88 : 176,
+      splitChannels: two ? [
+        { waveColor: colours.caller, progressColor: colours.progress },
+        { waveColor: colours.callee, progressColor: colours.progress },
+      ] : undefined,
+      waveColor: colours.caller,
+      progressColor: colours.progress,
+      cursorColor: colours.cursor,
+      cursorWidth: 2,
+      barWidth: 2,
+      barGap: 1,
+      barRadius: 1,
+      dragToSeek: true,
+      cspNonce: data.nonce,
+    });
+    draw({ caller: colour('--caller'), callee: colour('--callee'), progress: colour('--line-strong'), cursor: colour('--ink') });
+    place(wave, JSON.parse(marks || '[]'), Number(rate) || stored.rate, duration);
+    player.dataset.drawn = '';
+    show();
+  }
+
+  // Pauses as hatched stretches, other markers as lines.
+  function place(wave, marks, rate, duration) {
+    const layer = find('.wave-layer', wave);
+    const put = (kind, from, until, text) => {
+      const one = document.createElement('span');
+      one.className = `wave-mark ${kind}`;
+      one.title = text;
+      one.style.left = `${(from / duration) * 100}%`;
+      if (until !== null) one.style.width = `${Math.max(0.2, ((until - from) / duration) * 100)}%`;
+      layer.append(one);
+    };
+    let paused = null;
+    for (const mark of marks) {
+      const at = mark.at / rate;
+      if (mark.kind === 'pause') paused = { at, text: mark.text };
+      else if (mark.kind === 'resume' && paused) { put('paused', paused.at, at, paused.text); paused = null; }
+      else if (['hold', 'unhold', 'transfer', 'pause_cut'].includes(mark.kind)) put('line', at, null, mark.text);
+    }
+    if (paused) put('paused', paused.at, duration, paused.text);
+  }
+
+  const begin = () => all('.player[data-source]').forEach(set);
+  document.addEventListener('shown', begin);
+  begin();
+})();

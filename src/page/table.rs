@@ -1,0 +1,422 @@
+//! Which pages there are, and what each asks the API for.
+
+/// Whose page it is. The API decides what is on it; this only spares a person pages of nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    Everybody,
+    /// Admins, and who stands above the company.
+    Admin,
+    /// Operators and resellers, above the companies.
+    Staff,
+}
+
+/// A page.
+#[derive(Debug)]
+pub struct Page {
+    /// As axum reads it.
+    pub path: &'static str,
+    pub template: &'static str,
+    /// Its entry in the navigation.
+    pub name: &'static str,
+    pub area: Area,
+    /// In this order: later ones may be about what earlier ones gave.
+    pub asks: &'static [Asked],
+}
+
+/// Whether a page is nothing without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Must,
+    /// Without it the template has `none`.
+    May,
+}
+
+/// One request to the API.
+#[derive(Debug)]
+pub struct Asked {
+    /// What the template calls the answer.
+    pub name: &'static str,
+    /// Below `/api/v1`; `{name}` is a part of the page's path, or of its query.
+    pub path: &'static str,
+    /// Always asked.
+    pub fixed: &'static str,
+    /// Passed on from the page's query.
+    pub query: &'static [&'static str],
+    /// `from` and `until` may be days there; `until` is the last one.
+    pub days: bool,
+    pub need: Need,
+    /// Once for each thing of a list in an earlier answer: its name, and where the list stands in it.
+    pub over: Option<(&'static str, &'static str)>,
+}
+
+impl Asked {
+    pub const fn must(name: &'static str, path: &'static str) -> Self {
+        Asked { name, path, fixed: "", query: &[], days: false, need: Need::Must, over: None }
+    }
+
+    const fn may(name: &'static str, path: &'static str) -> Self {
+        Asked { need: Need::May, ..Self::must(name, path) }
+    }
+
+    const fn each(name: &'static str, path: &'static str, over: (&'static str, &'static str)) -> Self {
+        Asked { over: Some(over), ..Self::may(name, path) }
+    }
+
+    pub const fn fixed(self, fixed: &'static str) -> Self {
+        Asked { fixed, ..self }
+    }
+
+    pub const fn of(self, query: &'static [&'static str]) -> Self {
+        Asked { query, ..self }
+    }
+
+    pub const fn days(self) -> Self {
+        Asked { days: true, ..self }
+    }
+}
+
+const fn page(
+    path: &'static str,
+    template: &'static str,
+    name: &'static str,
+    area: Area,
+    asks: &'static [Asked],
+) -> Page {
+    Page { path, template, name, area, asks }
+}
+
+use Area::{Admin, Everybody, Staff};
+
+const INBOXES: Asked = Asked::may("inboxes", "/inboxes").fixed("limit=200");
+const USERS: Asked = Asked::may("users", "/users").fixed("limit=200");
+const GROUPS: Asked = Asked::may("groups", "/groups").fixed("limit=200");
+const NUMBERS: Asked = Asked::may("numbers", "/numbers").fixed("limit=200");
+const FLOWS: Asked = Asked::may("flows", "/flows").fixed("limit=200");
+const BOXES: Asked = Asked::may("boxes", "/voicemails").fixed("limit=200");
+const PROMPTS: Asked = Asked::may("prompts", "/prompts").fixed("limit=200");
+const SETTINGS: Asked = Asked::must("settings", "/settings");
+
+/// Every page.
+pub const PAGES: &[Page] = &[
+    page(
+        "/calls",
+        "calls.html",
+        "calls",
+        Everybody,
+        &[
+            Asked::must("list", "/calls").fixed("limit=50").days().of(&[
+                "before",
+                "inbox",
+                "number",
+                "user",
+                "group",
+                "direction",
+                "recorded",
+                "missed",
+                "played",
+                "contact",
+                "text",
+                "from",
+                "until",
+            ]),
+            Asked::may("live", "/calls/live").of(&["inbox"]),
+            INBOXES,
+            USERS,
+            GROUPS,
+        ],
+    ),
+    page(
+        "/calls/{id}",
+        "call.html",
+        "calls",
+        Everybody,
+        &[
+            Asked::must("call", "/calls/{id}"),
+            Asked::each("recordings", "/recordings/{id}", ("call", "/recordings")),
+            Asked::may("notes", "/calls/{id}/notes"),
+        ],
+    ),
+    page("/live", "live.html", "live", Everybody, &[Asked::must("live", "/calls/live").of(&["inbox"]), INBOXES]),
+    page(
+        "/voicemail",
+        "voicemail.html",
+        "voicemail",
+        Everybody,
+        &[
+            Asked::must("list", "/messages")
+                .fixed("limit=50")
+                .days()
+                .of(&["before", "box", "folder", "caller", "text", "removed", "from", "until"]),
+            Asked::may("counts", "/messages/counts"),
+            BOXES,
+            INBOXES,
+        ],
+    ),
+    page("/voicemail/{id}", "message.html", "voicemail", Everybody, &[Asked::must("message", "/messages/{id}"), BOXES]),
+    page(
+        "/mailbox/{box}",
+        "mailbox.html",
+        "voicemail",
+        Everybody,
+        &[
+            Asked::must("box", "/voicemails/{box}"),
+            Asked::may("greetings", "/voicemails/{box}/greetings"),
+            Asked::may("subscribers", "/voicemails/{box}/subscribers"),
+            USERS,
+        ],
+    ),
+    page(
+        "/messages",
+        "messages.html",
+        "messages",
+        Everybody,
+        &[
+            Asked::must("list", "/conversations")
+                .fixed("limit=50")
+                .of(&["before", "after", "inbox", "number", "contact", "user", "unread", "text"]),
+            INBOXES,
+            NUMBERS,
+            USERS,
+        ],
+    ),
+    page(
+        "/messages/{id}",
+        "conversation.html",
+        "messages",
+        Everybody,
+        &[
+            Asked::must("conversation", "/conversations/{id}"),
+            Asked::must("texts", "/conversations/{id}/messages").fixed("limit=100").of(&["before", "after"]),
+            Asked::may("list", "/conversations").fixed("limit=50").of(&["inbox"]),
+            INBOXES,
+        ],
+    ),
+    page(
+        "/contacts",
+        "contacts.html",
+        "contacts",
+        Everybody,
+        &[Asked::must("list", "/contacts").fixed("limit=50").of(&["after", "text", "inbox"]), INBOXES],
+    ),
+    page(
+        "/contacts/{number}",
+        "contact.html",
+        "contacts",
+        Everybody,
+        &[Asked::must("contact", "/contacts/{number}").fixed("limit=50").of(&["before", "inbox"]), INBOXES],
+    ),
+    page(
+        "/analytics",
+        "analytics.html",
+        "analytics",
+        Everybody,
+        &[
+            Asked::must("days", "/analytics").fixed("by=day").of(&[
+                "from",
+                "until",
+                "direction",
+                "number",
+                "inbox",
+                "group",
+                "user",
+            ]),
+            Asked::must("figures", "/analytics").of(&[
+                "by",
+                "from",
+                "until",
+                "direction",
+                "number",
+                "inbox",
+                "group",
+                "user",
+            ]),
+            INBOXES,
+            USERS,
+            GROUPS,
+            NUMBERS,
+        ],
+    ),
+    page(
+        "/me",
+        "me.html",
+        "me",
+        Everybody,
+        &[INBOXES, Asked::may("push", "/me/push"), Asked::may("tokens", "/tokens")],
+    ),
+    page(
+        "/welcome",
+        "welcome.html",
+        "welcome",
+        Admin,
+        &[
+            USERS,
+            NUMBERS,
+            Asked::may("trunks", "/trunks").fixed("limit=200"),
+            SETTINGS,
+            Asked::may("list", "/calls").fixed("limit=1"),
+        ],
+    ),
+    page(
+        "/settings",
+        "settings.html",
+        "settings",
+        Admin,
+        &[SETTINGS, Asked::must("of_company", "/company"), USERS, NUMBERS],
+    ),
+    page(
+        "/users",
+        "users.html",
+        "users",
+        Admin,
+        &[Asked::must("list", "/users").fixed("limit=200").of(&["after", "deactivated"]), SETTINGS],
+    ),
+    page(
+        "/users/{name}",
+        "user.html",
+        "users",
+        Admin,
+        &[Asked::must("user", "/users/{name}"), SETTINGS, USERS, GROUPS, NUMBERS, INBOXES],
+    ),
+    page(
+        "/groups",
+        "groups.html",
+        "groups",
+        Admin,
+        &[Asked::must("list", "/groups").fixed("limit=200").of(&["after"]), USERS],
+    ),
+    page("/groups/{name}", "group.html", "groups", Admin, &[Asked::must("group", "/groups/{name}"), USERS]),
+    page(
+        "/numbers",
+        "numbers.html",
+        "numbers",
+        Admin,
+        &[Asked::must("list", "/numbers").fixed("limit=200").of(&["after", "type", "inbox"]), INBOXES],
+    ),
+    page(
+        "/numbers/{name}",
+        "number.html",
+        "numbers",
+        Admin,
+        &[
+            Asked::must("number", "/numbers/{name}"),
+            Asked::may("shared", "/numbers/{name}/shared-inbox"),
+            Asked::may("subscribers", "/numbers/{name}/subscribers"),
+            SETTINGS,
+            USERS,
+            GROUPS,
+            INBOXES,
+            FLOWS,
+            BOXES,
+        ],
+    ),
+    page(
+        "/inboxes",
+        "inboxes.html",
+        "inboxes",
+        Admin,
+        &[Asked::must("list", "/inboxes").fixed("limit=200").of(&["after"]), USERS, NUMBERS],
+    ),
+    page(
+        "/inboxes/{name}",
+        "inbox.html",
+        "inboxes",
+        Admin,
+        &[Asked::must("inbox", "/inboxes/{name}"), USERS, NUMBERS, FLOWS],
+    ),
+    page(
+        "/boxes",
+        "boxes.html",
+        "boxes",
+        Admin,
+        &[Asked::must("list", "/voicemails").fixed("limit=200").of(&["after"]), USERS, GROUPS, SETTINGS],
+    ),
+    page(
+        "/boxes/{name}",
+        "box.html",
+        "boxes",
+        Admin,
+        &[
+            Asked::must("box", "/voicemails/{name}"),
+            Asked::may("greetings", "/voicemails/{name}/greetings"),
+            Asked::may("subscribers", "/voicemails/{name}/subscribers"),
+            Asked::may("counts", "/voicemails/{name}/counts"),
+            USERS,
+            GROUPS,
+            SETTINGS,
+        ],
+    ),
+    page(
+        "/trunks",
+        "trunks.html",
+        "trunks",
+        Admin,
+        &[Asked::must("list", "/trunks").fixed("limit=200").of(&["after"])],
+    ),
+    page("/trunks/{name}", "trunk.html", "trunks", Admin, &[Asked::must("trunk", "/trunks/{name}")]),
+    page(
+        "/flows",
+        "flows.html",
+        "flows",
+        Admin,
+        &[Asked::must("list", "/flows").fixed("limit=200").of(&["after"]), NUMBERS],
+    ),
+    page(
+        "/flows/{name}",
+        "flow.html",
+        "flows",
+        Admin,
+        &[Asked::must("flow", "/flows/{name}"), USERS, GROUPS, NUMBERS, INBOXES, FLOWS, BOXES, PROMPTS, SETTINGS],
+    ),
+    page(
+        "/prompts",
+        "prompts.html",
+        "flows",
+        Admin,
+        &[Asked::must("list", "/prompts").fixed("limit=200").of(&["after"])],
+    ),
+    page(
+        "/subscriptions",
+        "subscriptions.html",
+        "subscriptions",
+        Admin,
+        &[
+            Asked::must("numbers", "/numbers").fixed("limit=200"),
+            Asked::each("subscribers", "/numbers/{number}/subscribers", ("numbers", "/numbers")),
+            USERS,
+        ],
+    ),
+    page(
+        "/audit",
+        "audit.html",
+        "audit",
+        Admin,
+        &[Asked::must("log", "/access-log").fixed("limit=200").of(&["after", "before"])],
+    ),
+    page(
+        "/keeping",
+        "keeping.html",
+        "keeping",
+        Admin,
+        &[SETTINGS, Asked::must("holds", "/holds").of(&["after"]), Asked::may("exports", "/exports"), NUMBERS, INBOXES],
+    ),
+    page(
+        "/webhooks",
+        "webhooks.html",
+        "webhooks",
+        Admin,
+        &[Asked::must("list", "/webhooks"), Asked::may("gateway", "/push-gateway"), Asked::may("notices", "/notices")],
+    ),
+    page(
+        "/webhooks/{id}",
+        "webhook.html",
+        "webhooks",
+        Admin,
+        &[
+            Asked::must("hook", "/webhooks/{id}"),
+            Asked::may("deliveries", "/webhooks/{id}/deliveries").of(&["after", "state"]),
+        ],
+    ),
+    page("/lockouts", "lockouts.html", "lockouts", Admin, &[Asked::must("list", "/lockouts")]),
+    page("/companies", "companies.html", "companies", Staff, &[]),
+    page("/staff", "staff.html", "companies", Staff, &[Asked::must("list", "/staff")]),
+];
