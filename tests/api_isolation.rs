@@ -138,6 +138,8 @@ struct Things {
     contact: String,
     conversation: String,
     licence: String,
+    /// On the call.
+    note: String,
     /// In the box of 202.
     message: String,
     /// That box, and that user, as the compatible API names them.
@@ -171,6 +173,7 @@ impl Things {
             ("trunks" | "prompts", "name") => (ours("tapir"), "nobody"),
             ("staff", "name") => (ours("root"), "nobody"),
             ("staff" | "companies", "company" | "key") => (ours("api"), "nobody"),
+            ("calls", "note") => (self.note.clone(), "999999"),
             ("webhooks", "id") => (self.webhook.clone(), "999999"),
             ("webhooks", "delivery") => (self.delivery.clone(), "999999"),
             ("exports", "id") => (self.export.clone(), "999999"),
@@ -220,10 +223,14 @@ fn body(method: &str, path: &str) -> &'static str {
 /// Answers that hold a stream open are looked at by tests of their own.
 const STREAMS: [&str; 2] = ["/api/v1/events", "/api/v1/events/ws"];
 /// These end the log-in, or change who asks.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 10] = [
     ("delete", "/api/v1/session"),
     ("post", "/api/v1/session"),
     ("put", "/api/v1/me/password"),
+    ("post", "/api/v1/me/provisioning"),
+    // Whoever knows a link sets a phone up by it.
+    ("get", "/provision/{token}"),
+    ("head", "/provision/{token}"),
     // Whoever knows a token's secret is who it is of.
     ("post", "/api/auth/0.1/token"),
     ("get", "/api/auth/0.1/token/{token}"),
@@ -293,7 +300,9 @@ async fn nobody_of_another_company_learns_whether_a_thing_is_there() {
         let answer = ada.send("PUT", "/api/v1/numbers/%2B15550101/shared-inbox", keys);
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
         let shared = ada.get("/api/v1/licences");
+        let note = ada.send("POST", &format!("/api/v1/calls/{}/notes", text("call")), r#"{"text":"an okapi"}"#);
         let things = Things {
+            note: made(&note, "id"),
             call: text("call"),
             recording: text("recording"),
             webhook: made(&hook, "id"),

@@ -2,11 +2,14 @@
 
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::locks::{LockAsk, LockReply};
+use super::notes::{NotesAsk, NotesReply};
 use super::notices::{NoticeAsk, NoticeReply};
+use super::provisioning::{ProvisionAsk, ProvisionView};
 use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::texts::{TextsAsk, TextsReply};
 use super::tokens::TokenAsk;
+use super::trying::{TryAsk, TryView};
 use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::voicemail::{VoicemailAsk, VoicemailReply};
 use super::wazo::{WazoAsk, WazoReply};
@@ -80,10 +83,16 @@ pub enum Ask {
     Wazo(WazoAsk),
     /// What the company consists of.
     Directory(DirectoryAsk),
+    /// A link that sets a softphone up.
+    Provision(Box<ProvisionAsk>),
+    /// A call flow with a supposed call.
+    TryFlow(Box<TryAsk>),
     Calls(Box<CallQuery>),
     Call {
         call: CallId,
     },
+    /// What people write on a call.
+    Notes(NotesAsk),
     /// What people look up: outside numbers and figures.
     Insight(InsightAsk),
     /// Calls that are up; of an inbox, by name.
@@ -141,9 +150,12 @@ impl Ask {
             Ask::Me | Ask::LogOut | Ask::Tokens(_) | Ask::Staff(_) => !staff,
             Ask::Lockouts(_) => !staff || named,
             Ask::Directory(_)
+            | Ask::TryFlow(_)
+            | Ask::Provision(_)
             | Ask::Calls(_)
             | Ask::Call { .. }
             | Ask::Insight(_)
+            | Ask::Notes(_)
             | Ask::Live { .. }
             | Ask::Command { .. }
             | Ask::Recording { .. }
@@ -169,9 +181,12 @@ impl Ask {
             Ask::Me | Ask::LogOut | Ask::Wazo(_) => None,
             Ask::Staff(ask) => Some(ask.needs()),
             Ask::Insight(ask) => Some(ask.needs()),
+            Ask::Notes(ask) => Some(ask.needs()),
             Ask::Webhooks(ask) => Some(ask.needs()),
             Ask::Notices(ask) => Some(ask.needs()),
             Ask::Directory(ask) => Some(ask.needs()),
+            Ask::TryFlow(_) => Some(TryAsk::NEEDS),
+            Ask::Provision(_) => Some(ProvisionAsk::NEEDS),
             Ask::Calls(_) | Ask::Call { .. } | Ask::Live { .. } | Ask::Recording { .. } => Some(Permission::ReadCalls),
             Ask::Command { .. } => Some(Permission::CommandCalls),
             Ask::Audio { purpose: AudioUse::Play, .. } => Some(Permission::ListenRecordings),
@@ -199,10 +214,13 @@ pub enum Reply {
     StaffMe(StaffView),
     Staff(StaffReply),
     Insight(InsightReply),
+    Notes(NotesReply),
     Webhooks(WebhookReply),
     Notices(NoticeReply),
     Wazo(WazoReply),
     Directory(DirectoryReply),
+    TryFlow(Box<TryView>),
+    Provision(Box<ProvisionView>),
     Calls(CallPage),
     Call(Box<CallItem>),
     Live(Vec<LiveItem>),

@@ -15,7 +15,9 @@ mod insight;
 mod keeping;
 mod listening;
 mod locks;
+mod notes;
 mod notices;
+mod provisioning;
 mod recordings;
 mod session;
 mod shared;
@@ -23,6 +25,7 @@ mod staff;
 mod subscriptions;
 mod texts;
 mod tokens;
+mod trying;
 mod voicemail;
 mod wazo;
 mod webhooks;
@@ -34,6 +37,7 @@ pub use voicemail::sweep as sweep_files;
 pub use contacts::{Eraser, erased_name, erased_told};
 pub use exports::{ExportSettings, OPERATORS, check_names};
 
+use super::provisioning::{Links, ProvisioningSettings};
 use super::{AccessView, Answer, Ask, LogInLocks, Problem, Reply, Request, Viewer};
 use crate::base::{CompanyId, Random, Time, UserId, Wall};
 use crate::directory::{Company, Directory, Number, Role, User};
@@ -91,6 +95,9 @@ pub struct Desk {
     /// Peaks are made one after the other.
     peaking: Arc<Semaphore>,
     exports: exports::Exports,
+    provisioning: ProvisioningSettings,
+    /// Links that set softphones up.
+    links: Links,
 }
 
 /// Who asks, as they are now, and of which company.
@@ -163,7 +170,7 @@ impl Desk {
     pub fn new(
         store: Store,
         recordings: PathBuf,
-        exports: ExportSettings,
+        (exports, provisioning): (ExportSettings, ProvisioningSettings),
         guard: Guard,
         locks: LogInLocks,
         world: Box<dyn World>,
@@ -184,6 +191,8 @@ impl Desk {
             listenings: Mutex::default(),
             peaking: Arc::new(Semaphore::new(1)),
             exports: exports::Exports::new(exports),
+            provisioning,
+            links: Links::default(),
         }
     }
 
@@ -229,10 +238,13 @@ impl Desk {
             Ask::LogOut => self.log_out(&directory, viewer).await,
             Ask::Staff(_) => Err(NO_PAGE),
             Ask::Insight(ask) => self.insight(&directory, &person, ask).await,
+            Ask::Notes(ask) => self.notes(&directory, &person, ask).await,
             Ask::Notices(ask) => self.notice(&directory, &person, ask).await,
             Ask::Wazo(ask) => self.wazo(&directory, &person, ask).await.map(Reply::Wazo),
             Ask::Webhooks(ask) => self.webhook(&directory, &person, ask).await,
             Ask::Directory(ask) => self.of_directory(&directory, &person, ask).await,
+            Ask::Provision(ask) => Ok(Reply::Provision(Box::new(self.provision(&directory, &person, *ask).await?))),
+            Ask::TryFlow(ask) => Ok(Reply::TryFlow(Box::new(self.try_call_flow(&person, *ask).await?))),
             Ask::Calls(query) => self.calls(&directory, &person, &query).await,
             Ask::Call { call } => self.call(&directory, &person, call).await,
             Ask::Live { inbox } => self.live(&directory, &person, inbox.as_deref()).await,

@@ -271,6 +271,8 @@ pub struct EraseReport {
     pub calls: u64,
     /// Recordings that were deleted, with their sidecars and peaks.
     pub recordings: u64,
+    /// Notes on those calls that were deleted.
+    pub notes: u64,
     /// Bytes of their audio, and of that of the messages.
     pub bytes: u64,
     /// Voicemail messages that were deleted.

@@ -29,6 +29,7 @@ const NOBODY: &str =
 pub enum Permission {
     ReadCalls,
     CommandCalls,
+    NoteCalls,
     ListenRecordings,
     DownloadRecordings,
     DeleteRecordings,
@@ -56,9 +57,10 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Permission; 26] = [
+    pub const ALL: [Permission; 27] = [
         Permission::ReadCalls,
         Permission::CommandCalls,
+        Permission::NoteCalls,
         Permission::ListenRecordings,
         Permission::DownloadRecordings,
         Permission::DeleteRecordings,
@@ -89,6 +91,7 @@ impl Permission {
         match self {
             Permission::ReadCalls => "calls.read",
             Permission::CommandCalls => "calls.command",
+            Permission::NoteCalls => "calls.note",
             Permission::ListenRecordings => "recordings.listen",
             Permission::DownloadRecordings => "recordings.download",
             Permission::DeleteRecordings => "recordings.delete",
@@ -170,6 +173,7 @@ impl Permission {
             Permission::ReadEvents => &["events.#"],
             Permission::ReadCalls
             | Permission::CommandCalls
+            | Permission::NoteCalls
             | Permission::ListenRecordings
             | Permission::DownloadRecordings
             | Permission::DeleteRecordings

@@ -17,13 +17,16 @@ mod insight;
 mod keeping;
 mod locks;
 mod login;
+mod notes;
 mod notices;
 mod operator;
 mod problem;
+mod provisioning;
 pub mod shared;
 mod staff;
 pub mod texts;
 mod tokens;
+mod trying;
 mod view;
 mod voicemail;
 pub mod wazo;
@@ -45,13 +48,16 @@ pub use keeping::{
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
 pub use login::csrf_of;
 pub use login::{Grant, Granted, LoggedIn, Permission, Scopes, Viewer, secret_token};
+pub use notes::{MOST_NOTES, NoteBy, NotePage, NoteView, NotesAsk, NotesReply, note_text};
 pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
 pub use problem::Problem;
+pub use provisioning::{ProvisionAsk, ProvisionView, ProvisioningSettings, SipServer};
 pub use staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
 };
 pub use tokens::TokenAsk;
+pub use trying::{TryAsk, TryEnd, TryError, TryExit, TryStep, TryView, WhichFlow};
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,
     PartyView, RecordingItem, RecordingView, SubscriberList, TokenList, TokenView,

@@ -174,6 +174,8 @@ pub struct CallItem {
     pub can_download: bool,
     /// Those that the viewer can play.
     pub recordings: Vec<RecordingItem>,
+    /// How many notes people have written on it.
+    pub notes: u64,
     /// The legal hold on all of the call, for admins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldView>,
@@ -217,6 +219,7 @@ impl CallItem {
             can_play: can_play && has_file,
             can_download: scope.downloadable(facts) && has_file,
             recordings,
+            notes: 0,
             hold: None,
         })
     }

@@ -12,10 +12,10 @@ use super::setup::{Ringing, Way, Whom};
 use super::switch::{Cx, Switch};
 use super::{MediaOrder, Note, status};
 use crate::base::{Direction, Side, Span, UserId};
-use crate::directory::{NumberRecording, User, may_command};
+use crate::directory::{User, may_command};
 use crate::ledger::{EndReason, Party};
 use crate::media::{Commander, PlayId, Prompt, Times};
-use crate::policy::{Facts, Matcher};
+use crate::policy::Matcher;
 use crate::sdp::{Codec, Flow};
 use crate::sip::endpoint::ClientTx;
 use std::sync::Arc;
@@ -282,9 +282,7 @@ fn goes_outside(session: &mut Session, cx: &mut Cx<'_>) {
         return;
     }
     session.record.direction = Direction::Outbound;
-    let Facts { refused, step, command, number, .. } = session.facts;
-    let facts = Facts::at_start(Direction::Outbound, &session.settings, NumberRecording::Inherit, step);
-    session.facts = Facts { refused, command, number, ..facts };
+    session.facts = session.facts.gone_outside(&session.settings);
     cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
 }
 

@@ -110,6 +110,15 @@ pub enum Action {
     End { cause: u16 },
 }
 
+/// What a path comes through, for whoever wants to see it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Passed {
+    /// It goes on there.
+    Begins(Start),
+    /// It comes to that step of `flow`.
+    Step { flow: Arc<Flow>, name: StepName },
+}
+
 /// What a path asks of the moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a> {
@@ -156,6 +165,8 @@ pub struct Path {
     forwards: u8,
     /// What the caller is told at the end: the last reason why nobody answered.
     cause: u16,
+    /// What it came through since that was looked at; `None`: nobody looks.
+    trail: Option<Vec<Passed>>,
 }
 
 impl Path {
@@ -173,6 +184,23 @@ impl Path {
             steps: 0,
             forwards: 0,
             cause: UNAVAILABLE,
+            trail: None,
+        }
+    }
+
+    /// The same, and what it comes through is kept to be looked at.
+    pub fn traced(self) -> Self {
+        Path { trail: Some(Vec::new()), ..self }
+    }
+
+    /// What it came through since the last look.
+    pub fn passed(&mut self) -> Vec<Passed> {
+        self.trail.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn comes_to(&mut self, passed: impl FnOnce() -> Passed) {
+        if let Some(trail) = &mut self.trail {
+            trail.push(passed());
         }
     }
 
@@ -219,6 +247,7 @@ impl Path {
     }
 
     fn enter(&mut self, start: Start, moment: Moment<'_>) -> Action {
+        self.comes_to(|| Passed::Begins(start));
         if let Start::Menu(chosen) = start {
             self.waiting = Waiting::Over;
             return Action::Menu(chosen);
@@ -264,6 +293,7 @@ impl Path {
             }
             let flow = Arc::clone(&self.flow);
             let Some(step) = flow.steps.get(&name) else { break };
+            self.comes_to(|| Passed::Step { flow: Arc::clone(&flow), name: name.clone() });
             if let Some(action) = self.step(step, moment) {
                 return action;
             }

@@ -236,6 +236,8 @@ pub enum CallCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Write a note on it, up or over, for whoever sees it
+    Note { id: String, text: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -171,6 +171,7 @@ fn show_erased(number: &str, report: &EraseReport) {
         dry_run,
         calls,
         recordings,
+        notes,
         bytes,
         messages,
         texts,
@@ -188,7 +189,7 @@ fn show_erased(number: &str, report: &EraseReport) {
     println!(
         "{recordings} recordings and {messages} messages ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn."
     );
-    println!("{texts} text messages {would}deleted.");
+    println!("{notes} notes on calls and {texts} text messages {would}deleted.");
     if *files_left > 0 {
         println!("The files of {files_left} recordings stay for now: the service tries again.");
     }

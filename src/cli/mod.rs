@@ -7,6 +7,7 @@ mod doctor;
 mod exports;
 mod keeping;
 mod manual;
+mod notes;
 mod notices;
 mod prompts;
 mod shared;
@@ -332,6 +333,7 @@ async fn call(sources: &Sources, command: CallCommand) -> anyhow::Result<()> {
         CallCommand::Hangup { id, json } => (Request::CallHangUp { call: call_id(&id)? }, json),
         CallCommand::Pause { id, json } => (Request::CallPause { call: call_id(&id)? }, json),
         CallCommand::Resume { id, json } => (Request::CallResume { call: call_id(&id)? }, json),
+        CallCommand::Note { id, text } => return notes::add(&read_config(sources)?, call_id(&id)?, &text).await,
     };
     answer(sources, request, json).await
 }

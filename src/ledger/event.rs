@@ -19,6 +19,9 @@ pub enum OutboxKind {
     /// Another party is on the call, in the place of one that left.
     #[serde(rename = "call.transferred")]
     CallTransferred,
+    /// Somebody has written a note on it.
+    #[serde(rename = "call.noted")]
+    CallNoted,
     /// Always before the `recording.finished` of the same call.
     #[serde(rename = "call.ended")]
     CallEnded,
@@ -83,10 +86,11 @@ pub enum Family {
 }
 
 impl OutboxKind {
-    pub const ALL: [OutboxKind; 20] = [
+    pub const ALL: [OutboxKind; 21] = [
         OutboxKind::CallStarted,
         OutboxKind::CallAnswered,
         OutboxKind::CallTransferred,
+        OutboxKind::CallNoted,
         OutboxKind::CallEnded,
         OutboxKind::RecordingStarted,
         OutboxKind::RecordingPaused,
@@ -111,6 +115,7 @@ impl OutboxKind {
             OutboxKind::CallStarted => "call.started",
             OutboxKind::CallAnswered => "call.answered",
             OutboxKind::CallTransferred => "call.transferred",
+            OutboxKind::CallNoted => "call.noted",
             OutboxKind::CallEnded => "call.ended",
             OutboxKind::RecordingStarted => "recording.started",
             OutboxKind::RecordingPaused => "recording.paused",
@@ -140,6 +145,7 @@ impl OutboxKind {
             OutboxKind::CallStarted
             | OutboxKind::CallAnswered
             | OutboxKind::CallTransferred
+            | OutboxKind::CallNoted
             | OutboxKind::CallEnded => Family::Call,
             OutboxKind::RecordingStarted
             | OutboxKind::RecordingPaused
@@ -262,6 +268,16 @@ impl From<&CallRecord> for CallThen {
     }
 }
 
+/// A note on a call, without what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteThen {
+    pub id: i64,
+    /// `None`: an operator or a reseller wrote it.
+    pub user: Option<UserId>,
+    /// The writer's name.
+    pub name: String,
+}
+
 /// A message as it was when something happened to it, and for whom that was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MessageThen {
@@ -319,6 +335,9 @@ pub enum Told {
         /// Of a pause and what follows it: who commanded it, and how.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change: Option<Box<Change>>,
+        /// Of a note: which, and who wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Box<NoteThen>>,
     },
     Message {
         message: Box<MessageThen>,
@@ -359,7 +378,7 @@ pub fn happened(before: Option<&CallRecord>, now: &CallRecord) -> Vec<Happened> 
     }
     let tell = |at, kind, joined: Option<&Joined>, change: Option<&Change>| {
         let (joined, change) = (joined.cloned().map(Box::new), change.cloned().map(Box::new));
-        Happened { at, kind, told: Told::Call { call: Box::new(CallThen::from(now)), joined, change } }
+        Happened { at, kind, told: Told::Call { call: Box::new(CallThen::from(now)), joined, change, note: None } }
     };
     let mut events = Vec::new();
     if before.is_none() {

@@ -10,7 +10,9 @@ mod text;
 
 pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
 pub use decision::{Because, By, Change, Decision, How, Refusal};
-pub use event::{CallThen, Family, Happened, MessageThen, OutboxEntry, OutboxKind, Subject, Told, happened, is_stale};
+pub use event::{
+    CallThen, Family, Happened, MessageThen, NoteThen, OutboxEntry, OutboxKind, Subject, Told, happened, is_stale,
+};
 pub use message::{Folder, Forwarded, GreetingKind, MessageRecord, Waiting};
 pub use recording::{
     Channels, Marker, MarkerKind, PauseInFile, RecordingRecord, RecordingState, Sidecar, SidecarParty,

@@ -37,6 +37,20 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// An internal call that goes outside counts as outbound from there on; any other stays what it is.
+    pub fn gone_outside(self, settings: &Settings) -> Self {
+        let Facts { refused, voicemail: _, step, command, number, direction, toggle: _ } = self;
+        match direction {
+            Direction::Internal => {
+                let facts = Facts::at_start(Direction::Outbound, settings, number, step);
+                Facts { refused, command, ..facts }
+            }
+            Direction::Inbound | Direction::Outbound => self,
+        }
+    }
+}
+
 /// Whether the call is recorded, and which source says so.
 pub fn decide(facts: &Facts) -> Decision {
     let Facts { refused, voicemail, step, command, number, direction, toggle } = *facts;

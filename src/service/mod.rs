@@ -40,7 +40,7 @@ mod web;
 mod worker;
 
 use self::core::{Core, Inbox, Order};
-use crate::api::{Answer, Desk, ExportSettings, LogInLocks, Request};
+use crate::api::{Answer, Desk, ExportSettings, LogInLocks, ProvisioningSettings, Request, SipServer};
 use crate::base::{CallId, CompanyId, NumberId, Random, Span};
 use crate::call::{CallView, Listener, Switch, SwitchConfig, TextIn};
 use crate::directory::Directory;
@@ -216,6 +216,7 @@ impl Service {
         let (changed_bindings, binding_queue) = mpsc::channel(1);
         let listeners =
             listening.addresses.iter().map(|(transport, address)| format!("{transport} {address}")).collect();
+        let servers = sip_servers(&config, &listening);
         let core = Core::new(
             clock,
             switch,
@@ -235,8 +236,9 @@ impl Service {
         let fed = Arc::new(watch::Sender::new(store.feed_newest().await?));
         let recordings = config.recording.dir.clone();
         let log_ins = LogInLocks::default();
+        let settings = (export_settings(&config), provisioning_settings(&config, servers));
         let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts, log_ins };
-        let web = web::start(&config.http, export_settings(&config), &config.webhooks.guard, &handle)?;
+        let web = web::start(&config.http, settings, &config.webhooks.guard, &handle)?;
         let watched =
             metrics::Watched { handle: handle.clone(), desk: web.desk.clone(), requests: Arc::clone(&web.requests) };
         let (metrics, metrics_tasks) = metrics::start(&config.metrics, &watched)?;
@@ -530,6 +532,24 @@ fn start_threads(
         )?);
     }
     Ok((workers, recorders))
+}
+
+/// The listeners as phones reach them, in the order of the configuration.
+fn sip_servers(config: &Config, listening: &Listening) -> Vec<SipServer> {
+    let bound = config.sip.listen.iter().zip(&listening.addresses);
+    let server = |(listen, (_, local)): (&Listen, &(Transport, SocketAddr))| {
+        let named = listening.advertise.iter().find(|(address, _)| address == local);
+        SipServer {
+            transport: listen.transport,
+            address: named.map_or_else(|| local.to_string(), |(_, name)| name.clone()),
+            is_loopback: named.is_none() && local.ip().is_loopback(),
+        }
+    };
+    bound.map(server).collect()
+}
+
+fn provisioning_settings(config: &Config, servers: Vec<SipServer>) -> ProvisioningSettings {
+    ProvisioningSettings { url: config.http.url.clone(), servers }
 }
 
 fn switch_config(config: &Config, listening: &Listening) -> SwitchConfig {

@@ -5,7 +5,7 @@ use super::config::{HttpConfig, HttpListen};
 use super::tls::Tls;
 use super::{Handle, StartError};
 use crate::api::http::{Peer, Requests, Shared};
-use crate::api::{Answer, Desk, ExportSettings, Operator, Request, World};
+use crate::api::{Answer, Desk, ExportSettings, Operator, ProvisioningSettings, Request, World};
 use crate::base::{Random, Time, Wall};
 use crate::notify::{self, Guard};
 use crate::page;
@@ -50,7 +50,12 @@ pub struct Web {
 }
 
 /// Binds every listener and serves on it.
-pub fn start(config: &HttpConfig, exports: ExportSettings, guard: &Guard, handle: &Handle) -> Result<Web, StartError> {
+pub fn start(
+    config: &HttpConfig,
+    (exports, provisioning): (ExportSettings, ProvisioningSettings),
+    guard: &Guard,
+    handle: &Handle,
+) -> Result<Web, StartError> {
     let mut web = Web { addresses: Vec::new(), tasks: Vec::new(), desk: None, requests: Arc::default() };
     if config.listen.is_empty() {
         return Ok(web);
@@ -59,7 +64,7 @@ pub fn start(config: &HttpConfig, exports: ExportSettings, guard: &Guard, handle
     let operator = Box::new(Hand { handle: handle.clone(), orders: Semaphore::new(ORDERS) });
     let (store, recordings) = (handle.store.clone(), handle.recordings.clone());
     let locks = handle.log_ins.clone();
-    let desk = Arc::new(Desk::new(store, recordings, exports, guard.clone(), locks, world, operator));
+    let desk = Arc::new(Desk::new(store, recordings, (exports, provisioning), guard.clone(), locks, world, operator));
     let keeper = Arc::clone(&desk);
     web.tasks.push(tokio::spawn(async move { keeper.keep_exports().await }));
     web.desk = Some(Arc::clone(&desk));

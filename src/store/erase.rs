@@ -6,7 +6,7 @@
 use super::holds::{Hold, hold_of};
 use super::retention::{Deletion, Gone, delete};
 use super::row::Reading;
-use super::{RecordingFile, Store, StoreError, calls, messages, recordings};
+use super::{RecordingFile, Store, StoreError, calls, messages, notes, recordings};
 use crate::base::{CallId, CompanyId, MessageId};
 use crate::ledger::{CallRecord, MessageRecord, Party, RecordingState};
 use serde_json::Value;
@@ -54,8 +54,12 @@ pub enum Erased {
     Held(Box<Hold>),
     /// Nothing was changed: it is up.
     Open,
-    /// Its recordings, whose files are to be taken away.
-    Done(Vec<RecordingFile>),
+    Done {
+        /// Its recordings, whose files are to be taken away.
+        files: Vec<RecordingFile>,
+        /// Notes on it that were deleted.
+        notes: u64,
+    },
 }
 
 impl Contact {
@@ -241,7 +245,7 @@ impl Store {
         hold_of(&mut transaction, None, call).await
     }
 
-    /// Deletes the recordings of a call and blanks the contact in its row and in theirs, in one
+    /// Deletes the recordings of a call and the notes on it, and blanks the contact in its row and in theirs, in one
     /// transaction, unless it is up or held.
     pub async fn erase_call(&self, call: CallId, contact: &Contact, gone: &Gone) -> Result<Erased, StoreError> {
         let mut transaction = self.write().await?;
@@ -273,6 +277,7 @@ impl Store {
         if let (Some(row), Some(record)) = (&row, &record) {
             blank_call(&mut transaction, row, record, contact).await?;
         }
+        let notes = notes::erase(&mut transaction, call).await?;
         let query = sqlx::query(
             "UPDATE exports SET state = 'withdrawn', problem = 'a contact in it was erased'
              WHERE state IN ('ready', 'making') AND id IN (SELECT export_id FROM export_items WHERE call_id = $1)",
@@ -280,7 +285,7 @@ impl Store {
         query.bind(call.to_string()).execute(&mut *transaction).await?;
         transaction.commit().await?;
         self.grown.notify_one();
-        Ok(Erased::Done(files))
+        Ok(Erased::Done { files, notes })
     }
 
     /// Blanks the contact in events whose calls are not held: in the feed, before it, and on their way to

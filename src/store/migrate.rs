@@ -5,7 +5,7 @@ use super::StoreError;
 use sqlx::{Row, SqlitePool};
 
 /// Every step there ever was, oldest first. A released step is never changed.
-const STEPS: [(i64, &str); 17] = [
+const STEPS: [(i64, &str); 18] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_restart.sql")),
     (3, include_str!("migrations/0003_facilities.sql")),
@@ -23,6 +23,7 @@ const STEPS: [(i64, &str); 17] = [
     (18, include_str!("migrations/0018_texts.sql")),
     (19, include_str!("migrations/0019_mail.sql")),
     (20, include_str!("migrations/0020_wazo.sql")),
+    (21, include_str!("migrations/0021_notes.sql")),
 ];
 
 /// The version that this program knows.

@@ -885,7 +885,7 @@ async fn erasing_a_number_leaves_those_that_begin_with_it() {
     assert_eq!(found, [call_id(1), call_id(3)]);
     for call in found {
         let erased = lab.store.erase_call(call, &contact, &gone(20)).await.unwrap();
-        assert!(matches!(erased, Erased::Done(files) if files.len() == 1));
+        assert!(matches!(erased, Erased::Done { files, notes: 0 } if files.len() == 1));
     }
     let kept = lab.store.recording(recording_id(2)).await.unwrap().unwrap();
     assert_eq!((kept.state, kept.sidecar.parties[0].party.address.as_str()), (recording(2, 1).state, "+1666001"));

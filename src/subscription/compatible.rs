@@ -123,6 +123,7 @@ impl CompatibleEvent {
             OutboxKind::CallStarted
             | OutboxKind::CallAnswered
             | OutboxKind::CallTransferred
+            | OutboxKind::CallNoted
             | OutboxKind::CallEnded
             | OutboxKind::RecordingStarted
             | OutboxKind::RecordingPaused

@@ -8,9 +8,9 @@ use crate::base::{
 };
 use crate::directory::Directory;
 use crate::ledger::{
-    By, CallThen, Change, EndReason, Folder, How, Joined, JoinedBy, MessageThen, OutboxEntry, OutboxKind, Outcome,
-    Party, RecordingRecord, RecordingState, Sidecar, SidecarParty, Subject, TextKind, TextRule, TextState, TextThen,
-    Told,
+    By, CallThen, Change, EndReason, Folder, How, Joined, JoinedBy, MessageThen, NoteThen, OutboxEntry, OutboxKind,
+    Outcome, Party, RecordingRecord, RecordingState, Sidecar, SidecarParty, Subject, TextKind, TextRule, TextState,
+    TextThen, Told,
 };
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,9 @@ pub struct Event {
     /// Of a recording that was started, paused or resumed by a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<EventChange>,
+    /// Of a note on a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<EventNote>,
 }
 
 /// What the event is about. Each has a field that no other has.
@@ -235,17 +238,30 @@ pub struct EventChange {
     pub because: String,
 }
 
+/// A note on a call: what it says is fetched by its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventNote {
+    pub id: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Named<UserId>>,
+    pub name: String,
+}
+
 /// The event that `entry` becomes. `recording` is the row of the recording that it is about.
 pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEntry {
     let OutboxEntry { seq, at, kind, company, call, subject, told } = entry;
-    let (about, joined, change) = match told {
-        Told::Row => (recording.map(|recording| About::Recording(about_recording(recording, *kind))), None, None),
-        Told::Call { call, joined, change } => {
-            let joined = joined.as_deref().map(about_joined);
-            (Some(About::Call(about_call(call))), joined, change.as_deref().map(about_change))
+    let about = match told {
+        Told::Row => recording.map(|recording| About::Recording(about_recording(recording, *kind))),
+        Told::Call { call, joined: _, change: _, note: _ } => Some(About::Call(about_call(call))),
+        Told::Text { text } => Some(About::Text(about_text(text))),
+        Told::Message { message } => Some(About::Message(about_message(message))),
+    };
+    let (joined, change, note) = match told {
+        Told::Call { call: _, joined, change, note } => {
+            let (joined, change) = (joined.as_deref().map(about_joined), change.as_deref().map(about_change));
+            (joined, change, note.as_deref().map(about_note))
         }
-        Told::Text { text } => (Some(About::Text(about_text(text))), None, None),
-        Told::Message { message } => (Some(About::Message(about_message(message))), None, None),
+        Told::Row | Told::Text { .. } | Told::Message { .. } => (None, None, None),
     };
     let event = Event {
         event: *kind,
@@ -259,6 +275,7 @@ pub fn fold(entry: &OutboxEntry, recording: Option<&RecordingRecord>) -> FeedEnt
         about,
         joined,
         change,
+        note,
     };
     FeedEntry { seq: *seq, at: *at, kind: *kind, company: *company, call: *call, subject: *subject, event }
 }
@@ -368,6 +385,11 @@ fn about_change(change: &Change) -> EventChange {
     }
 }
 
+fn about_note(note: &NoteThen) -> EventNote {
+    let NoteThen { id, user, name } = note;
+    EventNote { id: *id, user: user.map(Named::Id), name: name.clone() }
+}
+
 fn about_recording(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording {
     let RecordingRecord { state, started, samples, rate, bytes, sidecar, .. } = record;
     // Repaired before its failure was read: the event tells what was so when it happened.
@@ -376,6 +398,7 @@ fn about_recording(record: &RecordingRecord, kind: OutboxKind) -> AboutRecording
         OutboxKind::CallStarted
         | OutboxKind::CallAnswered
         | OutboxKind::CallTransferred
+        | OutboxKind::CallNoted
         | OutboxKind::CallEnded
         | OutboxKind::RecordingStarted
         | OutboxKind::RecordingPaused
@@ -468,6 +491,9 @@ impl Event {
         if let Some(change) = &mut self.change {
             user(&mut change.user);
         }
+        if let Some(note) = &mut self.note {
+            user(&mut note.user);
+        }
         self
     }
 
@@ -522,7 +548,7 @@ mod tests {
     fn what_is_told_of_a_call_names_no_other_call_and_reads_back_as_it_was_written() {
         let call = CallId::new(AT, [1; 10]);
         let (kind, subject) = (OutboxKind::CallEnded, Subject::Call(call));
-        let told = Told::Call { call: Box::new(call_then()), joined: None, change: None };
+        let told = Told::Call { call: Box::new(call_then()), joined: None, change: None, note: None };
         let entry = OutboxEntry { seq: 4, at: AT, kind, company: CompanyId(1), call: Some(call), subject, told };
         let fed = fold(&entry, None);
         let text = serde_json::to_string(&fed).unwrap();

@@ -13,7 +13,7 @@ pub use access::{CallFacts, Reason, Rights, Scope, Subscribed, knows_names};
 pub use compatible::{CompatibleEvent, MessageBody, Uuids, VoicemailBody, folder_body};
 pub use feed::{
     About, AboutCall, AboutMessage, AboutMessageFacts, AboutRecording, AboutText, Event, EventChange, EventJoined,
-    EventParty, FeedEntry, Named, fold, reason_word,
+    EventNote, EventParty, FeedEntry, Named, fold, reason_word,
 };
 pub use kinds::Kinds;
 pub use messages::{BoxSubscribed, MessageFacts, MessageReason, MessageScope, Reader, Receivers};

@@ -17,7 +17,8 @@ class Linphone(Client):
 
     It reads one command a second. `codecs` are names at rates ("PCMU/8000").
     `dtmf` is "rtpevent" or "info". With `auto_answer` it answers by itself.
-    Where a registrar grants it a GRUU, its Contact is one.
+    Where a registrar grants it a GRUU, its Contact is one. With `provisioning` it fetches its
+    account from that link, and knows nothing of it before.
     """
 
     ALL_CODECS = (
@@ -50,6 +51,7 @@ class Linphone(Client):
         dtmf: str = "rtpevent",
         auto_answer: bool = False,
         encrypted: bool = False,
+        provisioning: str = "",
         place: Optional[Place] = None,
     ):
         super().__init__(identity, folder, place)
@@ -58,6 +60,7 @@ class Linphone(Client):
         self.dtmf = dtmf
         self.auto_answer = auto_answer
         self.encrypted = encrypted
+        self.provisioning = provisioning
         self._last_command = 0.0
 
     def start(self) -> None:
@@ -175,6 +178,8 @@ class Linphone(Client):
 
     def _proxy(self) -> list[str]:
         me = self.identity
+        if self.provisioning:
+            return ["[misc]", f"config-uri={self.provisioning}"]
         if not me.server:
             return []
         return [

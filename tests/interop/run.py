@@ -102,6 +102,7 @@ def main() -> int:
     import scenario_ipv6
     import scenario_mail
     import scenario_policy
+    import scenario_provisioning
     import scenario_secure
     import scenario_texts
     import scenario_transfer
@@ -110,7 +111,7 @@ def main() -> int:
 
     everything = [*scenario_calls.SCENARIOS, *scenario_codecs.SCENARIOS, *scenario_policy.SCENARIOS]
     everything += [*scenario_flows.SCENARIOS, *scenario_transfer.SCENARIOS, *scenario_trunks.SCENARIOS]
-    everything += [*scenario_texts.SCENARIOS]
+    everything += [*scenario_texts.SCENARIOS, *scenario_provisioning.SCENARIOS]
     everything += [*scenario_ipv6.SCENARIOS, *scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS, *scenario_mail.SCENARIOS]
     everything += [*scenario_voicemail.SCENARIOS]
     chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]

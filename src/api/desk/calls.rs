@@ -42,12 +42,14 @@ impl Desk {
         let recordings = self.store.recordings_of_calls(&ids).await?;
         let heard = self.store.heard_of(person.listener(), &ids).await?;
         let holds = self.holds_of(person, &ids).await?;
+        let notes = self.store.count_call_notes(&ids).await?;
         let calls = records.iter().filter_map(|call| {
             let own: Vec<RecordingRecord> = recordings.iter().filter(|one| one.call == call.id).cloned().collect();
             let facts = facts(call, !own.is_empty());
             let mut item = CallItem::of(directory, scope, (call, &facts), &own)?;
             item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
             item.hold_by(&holds);
+            item.notes = notes.get(&call.id).copied().unwrap_or(0);
             Some(item)
         });
         Ok(CallPage { calls: calls.collect(), next })
@@ -61,6 +63,7 @@ impl Desk {
         let heard = self.store.heard_of(person.listener(), &[id]).await?;
         item.recordings.iter_mut().for_each(|recording| recording.played = heard.contains(&recording.id));
         item.hold_by(&self.holds_of(person, &[id]).await?);
+        item.notes = self.store.count_call_notes(&[id]).await?.remove(&id).unwrap_or(0);
         Ok(Reply::Call(Box::new(item)))
     }
 

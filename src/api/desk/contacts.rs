@@ -66,13 +66,14 @@ pub fn erased_name(contact: &Contact) -> String {
 
 /// What came of it, for the access log.
 pub fn erased_told(contact: &Contact, report: &EraseReport) -> String {
-    let EraseReport { calls, recordings, messages, texts, leftovers, kept, put_off, .. } = report;
+    let EraseReport { calls, recordings, notes, messages, texts, leftovers, kept, put_off, .. } = report;
     let left = if *leftovers > 0 { format!(", {leftovers} unfinished") } else { String::new() };
     let later = if *put_off > 0 { format!(" ({put_off} until they are over)") } else { String::new() };
+    let notes = if *notes > 0 { format!(", {notes} notes") } else { String::new() };
     let voicemail = if *messages > 0 { format!(", {messages} messages") } else { String::new() };
     let texts = if *texts > 0 { format!(", {texts} texts") } else { String::new() };
     format!(
-        "{}: {calls} calls, {recordings} recordings{left}{voicemail}{texts}, {kept} kept{later}",
+        "{}: {calls} calls, {recordings} recordings{left}{notes}{voicemail}{texts}, {kept} kept{later}",
         erased_name(contact)
     )
 }
@@ -188,7 +189,7 @@ impl Eraser {
             true => self.would(call, &there).await?,
             false => self.store.erase_call(call, &self.contact, &self.gone).await?,
         };
-        let files = match outcome {
+        let (files, notes) = match outcome {
             Erased::Held(hold) => {
                 self.keep(call, format!("a legal hold by {}: {}", hold.by, hold.reason));
                 return Ok(());
@@ -196,10 +197,11 @@ impl Eraser {
             Erased::Open => {
                 return self.put_off(call).await;
             }
-            Erased::Done(files) => files,
+            Erased::Done { files, notes } => (files, notes),
         };
         self.report.calls += 1;
         self.report.recordings += files.len() as u64;
+        self.report.notes += notes;
         self.report.bytes += there.iter().map(|recording| recording.bytes).sum::<u64>();
         if !self.report.dry_run {
             self.remove(files).await?;
@@ -271,10 +273,13 @@ impl Eraser {
         if let Some(hold) = self.store.hold_on_any_of(call).await? {
             return Ok(Erased::Held(Box::new(hold)));
         }
-        let open = self.store.call(call).await?.is_some_and(|call| call.ended.is_none());
+        if self.store.call(call).await?.is_some_and(|call| call.ended.is_none()) {
+            return Ok(Erased::Open);
+        }
+        let notes = self.store.count_call_notes(&[call]).await?.remove(&call).unwrap_or(0);
         let file =
             |recording: &&RecordingRecord| RecordingFile { id: recording.id, call, path: recording.path.clone() };
-        Ok(if open { Erased::Open } else { Erased::Done(there.iter().map(file).collect()) })
+        Ok(Erased::Done { files: there.iter().map(file).collect(), notes })
     }
 
     fn keep(&mut self, call: CallId, because: String) {

@@ -108,7 +108,7 @@ impl Desk {
     }
 
     /// Lays keys over a thing that is there.
-    async fn lay(
+    pub(super) async fn lay(
         &self,
         person: &Person<'_>,
         kind: Kind,
@@ -258,7 +258,7 @@ fn own<'p>(person: &'p Person<'_>) -> Result<&'p User, Problem> {
     }
 }
 
-fn password_keys(secret: &Secret) -> Table {
+pub(super) fn password_keys(secret: &Secret) -> Table {
     Table::from_iter([("password".to_owned(), secret.reveal().to_owned().into())])
 }
 

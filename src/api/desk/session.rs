@@ -33,7 +33,7 @@ impl Desk {
     /// Whether the password is right. A wrong one counts towards the lock-out of `name` at that address.
     /// The lock is asked for when it is one's turn: many guesses at once are no more than one after the
     /// other.
-    async fn proves(
+    pub(super) async fn proves(
         &self,
         _turn: &Turn<'_>,
         (name, source): (&LockName, IpAddr),

@@ -449,7 +449,7 @@ async fn set_password(
     shared.json(&who, Ask::Directory(DirectoryAsk::Password { extension, password })).await
 }
 
-fn secret(key: &'static str, text: String) -> Result<Secret, Problem> {
+pub(super) fn secret(key: &'static str, text: String) -> Result<Secret, Problem> {
     let expected = "8 to 128 characters, none of them a control character";
     Secret::try_from(text).map_err(|_| Problem::Invalid { key, value: "…".to_owned(), expected })
 }

@@ -12,6 +12,7 @@
 //! | `GET /contacts`, `/contacts/{e164}` | outside numbers, and what was with one of them |
 //! | `GET /analytics`, `/analytics.csv` | figures by day, user, group, number or inbox |
 //! | `GET /calls/live` | calls that are up; `inbox=` narrows each of these lists |
+//! | `GET`, `POST /calls/{id}/notes`, `DELETE …/notes/{note}` | what people write on a call |
 //! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
 //! | `GET /recordings/{id}` | a recording with its markers |
 //! | `GET /recordings/{id}/audio` | to be heard, by ranges |
@@ -32,6 +33,8 @@
 //! | `GET /events/ws` | the same over WebSocket |
 //! | `GET`, `POST /me/push`, `DELETE /me/push/{id}` | everybody, their own browsers and apps |
 //! | `GET`, `PUT`, `DELETE /push-gateway`, `GET /notices`, `POST /notices/replay`, `/notices/{id}/replay` | admins |
+//! | `POST /users/{extension}/provisioning`, `/me/provisioning`, `GET /provision/{token}` (beside the API) | a softphone set up by a link |
+//! | `POST /flows/try` | a call flow with a supposed call: admins |
 //! | `GET`, `POST /webhooks`, `GET`, `PATCH`, `DELETE /webhooks/{id}`, `POST …/secret`, `…/test`, `…/replay`, `GET …/deliveries` | admins |
 //! | `GET`, `POST /companies` | operators and resellers: the companies that they administer; a new one: operators |
 //! | `GET`, `POST /staff`, `DELETE /staff/{name}`, `PUT /staff/{name}/password`, `PUT`, `DELETE /staff/{name}/companies/{key}` | operators |
@@ -55,9 +58,11 @@ mod events;
 mod insight;
 mod keeping;
 mod locks;
+mod notes;
 mod notices;
 mod openapi;
 mod problem;
+mod provisioning;
 mod repeat;
 mod session;
 mod shared;
@@ -66,6 +71,7 @@ mod staff;
 mod texts;
 mod timing;
 mod tokens;
+mod trying;
 mod voicemail;
 mod wazo;
 mod webhooks;
@@ -134,6 +140,7 @@ fn api() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(openapi::head())
         .merge(session::routes())
         .merge(calls::routes())
+        .merge(notes::routes())
         .merge(audio::routes())
         .merge(tokens::routes())
         .merge(locks::routes())
@@ -145,6 +152,8 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(webhooks::routes())
         .merge(notices::routes())
         .merge(directory::routes())
+        .merge(trying::routes())
+        .merge(provisioning::routes())
         .merge(shared::routes())
         .merge(texts::routes())
         .merge(voicemail::routes())
@@ -152,14 +161,17 @@ fn api() -> OpenApiRouter<Shared> {
 
 /// The API as it describes itself (OpenAPI 3.1).
 pub fn description() -> OpenApi {
-    openapi::with_compatible(openapi::finished(api().into_openapi()), wazo::routes().into_openapi())
+    let described = openapi::with_compatible(openapi::finished(api().into_openapi()), wazo::routes().into_openapi());
+    openapi::with_open(described, provisioning::open_routes().into_openapi())
 }
 
 /// Every route.
 pub fn router(shared: Shared) -> Router {
     let (api, description) = api().split_for_parts();
     let (compatible, described) = wazo::routes().split_for_parts();
-    let description = Arc::new(openapi::with_compatible(openapi::finished(description), described));
+    let (open, for_phones) = provisioning::open_routes().split_for_parts();
+    let description = openapi::with_compatible(openapi::finished(description), described);
+    let description = Arc::new(openapi::with_open(description, for_phones));
     let described = get(move || {
         let description = Arc::clone(&description);
         async move { Json(&*description).into_response() }
@@ -167,6 +179,7 @@ pub fn router(shared: Shared) -> Router {
     Router::new()
         .nest("/api/v1", api.route("/openapi.json", described))
         .merge(compatible)
+        .merge(open)
         .route("/health", get(async || Json(serde_json::json!({ "status": "up" }))))
         .route("/ready", get(ready))
         .fallback(async || HttpProblem(super::Problem::NotFound { what: "page" }))
@@ -225,7 +238,9 @@ impl Shared {
             Reply::Staff(StaffReply::List(list)) => Json(list).into_response(),
             Reply::Staff(StaffReply::Password(made)) => Json(made).into_response(),
             Reply::Staff(StaffReply::Company(made)) => Json(made).into_response(),
+            Reply::Notes(reply) => notes::said(reply),
             Reply::Notices(reply) => notices::response(reply),
+            Reply::TryFlow(view) => Json(view).into_response(),
             Reply::Directory(reply) => directory::response(reply),
             Reply::Insight(reply) => insight::said(reply),
             Reply::Calls(page) => Json(page).into_response(),
@@ -241,8 +256,10 @@ impl Shared {
             Reply::Shared(reply) => shared::said(reply),
             Reply::Texts(reply) => texts::said(reply),
             Reply::Voicemail(reply) => voicemail::answer(reply),
-            // Audio is no JSON: `audio` asks for it by itself.
-            Reply::Audio { .. } | Reply::Wazo(_) => HttpProblem(super::Problem::Internal).into_response(),
+            // Audio is no JSON, and a link is shown once: their handlers ask by themselves.
+            Reply::Audio { .. } | Reply::Wazo(_) | Reply::Provision(_) => {
+                HttpProblem(super::Problem::Internal).into_response()
+            }
         })
     }
 }

@@ -95,6 +95,17 @@ pub fn with_compatible(mut api: OpenApi, compatible: OpenApi) -> OpenApi {
     api
 }
 
+/// With paths that phones ask, with nothing but what they know.
+pub fn with_open(mut api: OpenApi, open: OpenApi) -> OpenApi {
+    for (path, mut item) in open.paths.paths {
+        for (method, operation) in operations(&mut item) {
+            describe(operation, true, method != "get");
+        }
+        api.paths.paths.insert(path, item);
+    }
+    api
+}
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     let PathItem { get, put, post, delete, patch, head, .. } = item;
     let all = [("get", get), ("put", put), ("post", post), ("delete", delete), ("patch", patch), ("head", head)];

@@ -78,6 +78,28 @@ impl CompanyFile {
         }
     }
 
+    /// Keys of the companies that it says something of; some more than once.
+    pub fn companies(&self) -> impl Iterator<Item = &String> {
+        let of_people = self.users.iter().map(|entry| &entry.company);
+        let of_lines = self.numbers.iter().map(|entry| &entry.company);
+        let of_trunks = self.trunks.iter().map(|entry| &entry.company);
+        let of_groups = self.groups.iter().map(|entry| &entry.company);
+        let of_inboxes = self.inboxes.iter().map(|entry| &entry.company);
+        let of_flows = self.flows.iter().map(|entry| &entry.company);
+        let of_prompts = self.prompts.iter().map(|entry| &entry.company);
+        let of_boxes = self.voicemails.iter().map(|entry| &entry.company);
+        let whole = self.companies.iter().map(|entry| &entry.name);
+        whole
+            .chain(of_people)
+            .chain(of_lines)
+            .chain(of_trunks)
+            .chain(of_groups)
+            .chain(of_inboxes)
+            .chain(of_flows)
+            .chain(of_prompts)
+            .chain(of_boxes)
+    }
+
     fn say_twice(&self, errors: &mut Vec<FileError>) {
         twice(self.companies.iter().map(Entry::place_of_company), errors);
         twice(self.users.iter().map(Entry::place_of_user), errors);

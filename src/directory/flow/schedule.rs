@@ -24,13 +24,29 @@ impl Schedule {
         let Some(zone) = self.time_zone.zone() else { return false };
         let Ok(instant) = jiff::Timestamp::from_microsecond(at.unix_micros()) else { return false };
         let local = instant.to_zoned(zone);
-        let date = local.date();
-        if self.holidays.iter().any(|holiday| holiday.is_on(date)) {
+        if self.is_holiday(local.date()) {
             return false;
         }
         let minute = 60 * minutes(local.hour()) + minutes(local.minute());
         let (today, yesterday) = (local.weekday(), local.weekday().previous());
         self.hours.iter().any(|hours| hours.hold(today, yesterday, minute))
+    }
+
+    fn is_holiday(&self, date: Date) -> bool {
+        self.holidays.iter().any(|holiday| holiday.is_on(date))
+    }
+
+    /// What day and time it is there, and whether somebody is, for people.
+    pub fn said(&self, at: Wall) -> String {
+        let instant = jiff::Timestamp::from_microsecond(at.unix_micros()).unwrap_or_default();
+        let local = instant.to_zoned(self.time_zone.time_zone());
+        let there = format!("{} in {}", local.strftime("%a %Y-%m-%d %H:%M"), self.time_zone);
+        let hours = self.hours.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match (self.is_open(at), self.is_holiday(local.date())) {
+            (true, _) => format!("{there} is in the opening hours ({hours})"),
+            (false, true) => format!("{there} is on a holiday"),
+            (false, false) => format!("{there} is outside the opening hours ({hours})"),
+        }
     }
 }
 

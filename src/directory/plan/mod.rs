@@ -24,7 +24,7 @@ pub use keys::{Keys, setting_keys};
 pub use listed::{Listed, listed};
 pub use note::Note;
 pub use password::{Drawn, HashError, Hashes, NewPassword, PasswordWanted, WebPassword, generated, ha1};
-pub use standalone::standalone;
+pub use standalone::{standalone, trial};
 pub use state::{CompanyState, NumberState, UserState};
 pub use trunk::TrunkState;
 

@@ -2,7 +2,7 @@
 
 use super::super::file::{CompanyFile, FileError, RouteTo};
 use super::super::{Company, Directory, FacilityKind, FacilityRow, Number, Route, Trunk, User};
-use super::state::{CompanyState, NumberState, UserState, World};
+use super::state::{self, CompanyState, NumberState, UserState, World};
 use super::trunk::TrunkState;
 use super::{check, target};
 use crate::base::{CompanyId, FlowId, GroupId, InboxId, NumberId, TrunkId, UserId};
@@ -18,6 +18,23 @@ pub fn standalone(file: &CompanyFile) -> Result<Directory, Vec<FileError>> {
     check::check(&before, &worlds, &mut errors);
     match errors.is_empty() {
         true => Ok(directory(worlds)),
+        false => Err(errors),
+    }
+}
+
+/// `current` as it would be with `file` laid over it, or everything that stands in the way; of the companies
+/// that the file names. Ids are its own: what is in `current` is found there by its name.
+pub fn trial(current: &Directory, file: &CompanyFile) -> Result<Directory, Vec<FileError>> {
+    let before = state::worlds(current);
+    let mut after = before.clone();
+    let mut errors = Vec::new();
+    target::lay_over(&mut after, file, false, &mut errors);
+    check::check(&before, &after, &mut errors);
+    match errors.is_empty() {
+        true => {
+            after.retain(|key, _| file.companies().any(|company| company == key));
+            Ok(directory(after))
+        }
         false => Err(errors),
     }
 }

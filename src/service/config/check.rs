@@ -54,6 +54,8 @@ pub enum Wrong {
     PlainHttp(SocketAddr),
     #[error("{0} is reached from other machines, without encryption: name those that may ask in `metrics.allow`")]
     PlainMetrics(SocketAddr),
+    #[error("`{0}` is no address of a page: write e.g. https://calls.example.org")]
+    Url(String),
     #[error("`{0}` is not an IP address: write e.g. 192.0.2.1 or 2001:db8::1")]
     Ip(String),
     #[error("`{0}` is no network: write e.g. 10.1.0.0/16, fd00::/8 or 192.0.2.1")]
@@ -243,7 +245,7 @@ fn usable(ip: IpAddr) -> bool {
 }
 
 fn http(raw: &RawHttp, findings: &mut Findings) -> HttpConfig {
-    let RawHttp { listen, tls, proxies } = raw;
+    let RawHttp { listen, tls, proxies, url } = raw;
     let mut config = HttpConfig::default();
     for (index, text) in proxies.iter().enumerate() {
         match text.parse::<IpAddr>() {
@@ -261,7 +263,21 @@ fn http(raw: &RawHttp, findings: &mut Findings) -> HttpConfig {
             Err(_) => findings.say(&key, Wrong::SocketAddress(text.clone())),
         }
     }
+    if !url.is_empty() {
+        config.url = base_url(url);
+        if config.url.is_none() {
+            findings.say("http.url", Wrong::Url(url.clone()));
+        }
+    }
     config
+}
+
+/// Scheme and host, with a port and a path where they are said, without a `/` at the end.
+fn base_url(text: &str) -> Option<String> {
+    let uri: axum::http::Uri = text.parse().ok()?;
+    let known = matches!(uri.scheme_str(), Some("https" | "http"));
+    let bare = uri.query().is_none() && !text.contains(['@', '#']);
+    (known && bare && uri.host().is_some_and(|host| !host.is_empty())).then(|| text.trim_end_matches('/').to_owned())
 }
 
 fn metrics(raw: &RawMetrics, findings: &mut Findings) -> MetricsConfig {

@@ -78,6 +78,8 @@ pub struct HttpConfig {
     /// None: it is off.
     pub listen: Vec<HttpListen>,
     pub proxies: Vec<IpAddr>,
+    /// Where people reach it, without a `/` at the end; `None`: wherever a request was sent to.
+    pub url: Option<String>,
     /// Not of the file: tests have less of it.
     pub patience: Patience,
 }

@@ -108,6 +108,8 @@ section!(
             "HTTPS with the certificate of `[tls]`. Without it only loopback addresses are listened on, or those behind `http.proxies`.";
         proxies: Vec<String> = Vec::new(), "",
             "IP addresses of reverse proxies: they may come without TLS, and are believed where a request came from (`X-Forwarded-For`) and whether it came over TLS (`X-Forwarded-Proto`).";
+        url: String = String::new(), "",
+            "Where people and phones reach the API, e.g. `https://calls.example.org`: links begin with it; empty: as the request says that was sent (`Host`).";
     }
 );
 

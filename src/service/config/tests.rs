@@ -73,6 +73,11 @@ fn a_variable_overrides_the_file() {
 fn a_wrong_value_is_named_with_its_source_and_the_way_out() {
     let table = [
         ("colour = 'blue'", "telegraphone.toml: colour: \"blue\": unknown field `colour`"),
+        (
+            "[http]\nurl = 'calls.example.org'",
+            "telegraphone.toml: http.url: `calls.example.org` is no address of a page",
+        ),
+        ("[http]\nurl = 'https://x?y=1'", "telegraphone.toml: http.url: `https://x?y=1` is no address of a page"),
         ("[sip]\ntimer_t1 = 500", "telegraphone.toml: sip.timer_t1: 500: unknown field `timer_t1`"),
         ("[sip]\ntimer_t1_ms = 'fast'", "telegraphone.toml: sip.timer_t1_ms: \"fast\": invalid type"),
         ("[sip]\ntimer_t1_ms = 5", "telegraphone.toml: sip.timer_t1_ms: 5 is out of range: write 10 to 4000 ms"),

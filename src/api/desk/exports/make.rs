@@ -6,7 +6,7 @@ use super::{COMMAND_LINE, command_line};
 use crate::api::keeping::ExportWhat;
 use crate::api::texts::TextView;
 use crate::api::view::{CallItem, has_file};
-use crate::api::{CallQuery, MessageView, Scopes, Viewer};
+use crate::api::{CallQuery, MessageView, NoteView, Scopes, Viewer};
 use crate::base::{CallId, RecordingId, Span, StaffId, UserId};
 use crate::directory::Directory;
 use crate::ledger::{CallRecord, RecordingRecord};
@@ -238,13 +238,19 @@ impl Desk {
         }
         self.store.add_export_items(export, &items).await?;
         let (calls, recordings) = (self.store.calls_by_ids(ids).await?, self.store.recordings_of_calls(ids).await?);
+        let notes = self.store.notes_of_calls(ids).await?;
         let entry = |call: &CallRecord| {
             let own: Vec<RecordingRecord> = recordings.iter().filter(|one| one.call == call.id).cloned().collect();
             let facts = facts(call, !own.is_empty());
-            let item = CallItem::of(directory, &scope, (call, &facts), &own)?;
+            let mut item = CallItem::of(directory, &scope, (call, &facts), &own)?;
+            let notes: Vec<NoteView> =
+                notes.iter().filter(|note| note.call == call.id).cloned().map(NoteView::from).collect();
+            item.notes = notes.len() as u64;
             let noted = |one: &RecordingRecord| has_file(one) && items.contains(&(call.id, Some(one.id)));
             let recordings = own.into_iter().filter(noted).collect();
-            Some(Entry { item: serde_json::to_value(item).ok()?, recordings })
+            let mut item = serde_json::to_value(item).ok()?;
+            item.as_object_mut()?.insert("written_notes".to_owned(), serde_json::to_value(notes).ok()?);
+            Some(Entry { item, recordings })
         };
         // The order of the list: the newest first.
         Ok(calls.iter().rev().filter_map(entry).collect())
