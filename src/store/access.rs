@@ -5,7 +5,7 @@ use super::journal::append;
 use super::lists::{CallFilter, Drive, has};
 use super::row::Reading;
 use super::{By, Store, StoreError};
-use crate::base::{CallId, CompanyId, NumberId, Rate, RecordingId, Samples, UserId, Wall};
+use crate::base::{CallId, CompanyId, NumberId, Rate, RecordingId, Samples, Span, UserId, Wall};
 use crate::directory::{Number, User};
 use crate::ledger::{CallRecord, RecordingRecord};
 use crate::subscription::{CallFacts, Scope, Subscribed};
@@ -60,8 +60,9 @@ impl Store {
         query.build().fetch_all(&self.readers).await?.iter().map(call).collect()
     }
 
-    /// A page of calls with a text that many have. A statement would look for as many as a page holds in
-    /// each set of the scope, so first the newest calls of all sets together are looked at.
+    /// A page of calls with a text that many have. One statement over all of time would look for as many as a
+    /// page holds in each set of the scope; so the newest calls of the scope say how close together its calls
+    /// are, and stretches of time are searched, the newest first, each longer than the one before it.
     async fn calls_with_text(
         &self,
         scope: &Scope,
@@ -69,18 +70,31 @@ impl Store {
         text: &str,
         limit: u32,
     ) -> Result<Vec<CallRecord>, StoreError> {
+        let any = CallFilter { text: None, ..filter.clone() };
+        let newest = self.page_of_calls(scope, &any, &Drive::Scope, SAMPLE).await?;
+        let (Some(first), Some(last)) = (newest.first(), newest.last()) else { return Ok(Vec::new()) };
+        let (top, bottom) = (first.started, last.started);
+        if newest.len() < SAMPLE as usize {
+            let mut found: Vec<CallRecord> = newest.into_iter().filter(|call| has_text(call, text)).collect();
+            found.truncate(limit as usize);
+            return Ok(found);
+        }
+        let span = Span(u64::try_from(top.unix_micros() - bottom.unix_micros()).unwrap_or(0)).max(Span::from_secs(1));
         let mut found: Vec<CallRecord> = Vec::new();
         let mut rest = filter.clone();
-        for newest in LOOKED_AT {
-            let any = CallFilter { text: None, ..rest.clone() };
-            let calls = self.page_of_calls(scope, &any, &Drive::Scope, newest).await?;
-            let last = calls.last().filter(|_| calls.len() == newest as usize).map(|call| call.id);
-            found.extend(calls.into_iter().filter(|call| has_text(call, text)));
-            if last.is_none() || found.len() >= limit as usize {
-                found.truncate(limit as usize);
+        for longer in STRETCHES {
+            // Whole milliseconds, as in ids: two stretches have no call in common, and none between them.
+            let from = Wall::from_unix_micros(top.minus(span.times(longer)).unix_micros() / 1_000 * 1_000);
+            if filter.from.is_some_and(|whole| from <= whole) {
+                break;
+            }
+            let left = limit - u32::try_from(found.len()).unwrap_or(limit);
+            let stretch = CallFilter { from: Some(from), ..rest.clone() };
+            found.extend(self.page_of_calls(scope, &stretch, &Drive::Scope, left).await?);
+            if found.len() >= limit as usize {
                 return Ok(found);
             }
-            rest.before = last;
+            rest.until = Some(from);
         }
         let left = limit - u32::try_from(found.len()).unwrap_or(limit);
         found.extend(self.page_of_calls(scope, &rest, &Drive::Scope, left).await?);
@@ -192,8 +206,10 @@ impl Store {
     }
 }
 
-/// Calls that are looked at one by one for a text, the newest first: so many, then so many older ones.
-const LOOKED_AT: [u32; 3] = [500, 1_000, 2_000];
+/// Newest calls that say how close together the calls of a scope are.
+const SAMPLE: u32 = 50;
+/// Stretches that are searched for a text that many have: so many times as long as those newest calls take.
+const STRETCHES: [u64; 3] = [25, 100, 400];
 
 fn has_text(call: &CallRecord, text: &str) -> bool {
     [&call.caller, &call.callee].into_iter().any(|party| has(&party.address, text) || has(&party.name, text))

@@ -118,7 +118,7 @@ pub(super) fn check(raw: &RawConfig) -> Result<Config, Vec<ConfigError>> {
     let http = http(&raw.http, &mut findings);
     let metrics = metrics(&raw.metrics, &mut findings);
     let webhooks = webhooks(&raw.webhooks, &mut findings);
-    let mail = mails(&raw.mail, &mut findings);
+    let mail = mails(&raw.mail, http.url.as_deref(), &mut findings);
     let push = push(&raw.push, &mut findings);
     media_ports(&raw.rtp, &listen, &mut findings);
     let media = media_addresses(&raw.rtp, &listen, &mut findings);
@@ -314,7 +314,8 @@ fn webhooks(raw: &RawWebhooks, findings: &mut Findings) -> WebhookConfig {
     WebhookConfig { guard, authorities: (!authorities.is_empty()).then(|| authorities.into()) }
 }
 
-fn mails(raw: &RawMail, findings: &mut Findings) -> MailConfig {
+/// `page`: where people reach the page, which has every message.
+fn mails(raw: &RawMail, page: Option<&str>, findings: &mut Findings) -> MailConfig {
     let RawMail { server, port, encryption, user, password_file, from, hello, authorities, link, attach_max_mib } = raw;
     findings.within("mail.attach_max_mib", *attach_max_mib, 0..=200, "MiB");
     let file = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
@@ -356,7 +357,11 @@ fn mails(raw: &RawMail, findings: &mut Findings) -> MailConfig {
         authorities: file(authorities),
     };
     let most_attached = u64::from(*attach_max_mib).saturating_mul(MIB);
-    MailConfig { smtp: Some((smtp, MailSettings { from: sender, link: link.clone(), most_attached })) }
+    let link = match (link.as_str(), page.filter(|page| page.starts_with("https://"))) {
+        ("", Some(page)) => format!("{page}/voicemail/{{id}}"),
+        (link, _) => link.to_owned(),
+    };
+    MailConfig { smtp: Some((smtp, MailSettings { from: sender, link, most_attached })) }
 }
 
 fn push(raw: &RawPush, findings: &mut Findings) -> PushConfig {

@@ -153,7 +153,7 @@ section!(
         authorities: String = String::new(), "",
             "PEM file of the authority that the server's certificate is held to; empty: those of the system.";
         link: String = String::new(), "",
-            "Where people listen to a message, `{id}` standing for it, e.g. `https://voice.example.org/messages/{id}`; empty: mails have no link.";
+            "Where people listen to a message, `{id}` standing for it, e.g. `https://voice.example.org/voicemail/{id}`; empty: on the page at `http.url`, and without a link where that is not said either.";
         attach_max_mib: u32 = 20, "MiB",
             "A longer message is mailed without its audio, and not deleted.";
     }

@@ -30,6 +30,20 @@ fn without_a_file_the_embedded_default_holds() {
 }
 
 #[test]
+fn a_mail_leads_to_the_page_unless_another_place_is_named() {
+    let mail = "[mail]\nserver = 'smtp.example.org'\nfrom = 'v@example.org'\n";
+    for (text, link) in [
+        ("", ""),
+        ("[http]\nurl = 'https://calls.example.org/'", "https://calls.example.org/voicemail/{id}"),
+        ("link = 'https://m.example.org/{id}'\n[http]\nurl = 'https://calls.example.org'", "https://m.example.org/{id}"),
+        ("[http]\nurl = 'http://127.0.0.1:8080'", ""),
+    ] {
+        let config = Config::read(&file(&format!("{mail}{text}"))).unwrap();
+        assert_eq!(config.mail.smtp.unwrap().1.link, link, "{text}");
+    }
+}
+
+#[test]
 fn a_mail_server_has_the_port_of_its_encryption_and_is_greeted_with_the_senders_domain() {
     for (encryption, port) in [("starttls", 587), ("tls", 465)] {
         let text = format!(

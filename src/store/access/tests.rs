@@ -255,6 +255,52 @@ async fn a_list_is_what_the_rules_say_of_each_call() {
     }
 }
 
+/// Close together lately and far apart before: the stretches that are searched for a text end in each of both.
+#[tokio::test]
+async fn a_text_that_many_have_is_found_however_far_apart_the_calls_are() {
+    let mut dice = Dice(Seeded(41));
+    let directory = generated(&mut dice);
+    let (_folder, store) = store().await;
+    let company = directory.companies().next().unwrap();
+    let user = directory.users_of(company.id).next().unwrap();
+    let number = directory.numbers_of(company.id).next().unwrap().id;
+    let mut calls: Vec<CallRecord> = Vec::new();
+    for place in 0..900u64 {
+        let mut call = some_call(&directory, &mut dice);
+        let started = if place < 600 { at(20_000 + place) } else { at(dice.roll(20_000)) };
+        let mut ten = [0; 10];
+        dice.0.fill(&mut ten);
+        (call.id, call.started, call.answered) = (CallId::new(started, ten), started, Some(started));
+        (call.company, call.number, call.joined) = (company.id, Some(number), Vec::new());
+        call.caller.name = if dice.roll(20) == 0 { "Zo".to_owned() } else { String::new() };
+        calls.push(call);
+    }
+    store.save_calls(&calls).await.unwrap();
+    calls.sort_by_key(|call| std::cmp::Reverse(call.id));
+    let mut scope = Scope::of(&directory, company, user, Vec::new());
+    (scope.all, scope.missed) = (None, Default::default());
+    scope.numbers = [(number, crate::subscription::Reason::OwnNumber)].into();
+    for from in [None, Some(at(9_000)), Some(at(20_500))] {
+        let mut filter = CallFilter { text: Some("Zo".to_owned()), from, ..CallFilter::default() };
+        let expected = calls.iter().filter(|call| lets_through(&filter, call, false)).map(|call| call.id);
+        let expected: Vec<CallId> = expected.collect();
+        assert!(expected.len() > 2, "{}", expected.len());
+        for limit in [3, 12, 400] {
+            let mut paged = Vec::new();
+            filter.before = None;
+            loop {
+                let page = store.visible_calls(&scope, &filter, limit).await.unwrap();
+                filter.before = page.last().map(|call| call.id);
+                paged.extend(page.iter().map(|call| call.id));
+                if page.len() < limit as usize {
+                    break;
+                }
+            }
+            assert_eq!(paged, expected, "{limit} at a time, from {from:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_viewer_of_very_many_numbers_sees_the_same() {
     let mut dice = Dice(Seeded(77));
