@@ -353,6 +353,68 @@ async fn a_hook_is_told_signed_in_order_and_again_also_after_a_restart() {
     second.stop().await;
 }
 
+/// The next event of a stream, which has to be that of rights, in less time than nothing happens for.
+fn told_of_rights(stream: &mut http::Stream) {
+    let asked = std::time::Instant::now();
+    let event = stream.next();
+    assert_eq!((event.name.as_str(), event.id, event.data), ("rights", 0, json!({})));
+    assert!(asked.elapsed() < KEEP_ALIVE / 3, "{:?}", asked.elapsed());
+}
+
+/// A stream on which nothing happens is looked at so often.
+const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(15);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_stream_that_asks_for_it_is_told_when_its_viewer_may_see_something_else_and_of_nobody_elses_rights() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, sip, http) = service(folder.path()).await;
+    blocking(move || {
+        let log_in = |company: &str, user: &str, password: &str| http.log_in(company, user, password);
+        let (ada, bob) = (log_in("api", "204", "ada-secret"), log_in("api", "201", "api-secret"));
+        let (mallory, eve) = (log_in("api", "203", "mallory-secret"), log_in("other", "204", "eve-secret"));
+        let path = "/api/v1/events?rights=true&kinds=call.*";
+        let [mut of_bob, mut of_mallory, mut of_eve] = [&bob, &mallory, &eve].map(|who| who.stream(path, None));
+        let mut unasked = bob.stream("/api/v1/events?kinds=call.*", None);
+        let (_, secret) = token(&mallory, &["events.read"]);
+        let bearer = format!("Bearer {secret}");
+        let socket = socket::open(http.0, "/api/v1/events/ws?rights=true", &[("Authorization", &bearer)]);
+        let mut socket = socket.unwrap_or_else(|status| panic!("{status}"));
+
+        let phones = Phones::registered(SCENE, sip);
+        let subscription = "/api/v1/numbers/%2B15550100/subscribers/203";
+        for change in ["PUT", "DELETE"] {
+            assert_eq!(ada.send(change, subscription, "").status, 204);
+            told_of_rights(&mut of_mallory);
+            assert_eq!(socket.next(), Message::Event(json!({ "event": "rights" })));
+        }
+        // What became of Mallory's is nothing of Bob's: the first that he is told is a call.
+        phones.place(0..1, 10);
+        assert_eq!(["call.started", "call.answered", "call.ended"], [(); 3].map(|()| of_bob.next().name));
+
+        // A name is shown to all of the company, and to nobody else.
+        assert_eq!(ada.send("PATCH", "/api/v1/users/203", r#"{"name":"Mal"}"#).status, 200);
+        told_of_rights(&mut of_bob);
+        told_of_rights(&mut of_mallory);
+        phones.place(1..2, 10);
+        let names: Vec<String> = (0..6).map(|_| unasked.next().name).collect();
+        assert!(!names.contains(&"rights".to_owned()), "who did not ask is not told: {names:?}");
+        // All of that was before this, and Eve was told nothing: this is the one that she is told.
+        let changed = std::time::Instant::now();
+        assert_eq!(eve.send("PATCH", "/api/v1/users/204", r#"{"name":"Eva"}"#).status, 200);
+        told_of_rights(&mut of_eve);
+        assert!(changed.elapsed() < KEEP_ALIVE / 3);
+        assert_eq!(eve.delete("/api/v1/session").status, 204);
+        let rest = of_eve.rest();
+        assert!(!rest.contains("rights"), "and nothing else, until it ends: {rest}");
+
+        // Whoever comes back does not know what has changed meanwhile.
+        told_of_rights(&mut mallory.stream(path, Some(0)));
+        assert_eq!(ada.get("/api/v1/events?rights=perhaps").status, 400);
+    })
+    .await;
+    service.stop().await;
+}
+
 /// More events than all buffers between the service and a reader hold.
 const MANY: u64 = 8_000;
 

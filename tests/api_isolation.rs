@@ -221,7 +221,7 @@ fn body(method: &str, path: &str) -> &'static str {
 }
 
 /// Answers that hold a stream open are looked at by tests of their own.
-const STREAMS: [&str; 2] = ["/api/v1/events", "/api/v1/events/ws"];
+const STREAMS: [&str; 3] = ["/api/v1/events", "/api/v1/events/ws", "/api/v1/calls/live/levels"];
 /// These end the log-in, or change who asks.
 const OWN: [(&str, &str); 10] = [
     ("delete", "/api/v1/session"),

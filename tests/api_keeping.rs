@@ -378,6 +378,23 @@ async fn peaks_are_for_those_who_may_play_and_are_made_once() {
         let made = std::fs::metadata(kept.unwrap()).unwrap();
         assert_eq!(made.permissions().mode() & 0o777, 0o600);
         assert_eq!(bob.get(&path).json(), peaks, "the same again");
+        let count = samples.div_ceil(80);
+        for points in [1, 3, count - 1, count, 20_000] {
+            let fewer = bob.get(&format!("{path}?points={points}")).json();
+            let stretch = 80 * count.div_ceil(points);
+            assert_eq!((&fewer["samples_per_peak"], &fewer["samples"]), (&json!(stretch), &json!(samples)));
+            let of_both = fewer["peaks"].as_array().unwrap();
+            assert!(of_both.iter().all(|one| one.as_array().unwrap().len() as u64 == samples.div_ceil(stretch)));
+            assert!(samples.div_ceil(stretch) <= points, "{points}");
+            assert_eq!((loudest(&of_both[0]), loudest(&of_both[1])), (loudest(&channels[0]), 0.0), "{points}");
+        }
+        for points in ["0", "20001", "many", "-1"] {
+            let refused = bob.get(&format!("{path}?points={points}"));
+            assert_eq!(refused.status, 422);
+            let told = refused.json()["detail"].to_string();
+            assert!(told.contains(&format!("points: `{points}`")), "{told}");
+        }
+        assert_eq!(mallory.get(&format!("{path}?points=10")).status, 404);
         assert_eq!(ada.delete(&format!("/api/v1/recordings/{recording}")).status, 204);
         assert_eq!(ada.get(&path).status, 410);
         assert_eq!(of_recording(&dir, &recording), [""; 0], "they went with the recording");

@@ -278,6 +278,40 @@ async fn a_message_is_forwarded_and_managed_and_a_box_goes_with_all_of_it() {
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_shape_of_a_message_is_for_those_who_hear_it_and_goes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, http) = service(folder.path()).await;
+    let id = messages::leave(&service, folder.path(), "api", "8201", 2).await.to_string();
+    let recordings = Config::default_for(folder.path()).recording.dir;
+    blocking(move || {
+        let [bob, jane, _, ada] = everybody(http);
+        let path = format!("/api/v1/messages/{id}/peaks");
+        let shape = bob.get(&path).json();
+        assert_eq!((&shape["message"], &shape["rate"], &shape["duration"]), (&json!(id), &json!(8_000), &json!(2.0)));
+        assert_eq!((&shape["samples"], &shape["samples_per_peak"]), (&json!(16_000), &json!(80)));
+        let points = |shape: &Value| shape["peaks"][0].as_array().unwrap().clone();
+        assert_eq!((shape["peaks"].as_array().unwrap().len(), points(&shape).len()), (1, 200), "one party alone");
+        // 1,000 of 32,768, rounded up to a 255th.
+        assert!(points(&shape).iter().all(|point| point == &json!(0.031)), "{shape}");
+        let fewer = bob.get(&format!("{path}?points=60")).json();
+        assert_eq!((&fewer["samples_per_peak"], points(&fewer).len()), (&json!(320), 50));
+        assert_eq!(bob.get(&format!("{path}?points=0")).status, 422);
+        assert_eq!(counts(&bob), (1, 0), "a look at it marks nothing");
+        let log = ada.get("/api/v1/access-log?limit=1000").json().to_string();
+        assert!(!log.contains("message.play"), "and is no listening");
+
+        let managed = format!("/api/v1/voicemails/8201/messages/{id}/peaks");
+        assert_eq!((jane.get(&path).status, ada.get(&path).status), (404, 404));
+        assert_eq!((bob.get(&managed).status, ada.get(&managed).json()["samples"].clone()), (403, json!(16_000)));
+        assert_eq!(ada.delete(managed.trim_end_matches("/peaks")).status, 204);
+        assert_eq!((bob.get(&path).status, ada.get(&managed).status), (404, 404));
+        assert_eq!(files(&recordings), [] as [std::path::PathBuf; 0], "nothing of it is left");
+    })
+    .await;
+    service.stop().await;
+}
+
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -13,10 +13,12 @@ mod exports;
 mod filter;
 mod insight;
 mod keeping;
+mod levels;
 mod listening;
 mod locks;
 mod notes;
 mod notices;
+mod peaks;
 mod provisioning;
 mod recordings;
 mod session;
@@ -31,6 +33,7 @@ mod wazo;
 mod webhooks;
 
 pub use events::{EventStream, News, Over, Shown, Which};
+pub use levels::{LevelStream, Loudness};
 
 pub use voicemail::sweep as sweep_files;
 
@@ -39,7 +42,7 @@ pub use exports::{ExportSettings, OPERATORS, check_names};
 
 use super::provisioning::{Links, ProvisioningSettings};
 use super::{AccessView, Answer, Ask, LogInLocks, Problem, Reply, Request, Viewer};
-use crate::base::{CompanyId, Random, Time, UserId, Wall};
+use crate::base::{CallId, CompanyId, Random, Time, UserId, Wall};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::notify::Guard;
 use crate::store::{By, Owner, StaffRow, Store, SubscriptionChange};
@@ -65,6 +68,11 @@ const WAITING: usize = 16;
 /// What only the service can do: with files, and with calls that are up.
 pub trait Operator: Send + Sync {
     fn ask(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
+
+    /// How loud the parties of these calls, which are sorted, were in the last window of 200 ms that is over
+    /// ([`LevelsView::WINDOW`](super::LevelsView::WINDOW)), the caller first: RMS in dBFS. They are measured from now
+    /// on, until nobody has asked for a second or two.
+    fn levels(&self, calls: &[CallId]) -> Vec<[Option<f32>; 2]>;
 }
 
 /// The service's clocks and randomness.
@@ -91,6 +99,8 @@ pub struct Desk {
     guard: Guard,
     /// What open streams of events share.
     lanes: Lanes,
+    /// Calls that are up, for those who watch them.
+    up: levels::Up,
     listenings: Mutex<Listenings>,
     /// Peaks are made one after the other.
     peaking: Arc<Semaphore>,
@@ -188,6 +198,7 @@ impl Desk {
             waiting,
             guard,
             lanes: Lanes::default(),
+            up: levels::Up::default(),
             listenings: Mutex::default(),
             peaking: Arc::new(Semaphore::new(1)),
             exports: exports::Exports::new(exports),

@@ -1,7 +1,6 @@
 //! The keeping of recordings: what can be asked, and what the answers look like.
 
-use super::{CallQuery, Permission, Problem};
-use crate::archive::Peaks;
+use super::{CallQuery, PeaksView, Permission, Points, Problem};
 use crate::base::{CallId, RecordingId, Wall};
 use crate::directory::{Company, Directory, Role};
 use crate::policy::{Lift, Lifter, Second, lift};
@@ -27,8 +26,10 @@ pub enum KeepingAsk {
         after: i64,
         limit: u32,
     },
+    /// In at most so many points a channel.
     Peaks {
         recording: RecordingId,
+        points: Points,
     },
     /// An archive of what the viewer sees and may fetch.
     Export(ExportWhat),
@@ -155,39 +156,6 @@ pub struct LiftView {
     pub lifted: bool,
     /// Who confirms.
     pub confirm: String,
-}
-
-/// The shape of a recording, as `wavesurfer.js` takes it (`peaks`, `duration`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PeaksView {
-    pub recording: RecordingId,
-    /// Samples per second.
-    pub rate: u32,
-    /// Samples of a channel.
-    pub samples: u64,
-    /// In s.
-    pub duration: f64,
-    /// Samples that each peak stands for; the last one may stand for fewer.
-    pub samples_per_peak: u32,
-    /// An array a channel (left and right, or both parties in one): the largest amount of each stretch,
-    /// 0 for silence to 1 for full scale.
-    pub peaks: Vec<Vec<f32>>,
-}
-
-impl PeaksView {
-    pub(super) fn of(recording: RecordingId, peaks: &Peaks) -> Self {
-        let Peaks { rate, samples, samples_per_peak, channels } = peaks;
-        // Three decimals are more than a byte tells.
-        let part = |byte: &u8| (f32::from(*byte) / 255.0 * 1_000.0).round() / 1_000.0;
-        PeaksView {
-            recording,
-            rate: *rate,
-            samples: *samples,
-            duration: *samples as f64 / f64::from((*rate).max(1)),
-            samples_per_peak: *samples_per_peak,
-            peaks: channels.iter().map(|peaks| peaks.iter().map(part).collect()).collect(),
-        }
-    }
 }
 
 /// An archive.

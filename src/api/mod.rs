@@ -15,11 +15,13 @@ pub mod directory;
 pub mod http;
 mod insight;
 mod keeping;
+mod levels;
 mod locks;
 mod login;
 mod notes;
 mod notices;
 mod operator;
+mod peaks;
 mod problem;
 mod provisioning;
 pub mod shared;
@@ -34,8 +36,8 @@ mod webhooks;
 
 pub use ask::{Ask, AudioUse, CallQuery, LiveCommand, Reply};
 pub use desk::{
-    Desk, Eraser, EventStream, ExportSettings, News, OPERATORS, Operator, Over, Shown, Which, World, check_names,
-    erased_name, erased_told, sweep_files,
+    Desk, Eraser, EventStream, ExportSettings, LevelStream, Loudness, News, OPERATORS, Operator, Over, Shown, Which,
+    World, check_names, erased_name, erased_told, sweep_files,
 };
 pub use insight::{
     AnalyticsQuery, AnalyticsView, Bucket, BucketBy, ContactItem, ContactPage, ContactQuery, ContactView, Entry,
@@ -43,14 +45,16 @@ pub use insight::{
 };
 pub use keeping::{
     EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, KeptCall,
-    LiftOutcome, LiftView, PeaksView, lift_hold,
+    LiftOutcome, LiftView, lift_hold,
 };
+pub use levels::{CallLevels, LevelsView};
 pub use locks::{LockAsk, LockCleared, LockPage, LockReply, LogInLocks};
 pub use login::csrf_of;
 pub use login::{Grant, Granted, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use notes::{MOST_NOTES, NoteBy, NotePage, NoteView, NotesAsk, NotesReply, note_text};
 pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
 pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
+pub use peaks::{MessagePeaksView, PeaksView, Points, ShapeView};
 pub use problem::Problem;
 pub use provisioning::{ProvisionAsk, ProvisionView, ProvisioningSettings, SipServer};
 pub use staff::{

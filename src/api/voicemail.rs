@@ -1,7 +1,7 @@
 //! Voicemail: what can be asked of messages and boxes, and what the answers look like.
 
 use super::view::PartyView;
-use super::{AudioUse, Permission};
+use super::{AudioUse, MessagePeaksView, Permission, Points};
 use crate::audio::prompt::Pcm;
 use crate::base::{BoxId, CallId, MessageId, UserId, Wall};
 use crate::directory::{BoxAccess, Directory, Mailbox};
@@ -19,6 +19,8 @@ pub enum VoicemailAsk {
     Messages(Realm, Box<MessageQuery>),
     Message(Realm, MessageId),
     Audio(Realm, MessageId, AudioUse),
+    /// In at most so many points.
+    Peaks(Realm, MessageId, Points),
     /// Puts it into a folder; out of the new ones it is read.
     Move(Realm, MessageId, Folder),
     /// Throws it away for oneself; of a box that is managed for everybody, and for good.
@@ -84,9 +86,9 @@ impl VoicemailAsk {
             | VoicemailAsk::Counts(_)
             | VoicemailAsk::Subscribers { .. }
             | VoicemailAsk::Greetings { .. } => Permission::ReadMessages,
-            VoicemailAsk::Audio(_, _, AudioUse::Play) | VoicemailAsk::GreetingAudio { .. } => {
-                Permission::ListenMessages
-            }
+            VoicemailAsk::Audio(_, _, AudioUse::Play)
+            | VoicemailAsk::Peaks(..)
+            | VoicemailAsk::GreetingAudio { .. } => Permission::ListenMessages,
             VoicemailAsk::Audio(_, _, AudioUse::Download) => Permission::DownloadMessages,
             VoicemailAsk::Move(..)
             | VoicemailAsk::Remove(..)
@@ -140,6 +142,7 @@ pub enum VoicemailReply {
     Messages(MessagePage),
     Message(Box<MessageView>),
     Audio { path: PathBuf, name: Option<String> },
+    Peaks(Box<MessagePeaksView>),
     Forwarded(ForwardedView),
     Counts(CountsView),
     Subscribers(BoxSubscriberList),

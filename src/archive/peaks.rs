@@ -13,8 +13,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"TGPEAKS1";
-/// Peaks of a channel at most: more than any screen has columns.
-const MOST: u64 = 20_000;
 /// Stretches are not shorter than a hundredth of a second.
 const A_SECOND: u32 = 100;
 /// Bytes read at once; whole frames of one and two channels.
@@ -35,9 +33,12 @@ pub struct Peaks {
 }
 
 impl Peaks {
+    /// Of a channel at most: more than any screen has columns.
+    pub const MOST: u32 = 20_000;
+
     /// Reads the whole file: a second for an hour, or so.
     pub fn of(mut file: File, rate: u32, samples: u64, channels: Channels) -> io::Result<Self> {
-        let stretch = samples.div_ceil(MOST).max(u64::from(rate / A_SECOND)).max(1);
+        let stretch = samples.div_ceil(u64::from(Self::MOST)).max(u64::from(rate / A_SECOND)).max(1);
         let count = usize::from(channels.count());
         let mut peaks = vec![Vec::new(); count];
         let mut loudest = vec![0u16; count];
@@ -69,6 +70,17 @@ impl Peaks {
         Ok(Peaks { rate, samples, samples_per_peak, channels: peaks })
     }
 
+    /// The same in at most so many points a channel: several stretches are one, as loud as the loudest of them.
+    pub fn at_most(self, points: u32) -> Self {
+        let Peaks { rate, samples, samples_per_peak, channels } = self;
+        let count = channels.iter().map(Vec::len).max().unwrap_or(0);
+        let together = count.div_ceil(usize::try_from(points).unwrap_or(count).max(1)).max(1);
+        let loudest = |some: &[u8]| some.iter().copied().max().unwrap_or(0);
+        let channels = channels.iter().map(|peaks| peaks.chunks(together).map(loudest).collect()).collect();
+        let samples_per_peak = samples_per_peak.saturating_mul(u32::try_from(together).unwrap_or(u32::MAX));
+        Peaks { rate, samples, samples_per_peak, channels }
+    }
+
     /// Those that are kept at `path`, of audio with this digest; `None` where there are none, or those of
     /// other audio.
     ///
@@ -89,7 +101,7 @@ impl Peaks {
         let (channels, count) = (u32_of(&mut reader)?, u32_of(&mut reader)?);
         let mut digest = [0; 32];
         reader.read_exact(&mut digest)?;
-        if magic != *MAGIC || !(1..=2).contains(&channels) || u64::from(count) > MOST {
+        if magic != *MAGIC || !(1..=2).contains(&channels) || count > Self::MOST {
             return Err(io::Error::other("this is no file of peaks"));
         }
         if hex::encode(digest) != audio_sha256 {
@@ -188,10 +200,11 @@ mod tests {
     #[test]
     fn a_long_recording_has_no_more_peaks_than_can_be_shown_and_they_are_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let samples = 80 * MOST + 1;
+        let most = u64::from(Peaks::MOST);
+        let samples = 80 * most + 1;
         let peaks = Peaks::of(file(folder.path(), (0..samples).map(|_| 300)), 8_000, samples, Channels::Mono).unwrap();
         assert_eq!(peaks.samples_per_peak, 81);
-        assert!(peaks.channels[0].len() <= usize::try_from(MOST).unwrap());
+        assert!(peaks.channels[0].len() <= usize::try_from(most).unwrap());
         assert!(peaks.channels[0].iter().all(|peak| *peak == 3));
         let path = folder.path().join("a.peaks");
         let (digest, other) = (hex::encode([7; 32]), hex::encode([8; 32]));
@@ -201,5 +214,29 @@ mod tests {
         assert_eq!(Peaks::read(&path, &other).unwrap(), None, "those of other audio");
         fs::write(&path, "nonsense").unwrap();
         assert!(Peaks::read(&path, &digest).is_err());
+    }
+
+    #[test]
+    fn fewer_points_are_as_loud_as_the_loudest_of_what_they_stand_for() {
+        let peaks = Peaks {
+            rate: 8_000,
+            samples: 80 * 6 + 1,
+            samples_per_peak: 80,
+            channels: vec![vec![0, 1, 5, 2, 0, 0, 9], vec![7, 0, 0, 0, 0, 0, 0]],
+        };
+        for (points, samples_per_peak, left, right) in [
+            (20_000, 80, vec![0, 1, 5, 2, 0, 0, 9], vec![7, 0, 0, 0, 0, 0, 0]),
+            (7, 80, vec![0, 1, 5, 2, 0, 0, 9], vec![7, 0, 0, 0, 0, 0, 0]),
+            (6, 160, vec![1, 5, 0, 9], vec![7, 0, 0, 0]),
+            (3, 240, vec![5, 2, 9], vec![7, 0, 0]),
+            (1, 560, vec![9], vec![7]),
+        ] {
+            let fewer = peaks.clone().at_most(points);
+            assert_eq!((fewer.samples_per_peak, &fewer.channels), (samples_per_peak, &vec![left, right]), "{points}");
+            let count = fewer.channels[0].len() as u64;
+            assert_eq!(fewer.samples.div_ceil(u64::from(fewer.samples_per_peak)), count, "{points}");
+        }
+        let none = Peaks { rate: 8_000, samples: 0, samples_per_peak: 80, channels: vec![Vec::new()] };
+        assert_eq!(none.clone().at_most(1), none, "of nothing there is nothing");
     }
 }

@@ -4,6 +4,7 @@
 
 mod facilities;
 mod reach;
+mod same;
 
 pub use facilities::FacilityRow;
 pub use reach::Reach;

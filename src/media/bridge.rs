@@ -1,6 +1,7 @@
 //! The two legs of a call in the media path.
 
 mod hold;
+mod levels;
 mod notice;
 mod play;
 mod take;
@@ -395,6 +396,9 @@ impl Bridge {
 
     fn on_audio(&mut self, side: Side, speech: &Speech, packet: &mut [u8], out: &mut impl Out) {
         self.tap_audio(side, speech, packet, out);
+        if self.leg(side).meter.is_some() {
+            self.measure(side, speech, packet);
+        }
         if self.leg(side).tones.is_some() {
             self.listen(side, speech, packet, out);
         }
@@ -493,6 +497,9 @@ impl Bridge {
         let (Some(ear), Some(payload)) = (&mut leg.ear, packet.get(view.payload.clone())) else { return };
         let rate = ear.rate();
         let Some(heard) = ear.hear(coding, extended, payload) else { return };
+        if let Some(meter) = &mut leg.meter {
+            meter.decoded(coding, heard.samples);
+        }
         far.sender.unmap();
         let current = far.sender.timestamp_at(now);
         let (Some(mouth), Some(media)) = (&mut far.mouth, &far.media) else { return };

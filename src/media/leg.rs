@@ -4,6 +4,7 @@ use super::Out;
 use super::bridge::LegTake;
 use super::cipher::Cipher;
 use super::inject::Injector;
+use super::level::Meter;
 use super::player::Player;
 use super::receive::{Counters, Latch, Receiver};
 use super::send::Sender;
@@ -145,6 +146,8 @@ pub struct Leg {
     pub tones: Option<Box<Tones>>,
     /// What it sends, decoded: where the other leg wants something else.
     pub ear: Option<Box<Ear>>,
+    /// How loud it is, while somebody watches.
+    pub meter: Option<Box<Meter>>,
     /// What it is sent, encoded: where the other leg sends something else.
     pub mouth: Option<Box<Mouth>>,
     /// For tones that we play to it, made when the first one is: not needed for G.711.
@@ -191,6 +194,7 @@ impl Leg {
             other_keys: 0,
             tones: None,
             ear: None,
+            meter: None,
             mouth: None,
             tone_encoder: None,
             given_way: 0,

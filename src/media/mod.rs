@@ -16,6 +16,7 @@ mod bridge;
 mod cipher;
 mod inject;
 mod leg;
+mod level;
 mod player;
 mod receive;
 mod send;

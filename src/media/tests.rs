@@ -1,6 +1,7 @@
 //! Behaviour of the bridge on virtual time.
 
 mod holds;
+mod levels;
 mod notices;
 mod prompts;
 mod refusals;

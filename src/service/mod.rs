@@ -23,6 +23,7 @@ pub mod keeping;
 mod lamps;
 mod mailbox;
 mod messages;
+mod meters;
 mod metrics;
 mod monitor;
 mod net;
@@ -59,6 +60,7 @@ use crate::texts::Sender;
 use archivist::ArchivistHandle;
 use clock::{Clock, OsRandom};
 use config::{AuditConfig, Config, ExportConfig, Listen};
+use meters::Meters;
 use net::{Bound, Connections, Outlets};
 use priority::WorkerClass;
 use ready::Parts;
@@ -122,6 +124,8 @@ pub struct Handle {
     parts: Arc<Parts>,
     /// Guesses at log-ins over HTTP.
     log_ins: LogInLocks,
+    /// How loud the parties of calls are.
+    meters: Arc<Meters>,
 }
 
 /// A running service.
@@ -185,7 +189,8 @@ impl Service {
             recorder_reports.clone(),
         )?;
         let _ = archivist.sender().send(archivist::ArchiveOrder::Directory(Arc::clone(&directory)));
-        let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports)?;
+        let meters = Arc::<Meters>::default();
+        let (workers, recorders) = start_threads(&config, clock, &archivist, &reports, &recorder_reports, &meters)?;
         let archive = archivist.gauge();
         let repaired = u64::try_from(recovered.repaired + recovered.handed_over).unwrap_or(0);
         archive.recovered.store(repaired, Ordering::Relaxed);
@@ -237,7 +242,7 @@ impl Service {
         let recordings = config.recording.dir.clone();
         let log_ins = LogInLocks::default();
         let settings = (export_settings(&config), provisioning_settings(&config, servers));
-        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts, log_ins };
+        let handle = Handle { orders, store: store.clone(), recordings, clock, tls, fed, parts, log_ins, meters };
         let web = web::start(&config.http, settings, &config.webhooks.guard, &handle)?;
         let watched =
             metrics::Watched { handle: handle.clone(), desk: web.desk.clone(), requests: Arc::clone(&web.requests) };
@@ -493,6 +498,7 @@ fn start_threads(
     archivist: &ArchivistHandle,
     reports: &mpsc::Sender<worker::Report>,
     recorder_reports: &mpsc::Sender<recorder::RecorderReport>,
+    meters: &Arc<Meters>,
 ) -> io::Result<(Vec<WorkerHandle>, Vec<RecorderHandle>)> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let recorder_count = config.recording.recorders.max(1);
@@ -502,7 +508,8 @@ fn start_threads(
         let (producer, consumer) = rtrb::RingBuffer::new(RING);
         let core = config.media.pin.then_some(at % cores);
         let name = format!("media-{at}");
-        workers.push(WorkerHandle::start(name, core, config.media.realtime, clock, producer, reports.clone())?);
+        let (realtime, meter) = (config.media.realtime, meters.worker());
+        workers.push(WorkerHandle::start(name, core, realtime, clock, producer, reports.clone(), meter)?);
         if let Some(ring) = rings.get_mut(at % recorder_count) {
             ring.push(consumer);
         }

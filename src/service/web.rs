@@ -6,7 +6,7 @@ use super::tls::Tls;
 use super::{Handle, StartError};
 use crate::api::http::{Peer, Requests, Shared};
 use crate::api::{Answer, Desk, ExportSettings, Operator, ProvisioningSettings, Request, World};
-use crate::base::{Random, Time, Wall};
+use crate::base::{CallId, Random, Time, Wall};
 use crate::notify::{self, Guard};
 use crate::page;
 use axum::extract::ConnectInfo;
@@ -290,5 +290,9 @@ impl Operator for Hand {
             let _turn = self.orders.acquire().await;
             self.handle.answer(request).await
         })
+    }
+
+    fn levels(&self, calls: &[CallId]) -> Vec<[Option<f32>; 2]> {
+        self.handle.meters.watch(calls, self.handle.clock.now())
     }
 }

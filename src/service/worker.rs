@@ -8,6 +8,7 @@
 use super::archivist::CallStats;
 use super::clock::Clock;
 use super::gauge::MediaGauge;
+use super::meters::{Levels, Metered, WorkerMeter};
 use super::ports::LegSockets;
 use super::priority::{WorkerClass, raise_worker};
 use crate::base::{CallId, Side, Span, Time};
@@ -119,6 +120,7 @@ impl WorkerHandle {
         clock: Clock,
         ring: Producer<u8>,
         reports: tokio::sync::mpsc::Sender<Report>,
+        meter: WorkerMeter,
     ) -> io::Result<Self> {
         let (commands, inbox) = sync_channel(COMMANDS);
         let waker = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
@@ -140,6 +142,7 @@ impl WorkerHandle {
             care_at: Time::ZERO,
             care_part: 0,
             gauge: Arc::clone(&gauge),
+            meter,
         };
         let (raised, class) = sync_channel(1);
         let thread = thread::Builder::new().name(name).spawn(move || {
@@ -206,6 +209,20 @@ struct Call {
     told: Counters,
 }
 
+impl Metered for Call {
+    fn id(&self) -> CallId {
+        self.id
+    }
+
+    fn take_levels(&mut self) -> Option<Levels> {
+        self.bridge.is_metered().then(|| self.bridge.take_levels())
+    }
+
+    fn measure(&mut self, on: bool) {
+        self.bridge.meter(on);
+    }
+}
+
 /// Slots are our own running numbers: nobody chooses them, and spreading them is enough.
 #[derive(Default)]
 struct SlotHasher(u64);
@@ -242,6 +259,7 @@ struct Worker {
     care_at: Time,
     care_part: u32,
     gauge: Arc<MediaGauge>,
+    meter: WorkerMeter,
 }
 
 impl Worker {
@@ -271,6 +289,9 @@ impl Worker {
             self.gauge.tick(now);
             self.tick(now);
             self.care(now);
+            if self.meter.is_due(now) {
+                self.meter.turn(now, self.calls.values_mut());
+            }
             self.send_reports();
             if !events.is_empty() {
                 self.rest(now);

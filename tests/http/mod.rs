@@ -214,6 +214,7 @@ impl Program {
 pub struct Stream(BufReader<TcpStream>);
 
 pub struct Event {
+    /// 0 of one without.
     pub id: i64,
     pub name: String,
     pub data: serde_json::Value,
@@ -226,20 +227,31 @@ impl Stream {
         self.0.read_to_end(&mut rest).is_ok()
     }
 
+    /// Whatever comes until the service ends the stream.
+    pub fn rest(mut self) -> String {
+        let mut rest = String::new();
+        self.0.read_to_string(&mut rest).unwrap();
+        rest
+    }
+
     /// The next event; chunk sizes and comments between are passed over.
     pub fn next(&mut self) -> Event {
         let (mut id, mut name, mut data) = (None, None, None);
         loop {
             let mut line = String::new();
             assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream has ended");
+            if line.trim_end().is_empty() {
+                match (id.take(), name.take(), data.take()) {
+                    (id, Some(name), Some(data)) => return Event { id: id.unwrap_or_default(), name, data },
+                    // An id alone, or what stands between two chunks.
+                    _ => continue,
+                }
+            }
             match line.trim_end().split_once(": ") {
                 Some(("id", value)) => id = value.parse().ok(),
                 Some(("event", value)) => name = Some(value.to_owned()),
                 Some(("data", value)) => data = serde_json::from_str(value).ok(),
                 _ => {}
-            }
-            if let (Some(id), Some(name), Some(data)) = (id, &name, &data) {
-                return Event { id, name: name.clone(), data: serde_json::Value::clone(data) };
             }
         }
     }

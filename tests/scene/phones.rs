@@ -123,8 +123,13 @@ impl Phones {
 
     /// The caller speaks: packets of PCMU to the call that `answered`.
     pub fn speak(&self, answered: &Response, packets: u16) {
+        self.speak_on(answered, 0..packets);
+    }
+
+    /// Those of its packets, which come after others.
+    pub fn speak_on(&self, answered: &Response, packets: std::ops::Range<u16>) {
         let to = media_of(&answered.body);
-        for number in 0..packets {
+        for number in packets {
             let mut packet = [0x55; HEADER + 160];
             let (header, _) = packet.split_first_chunk_mut::<HEADER>().unwrap();
             rewrite_header(header, number == 0, 0, number, u32::from(number) * 160, 77);

@@ -8,7 +8,9 @@
 //! its reader has taken what was sent. So a slow reader costs nobody anything, and one that comes
 //! back with its position misses nothing and gets nothing twice. Whether a viewer may know an event
 //! is asked for every event; what the answer is made of (directory, subscriptions, the token) is read
-//! again when it has changed, which one number says.
+//! again when it has changed, which one number says. A stream can ask to be told of that: then it is told
+//! where the rules give its viewer something else, or anything of its company has another name or setting,
+//! and never of what happens to others.
 
 use super::filter::numbers_of_inbox;
 use super::{Desk, person};
@@ -139,6 +141,8 @@ impl Shown {
 #[derive(Debug)]
 pub enum News {
     Event(Arc<Shown>),
+    /// What the viewer may see can be something else from here on.
+    Rights,
     /// Nothing that the viewer may know, up to this position.
     Position(i64),
     /// The viewer may read no more.
@@ -162,6 +166,8 @@ pub(super) struct Lanes {
     /// Companies that somebody listens to.
     open: Mutex<HashMap<CompanyId, Weak<Lane>>>,
     rules: tokio::sync::Mutex<Option<(Rules, Time)>>,
+    /// Those for which streams were woken last; somebody else may have read newer ones since.
+    woken: Mutex<Option<AccessVersion>>,
     /// Everything up to here that belongs on a lane is on it.
     fed: AtomicI64,
     /// The service stops.
@@ -172,16 +178,19 @@ pub(super) struct Lanes {
 
 /// What answers are made of, as it was at one moment.
 #[derive(Clone)]
-struct Rules {
-    directory: Arc<Directory>,
-    version: AccessVersion,
+pub(super) struct Rules {
+    pub(super) directory: Arc<Directory>,
+    pub(super) version: AccessVersion,
 }
 
 /// The newest events of one company.
 struct Lane {
+    company: CompanyId,
     /// Grows with every event, and is touched when rights have changed.
     newest: watch::Sender<i64>,
     recent: Mutex<Recent>,
+    /// The newest directory that a stream of the company has seen, and how many different ones there were.
+    edition: Mutex<Option<(Arc<Directory>, u64)>>,
 }
 
 /// All events of the company after a position, up to the newest that was published.
@@ -217,6 +226,8 @@ pub struct Which {
     pub kinds: Kinds,
     /// Only calls over the numbers of this inbox, by name.
     pub inbox: Option<String>,
+    /// It is told when what its viewer may see can have changed.
+    pub rights: bool,
 }
 
 /// One stream, where it stands, and what its viewer may know.
@@ -231,23 +242,27 @@ pub struct EventStream {
     position: i64,
     ready: VecDeque<Arc<Shown>>,
     rights: Option<Rights>,
+    /// Of the company's part of the directory, as `rights` were worked out.
+    edition: u64,
+    /// What the viewer may see is to be read anew, and they do not know yet.
+    tells_rights: bool,
     /// It is counted while it is there.
     _open: Arc<()>,
 }
 
 /// Worked out from rules of that version.
-struct Rights {
-    version: AccessVersion,
-    scope: Scope,
+pub(super) struct Rights {
+    pub(super) version: AccessVersion,
+    pub(super) scope: Scope,
     texts: TextScope,
     messages: MessageScope,
     /// An admin, or whoever stands above the company: they are told of every message.
     manages: bool,
     /// Of the inbox that the stream is narrowed to, as it is now.
-    numbers: Option<BTreeSet<NumberId>>,
+    pub(super) numbers: Option<BTreeSet<NumberId>>,
     /// Of the user; empty for who is not of the company.
     uuid: String,
-    until: Wall,
+    pub(super) until: Wall,
 }
 
 impl Rights {
@@ -266,11 +281,30 @@ impl Rights {
         let heard = self.messages.hears(message).is_some() || had;
         heard && reader.is_none_or(|reader| user == Some(reader))
     }
+
+    /// Whether they let the viewer see what `before` did, and no more.
+    fn give_the_same_as(&self, before: &Rights) -> bool {
+        let Rights { version: _, scope, texts, messages, manages, numbers, uuid: _, until: _ } = self;
+        (scope, texts, messages) == (&before.scope, &before.texts, &before.messages)
+            && (manages, numbers) == (&before.manages, &before.numbers)
+    }
 }
 
 impl EventStream {
     pub const fn position(&self) -> i64 {
         self.position
+    }
+
+    /// Rights that were worked out anew, from that directory.
+    fn now_has(&mut self, anew: Option<Rights>, directory: &Arc<Directory>) {
+        let edition = self.lane.edition(directory);
+        let same = match (&anew, &self.rights) {
+            (Some(anew), Some(before)) => anew.give_the_same_as(before) && edition == self.edition,
+            // It ends.
+            (None, _) | (_, None) => true,
+        };
+        self.tells_rights |= self.which.rights && !same;
+        (self.rights, self.edition) = (anew, edition);
     }
 }
 
@@ -303,13 +337,16 @@ impl Desk {
         Ok(EventStream {
             viewer,
             patterns: which.kinds.compatible(),
+            edition: lane.edition(&rules.directory),
+            // What has changed while it was not open is not known.
+            tells_rights: which.rights && after.is_some(),
             which,
             lane,
             newest,
             position,
             ready: VecDeque::new(),
             rights: Some(rights),
-            _open: Arc::clone(&self.lanes.streams),
+            _open: self.lanes.opened(),
         })
     }
 
@@ -328,43 +365,47 @@ impl Desk {
 
     async fn news(&self, stream: &mut EventStream) -> Result<News, Problem> {
         loop {
-            if let Some(shown) = self.look(stream).await? {
-                return Ok(News::Event(shown));
+            if let Some(news) = self.look(stream).await? {
+                return Ok(news);
             }
             // Marked before it is read: what comes after this is waited for by the next turn.
             stream.newest.borrow_and_update();
             if self.read_on(stream).await? {
                 continue;
             }
-            if self.lanes.closed.load(Ordering::Relaxed) {
+            if self.lanes.are_closed() {
                 return Ok(News::Over(Over::Unable));
             }
             if tokio::time::timeout(KEEP_ALIVE, stream.newest.changed()).await.is_err() {
                 // A session that is over ends its streams also where nothing happens.
-                let news = self.look(stream).await?.map(News::Event);
+                let news = self.look(stream).await?;
                 return Ok(news.unwrap_or(News::Position(stream.position)));
             }
         }
     }
 
-    /// The next of what was read that the viewer may know, as the rules are now.
-    async fn look(&self, stream: &mut EventStream) -> Result<Option<Arc<Shown>>, Problem> {
+    /// The next of what was read that the viewer may know, as the rules are now; that they have changed first.
+    async fn look(&self, stream: &mut EventStream) -> Result<Option<News>, Problem> {
         loop {
             let rules = self.rules().await?;
             let holds = stream.rights.as_ref().is_some_and(|rights| rights.version == rules.version);
             if !holds {
-                stream.rights = self.rights(&rules, &stream.viewer, &stream.which).await?;
+                let anew = self.rights(&rules, &stream.viewer, &stream.which).await?;
+                stream.now_has(anew, &rules.directory);
             }
             let now = self.world.wall();
             let rights = stream.rights.as_ref().filter(|rights| now < rights.until).ok_or(Problem::NotLoggedIn)?;
+            if std::mem::take(&mut stream.tells_rights) {
+                return Ok(Some(News::Rights));
+            }
             let Some(shown) = stream.ready.pop_front() else { return Ok(None) };
             if !shown.may_be_known(rights, &stream.viewer.scopes) {
                 continue;
             }
             match &stream.patterns {
-                None => return Ok(Some(shown)),
+                None => return Ok(Some(News::Event(shown))),
                 Some(patterns) => match shown.compatible(rights, patterns) {
-                    Some(shown) => return Ok(Some(shown)),
+                    Some(shown) => return Ok(Some(News::Event(shown))),
                     None => continue,
                 },
             }
@@ -459,8 +500,8 @@ impl Desk {
         if lanes.is_empty() {
             return;
         }
-        let before = self.lanes.rules.lock().await.as_ref().map(|(rules, _)| rules.version);
         let Ok(rules) = self.rules_anew().await else { return };
+        let before = self.lanes.woken.lock().unwrap_or_else(PoisonError::into_inner).replace(rules.version);
         if before != Some(rules.version) {
             lanes.iter().for_each(|lane| lane.newest.send_modify(|_| {}));
         }
@@ -526,7 +567,7 @@ impl Desk {
         Ok(Some(Compatible { event, uuids }))
     }
 
-    async fn rules(&self) -> Result<Rules, Problem> {
+    pub(super) async fn rules(&self) -> Result<Rules, Problem> {
         let now = self.world.now();
         let mut known = self.lanes.rules.lock().await;
         match &*known {
@@ -549,7 +590,12 @@ impl Desk {
     }
 
     /// `None` where the session or token is over.
-    async fn rights(&self, rules: &Rules, viewer: &Viewer, which: &Which) -> Result<Option<Rights>, Problem> {
+    pub(super) async fn rights(
+        &self,
+        rules: &Rules,
+        viewer: &Viewer,
+        which: &Which,
+    ) -> Result<Option<Rights>, Problem> {
         let Some(until) = self.store.token_holds_until(viewer.token, self.world.wall()).await? else { return Ok(None) };
         let staff = self.staff_of(viewer).await?;
         let person = person(&rules.directory, viewer, staff.as_ref())?;
@@ -570,7 +616,7 @@ impl Desk {
     }
 
     /// The numbers of the inbox that a stream is narrowed to.
-    async fn narrowed(
+    pub(super) async fn narrowed(
         &self,
         directory: &Directory,
         viewer: &Viewer,
@@ -628,6 +674,18 @@ impl Lane {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).after.get_or_insert(position);
     }
 
+    /// Which of the company's different directories that is. What has changed is looked for once for all streams.
+    fn edition(&self, directory: &Arc<Directory>) -> u64 {
+        let mut known = self.edition.lock().unwrap_or_else(PoisonError::into_inner);
+        let edition = match &*known {
+            Some((newest, edition)) if directory.version() <= newest.version() => return *edition,
+            Some((newest, edition)) => edition + u64::from(!directory.is_same_for(newest, self.company)),
+            None => 0,
+        };
+        *known = Some((Arc::clone(directory), edition));
+        edition
+    }
+
     /// A hole: what is at hand is not all any more.
     fn forget(&self) {
         *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = Recent::default();
@@ -635,6 +693,16 @@ impl Lane {
 }
 
 impl Lanes {
+    /// Another stream; it is counted as long as this is held.
+    pub(super) fn opened(&self) -> Arc<()> {
+        Arc::clone(&self.streams)
+    }
+
+    /// The service stops.
+    pub(super) fn are_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     /// The lane of a company, made where nobody listens to it yet.
     fn lane(&self, company: CompanyId) -> Arc<Lane> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -642,7 +710,8 @@ impl Lanes {
         if let Some(lane) = open.get(&company).and_then(Weak::upgrade) {
             return lane;
         }
-        let lane = Arc::new(Lane { newest: watch::Sender::new(0), recent: Mutex::default() });
+        let (recent, edition) = (Mutex::default(), Mutex::default());
+        let lane = Arc::new(Lane { company, newest: watch::Sender::new(0), recent, edition });
         open.insert(company, Arc::downgrade(&lane));
         lane
     }

@@ -1,18 +1,11 @@
-//! Legal holds and peaks, by the rules of access.
+//! Legal holds, by the rules of access.
 
-use super::{Actor, Desk, NO_CALL, NO_RECORDING, Person};
+use super::{Actor, Desk, NO_CALL, Person};
 use crate::api::Problem;
-use crate::api::keeping::{HoldPage, HoldView, KeepingAsk, KeepingReply, LiftOutcome, LiftView, PeaksView, lift_hold};
-use crate::api::view::has_file;
-use crate::archive::{Peaks, Rest};
-use crate::base::RecordingId;
+use crate::api::keeping::{HoldPage, HoldView, KeepingAsk, KeepingReply, LiftOutcome, LiftView, lift_hold};
 use crate::directory::Directory;
-use crate::ledger::{RecordingRecord, RecordingState};
 use crate::policy::Lifter;
 use crate::store::{Held, NewHold, StaffKind};
-use std::fs::File;
-use std::io;
-use std::sync::Arc;
 
 /// Holds of a page at most.
 const HOLDS: u32 = 200;
@@ -55,7 +48,7 @@ impl Desk {
             KeepingAsk::Hold { thing, reason } => self.hold(directory, person, thing, reason).await,
             KeepingAsk::Lift { thing } => self.lift(directory, person, thing).await,
             KeepingAsk::Holds { after, limit } => self.holds(person, after, limit).await,
-            KeepingAsk::Peaks { recording } => self.peaks(directory, person, recording).await,
+            KeepingAsk::Peaks { recording, points } => self.peaks(directory, person, recording, points).await,
             KeepingAsk::Export(what) => self.export(directory, person, what).await,
             KeepingAsk::Exports { before, limit } => self.exports(person, before, limit).await,
             KeepingAsk::ExportShow { id } => self.export_show(person, id).await,
@@ -126,75 +119,4 @@ impl Desk {
         let next = holds.last().map(|hold| hold.id).filter(|_| more);
         Ok(KeepingReply::Holds(HoldPage { holds: holds.iter().map(HoldView::from).collect(), next }))
     }
-
-    async fn peaks(
-        &self,
-        directory: &Directory,
-        person: &Person<'_>,
-        id: RecordingId,
-    ) -> Result<KeepingReply, Problem> {
-        let (recording, _, _) = self.playable(directory, person, id).await?;
-        self.gone(&recording).await?;
-        if !has_file(&recording) {
-            return Err(Problem::NotFound { what: "audio of this recording" });
-        }
-        let peaks = self.peaks_of(recording).await?;
-        // Deleted while they were made: nothing of it is told, and nothing of it stays.
-        let now = self.store.recording(id).await?.ok_or(NO_RECORDING)?;
-        self.gone(&now).await?;
-        Ok(KeepingReply::Peaks(Box::new(PeaksView::of(id, &peaks))))
-    }
-
-    /// Those that are kept, or made and kept now.
-    async fn peaks_of(&self, recording: RecordingRecord) -> Result<Peaks, Problem> {
-        let rest = Rest::of(&self.recordings, &recording.path);
-        let digest = recording.audio_sha256.clone();
-        let path = rest.peaks.clone();
-        let kept = tokio::task::spawn_blocking(move || Peaks::read(&path, &digest)).await;
-        match kept.map_err(|_| Problem::Internal)? {
-            Ok(Some(peaks)) => return Ok(peaks),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(call = %recording.call, recording = %recording.id, %error, "peaks cannot be read: they are made anew")
-            }
-        }
-        let (store, turn, call) = (self.store.clone(), Arc::clone(&self.peaking), recording.call);
-        // Whoever asked may go away: what was begun is finished, and one after the other.
-        let made = tokio::spawn(async move {
-            let _turn = turn.acquire_owned().await.map_err(io::Error::other)?;
-            let (id, keep) = (recording.id, rest.clone());
-            let made = tokio::task::spawn_blocking(move || make_peaks(&rest, &recording)).await??;
-            let deleted = match store.recording(id).await {
-                Ok(row) => row.is_none_or(|row| row.state == RecordingState::Deleted),
-                Err(_) => false,
-            };
-            if deleted {
-                let _ = std::fs::remove_file(&keep.peaks);
-            }
-            Ok::<Peaks, io::Error>(made)
-        });
-        match made.await.map_err(|_| Problem::Internal)? {
-            Ok(peaks) => Ok(peaks),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Problem::NotFound { what: "audio of this recording" })
-            }
-            Err(error) => {
-                tracing::error!(%call, %error, "the peaks of a recording could not be made");
-                Err(Problem::Internal)
-            }
-        }
-    }
-}
-
-/// Another one may have made them while this one waited.
-fn make_peaks(rest: &Rest, recording: &RecordingRecord) -> io::Result<Peaks> {
-    let digest = &recording.audio_sha256;
-    if let Ok(Some(peaks)) = Peaks::read(&rest.peaks, digest) {
-        return Ok(peaks);
-    }
-    let peaks = Peaks::of(File::open(&rest.wav)?, recording.rate, recording.samples, recording.sidecar.channels)?;
-    if let Err(error) = peaks.write(&rest.peaks, digest) {
-        tracing::warn!(call = %recording.call, recording = %recording.id, %error, "peaks cannot be kept");
-    }
-    Ok(peaks)
 }

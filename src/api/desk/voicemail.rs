@@ -11,7 +11,7 @@ use crate::api::voicemail::{
     BoxCounts, BoxView, CountsView, ForwardedView, MessagePage, MessageQuery, MessageView, Realm, VoicemailAsk,
     VoicemailReply, write_message_cursor,
 };
-use crate::api::{AudioUse, HoldView, Problem, Reply};
+use crate::api::{AudioUse, HoldView, MessagePeaksView, Points, Problem, Reply};
 use crate::base::{BoxId, CallId, MessageId, RecordingId, UserId};
 use crate::directory::{Directory, Mailbox};
 use crate::ledger::{Folder, Forwarded, MessageRecord, Party};
@@ -39,6 +39,7 @@ impl Desk {
             VoicemailAsk::Audio(realm, id, purpose) => {
                 self.message_audio(directory, person, &realm, id, purpose).await?
             }
+            VoicemailAsk::Peaks(realm, id, points) => self.message_peaks(directory, person, &realm, id, points).await?,
             VoicemailAsk::Move(realm, id, folder) => self.move_message(directory, person, &realm, id, folder).await?,
             VoicemailAsk::Remove(realm, id) => {
                 self.remove_message(directory, person, &realm, id).await?;
@@ -167,6 +168,22 @@ impl Desk {
             self.note(person, action, format!("message {id}")).await?;
         }
         Ok(VoicemailReply::Audio { path: self.recordings.join(&row.message.path), name })
+    }
+
+    /// For whoever hears it; as a look at a recording's shape, it is no listening.
+    async fn message_peaks(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        realm: &Realm,
+        id: MessageId,
+        points: Points,
+    ) -> Result<VoicemailReply, Problem> {
+        let (row, _, _) = self.heard(directory, person, realm, id).await?;
+        let shape = self.peaks_of_message(&row.message, points).await?;
+        // Deleted while it was made: nothing of it is told.
+        self.store.message(id).await?.ok_or(NO_MESSAGE)?;
+        Ok(VoicemailReply::Peaks(Box::new(MessagePeaksView { message: id, shape })))
     }
 
     async fn move_message(

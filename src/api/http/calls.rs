@@ -164,7 +164,7 @@ async fn show(State(shared): Desks, who: Who, Path(call): Path<String>) -> Handl
 #[into_params(parameter_in = Query)]
 pub struct LiveQuery {
     /// By name: of calls over its numbers.
-    inbox: Option<String>,
+    pub(super) inbox: Option<String>,
 }
 
 /// Calls that are up.

@@ -8,8 +8,8 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, Sse};
-use futures_util::Stream;
 use futures_util::stream;
+use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,6 +35,9 @@ pub struct StreamQuery {
     kinds: Option<String>,
     /// By name: only of calls over its numbers.
     inbox: Option<String>,
+    /// Also tells (`event: rights`, `data: {}`, without an id) whenever what the viewer may see can have changed, and at
+    /// once where the stream goes on after an event: whatever was read is to be read anew.
+    rights: bool,
 }
 
 impl StreamQuery {
@@ -43,8 +46,8 @@ impl StreamQuery {
         query: Result<Query<StreamQuery>, QueryRejection>,
         headers: &HeaderMap,
     ) -> Result<(Option<i64>, Which), Problem> {
-        let expected = "after=SEQ, kinds=KIND,… and inbox=NAME";
-        let StreamQuery { after, kinds, inbox } =
+        let expected = "after=SEQ, kinds=KIND,…, inbox=NAME and rights=true";
+        let StreamQuery { after, kinds, inbox, rights } =
             super::session::query(query, expected).map_err(|problem| problem.0)?;
         const ID: &str = "the id of the last event that was received";
         let last = match headers.get("last-event-id") {
@@ -62,7 +65,7 @@ impl StreamQuery {
             Some(text) => Kinds::parse(&text).map_err(wrong_kind)?,
             None => Kinds::all(),
         };
-        Ok((last.or(after), Which { kinds, inbox }))
+        Ok((last.or(after), Which { kinds, inbox, rights }))
     }
 }
 
@@ -85,14 +88,17 @@ async fn stream(
     query: Result<Query<StreamQuery>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, HttpProblem> {
     let (after, which) = StreamQuery::read(query, &headers)?;
+    let rights = which.rights;
     let stream = shared.desk.open_stream(viewer, after, which).await?;
     let sent = stream.position();
+    // Whoever wants to know of rights has a position from the beginning, to come back with and be told.
+    let position = rights.then(|| Ok(Event::default().id(sent.to_string())));
     let reading = Reading { desk: shared.desk, stream, sent };
     let events = stream::unfold(reading, async |mut reading| {
         let event = reading.next().await?;
         Some((Ok(event), reading))
     });
-    Ok(Sse::new(Box::pin(events)))
+    Ok(Sse::new(stream::iter(position).chain(Box::pin(events))))
 }
 
 /// Where a stream stands.
@@ -112,6 +118,7 @@ impl Reading {
                 let event = Event::default().id(shown.seq.to_string());
                 Some(event.event(shown.name).data(&shown.json))
             }
+            News::Rights => Some(Event::default().event("rights").data("{}")),
             // What stands between keeps the connection, and a reader that is gone is noticed.
             News::Position(position) if position > self.sent => {
                 self.sent = position;

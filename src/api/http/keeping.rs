@@ -1,12 +1,12 @@
-//! Legal holds, peaks, archives, and the erasing of contacts.
+//! Legal holds, archives, and the erasing of contacts.
 
 use super::calls::{ListQuery, recording_id};
 use super::session::{body, query};
 use super::who::Who;
-use super::{Desks, Handled, HttpProblem, Shared};
+use super::{Desks, Handled, HttpProblem, Shared, peaks};
 use crate::api::{
     Ask, EraseReport, ExportPage, ExportView, ExportWhat, HoldPage, HoldView, KeepingAsk, KeepingReply, LiftView,
-    PeaksView, Problem, Reply,
+    Problem, Reply,
 };
 use crate::base::CallId;
 use crate::store::Held;
@@ -31,7 +31,6 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(hold_recording, lift_recording))
         .routes(routes!(hold_call, lift_call))
         .routes(routes!(holds))
-        .routes(routes!(peaks))
         .routes(routes!(exports, export))
         .routes(routes!(export_show, export_remove))
         .routes(routes!(export_file))
@@ -46,12 +45,7 @@ pub fn answer(reply: KeepingReply) -> Response {
         KeepingReply::LiftAsked(asked) => (StatusCode::ACCEPTED, Json(asked)).into_response(),
         KeepingReply::Lifted | KeepingReply::Removed => StatusCode::NO_CONTENT.into_response(),
         KeepingReply::Holds(page) => Json(page).into_response(),
-        KeepingReply::Peaks(peaks) => {
-            let mut response = Json(peaks).into_response();
-            // A browser may keep what it shows while the page is open, and nobody else.
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-            response
-        }
+        KeepingReply::Peaks(view) => peaks::shown(view),
         KeepingReply::Exporting(export) => {
             let place = HeaderValue::from_str(&format!("/api/v1/exports/{}", export.id));
             let mut response = (StatusCode::ACCEPTED, Json(export)).into_response();
@@ -146,13 +140,6 @@ pub struct HoldsQuery {
 async fn holds(State(shared): Desks, who: Who, said: Result<Query<HoldsQuery>, QueryRejection>) -> Handled {
     let HoldsQuery { after, limit } = query(said, "after=ID and limit=N")?;
     ask(&shared, &who, KeepingAsk::Holds { after, limit: limit.unwrap_or(PAGE) }).await
-}
-
-/// The shape of a recording for the eye, for whoever may play it.
-#[utoipa::path(get, path = "/recordings/{recording}/peaks", tag = "recordings", params(("recording" = String, Path)),
-    responses((status = 200, body = PeaksView)))]
-async fn peaks(State(shared): Desks, who: Who, Path(recording): Path<String>) -> Handled {
-    ask(&shared, &who, KeepingAsk::Peaks { recording: recording_id(&recording)? }).await
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -13,6 +13,7 @@
 //! | `GET /analytics`, `/analytics.csv` | figures by day, user, group, number or inbox |
 //! | `GET /calls/live` | calls that are up; `inbox=` narrows each of these lists |
 //! | `GET`, `POST /calls/{id}/notes`, `DELETE …/notes/{note}` | what people write on a call |
+//! | `GET /calls/live/levels` | how loud their parties are: a stream (`text/event-stream`) |
 //! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
 //! | `GET /recordings/{id}` | a recording with its markers |
 //! | `GET /recordings/{id}/audio` | to be heard, by ranges |
@@ -22,7 +23,7 @@
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log` | admins |
 //! | `GET`, `DELETE /lockouts` | who is locked out after wrong passwords: admins, and operators |
-//! | `GET /recordings/{id}/peaks` | the shape of a recording |
+//! | `GET /recordings/{id}/peaks`, `/messages/{id}/peaks`, `/voicemails/{box}/messages/{id}/peaks` | the shape of a recording or message; `points=` says how fine |
 //! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
 //! | `GET`, `POST /exports`, `GET`, `DELETE /exports/{id}`, `GET /exports/{id}/file` | archives: one's own |
 //! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
@@ -57,10 +58,12 @@ mod entities;
 mod events;
 mod insight;
 mod keeping;
+mod levels;
 mod locks;
 mod notes;
 mod notices;
 mod openapi;
+mod peaks;
 mod problem;
 mod provisioning;
 mod repeat;
@@ -148,6 +151,8 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(socket::routes())
         .merge(staff::routes())
         .merge(keeping::routes())
+        .merge(peaks::routes())
+        .merge(levels::routes())
         .merge(insight::routes())
         .merge(webhooks::routes())
         .merge(notices::routes())

@@ -1,7 +1,8 @@
 //! The same events over WebSocket (RFC 6455).
 //!
 //! Each text message is one event, as in the `data` of the stream over HTTP; `{"position": N}` says
-//! that there was nothing for the viewer up to there. What the far side sends is not read.
+//! that there was nothing for the viewer up to there, `{"event": "rights"}` (where asked for) that what they
+//! may see can have changed. What the far side sends is not read.
 //!
 //! | close code | why |
 //! |---|---|
@@ -105,6 +106,7 @@ async fn serve(mut socket: WebSocket, desk: Arc<Desk>, mut stream: EventStream, 
                 sent = shown.seq;
                 vec![Message::Text(shown.json.as_str().into())]
             }
+            News::Rights => vec![Message::Text(r#"{"event":"rights"}"#.into())],
             News::Position(position) => {
                 unanswered += 1;
                 if unanswered > PINGS {

@@ -51,6 +51,7 @@ pub fn answer(reply: VoicemailReply) -> Response {
         VoicemailReply::Message(view) => Json(view).into_response(),
         VoicemailReply::Forwarded(view) => Json(view).into_response(),
         VoicemailReply::Counts(view) => Json(view).into_response(),
+        VoicemailReply::Peaks(view) => super::peaks::shown(view),
         VoicemailReply::Subscribers(list) => Json(list).into_response(),
         VoicemailReply::Greetings(list) => Json(list).into_response(),
         VoicemailReply::Removed(view) => Json(view).into_response(),

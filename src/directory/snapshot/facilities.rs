@@ -165,6 +165,22 @@ impl Directory {
         self.facilities.inboxes.values().filter(move |inbox| inbox.company == company)
     }
 
+    /// Whether groups, inboxes, flows, prompts and boxes of that company are the same in `other`.
+    pub(super) fn has_same_facilities(&self, other: &Directory, company: CompanyId) -> bool {
+        let flows = |of: &Directory| -> Vec<CompanyFlow> {
+            of.facilities.flows.values().filter(|flow| flow.company == company).cloned().collect()
+        };
+        let prompts = |of: &Directory| -> BTreeMap<String, Sound> {
+            let own = of.facilities.prompts.iter().filter(|((of, _), _)| *of == company);
+            own.map(|((_, name), sound)| (name.clone(), sound.clone())).collect()
+        };
+        self.groups_of(company).eq(other.groups_of(company))
+            && self.inboxes_of(company).eq(other.inboxes_of(company))
+            && self.mailboxes_of(company).eq(other.mailboxes_of(company))
+            && flows(self) == flows(other)
+            && prompts(self) == prompts(other)
+    }
+
     pub fn flow(&self, id: FlowId) -> Option<&CompanyFlow> {
         self.facilities.flows.get(&id)
     }

@@ -88,6 +88,7 @@ impl Desk {
             VoicemailAsk::Messages(..)
             | VoicemailAsk::Message(..)
             | VoicemailAsk::Audio(..)
+            | VoicemailAsk::Peaks(..)
             | VoicemailAsk::Move(..)
             | VoicemailAsk::Remove(..)
             | VoicemailAsk::BringBack(..)
