@@ -311,8 +311,8 @@ async fn a_flow_is_tried_before_it_is_there_and_what_is_wrong_with_it_is_said() 
             assert_eq!(ada.get("/api/v1/flows/night").status, 404, "nothing was kept");
 
             let broken = json!({ "flow": { "step": [
-                { "name": "a", "do": "announce", "prompt": "nosuch", "next": "gone" },
-                { "name": "b", "do": "ring", "target": "user:999" },
+                { "name": "a", "do": "announce", "prompt": "nosuch", "next": "b" },
+                { "name": "b", "do": "ring", "target": "user:999", "next": "gone" },
                 { "name": "c", "do": "schedule", "hours": ["mon"], "open": "a", "closed": "a", "time_zone": "Mars" },
             ] } });
             let said = ok(&post(&ada, path, &broken), 200);
@@ -334,7 +334,7 @@ async fn a_flow_is_tried_before_it_is_there_and_what_is_wrong_with_it_is_said() 
                 .collect();
             assert_eq!(
                 errors,
-                [("a", "next", "gone"), ("a", "prompt", "nosuch"), ("b", "target", "user:999"), ("b", "name", "b")],
+                [("a", "prompt", "nosuch"), ("b", "next", "gone"), ("b", "target", "user:999")],
                 "{said}"
             );
 
