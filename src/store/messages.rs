@@ -426,8 +426,23 @@ async fn erase(
     let then = MessageThen { by, heard_by, because, ..MessageThen::of(&gone, global) };
     tell(connection, &gone, (OutboxKind::VoicemailDeleted, then), now).await?;
     sqlx::query("DELETE FROM messages WHERE id = $1").bind(id.to_string()).execute(&mut *connection).await?;
-    doom(connection, &file.path).await?;
+    doom(&mut *connection, &file.path).await?;
+    withdraw_archives(connection, &gone).await?;
     Ok(Some(file))
+}
+
+/// A copy of what is deleted is in no archive either: those of everything with its caller have it.
+async fn withdraw_archives(connection: &mut SqliteConnection, gone: &MessageRecord) -> Result<(), StoreError> {
+    let digits = gone.caller.address.trim_start_matches('+');
+    if gone.caller.user.is_some() || digits.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(
+        "UPDATE exports SET state = 'withdrawn', problem = 'a message in it was deleted'
+         WHERE company_id = $1 AND state IN ('ready', 'making') AND instr(what, '\"contact\":\"+' || $2 || '\"') > 0",
+    );
+    query.bind(gone.company.0).bind(digits).execute(connection).await?;
+    Ok(())
 }
 
 /// The file is to be deleted: nothing names it any more.

@@ -166,9 +166,9 @@ def bobs_phone(s: Stage, scenario: str, **options) -> Sipp:
     return s.sipp(scenario, "202", HOSTS["202"], f"{SERVER}:5060", outside="lamp-told", **options)
 
 
-def leave_for_bob(s: Stage, service: Service) -> dict:
-    """Alice speaks into Bob's box until silence ends her message."""
-    speech = sound.write_rtp_pcap(s.folder / "speech.pcap", sound.CALLER_HZ, 6)
+def leave_for_bob(s: Stage, service: Service, seconds: float = 6) -> dict:
+    """Alice speaks, from the greeting on, into Bob's box until silence ends her message."""
+    speech = sound.write_rtp_pcap(s.folder / "speech.pcap", sound.CALLER_HZ, seconds)
     alice = s.sipp(
         "user-call", "201", HOSTS["201"], f"{SERVER}:5060",
         keys={"callee": NUMBER, "domain": DOMAIN, "more": "Supported: replaces", "speech_pcap": str(speech)},
@@ -180,11 +180,15 @@ def leave_for_bob(s: Stage, service: Service) -> dict:
 
 def shows(phone: Sipp, lines: list[str], word: str = "told", seconds: float = 20) -> None:
     """Until the phone has been told these, and nothing else; `word` is how it got to know."""
-    heard = lambda: [line for line in phone.logged() if line.startswith(word)]  # noqa: E731
+
+    def told() -> list[str]:
+        return [line for line in phone.logged() if line.startswith(word)]
+
     try:
-        eventually(lambda: len(heard()) >= len(lines), seconds, f"it was not told {lines[-1]}")
-    finally:
-        assert heard() == lines[: len(heard())], f"{heard()} instead of {lines}\n{phone.story()}"
+        eventually(lambda: len(told()) >= len(lines), seconds, f"it was not told {lines[-1]}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {told()}\n{phone.story()}") from None
+    assert told() == lines, f"{told()} instead of {lines}\n{phone.story()}"
 
 
 def lamp_of_a_phone_that_asked(s: Stage) -> None:

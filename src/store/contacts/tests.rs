@@ -204,7 +204,9 @@ async fn numbers_that_only_wrote_stand_between_those_of_calls_for_whom_they_wrot
             let scope = Scope::of(&directory, company, user, Vec::new());
             let whole = Scope::of_whole(company.id);
             let reads = TextScope::of(&directory, user, &store.joined(user.id).await.unwrap());
-            for (scope, over) in [(&scope, None), (&whole, None), (&scope, Some(&numbers[3..])), (&scope, Some(&[][..]))] {
+            for (scope, over) in
+                [(&scope, None), (&whole, None), (&scope, Some(&numbers[3..])), (&scope, Some(&[][..]))]
+            {
                 let reads = over.map_or_else(|| reads.clone(), |over| reads.clone().over(over));
                 let which = ((scope, &reads), over);
                 let expected = expected_of_both(which.0, over, &calls, &texts);

@@ -176,11 +176,7 @@ impl Store {
     }
 
     /// Those of the numbers that a call is seen with.
-    async fn called(
-        &self,
-        Seen { scope, over }: Seen<'_>,
-        numbers: &str,
-    ) -> Result<BTreeSet<String>, StoreError> {
+    async fn called(&self, Seen { scope, over }: Seen<'_>, numbers: &str) -> Result<BTreeSet<String>, StoreError> {
         let mut query = QueryBuilder::new("SELECT n.value AS e164 FROM json_each(");
         query.push_bind(numbers.to_owned()).push(") AS n WHERE EXISTS (SELECT 1 FROM ");
         match scope.all.is_some() && over.is_none() {

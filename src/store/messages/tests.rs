@@ -130,7 +130,10 @@ async fn what_is_erased_is_gone_for_everybody_and_told_to_those_who_had_it() {
     assert_eq!(store.message_state(message.id, user(1)).await.unwrap(), None);
     assert_eq!(store.erase_message(message.id, None, "again", at(61)).await.unwrap(), None);
     let gone = store.gone_message(message.id).await.unwrap().unwrap();
-    assert_eq!(gone, GoneMessage { facts: message_facts(&message), at: at(60), because: "expired after 3 days".into() });
+    assert_eq!(
+        gone,
+        GoneMessage { facts: message_facts(&message), at: at(60), because: "expired after 3 days".into() }
+    );
     let (kind, then) = told(&store).await.pop().unwrap();
     assert_eq!((kind, then.reader, then.heard_by), (OutboxKind::VoicemailDeleted, None, vec![UserId(1)]));
 }

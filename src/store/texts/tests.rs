@@ -44,7 +44,13 @@ pub(in crate::store) async fn apply(store: &Store, text: &str, seconds: u64) -> 
     store.load_directory().await.unwrap()
 }
 
-pub(in crate::store) fn new_text(dice: &mut Dice, kind: TextKind, user: Option<UserId>, body: &str, seconds: u64) -> NewText {
+pub(in crate::store) fn new_text(
+    dice: &mut Dice,
+    kind: TextKind,
+    user: Option<UserId>,
+    body: &str,
+    seconds: u64,
+) -> NewText {
     NewText {
         id: TextId::new(at(seconds), dice.0.ten_bytes()),
         kind,
