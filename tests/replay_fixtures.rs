@@ -97,6 +97,8 @@ fn rows() -> Vec<Row> {
         Row { pause: Some((5.1597, 11.3105)), ..row("pause-info.pcap", Internal) },
         Row { pause: Some((5.1645, 11.3241)), ..row("linphone-pause-rfc4733.pcap", Internal) },
         Row { pause: Some((3.0613, 7.4636)), ..row("loss-pause.pcap", Internal) },
+        Row { other_digits: [1, 0], ..row("voicemail-left.pcap", Internal) },
+        Row { other_digits: [6, 0], ..row("voicemail-menu.pcap", Internal) },
         Row { outcome: Outcome::Cancelled, recorded: false, ..row("cancelled.pcap", Internal) },
         Row { outcome: Outcome::Busy, recorded: false, ..row("busy.pcap", Internal) },
     ]
