@@ -261,7 +261,9 @@ async fn a_message_is_forwarded_and_managed_and_a_box_goes_with_all_of_it() {
         let of_group = format!("/api/v1/voicemails/8100/messages/{}", copy["id"].as_str().unwrap());
         assert_eq!(ada.get(&of_group).json()["because"], "admin");
         assert_eq!(ada.delete(&of_group).status, 204);
-        assert_eq!((ada.get(&of_group).status, jane.get(&path).status), (404, 404));
+        let gone = ada.get(&of_group);
+        assert_eq!((gone.status, &gone.json()["because"]), (410, &json!("deleted by 204 Ada")));
+        assert_eq!((jane.get(&path).status, bob.get(&path).status), (410, 404), "to those who could hear it");
         let would = ada.send("DELETE", "/api/v1/voicemails/8201?dry_run=true", "").json();
         assert_eq!(would, json!({ "messages": 1, "dry_run": true }));
         assert_eq!(bob.delete("/api/v1/voicemails/8201").status, 403);

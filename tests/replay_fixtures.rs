@@ -97,6 +97,8 @@ fn rows() -> Vec<Row> {
         Row { pause: Some((5.1597, 11.3105)), ..row("pause-info.pcap", Internal) },
         Row { pause: Some((5.1645, 11.3241)), ..row("linphone-pause-rfc4733.pcap", Internal) },
         Row { pause: Some((3.0613, 7.4636)), ..row("loss-pause.pcap", Internal) },
+        Row { other_digits: [1, 0], ..row("voicemail-left.pcap", Internal) },
+        Row { other_digits: [6, 0], ..row("voicemail-menu.pcap", Internal) },
         Row { outcome: Outcome::Cancelled, recorded: false, ..row("cancelled.pcap", Internal) },
         Row { outcome: Outcome::Busy, recorded: false, ..row("busy.pcap", Internal) },
     ]
@@ -559,6 +561,47 @@ fn voice(name: &str) -> Vec<i16> {
     let chunks = chunks(&file[12..]);
     let (_, audio) = chunks.iter().find(|(name, _)| name == "data").unwrap();
     audio.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect()
+}
+
+/// The samples of a file of one channel.
+fn mono(path: &Path) -> Vec<i16> {
+    let file = fs::read(path).unwrap();
+    let chunks = chunks(&file[12..]);
+    let body = |wanted: &str| chunks.iter().find(|(name, _)| name == wanted).unwrap().1;
+    assert_eq!(body("fmt ")[..8], [1, 0, 1, 0, 0x40, 0x1f, 0, 0], "PCM, one channel, 8 kHz");
+    body("data").chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect()
+}
+
+/// What a side of a clean capture in PCMU has sent, packet by packet.
+fn sent(name: &str, side: &str) -> Vec<i16> {
+    let facts = facts(name);
+    let stream = facts["streams"].as_array().unwrap().iter().find(|stream| stream["from"] == side).unwrap();
+    let ssrc = u32::from_str_radix(stream["ssrc"].as_str().unwrap(), 16).unwrap();
+    let voice = packets(name).into_iter().filter(|packet| packet.ssrc == ssrc && packet.payload_type == 0);
+    voice.flat_map(|packet| packet.payload.into_iter().map(|byte| decode(0, byte))).collect()
+}
+
+/// The messages beside these captures are those that the service wrote when they were made.
+#[test]
+fn what_a_caller_said_is_the_message_and_what_its_listener_hears() {
+    // What is the same begins a moment after both have begun.
+    const MARGIN: usize = 160;
+    for (name, side) in [("voicemail-left", "caller"), ("voicemail-menu", "callee")] {
+        let (message, sent) =
+            (mono(&fixtures().join("expected").join(format!("{name}.wav"))), sent(&format!("{name}.pcap"), side));
+        let key = &message[MARGIN..MARGIN + 400];
+        let at = sent.windows(key.len()).position(|window| window == key).unwrap_or_else(|| panic!("{name}"));
+        let same = message[MARGIN..].iter().zip(&sent[at..]).take_while(|(one, other)| one == other).count();
+        // The listener hangs up in the middle of it.
+        let whole = (message.len() - MARGIN).min(sent.len() - at);
+        assert!(same == whole && same > 3 * 8_000, "{name}: {same} of {whole} samples");
+        let level = message.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / message.len() as f64;
+        assert!(level.sqrt() > 1_000.0, "{name}: nothing is said");
+    }
+    // The greeting, which was skipped, and the tone are not in it: the caller's first second was not either.
+    let (message, sent) =
+        (mono(&fixtures().join("expected/voicemail-left.wav")), sent("voicemail-left.pcap", "caller"));
+    assert!(message.len() + 8_000 < sent.len(), "{} of {}", message.len(), sent.len());
 }
 
 /// The mean level of each 20 ms.

@@ -77,6 +77,8 @@ fn rows() -> Vec<(&'static str, Comes)> {
         ("early-media.pcap", Files(&[[30_000, 30_000]])),
         ("late-offer.pcap", Files(&[[45_000, 45_000]])),
         ("digits-info.pcap", Files(&[[45_000, 45_000]])),
+        ("voicemail-menu.pcap", Files(&[[60_000, 60_000]])),
+        ("voicemail-left.pcap", Files(&[[45_000, 5_000]])),
         ("digits-rfc4733.pcap", Files(&[[40_000, 40_000]])),
         ("one-sided.pcap", Files(&[[60_000, 0]])),
         ("sdp-differs.pcap", Files(&[[0, 60_000]])),

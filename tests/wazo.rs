@@ -301,6 +301,41 @@ async fn a_token_is_given_for_a_password_and_holds_as_long_as_it_says() {
     service.stop().await;
 }
 
+/// What `@wazo/sdk` asks for when somebody logs in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_client_is_told_who_has_logged_in_and_of_others_only_an_admin_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, http) = service(folder.path()).await;
+    blocking(move || {
+        let (ada, jane) = (Client::of(http, "204@api", "ada-secret"), Client::of(http, "202@api", "jane-secret"));
+        let eve = Client::of(http, "301@other", "eve-secret");
+        let own = format!("/api/confd/1.1/users/{}", jane.uuid);
+        let shown = jane.get(&own).json();
+        assert_eq!((&shown["uuid"], &shown["tenant_uuid"]), (&json!(jane.uuid), &json!(jane.tenant)));
+        assert_eq!((&shown["firstname"], &shown["lastname"]), (&json!("Jane"), &json!("Doe")));
+        assert_eq!(shown["lines"][0]["extensions"][0]["exten"], "202");
+        assert_eq!((&shown["voicemail"], &shown["services"]["dnd"]["enabled"]), (&Value::Null, &json!(false)));
+        assert_eq!(jane.get("/api/confd/1.1/users/me").json(), shown);
+        let made =
+            ada.send("POST", &format!("{own}/voicemails"), r#"{"name":"Jane","number":"202","context":"default"}"#);
+        assert_eq!(made.status, 201);
+        let with_box = ada.get(&own).json();
+        assert_eq!(with_box["voicemail"], json!({ "id": made.json()["id"], "name": "Jane" }));
+        for (who, path, status) in [
+            (&jane, format!("/api/confd/1.1/users/{}", ada.uuid), 401),
+            (&eve, own.clone(), 404),
+            (&ada, "/api/confd/1.1/users/01939393-9393-4393-8393-939393939393".to_owned(), 404),
+        ] {
+            assert_eq!(who.get(&path).status, status, "{path}");
+        }
+        let infos = jane.get("/api/confd/1.1/infos").json();
+        assert!(infos["wazo_version"].is_string() && infos["uuid"] == json!(jane.tenant), "{infos}");
+        assert_eq!(http.ask("GET", "/api/confd/1.1/infos", &[], "").status, 401);
+    })
+    .await;
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_tenant_that_is_not_ones_own_is_as_one_that_there_is_not() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use super::texts::TextEntry;
 use super::{CallItem, CallQuery, DeviceView, MessageView, Permission};
 use crate::base::{CallId, Direction};
-use crate::store::{ContactCursor, ContactRow, Figures};
+use crate::store::{ContactCursor, ContactRow, Figures, OutsideCursor, OutsideNumber, WrittenRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -42,7 +42,7 @@ pub enum InsightReply {
 /// Which outside numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContactQuery {
-    pub after: Option<ContactCursor>,
+    pub after: OutsideCursor,
     /// 1 to 200.
     pub limit: u32,
     /// Part of the number or of its name.
@@ -51,18 +51,21 @@ pub struct ContactQuery {
     pub inbox: Option<String>,
 }
 
-/// Calls with an outside number, as far as the viewer sees them.
+/// Calls and texts with an outside number, as far as the viewer sees them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ContactItem {
     /// With its `+`.
     pub number: String,
-    /// As it came with the newest call; empty where none did.
+    /// As it came with the newest call, or else with a text; empty where none did.
     pub name: String,
     /// Counted up to 1,000 for whoever does not see every call, and of an inbox.
     pub calls: u64,
     /// Absent where there are texts only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<LastCall>,
+    /// When the newest text came or went, RFC 3339; only where there are texts only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_text: Option<String>,
 }
 
 /// The newest call with an outside number.
@@ -77,11 +80,23 @@ pub struct LastCall {
 impl From<ContactRow> for ContactItem {
     fn from(contact: ContactRow) -> Self {
         let ContactRow { e164, name, calls, call, at, direction, missed } = contact;
-        ContactItem { number: e164, name, calls, last: Some(LastCall { call, at: at.to_string(), direction, missed }) }
+        let last = Some(LastCall { call, at: at.to_string(), direction, missed });
+        ContactItem { number: e164, name, calls, last, last_text: None }
     }
 }
 
-/// A page of outside numbers, those of the newest calls first. It may have fewer than were asked for,
+impl From<OutsideNumber> for ContactItem {
+    fn from(number: OutsideNumber) -> Self {
+        match number {
+            OutsideNumber::Called(contact) => contact.into(),
+            OutsideNumber::Written(WrittenRow { e164, name, text: _, at, seq: _ }) => {
+                ContactItem { number: e164, name, calls: 0, last: None, last_text: Some(at.to_string()) }
+            }
+        }
+    }
+}
+
+/// A page of outside numbers, those of the newest calls and texts first. It may have fewer than were asked for,
 /// or none, and still not be the last one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ContactPage {
@@ -91,20 +106,33 @@ pub struct ContactPage {
     pub next: Option<String>,
 }
 
-/// A cursor as it is written: the newest call and the digits of its number.
-pub fn write_cursor(cursor: &ContactCursor) -> String {
-    format!("{}~{}", cursor.call, cursor.e164.trim_start_matches('+'))
+/// A cursor as it is written: the newest call, the digits of its number, and the place among texts. What
+/// is not said is empty.
+pub fn write_cursor(cursor: &OutsideCursor) -> String {
+    let OutsideCursor { calls, texts } = cursor;
+    let calls = calls.as_ref().map(|calls| (calls.call.to_string(), calls.e164.trim_start_matches('+')));
+    let (call, digits) = calls.unwrap_or_default();
+    format!("{call}~{digits}~{}", texts.map_or_else(String::new, |seq| seq.to_string()))
 }
 
 /// Reads what [`write_cursor`] wrote.
-pub fn read_cursor(text: &str) -> Option<ContactCursor> {
-    let (call, digits) = text.split_once('~')?;
-    let e164 = match digits {
-        "" => String::new(),
-        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => format!("+{digits}"),
+pub fn read_cursor(text: &str) -> Option<OutsideCursor> {
+    let [call, digits, texts] = text.split('~').collect::<Vec<_>>().try_into().ok()?;
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let calls = match (call, digits) {
+        ("", "") => None,
+        (call, "") => Some(ContactCursor { call: CallId::parse(call)?, e164: String::new() }),
+        (call, digits) if number(digits) => {
+            Some(ContactCursor { call: CallId::parse(call)?, e164: format!("+{digits}") })
+        }
         _ => return None,
     };
-    Some(ContactCursor { call: CallId::parse(call)?, e164 })
+    let texts = match texts {
+        "" => None,
+        seq if number(seq) => Some(seq.parse().ok()?),
+        _ => return None,
+    };
+    Some(OutsideCursor { calls, texts })
 }
 
 /// Everything with one outside number.
@@ -332,11 +360,15 @@ mod tests {
     #[test]
     fn a_cursor_is_read_as_it_is_written() {
         let call = CallId::parse("01890a5d-ac96-774b-bcce-b302099a8057").unwrap();
-        for e164 in ["+4930123", ""] {
-            let cursor = ContactCursor { call, e164: e164.to_owned() };
-            assert_eq!(read_cursor(&write_cursor(&cursor)), Some(cursor));
+        let calls = |e164: &str| Some(ContactCursor { call, e164: e164.to_owned() });
+        for calls in [calls("+4930123"), calls(""), None] {
+            for texts in [Some(7), None] {
+                let cursor = OutsideCursor { calls: calls.clone(), texts };
+                assert_eq!(read_cursor(&write_cursor(&cursor)), Some(cursor));
+            }
         }
-        for wrong in ["", "x~1", "01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8057~a"] {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        for wrong in ["", "x~1~", id, &format!("{id}~a~"), &format!("{id}~1"), &format!("{id}~1~-1"), "~1~1"] {
             assert_eq!(read_cursor(wrong), None, "{wrong}");
         }
     }

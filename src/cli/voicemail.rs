@@ -187,7 +187,7 @@ async fn delete(config: &Config, desk: &Desk, id: &str, dry_run: bool) -> anyhow
     }
     let company = desk.directory.company(message.company).ok_or_else(|| anyhow!("its company is not there"))?;
     desk.note(company, "message.delete", format!("message {}", message.id)).await?;
-    desk.store.erase_message(message.id, None, Clock::start().wall()).await?;
+    desk.store.erase_message(message.id, None, "deleted by the operator", Clock::start().wall()).await?;
     sweep_files(&desk.store, &config.recording.dir).await?;
     println!("It is gone.");
     Ok(())

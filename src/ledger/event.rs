@@ -299,6 +299,9 @@ pub struct MessageThen {
     /// Of a message that has gone: who heard it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard_by: Vec<UserId>,
+    /// Why it has gone for everybody and for good; empty where it has not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
 }
 
 impl MessageThen {
@@ -317,6 +320,7 @@ impl MessageThen {
             reader: None,
             by: None,
             heard_by: Vec::new(),
+            because: String::new(),
         }
     }
 }

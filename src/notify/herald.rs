@@ -124,7 +124,7 @@ impl Herald {
         self.queue().await?;
         self.send_due().await?;
         for message in self.store.mailed_messages().await? {
-            let erased = self.store.erase_message(message, None, self.world.wall()).await?;
+            let erased = self.store.erase_message(message, None, "mailed", self.world.wall()).await?;
             if let Some(file) = erased {
                 tracing::info!(message = %message, "a message was mailed, and is deleted as its box says");
                 let path = self.carriers.recordings.join(&file.path);

@@ -33,6 +33,7 @@ pub const VERIFIED: u32 = 20;
 
 /// What everybody has thrown away can be brought back for so long.
 const THROWN_AWAY: Span = Span::from_secs(7 * 86_400);
+const NOBODYS: &str = "thrown away by everybody";
 
 /// What one look did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub async fn sweep(store: &Store, dir: &Path, now: Wall) -> Result<Swept, StoreE
         expire_messages(store, &directory, company, now, &mut swept).await?;
     }
     for file in store.thrown_away(now.minus(THROWN_AWAY), PAGE).await? {
-        swept.messages += u64::from(store.erase_message(file.id, None, now).await?.is_some());
+        swept.messages += u64::from(store.erase_message(file.id, None, NOBODYS, now).await?.is_some());
     }
     sweep_files(store, dir).await?;
     swept.stuck = remove_files(store, dir).await?;
@@ -180,8 +181,9 @@ async fn expire_messages(
             let kept =
                 Kept { company_days: company.settings.retention_days, number_days, ended: Some(*left), held: *held };
             match retention(kept, now) {
-                Retention::Expired { .. } => {
-                    swept.messages += u64::from(store.erase_message(*id, None, now).await?.is_some());
+                Retention::Expired { days } => {
+                    let because = expired(days, now).because;
+                    swept.messages += u64::from(store.erase_message(*id, None, &because, now).await?.is_some());
                 }
                 Retention::Held => swept.held += 1,
                 Retention::ForEver | Retention::Open | Retention::Until(_) => {}

@@ -322,7 +322,8 @@ impl Clerk {
             return Ok(());
         }
         self.note(directory, mailbox, user, "message.delete", thing).await?;
-        if let Some(file) = self.store.erase_message(message, user, self.clock.wall()).await? {
+        let because = "deleted by telephone";
+        if let Some(file) = self.store.erase_message(message, user, because, self.clock.wall()).await? {
             let _ = tokio::fs::remove_file(self.dir.join(file.path)).await;
         }
         Ok(())

@@ -2,6 +2,11 @@
 //!
 //! Whoever sees every call reads the table of contacts, in the order of their newest calls. For others
 //! the calls that they see are walked, the newest first, and each number counts where it is met first.
+//! Numbers that only texts are seen with stand between those of calls: `written` says where.
+
+mod written;
+
+pub use written::{OutsideCursor, OutsideNumber, OutsidePage, WrittenRow};
 
 use super::lists::{CallFilter, Drive, MISSED, has, page, push_scope, trigrams, within};
 use super::row::Reading;

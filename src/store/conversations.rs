@@ -54,24 +54,36 @@ impl Store {
         filter: &ConversationFilter,
         limit: u32,
     ) -> Result<Vec<ListedConversation>, StoreError> {
-        let sets = sets(scope, filter);
-        if sets.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut query = QueryBuilder::new("SELECT * FROM (");
-        for (at, set) in sets.iter().enumerate() {
-            if at > 0 {
-                query.push(" UNION ALL ");
-            }
-            push_set(&mut query, set, scope, filter, limit);
-        }
-        query.push(") ORDER BY last_seq DESC LIMIT ").push_bind(limit);
+        let Some(mut query) = page(&sets(scope, filter), scope, filter, limit, &|_| {}) else { return Ok(Vec::new()) };
         let rows = query.build().fetch_all(&self.readers).await?;
         let mut listed = Vec::with_capacity(rows.len());
         for row in &rows {
             listed.push(self.listed(scope, texts::conversation(row)?).await?);
         }
         Ok(listed.into_iter().flatten().collect())
+    }
+
+    /// Those with numbers of the outside whose newest text is older than `before`, the newest first; with
+    /// `text` in the number or in its name.
+    pub(super) async fn conversations_outside(
+        &self,
+        scope: &TextScope,
+        before: Option<i64>,
+        text: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ConversationRow>, StoreError> {
+        let filter = ConversationFilter { before, ..ConversationFilter::default() };
+        let mut sets = sets(scope, &filter);
+        sets.retain(|set| !matches!(set.holder, Holder::Pair(..)));
+        let more = |query: &mut QueryBuilder<Sqlite>| {
+            query.push(" AND c.contact GLOB '+[0-9]*'");
+            if let Some(text) = text {
+                query.push(" AND (c.contact LIKE ").push_bind(within(text)).push(" ESCAPE '\\' OR c.name LIKE ");
+                query.push_bind(within(text)).push(" ESCAPE '\\')");
+            }
+        };
+        let Some(mut query) = page(&sets, scope, &filter, limit, &more) else { return Ok(Vec::new()) };
+        query.build().fetch_all(&self.readers).await?.iter().map(texts::conversation).collect()
     }
 
     /// One of them; `None` where `scope` sees no text of it.
@@ -250,7 +262,7 @@ impl Store {
 }
 
 /// From which text on a conversation is seen.
-fn after(scope: &TextScope, row: &ConversationRow) -> Option<i64> {
+pub(super) fn after(scope: &TextScope, row: &ConversationRow) -> Option<i64> {
     if row.between.company != scope.company {
         return None;
     }
@@ -272,7 +284,29 @@ fn sets(scope: &TextScope, filter: &ConversationFilter) -> Vec<Set> {
     sets.collect()
 }
 
-fn push_set(query: &mut QueryBuilder<Sqlite>, set: &Set, scope: &TextScope, filter: &ConversationFilter, limit: u32) {
+/// The newest of all sets; `None` where there is none. `more` adds conditions on `c`.
+fn page(
+    sets: &[Set],
+    scope: &TextScope,
+    filter: &ConversationFilter,
+    limit: u32,
+    more: &dyn Fn(&mut QueryBuilder<Sqlite>),
+) -> Option<QueryBuilder<Sqlite>> {
+    let mut query = QueryBuilder::new("SELECT * FROM (");
+    for (at, set) in sets.iter().enumerate() {
+        if at > 0 {
+            query.push(" UNION ALL ");
+        }
+        push_set(&mut query, set, scope);
+        push_filter(&mut query, set.after, scope, filter);
+        more(&mut query);
+        query.push(" ORDER BY c.last_seq DESC LIMIT ").push_bind(limit).push(")");
+    }
+    query.push(") ORDER BY last_seq DESC LIMIT ").push_bind(limit);
+    (!sets.is_empty()).then_some(query)
+}
+
+fn push_set(query: &mut QueryBuilder<Sqlite>, set: &Set, scope: &TextScope) {
     query.push("SELECT * FROM (SELECT c.* FROM conversations AS c WHERE ");
     match set.holder {
         Holder::Inbox(number) => {
@@ -290,8 +324,6 @@ fn push_set(query: &mut QueryBuilder<Sqlite>, set: &Set, scope: &TextScope, filt
     }
     query.push(" AND c.company_id + 0 = ").push_bind(scope.company.0);
     query.push(" AND c.last_seq > ").push_bind(set.after);
-    push_filter(query, set.after, scope, filter);
-    query.push(" ORDER BY c.last_seq DESC LIMIT ").push_bind(limit).push(")");
 }
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, after: i64, scope: &TextScope, filter: &ConversationFilter) {

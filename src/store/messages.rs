@@ -6,7 +6,7 @@
 use super::row::{Reading, int};
 use super::{Store, StoreError, calls, outbox};
 use crate::base::{BoxId, CallId, CompanyId, MessageId, NumberId, UserId, Wall};
-use crate::ledger::{CallRecord, Folder, MessageRecord, MessageThen, OutboxKind, Party};
+use crate::ledger::{CallRecord, Folder, MessageRecord, MessageThen, OutboxEntry, OutboxKind, Party, Told};
 use crate::subscription::{MessageFacts, Reader, Receivers};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -39,6 +39,14 @@ pub struct OldMessage {
     pub left: Wall,
     /// A hold is on the call that left it.
     pub held: bool,
+}
+
+/// A message that was deleted for everybody and for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoneMessage {
+    pub facts: MessageFacts,
+    pub at: Wall,
+    pub because: String,
 }
 
 /// A message that has gone, or is to go, and its file.
@@ -191,19 +199,34 @@ impl Store {
         Ok(Some(state))
     }
 
-    /// Takes the message away from everybody, and tells it; its file is doomed.
+    /// Takes the message away from everybody, and tells it and `because` of what; its file is doomed.
     /// `None` where it has gone already.
     pub async fn erase_message(
         &self,
         id: MessageId,
         by: Option<UserId>,
+        because: &str,
         now: Wall,
     ) -> Result<Option<MessageFile>, StoreError> {
         let mut transaction = self.write().await?;
-        let erased = erase(&mut transaction, id, by, now).await?;
+        let erased = erase(&mut transaction, id, (by, because), now).await?;
         transaction.commit().await?;
         self.grown.notify_one();
         Ok(erased)
+    }
+
+    /// What was told when the message went; `None` where it has not, and where its event has gone too.
+    pub async fn gone_message(&self, id: MessageId) -> Result<Option<GoneMessage>, StoreError> {
+        let query = sqlx::query("SELECT * FROM outbox WHERE subject_id = $1 AND kind = $2 ORDER BY seq DESC LIMIT 1");
+        let query = query.bind(id.to_string()).bind(OutboxKind::VoicemailDeleted.as_str());
+        let entry = query.fetch_optional(&self.readers).await?.as_ref().map(outbox::entry).transpose()?;
+        Ok(entry.and_then(|OutboxEntry { at, company, told, .. }| match told {
+            Told::Message { message } if !message.because.is_empty() => {
+                let MessageThen { mailbox, left, because, .. } = *message;
+                Some(GoneMessage { facts: MessageFacts { company, mailbox, left }, at, because })
+            }
+            Told::Message { .. } | Told::Row | Told::Call { .. } | Told::Text { .. } => None,
+        }))
     }
 
     /// Messages of the company that were left before `left`, by id, after `after`.
@@ -382,10 +405,10 @@ async fn state_of(
 }
 
 /// Deletes the row with every state, and tells those who had it.
-pub(super) async fn erase(
+async fn erase(
     connection: &mut SqliteConnection,
     id: MessageId,
-    by: Option<UserId>,
+    (by, because): (Option<UserId>, &str),
     now: Wall,
 ) -> Result<Option<MessageFile>, StoreError> {
     let row = sqlx::query("SELECT * FROM messages WHERE id = $1").bind(id.to_string());
@@ -399,11 +422,27 @@ pub(super) async fn erase(
         Reader::User(user) => Some(*user),
     });
     let global = readers.contains(&Reader::Everybody);
-    let then = MessageThen { by, heard_by: heard_by.collect(), ..MessageThen::of(&gone, global) };
+    let (heard_by, because) = (heard_by.collect(), because.to_owned());
+    let then = MessageThen { by, heard_by, because, ..MessageThen::of(&gone, global) };
     tell(connection, &gone, (OutboxKind::VoicemailDeleted, then), now).await?;
     sqlx::query("DELETE FROM messages WHERE id = $1").bind(id.to_string()).execute(&mut *connection).await?;
-    doom(connection, &file.path).await?;
+    doom(&mut *connection, &file.path).await?;
+    withdraw_archives(connection, &gone).await?;
     Ok(Some(file))
+}
+
+/// A copy of what is deleted is in no archive either: those of everything with its caller have it.
+async fn withdraw_archives(connection: &mut SqliteConnection, gone: &MessageRecord) -> Result<(), StoreError> {
+    let digits = gone.caller.address.trim_start_matches('+');
+    if gone.caller.user.is_some() || digits.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(
+        "UPDATE exports SET state = 'withdrawn', problem = 'a message in it was deleted'
+         WHERE company_id = $1 AND state IN ('ready', 'making') AND instr(what, '\"contact\":\"+' || $2 || '\"') > 0",
+    );
+    query.bind(gone.company.0).bind(digits).execute(connection).await?;
+    Ok(())
 }
 
 /// The file is to be deleted: nothing names it any more.

@@ -311,4 +311,4 @@ pub(super) fn text(row: &SqliteRow) -> Result<TextRecord, StoreError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

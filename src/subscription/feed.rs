@@ -180,6 +180,9 @@ pub struct AboutMessage {
     pub reader: Option<Named<UserId>>,
     /// Who did it, where a user did.
     pub by: Option<Named<UserId>>,
+    /// Why it has gone for everybody and for good; absent where it has not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
     /// What the rules look at; it is never told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<AboutMessageFacts>,
@@ -338,6 +341,7 @@ fn about_message(message: &MessageThen) -> AboutMessage {
         reader,
         by,
         heard_by,
+        because,
     } = message;
     AboutMessage {
         mailbox: Named::Id(*mailbox),
@@ -352,6 +356,7 @@ fn about_message(message: &MessageThen) -> AboutMessage {
         folder: *folder,
         reader: reader.map(Named::Id),
         by: by.map(Named::Id),
+        because: because.clone(),
         facts: Some(AboutMessageFacts { left: *left, number: *number, reader: *reader, heard_by: heard_by.clone() }),
     }
 }

@@ -30,7 +30,7 @@ sys.path.insert(0, str(HERE))
 PROGRAMS = {
     "baresip": "baresip-core", "linphonec": "linphone-cli", "sipp": "sip-tester", "tcpdump": "tcpdump",
     "sox": "sox", "ffmpeg": "ffmpeg", "ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux",
-    "stdbuf": "coreutils", "mount": "mount", "openssl": "openssl",
+    "stdbuf": "coreutils", "mount": "mount", "openssl": "openssl", "node": "nodejs",
 }  # fmt: skip
 SCENARIO_S = 90
 
@@ -41,6 +41,9 @@ def missing() -> list[str]:
     python = os.environ.get("TELEGRAPHONE_SMTPD_PYTHON", sys.executable)
     if subprocess.run([python, "-c", "import aiosmtpd"], capture_output=True).returncode != 0:
         problems.append("aiosmtpd is missing: pip install aiosmtpd, and name its Python in TELEGRAPHONE_SMTPD_PYTHON")
+    sdk = os.environ.get("TELEGRAPHONE_WAZO_SDK", "")
+    if not (Path(sdk) / "@wazo" / "sdk" / "package.json").exists():
+        problems.append("@wazo/sdk is missing: npm pack @wazo/sdk, unpack it as FOLDER/@wazo/sdk, and name FOLDER in TELEGRAPHONE_WAZO_SDK")
     if os.geteuid() != 0:
         problems.append("this needs root: network namespaces, a small file system, the memory of the service")
     return problems
@@ -108,12 +111,13 @@ def main() -> int:
     import scenario_transfer
     import scenario_trunks
     import scenario_voicemail
+    import scenario_wazo
 
     everything = [*scenario_calls.SCENARIOS, *scenario_codecs.SCENARIOS, *scenario_policy.SCENARIOS]
     everything += [*scenario_flows.SCENARIOS, *scenario_transfer.SCENARIOS, *scenario_trunks.SCENARIOS]
     everything += [*scenario_texts.SCENARIOS, *scenario_provisioning.SCENARIOS]
     everything += [*scenario_ipv6.SCENARIOS, *scenario_secure.SCENARIOS, *scenario_failure.SCENARIOS, *scenario_mail.SCENARIOS]
-    everything += [*scenario_voicemail.SCENARIOS]
+    everything += [*scenario_voicemail.SCENARIOS, *scenario_wazo.SCENARIOS]
     chosen = [c for c in everything if not options.names or any(n in c.__name__ for n in options.names)]
     if options.list:
         print("\n".join(c.__name__ for c in chosen))

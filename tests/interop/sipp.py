@@ -15,6 +15,7 @@ class Sipp(Client):
 
     `target` is the other side ("HOST:PORT") of a scenario that calls.
     `keys` are replaced in the scenario: [NAME] by its value.
+    `outside` is a scenario for requests that come in no call of its own, one for each.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Sipp(Client):
         calls: int = 1,
         keys: Optional[dict[str, str]] = None,
         options: Sequence[str] = (),
+        outside: Optional[Path] = None,
         place: Optional[Place] = None,
     ):
         super().__init__(identity, folder, place)
@@ -34,18 +36,28 @@ class Sipp(Client):
         self.calls = calls
         self.keys = dict(keys or {})
         self.options = tuple(options)
+        self.outside = outside
 
     def start(self) -> None:
-        me = self.identity
-        text = self.scenario.read_text()
-        # Its own words for these have brackets, which SDP has not.
-        ip = {"media_ip": me.address, "media_ip_type": "6" if ":" in me.address else "4"}
-        for name, value in {"user": me.user, "domain": me.domain, **ip, **self.keys}.items():
-            text = text.replace(f"[{name}]", str(value))
-        (self.folder / "scenario.xml").write_text(text)
+        self._lay(self.scenario, "scenario.xml")
+        if self.outside:
+            self._lay(self.outside, "outside.xml")
         self._spawn(["sipp", *self._arguments()], {"TERM": "dumb"})
         if not self.target:
             self._wait_listening(5)
+
+    def _lay(self, scenario: Path, name: str) -> None:
+        me, text = self.identity, scenario.read_text()
+        # Its own words for these have brackets, which SDP has not.
+        ip = {"media_ip": me.address, "media_ip_type": "6" if ":" in me.address else "4"}
+        for key, value in {"user": me.user, "domain": me.domain, **ip, **self.keys}.items():
+            text = text.replace(f"[{key}]", str(value))
+        (self.folder / name).write_text(text)
+
+    def logged(self) -> list[str]:
+        """What its scenarios have said by `log` up to now."""
+        log = self.folder / "said.log"
+        return log.read_text(errors="replace").splitlines() if log.exists() else []
 
     def _arguments(self) -> list[str]:
         me = self.identity
@@ -56,6 +68,8 @@ class Sipp(Client):
             "-sf", "scenario.xml", "-t", mode, "-i", me.address, "-p", str(me.sip_port),
             "-mi", me.address, "-mp", str(me.media_ports[0]),
             "-m", str(self.calls), "-nostdin", "-s", me.user, *login,
+            *(["-oocsf", "outside.xml"] if self.outside else []),
+            "-trace_logs", "-log_file", "said.log",
             "-trace_err", "-error_file", "errors.log", "-trace_msg", "-message_file", "messages.log",
             *self.options,
         ]  # fmt: skip

@@ -202,6 +202,8 @@ class Stage:
         )
 
     def sipp(self, scenario: str, user: str, address: str, target: str = "", start: bool = True, **options) -> Sipp:
+        if "outside" in options:
+            options["outside"] = SCENARIOS / f"{options['outside']}.xml"
         options["keys"] = {"password": PASSWORDS.get(user, ""), **options.get("keys", {})}
         identity = Identity(user, address, DOMAIN, password=PASSWORDS.get(user, ""), media_ports=(30000, 30100))
         folder, place = self.folder / f"sipp-{user.strip('+')}-{scenario}-{address}", self.host(address)

@@ -256,7 +256,7 @@ impl Eraser {
                 self.report.messages += 1;
                 self.report.bytes += message.bytes;
                 if !self.report.dry_run {
-                    self.store.erase_message(message.id, None, self.gone.at).await?;
+                    self.store.erase_message(message.id, None, &self.gone.because, self.gone.at).await?;
                 }
             }
             if page.len() < PAGE as usize {

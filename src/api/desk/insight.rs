@@ -13,7 +13,7 @@ use crate::base::{CallId, GroupId, NumberId, Span, UserId, Wall};
 use crate::directory::flow::Zone;
 use crate::directory::{Company, Directory, Role, User};
 use crate::store::{CallFilter, FigureKey, Figures};
-use crate::subscription::{Rights, Scope, Subscribed};
+use crate::subscription::{Rights, Scope, Subscribed, TextScope};
 use std::collections::{BTreeMap, BTreeSet};
 
 const NO_CONTACT: Problem = Problem::NotFound { what: "number that a call was with" };
@@ -54,10 +54,29 @@ impl Desk {
         let over = over(directory, person, inbox.as_deref())?;
         let scope = self.scope(directory, person).await?;
         let limit = (*limit).clamp(1, CallQuery::MOST);
-        let found = self.store.contacts(&scope, over.as_deref(), after.as_ref(), text.as_deref(), limit).await?;
+        let texts = self.text_scope_over(directory, person, over.as_deref()).await?;
+        let (scopes, text) = ((&scope, &texts), text.as_deref());
+        let found = self.store.outside_numbers(scopes, over.as_deref(), after, text, limit).await?;
         Ok(ContactPage {
-            contacts: found.contacts.into_iter().map(Into::into).collect(),
+            contacts: found.numbers.into_iter().map(Into::into).collect(),
             next: found.next.as_ref().map(write_cursor),
+        })
+    }
+
+    /// The texts that count: none for a token that reads no conversations, and over these numbers only.
+    async fn text_scope_over(
+        &self,
+        directory: &Directory,
+        person: &Person<'_>,
+        over: Option<&[NumberId]>,
+    ) -> Result<TextScope, Problem> {
+        if !person.viewer.scopes.allow(Permission::ReadConversations) {
+            return Ok(TextScope::nothing(person.company.id));
+        }
+        let scope = self.text_scope(directory, person).await?;
+        Ok(match over {
+            Some(numbers) => scope.over(numbers),
+            None => scope,
         })
     }
 
@@ -74,23 +93,15 @@ impl Desk {
         let scope = self.scope(directory, person).await?;
         let contact = self.store.contact(&scope, over.as_deref(), &e164).await?.map(ContactItem::from);
         let limit = limit.clamp(1, CallQuery::MOST);
-        let texts = match person.viewer.scopes.allow(Permission::ReadConversations) {
-            true => {
-                let scope = self.text_scope(directory, person).await?;
-                let before = before.map(|id| id.to_string());
-                let scope = match &over {
-                    Some(numbers) => scope.over(numbers),
-                    None => scope,
-                };
-                self.store.texts_with(&scope, &e164, before.as_deref(), limit + 1).await?
-            }
-            false => Vec::new(),
-        };
+        let text_scope = self.text_scope_over(directory, person, over.as_deref()).await?;
+        let text_before = before.map(|id| id.to_string());
+        let texts = self.store.texts_with(&text_scope, &e164, text_before.as_deref(), limit + 1).await?;
         let number = e164.clone();
         let contact = match (contact, texts.first()) {
             (Some(contact), _) => contact,
-            (None, Some((_, row))) => {
-                ContactItem { number: e164.clone(), name: row.between.name.clone(), calls: 0, last: None }
+            (None, Some((text, row))) => {
+                let (name, last_text) = (row.between.name.clone(), Some(text.at.to_string()));
+                ContactItem { number: e164.clone(), name, calls: 0, last: None, last_text }
             }
             (None, None) => return Err(NO_CONTACT),
         };

@@ -15,7 +15,7 @@ use crate::api::{AudioUse, HoldView, MessagePeaksView, Points, Problem, Reply};
 use crate::base::{BoxId, CallId, MessageId, RecordingId, UserId};
 use crate::directory::{Directory, Mailbox};
 use crate::ledger::{Folder, Forwarded, MessageRecord, Party};
-use crate::store::{Held, MessageCursor, MessageFilter, MessageRow, message_facts};
+use crate::store::{GoneMessage, Held, MessageCursor, MessageFilter, MessageRow, message_facts};
 use crate::subscription::{MessageReason, MessageScope, Reader, Receivers, Rights};
 
 const NO_MESSAGE: Problem = Problem::NotFound { what: "message" };
@@ -86,7 +86,9 @@ impl Desk {
         id: MessageId,
     ) -> Result<(MessageRow, MessageReason, Option<Reader>), Problem> {
         let (scope, mailbox) = self.realm(directory, person, realm).await?;
-        let message = self.store.message(id).await?.ok_or(NO_MESSAGE)?;
+        let Some(message) = self.store.message(id).await? else {
+            return Err(self.gone_message(&scope, mailbox, id).await?);
+        };
         let because = scope.hears(&message_facts(&message)).ok_or(NO_MESSAGE)?;
         if mailbox.is_some_and(|mailbox| mailbox.id != message.mailbox) {
             return Err(NO_MESSAGE);
@@ -94,6 +96,22 @@ impl Desk {
         let reader = scope.reader(message.mailbox);
         let row = self.store.message_of(id, reader).await?.ok_or(NO_MESSAGE)?;
         Ok((row, because, reader))
+    }
+
+    /// That it was deleted is told to those who could hear it.
+    async fn gone_message(
+        &self,
+        scope: &MessageScope,
+        mailbox: Option<&Mailbox>,
+        id: MessageId,
+    ) -> Result<Problem, Problem> {
+        let Some(gone) = self.store.gone_message(id).await? else { return Ok(NO_MESSAGE) };
+        let GoneMessage { facts, at, because } = gone;
+        let is_there = mailbox.is_none_or(|mailbox| mailbox.id == facts.mailbox);
+        Ok(match is_there && scope.hears(&facts).is_some() {
+            true => Problem::Gone { what: "message", at: Some(at), because },
+            false => NO_MESSAGE,
+        })
     }
 
     async fn messages(
@@ -228,7 +246,9 @@ impl Desk {
             Realm::Managed(_) => {
                 self.not_held(&row.message).await?;
                 self.note(person, "message.delete", format!("message {id}")).await?;
-                self.store.erase_message(id, by(person), self.world.wall()).await?.ok_or(NO_MESSAGE)?;
+                let because = format!("deleted by {}", person.who());
+                let erased = self.store.erase_message(id, by(person), &because, self.world.wall()).await?;
+                erased.ok_or(NO_MESSAGE)?;
                 self.sweep_files().await?;
             }
         }

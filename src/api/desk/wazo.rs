@@ -7,7 +7,7 @@ mod messages;
 mod token;
 
 use super::{Actor, Desk, NO_COMPANY, Person};
-use crate::api::wazo::{Place, WazoAsk, WazoReply};
+use crate::api::wazo::{Place, WazoAsk, WazoReply, infos_body, user_body};
 use crate::api::{Problem, Realm, Scopes};
 use crate::base::BoxId;
 use crate::directory::{Directory, Mailbox, User};
@@ -25,6 +25,13 @@ impl Desk {
     ) -> Result<WazoReply, Problem> {
         self.must_have_access(person, &ask).await?;
         match ask {
+            WazoAsk::User(named) => {
+                let user = self.wazo_user(directory, person, &named).await?;
+                let uuids = self.store.uuids(person.company.id).await?;
+                let mailbox = directory.mailbox_of_user(user.id);
+                Ok(WazoReply::Json(user_body(&uuids, user, &person.company.key, mailbox)))
+            }
+            WazoAsk::Infos => Ok(WazoReply::Json(infos_body(&self.store.uuids(person.company.id).await?))),
             WazoAsk::Boxes(_)
             | WazoAsk::Box(_)
             | WazoAsk::AddBox(_)
@@ -102,6 +109,8 @@ impl Desk {
 /// What the patterns of a token have to name for it.
 const fn service_of(ask: &WazoAsk) -> &'static str {
     match ask {
+        WazoAsk::User(_) => "confd.users.*.read",
+        WazoAsk::Infos => "confd.infos.read",
         WazoAsk::Boxes(_) | WazoAsk::Box(_) | WazoAsk::AddBox(_) | WazoAsk::ChangeBox(..) | WazoAsk::RemoveBox(_) => {
             "confd.voicemails.#"
         }

@@ -63,14 +63,15 @@ pub struct ContactsQuery {
     inbox: Option<String>,
 }
 
-/// Outside numbers that the viewer sees calls with, those of the newest calls first.
+/// Outside numbers that the viewer sees calls or texts with, the newest first: a number with calls stands at
+/// its newest call, another at its newest text.
 #[utoipa::path(get, path = "/contacts", tag = "calls", params(ContactsQuery),
     responses((status = 200, body = ContactPage)))]
 async fn contacts(State(shared): Desks, who: Who, query: Result<Query<ContactsQuery>, QueryRejection>) -> Handled {
     let ContactsQuery { after, limit: most, text, inbox } =
         super::session::query(query, "after, limit, text and inbox")?;
     let query = ContactQuery {
-        after: read("after", after, "`next` of the page before", read_cursor)?,
+        after: read("after", after, "`next` of the page before", read_cursor)?.unwrap_or_default(),
         limit: limit(most)?,
         text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
         inbox,

@@ -13,11 +13,13 @@ mod boxes;
 mod general;
 mod query;
 mod token;
+mod user;
 
 pub use boxes::{BoxColumn, BoxList, box_body, box_keys};
 pub use general::{general_body, general_keys, zone_messages, zone_messages_body, zone_messages_keys};
 pub use query::{AllMessages, MessageList, Params, VoicemailType};
 pub use token::{TokenAsk, TokenBody, grants_of, session_uuid, uuid_named};
+pub use user::{infos_body, user_body};
 
 use crate::audio::prompt::Pcm;
 use crate::base::{BoxId, MessageId};
@@ -28,6 +30,10 @@ use std::path::PathBuf;
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WazoAsk {
+    /// A user, by UUID, id or `me`.
+    User(String),
+    /// What service this is.
+    Infos,
     Boxes(BoxList),
     Box(BoxId),
     AddBox(Map<String, Value>),
@@ -83,6 +89,8 @@ impl WazoAsk {
     /// The name by which a token's patterns give it.
     pub fn access(&self) -> String {
         match self {
+            WazoAsk::User(user) => format!("confd.users.{}.read", word(user)),
+            WazoAsk::Infos => "confd.infos.read".to_owned(),
             WazoAsk::Boxes(_) => "confd.voicemails.read".to_owned(),
             WazoAsk::Box(id) => format!("confd.voicemails.{id}.read"),
             WazoAsk::AddBox(_) => "confd.voicemails.create".to_owned(),

@@ -85,9 +85,11 @@ fn patterns(said: &Value) -> Option<Vec<String>> {
 
 /// What somebody may where nothing narrower is asked for; `None`: whoever stands above the companies.
 pub fn grants_of(role: Option<Role>) -> Vec<String> {
-    const EVERYBODY: [&str; 7] = [
+    const EVERYBODY: [&str; 9] = [
         "auth.users.me.#",
         "calld.users.me.#",
+        "confd.infos.read",
+        "confd.users.me.read",
         "confd.users.me.voicemails.read",
         "events.users.me.#",
         "events.users.me.voicemails",

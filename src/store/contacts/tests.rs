@@ -1,8 +1,11 @@
 use super::*;
 use crate::base::{CompanyId, NumberId, UserId};
-use crate::ledger::CallRecord;
+use crate::ledger::{CallRecord, TextKind, TextRecord};
 use crate::store::access::tests::{Dice, generated, some_call, store};
 use crate::store::facts;
+use crate::store::texts::Between;
+use crate::store::texts::tests::{apply, file, new_text, people, shared};
+use crate::subscription::{Holder, TextFacts, TextScope};
 use std::collections::BTreeMap;
 
 /// Outside parties of a call, as the rules of [`ContactRow`] say, read from the record.
@@ -97,6 +100,125 @@ async fn contacts_are_those_of_the_calls_that_are_seen() {
                 assert_eq!(store.contact(&scope, None, "+1").await.unwrap(), None);
             }
         }
+    }
+}
+
+/// Numbers of texts by the rules: those with more than notes and no call that is seen, each at the newest
+/// conversation with it; among those of calls.
+fn expected_of_both(
+    (scope, texts): (&Scope, &TextScope),
+    over: Option<&[NumberId]>,
+    calls: &[CallRecord],
+    all: &[(TextRecord, Between)],
+) -> Vec<(CallId, String)> {
+    let mut listed: Vec<(CallId, String)> =
+        expected(scope, over, calls).into_iter().map(|(at, _)| (at.call, at.e164)).collect();
+    let called: BTreeSet<String> = listed.iter().map(|(_, e164)| e164.clone()).collect();
+    let sees = |(text, of): &&(TextRecord, Between)| {
+        texts.sees(&TextFacts { company: of.company, holder: of.holder, seq: text.seq })
+    };
+    let seen: Vec<&(TextRecord, Between)> = all.iter().filter(sees).collect();
+    let is_said = |one: &TextRecord| {
+        seen.iter().any(|(text, _)| text.conversation == one.conversation && text.kind != TextKind::Note)
+    };
+    let mut newest: BTreeMap<&str, &TextRecord> = BTreeMap::new();
+    for (text, of) in seen.iter().filter(|(text, of)| of.contact.starts_with('+') && is_said(text)) {
+        let place = newest.entry(&of.contact).or_insert(text);
+        *place = if text.seq > place.seq { text } else { place };
+    }
+    let written = newest.into_iter().filter(|(e164, _)| !called.contains(*e164));
+    listed.extend(written.map(|(e164, text)| (CallId::parse(&text.id.to_string()).unwrap(), e164.to_owned())));
+    listed.sort_by(|a, b| b.cmp(a));
+    listed
+}
+
+async fn list_of_both(
+    store: &Store,
+    (scopes, over): ((&Scope, &TextScope), Option<&[NumberId]>),
+    text: Option<&str>,
+    limit: u32,
+) -> Vec<(CallId, String)> {
+    let (mut all, mut after) = (Vec::new(), OutsideCursor::default());
+    for _ in 0..1_000 {
+        let page = store.outside_numbers(scopes, over, &after, text, limit).await.unwrap();
+        assert!(page.numbers.len() <= limit as usize);
+        all.extend(page.numbers.into_iter().map(|number| match number {
+            OutsideNumber::Called(row) => (row.call, row.e164),
+            OutsideNumber::Written(row) => (CallId::parse(&row.text.to_string()).unwrap(), row.e164),
+        }));
+        match page.next {
+            Some(next) => after = next,
+            None => return all,
+        }
+    }
+    panic!("the list does not end");
+}
+
+/// Inboxes whose members and history change while texts come from some of 12 numbers and from a name; a
+/// third of the numbers calls as well.
+#[tokio::test]
+async fn numbers_that_only_wrote_stand_between_those_of_calls_for_whom_they_wrote_to() {
+    for seed in 0..6 {
+        let (_folder, store) = store().await;
+        let mut dice = Dice(crate::base::Seeded(300 + seed));
+        let mut places: Vec<(bool, bool, BTreeSet<u64>)> = vec![(true, false, (0..3).collect()); 3];
+        let mut directory = apply(&store, &file(&places), 0).await;
+        let (mut calls, mut texts) = (Vec::new(), Vec::new());
+        for step in 1..120 {
+            if dice.roll(12) == 0 {
+                let members = (0..4).filter(|_| dice.roll(2) == 0).collect();
+                places[dice.roll(3) as usize] = (dice.roll(4) > 0, dice.roll(2) == 0, members);
+                directory = apply(&store, &file(&places), step).await;
+            }
+            let contact = match dice.roll(13) {
+                12 => "BANK".to_owned(),
+                number => format!("+4930{}", 100 + number),
+            };
+            if dice.roll(4) == 0 {
+                let mut call = some_call(&directory, &mut dice);
+                for party in [&mut call.caller, &mut call.callee] {
+                    party.address = format!("+4930{}", 100 + dice.roll(4));
+                }
+                calls.push(call);
+                continue;
+            }
+            let writer = dice.pick(&people(&directory).map(|user| user.id).collect::<Vec<_>>());
+            let mut between = shared(&directory, dice.roll(3), &contact);
+            if dice.roll(4) == 0 {
+                let number = directory.user(writer).unwrap().number;
+                between = Between { holder: Holder::User(writer), number, ..between };
+            }
+            let (kind, user) = match dice.roll(3) {
+                0 => (TextKind::Out, Some(writer)),
+                1 => (TextKind::Note, Some(writer)),
+                _ => (TextKind::In, None),
+            };
+            let text = new_text(&mut dice, kind, user, "ok", step);
+            texts.push((store.add_text(&between, &text).await.unwrap().record(), between));
+        }
+        store.save_calls(&calls).await.unwrap();
+        let company = directory.companies().next().unwrap();
+        let numbers: Vec<NumberId> = directory.numbers_of(company.id).map(|number| number.id).collect();
+        let mut written = 0;
+        for user in people(&directory) {
+            let scope = Scope::of(&directory, company, user, Vec::new());
+            let whole = Scope::of_whole(company.id);
+            let reads = TextScope::of(&directory, user, &store.joined(user.id).await.unwrap());
+            for (scope, over) in
+                [(&scope, None), (&whole, None), (&scope, Some(&numbers[3..])), (&scope, Some(&[][..]))]
+            {
+                let reads = over.map_or_else(|| reads.clone(), |over| reads.clone().over(over));
+                let which = ((scope, &reads), over);
+                let expected = expected_of_both(which.0, over, &calls, &texts);
+                written += expected.len() - self::expected(scope, over, &calls).len();
+                for limit in [200, 3, 1] {
+                    assert_eq!(list_of_both(&store, which, None, limit).await, expected, "seed {seed}, by {limit}");
+                }
+                let with: Vec<_> = expected.into_iter().filter(|(_, e164)| e164.contains("4930110")).collect();
+                assert_eq!(list_of_both(&store, which, Some("4930110"), 2).await, with, "seed {seed}");
+            }
+        }
+        assert!(written > 10, "seed {seed}: nobody only wrote");
     }
 }
 

@@ -123,11 +123,17 @@ async fn what_is_erased_is_gone_for_everybody_and_told_to_those_who_had_it() {
     let message = left(BOX, 50, false);
     store.deliver(&message, Receivers::Owner(UserId(1)), at(50)).await.unwrap();
     store.remove_message(message.id, user(2), None, at(55)).await.unwrap();
-    let file = store.erase_message(message.id, None, at(60)).await.unwrap().unwrap();
+    assert_eq!(store.gone_message(message.id).await.unwrap(), None, "thrown away by one is not gone");
+    let file = store.erase_message(message.id, None, "expired after 3 days", at(60)).await.unwrap().unwrap();
     assert_eq!((file.path, file.mailbox), (message.path.clone(), BOX));
     assert_eq!(store.message(message.id).await.unwrap(), None);
     assert_eq!(store.message_state(message.id, user(1)).await.unwrap(), None);
-    assert_eq!(store.erase_message(message.id, None, at(61)).await.unwrap(), None);
+    assert_eq!(store.erase_message(message.id, None, "again", at(61)).await.unwrap(), None);
+    let gone = store.gone_message(message.id).await.unwrap().unwrap();
+    assert_eq!(
+        gone,
+        GoneMessage { facts: message_facts(&message), at: at(60), because: "expired after 3 days".into() }
+    );
     let (kind, then) = told(&store).await.pop().unwrap();
     assert_eq!((kind, then.reader, then.heard_by), (OutboxKind::VoicemailDeleted, None, vec![UserId(1)]));
 }

@@ -17,7 +17,7 @@ fn by(seconds: u64) -> By {
 }
 
 /// The company; of each number: whether it is shared, with history, and its members.
-fn file(places: &[(bool, bool, BTreeSet<u64>)]) -> String {
+pub(in crate::store) fn file(places: &[(bool, bool, BTreeSet<u64>)]) -> String {
     let mut text = "[[company]]\nkey = \"a\"\ndomains = [\"a.example\"]\n".to_owned();
     for user in 0..USERS {
         text +=
@@ -33,18 +33,24 @@ fn file(places: &[(bool, bool, BTreeSet<u64>)]) -> String {
     text
 }
 
-fn people(directory: &Directory) -> impl Iterator<Item = &User> {
+pub(in crate::store) fn people(directory: &Directory) -> impl Iterator<Item = &User> {
     directory.users_of(directory.companies().next().unwrap().id)
 }
 
-async fn apply(store: &Store, text: &str, seconds: u64) -> Directory {
+pub(in crate::store) async fn apply(store: &Store, text: &str, seconds: u64) -> Directory {
     let now = store.load_directory().await.unwrap();
     let plan = plan(&now, &CompanyFile::parse(text).unwrap(), true).unwrap();
     store.apply_by(&plan, &by(seconds), &mut Seeded(seconds)).await.unwrap();
     store.load_directory().await.unwrap()
 }
 
-fn new_text(dice: &mut Dice, kind: TextKind, user: Option<UserId>, body: &str, seconds: u64) -> NewText {
+pub(in crate::store) fn new_text(
+    dice: &mut Dice,
+    kind: TextKind,
+    user: Option<UserId>,
+    body: &str,
+    seconds: u64,
+) -> NewText {
     NewText {
         id: TextId::new(at(seconds), dice.0.ten_bytes()),
         kind,
@@ -58,7 +64,7 @@ fn new_text(dice: &mut Dice, kind: TextKind, user: Option<UserId>, body: &str, s
     }
 }
 
-fn shared(directory: &Directory, number: u64, contact: &str) -> Between {
+pub(in crate::store) fn shared(directory: &Directory, number: u64, contact: &str) -> Between {
     let number = directory.number_by_e164(&format!("+1555010{number}")).unwrap();
     let holder = Holder::Inbox(number.id);
     let (contact, name) = (contact.to_owned(), String::new());

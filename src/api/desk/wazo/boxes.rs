@@ -63,7 +63,9 @@ impl Desk {
                 let other = zone_messages_keys(&body, &self.settings_of(directory, person)?).map_err(Problem::Unfit)?;
                 self.set_settings(directory, person, json!({ "other": other })).await
             }
-            WazoAsk::UserBoxes(_)
+            WazoAsk::User(_)
+            | WazoAsk::Infos
+            | WazoAsk::UserBoxes(_)
             | WazoAsk::Mailbox(_)
             | WazoAsk::Folder(..)
             | WazoAsk::Messages(_)

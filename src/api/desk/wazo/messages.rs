@@ -76,7 +76,9 @@ impl Desk {
                 Ok(WazoReply::Done)
             }
             WazoAsk::CopyGreeting { place, kind, to } => self.copy_greeting(directory, person, place, kind, to).await,
-            WazoAsk::Boxes(_)
+            WazoAsk::User(_)
+            | WazoAsk::Infos
+            | WazoAsk::Boxes(_)
             | WazoAsk::Box(_)
             | WazoAsk::AddBox(_)
             | WazoAsk::ChangeBox(..)

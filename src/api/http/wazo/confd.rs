@@ -13,6 +13,8 @@ use utoipa_axum::routes;
 
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
+        .routes(routes!(user))
+        .routes(routes!(infos))
         .routes(routes!(list, add))
         .routes(routes!(show, change, remove))
         .routes(routes!(list_of_user, add_of_user, detach))
@@ -24,6 +26,21 @@ pub fn routes() -> OpenApiRouter<Shared> {
 /// What names no box.
 fn box_id(text: &str) -> Result<BoxId, Problem> {
     text.parse().map(BoxId).map_err(|_| Problem::NotFound { what: "Voicemail" })
+}
+
+/// A user: oneself, and anybody for admins.
+#[utoipa::path(get, path = "/api/confd/1.1/users/{user_uuid}", tag = "compatible: confd",
+    operation_id = "wazo_get_user", params(("user_uuid" = String, Path)),
+    responses((status = 200, body = Object, description = "The user, with the line and the box")))]
+async fn user(State(shared): Desks, Path(user): Path<String>, asked: Asked) -> Response {
+    shared.wazo(Style::Confd, asked, |_| Ok(WazoAsk::User(user))).await
+}
+
+/// What service this is.
+#[utoipa::path(get, path = "/api/confd/1.1/infos", tag = "compatible: confd", operation_id = "wazo_get_infos",
+    responses((status = 200, body = Object, description = "`{uuid, wazo_version}`")))]
+async fn infos(State(shared): Desks, asked: Asked) -> Response {
+    shared.wazo(Style::Confd, asked, |_| Ok(WazoAsk::Infos)).await
 }
 
 /// The boxes of a company.
