@@ -29,10 +29,13 @@ pub enum Command {
         /// SIP port; a free one where it is taken
         #[arg(long, default_value_t = 5060)]
         sip_port: u16,
+        /// HTTP port with --stay; a free one where it is taken
+        #[arg(long, default_value_t = 8080)]
+        http_port: u16,
         /// Folder of the demo, new or empty (`./telegraphone-demo-DATE-TIME`)
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
-        /// Serve on afterwards, until Ctrl-C
+        /// Open a page in the browser with more to look at, and serve on until Ctrl-C
         #[arg(long)]
         stay: bool,
     },

@@ -50,7 +50,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Completions { .. } | Command::Man { .. } => Ok(()),
         Command::Serve => serve(&sources).await,
-        Command::Demo { sip_port, dir, stay } => demo(DemoOptions { sip_port, dir, stay }).await,
+        Command::Demo { sip_port, http_port, dir, stay } => demo(DemoOptions { sip_port, http_port, dir, stay }).await,
         Command::Replay { captures, company, out, rtp_only: _, live: Some(server), caller, callee, json } => {
             let placed = Placed { captures: &captures, company: company.as_deref(), out: &out, json };
             place(&sources, &placed, &server, [&caller, &callee]).await

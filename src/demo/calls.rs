@@ -13,7 +13,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// For anything that takes milliseconds on a machine that is not overloaded.
-const SOON: Duration = Duration::from_secs(5);
+pub(super) const SOON: Duration = Duration::from_secs(5);
+/// How long phones ring that answer by themselves.
+const ANSWERED_AFTER: Span = Span::from_millis(400);
 /// The talk, in its parts.
 const BEFORE_PAUSE: Duration = Duration::from_millis(3_500);
 const PAUSE: Duration = Duration::from_millis(3_000);
@@ -44,14 +46,7 @@ pub struct Outside {
 
 impl Outside {
     pub async fn start(server: SocketAddr, ip: IpAddr, voices: &Voices) -> Result<Self, DemoError> {
-        let phone = || {
-            let mut config =
-                PhoneConfig::new(CUSTOMER, &server.to_string(), peer(server, Transport::Udp), SocketAddr::new(ip, 0));
-            config.voice = Voice::Loop(Arc::clone(&voices.customer));
-            config.auto_answer = Some(Span::from_millis(400));
-            config
-        };
-        let start = || LivePhone::start(phone(), ip, 0, Box::new(OsRandom));
+        let start = || outsider(server, ip, CUSTOMER, Arc::clone(&voices.customer));
         Ok(Outside { customer: start().await?, called: start().await? })
     }
 
@@ -59,6 +54,20 @@ impl Outside {
     pub fn trunk(&self) -> SocketAddr {
         self.called.sip_address()
     }
+}
+
+/// A phone behind the trunk.
+pub(super) async fn outsider(
+    server: SocketAddr,
+    ip: IpAddr,
+    number: &str,
+    voice: Arc<[i16]>,
+) -> Result<LivePhone, DemoError> {
+    let mut config =
+        PhoneConfig::new(number, &server.to_string(), peer(server, Transport::Udp), SocketAddr::new(ip, 0));
+    config.voice = Voice::Loop(voice);
+    config.auto_answer = Some(ANSWERED_AFTER);
+    Ok(LivePhone::start(config, ip, 0, Box::new(OsRandom)).await?)
 }
 
 /// The phones of the company.
@@ -99,7 +108,7 @@ pub(super) async fn registered(
     let mut config = PhoneConfig::new(person.extension, &domain, peer(server, transport), SocketAddr::new(ip, 0));
     config.password.clone_from(&person.password);
     config.display = person.name.to_owned();
-    config.auto_answer = Some(Span::from_millis(400));
+    config.auto_answer = Some(ANSWERED_AFTER);
     config.voice = Voice::Loop(voice);
     let mut phone = LivePhone::start(config, ip, 0, Box::new(OsRandom)).await?;
     if let PhoneEvent::RegistrationFailed { status } = phone.register(SOON).await? {
@@ -162,7 +171,7 @@ async fn played(
 /// last key with its ends.
 const DIAL_MS: u64 = 3 * 200 + 140;
 
-async fn dial(phone: &mut LivePhone, keys: &str) -> Result<(), LiveError> {
+pub(super) async fn dial(phone: &mut LivePhone, keys: &str) -> Result<(), LiveError> {
     phone.digits(keys).await?;
     phone.wait_for(|event| *event == PhoneEvent::DigitsSent, SOON).await.map(|_| ())
 }

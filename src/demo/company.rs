@@ -1,6 +1,7 @@
 //! The company that the demo plays, as a company file.
 
 use crate::base::Random;
+use crate::directory::Role;
 use std::net::{IpAddr, SocketAddr};
 
 /// The number that customers call.
@@ -18,6 +19,24 @@ pub struct Person {
     pub password: String,
 }
 
+impl Person {
+    /// With a new password.
+    pub fn new(extension: &'static str, name: &'static str, random: &mut dyn Random) -> Self {
+        let mut bytes = [0; 6];
+        random.fill(&mut bytes);
+        Person { extension, name, password: hex::encode(bytes) }
+    }
+
+    /// Their table of the company file.
+    pub fn table(&self, role: Role) -> String {
+        let Person { extension, name, password } = self;
+        let role = role.as_str();
+        format!(
+            "\n[[user]]\nextension = \"{extension}\"\nname = \"{name}\"\npassword = \"{password}\"\nrole = \"{role}\"\n"
+        )
+    }
+}
+
 /// Who works there. `you` is for the reader's own softphone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct People {
@@ -31,11 +50,7 @@ pub struct People {
 impl People {
     /// With new passwords.
     pub fn new(random: &mut dyn Random) -> Self {
-        let mut person = |extension, name| {
-            let mut bytes = [0; 6];
-            random.fill(&mut bytes);
-            Person { extension, name, password: hex::encode(bytes) }
-        };
+        let mut person = |extension, name| Person::new(extension, name, random);
         People {
             anna: person("101", "Anna"),
             ben: person("102", "Ben"),
@@ -85,10 +100,8 @@ transport = "udp"
         host = carrier.ip(),
         port = carrier.port(),
     );
-    for Person { extension, name, password } in people.all() {
-        text.push_str(&format!(
-            "\n[[user]]\nextension = \"{extension}\"\nname = \"{name}\"\npassword = \"{password}\"\nrole = \"agent\"\n"
-        ));
+    for person in people.all() {
+        text.push_str(&person.table(Role::Agent));
     }
     text
 }

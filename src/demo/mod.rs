@@ -6,6 +6,7 @@
 //! called   ─┼─ trunk ─ service ───┼─ Ben (102)    outbound, recorded
 //!           │                     └─ Clara (103) ─ Dora (104)   internal, not recorded
 //! ```
+//! With `--stay` the company has more of everything ([`stay`]), and is shown in a browser.
 
 mod calls;
 mod check;
@@ -13,6 +14,7 @@ mod company;
 pub mod phone;
 mod report;
 pub mod speech;
+mod stay;
 
 pub use check::Finding;
 pub use report::DemoReport;
@@ -23,7 +25,7 @@ use crate::directory::file::CompanyFile;
 use crate::directory::plan::plan;
 use crate::ledger::{CallRecord, OutboxKind, RecordingRecord};
 use crate::service::clock::{Clock, OsRandom};
-use crate::service::config::{Config, Listen};
+use crate::service::config::{Config, HttpListen, Listen};
 use crate::service::{Service, StartError};
 use crate::sip::Transport;
 use crate::store::{Store, StoreError};
@@ -31,6 +33,7 @@ use crate::ua::Ending;
 use calls::{Inside, Outside, Played, Voices};
 use company::People;
 use phone::LiveError;
+use stay::Office;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -50,6 +53,8 @@ const CARRIER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 pub struct DemoOptions {
     /// SIP port on loopback; where it is taken, a free one.
     pub sip_port: u16,
+    /// With `stay`: HTTP port on loopback; where it is taken, a free one.
+    pub http_port: u16,
     /// The data folder, which must be new or empty; `None`: `./telegraphone-demo-<date-time>`.
     pub dir: Option<PathBuf>,
     /// Serve on until Ctrl-C.
@@ -58,7 +63,7 @@ pub struct DemoOptions {
 
 impl Default for DemoOptions {
     fn default() -> Self {
-        DemoOptions { sip_port: 5_060, dir: None, stay: false }
+        DemoOptions { sip_port: 5_060, http_port: 8_080, dir: None, stay: false }
     }
 }
 
@@ -86,6 +91,12 @@ pub enum DemoError {
     NotAnswered { target: String, ending: Ending },
     #[error("a call did not end as it should: {0}")]
     Cut(String),
+    #[error("no port of {0} is free for HTTP")]
+    NoHttpPort(IpAddr),
+    #[error("{name} is refused by the API: {problem}")]
+    Refused { name: &'static str, problem: String },
+    #[error("a text was not taken: {status}")]
+    Text { status: u16 },
     #[error("signals: {0}")]
     Signal(io::Error),
 }
@@ -114,26 +125,50 @@ pub async fn run(options: &DemoOptions) -> Result<DemoReport, DemoError> {
         None => PathBuf::from(format!("./telegraphone-demo-{}", date_time(clock.wall()))),
     };
     let progress = Progress { clock, shown: true };
-    let stage = Stage::set(&folder, options.sip_port, &progress).await?;
-    let report = stage.play(&progress).await;
-    let report = match report {
-        Ok(report) => report,
-        Err(error) => {
-            stage.service.stop().await;
-            return Err(error);
-        }
+    let stage = match options.stay {
+        true => Stage::open(&folder, options.sip_port, options.http_port, &progress).await?,
+        false => Stage::set(&folder, options.sip_port, &progress).await?,
     };
+    let done = match &stage.office {
+        Some(office) => stay::run(&stage, office, &progress).await,
+        None => play_once(&stage, &progress).await,
+    };
+    stage.service.stop().await;
+    done
+}
+
+async fn play_once(stage: &Stage, progress: &Progress) -> Result<DemoReport, DemoError> {
+    let mut cast = Cast::start(stage).await?;
+    let report = stage.play(&mut cast, progress).await?;
+    tell(&report);
+    println!("\n{}", report::softphone_help(stage.server, &stage.people.you, &stage.folder, false));
+    Ok(report)
+}
+
+fn tell(report: &DemoReport) {
     println!("{}", report.table());
     match report.problems.as_slice() {
         [] => println!("Every file is what it should be."),
         problems => println!("PROBLEMS:\n  {}", problems.join("\n  ")),
     }
-    println!("\n{}", report::softphone_help(stage.server, &stage.people.you, &folder, options.stay));
-    if options.stay {
-        serve_on(&stage.service).await?;
+}
+
+/// Who speaks, and with which voice.
+struct Cast {
+    voices: Voices,
+    outside: Outside,
+    inside: Inside,
+}
+
+impl Cast {
+    /// The carrier's phones, then the company that they are a trunk of, then its own phones.
+    async fn start(stage: &Stage) -> Result<Self, DemoError> {
+        let voices = Voices { agent: speech::agent()?, customer: speech::customer()? };
+        let outside = Outside::start(stage.server, carrier_ip(), &voices).await?;
+        stage.apply_company(outside.trunk()).await?;
+        let inside = Inside::start(stage.server, &stage.people, &voices).await?;
+        Ok(Cast { voices, outside, inside })
     }
-    stage.service.stop().await;
-    Ok(report)
 }
 
 /// The service with its company, before the first call.
@@ -144,33 +179,53 @@ struct Stage {
     recordings: PathBuf,
     folder: PathBuf,
     people: People,
+    /// What more there is for whoever stays.
+    office: Option<Office>,
 }
 
 impl Stage {
+    /// For three calls, with SIP alone.
     async fn set(folder: &Path, sip_port: u16, progress: &Progress) -> Result<Self, DemoError> {
+        Self::start(folder, sip_port, None, progress).await
+    }
+
+    /// For whoever stays: with the page.
+    async fn open(folder: &Path, sip_port: u16, http_port: u16, progress: &Progress) -> Result<Self, DemoError> {
+        Self::start(folder, sip_port, Some(http_port), progress).await
+    }
+
+    async fn start(
+        folder: &Path,
+        sip_port: u16,
+        http_port: Option<u16>,
+        progress: &Progress,
+    ) -> Result<Self, DemoError> {
         make_empty(folder)?;
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
         let address = SocketAddr::new(loopback, free_port(loopback, sip_port)?);
         let mut config = Config::default_for(folder);
         let listen = |transport| Listen { transport, address, advertise: None };
         config.sip.listen = vec![listen(ListenTransport::Udp), listen(ListenTransport::Tcp)];
+        if let Some(port) = http_port {
+            let address = SocketAddr::new(loopback, free_http_port(loopback, port)?);
+            config.http.listen = vec![HttpListen { address, tls: false }];
+            config.shutdown.grace = stay::GRACE;
+        }
         let recordings = config.recording.dir.clone();
         let service = Service::start(config).await?;
         let udp = service.sip_addresses().iter().find(|(transport, _)| *transport == Transport::Udp);
         let server = udp.map_or(address, |(_, address)| *address);
         progress.say(&format!("the service listens on {server} (UDP and TCP), data in {}", folder.display()));
         let people = People::new(&mut OsRandom);
-        Ok(Stage { service, server, recordings, folder: folder.to_owned(), people })
+        let office = http_port.map(|_| Office::new(&mut OsRandom));
+        Ok(Stage { service, server, recordings, folder: folder.to_owned(), people, office })
     }
 
-    async fn play(&self, progress: &Progress) -> Result<DemoReport, DemoError> {
-        let voices = Voices { agent: speech::agent()?, customer: speech::customer()? };
-        let mut outside = Outside::start(self.server, carrier_ip(), &voices).await?;
-        self.apply_company(outside.trunk()).await?;
+    async fn play(&self, cast: &mut Cast, progress: &Progress) -> Result<DemoReport, DemoError> {
         progress.say("the demo company is there: inbound and outbound calls are recorded, internal ones are not");
-        let mut inside = Inside::start(self.server, &self.people, &voices).await?;
         progress.say("four phones have registered: 101 to 104");
-        let played = calls::play(&mut outside, &mut inside, &voices, progress).await?;
+        let Cast { voices, outside, inside } = cast;
+        let played = calls::play(outside, inside, voices, progress).await?;
         let stored = self.stored(&played).await?;
         progress.say("the recordings are handed over; comparing them with what was said");
         let checked = check_all(played, stored, self.recordings.clone()).await;
@@ -178,7 +233,8 @@ impl Stage {
     }
 
     async fn apply_company(&self, trunk: SocketAddr) -> Result<(), DemoError> {
-        let text = company::file(&self.people, carrier_ip(), trunk);
+        let mut text = company::file(&self.people, carrier_ip(), trunk);
+        text.extend(self.office.as_ref().map(Office::file));
         let path = self.folder.join("company.toml");
         write_private(&path, &text).map_err(|error| DemoError::Folder { path, error })?;
         let store = self.service.store();
@@ -285,6 +341,12 @@ fn free_port(ip: IpAddr, wanted: u16) -> Result<u16, DemoError> {
     };
     let others = (0..PORT_TRIES).map(|_| 0);
     std::iter::once(wanted).chain(others).find_map(free).ok_or(DemoError::NoPort(ip))
+}
+
+/// The same for HTTP.
+fn free_http_port(ip: IpAddr, wanted: u16) -> Result<u16, DemoError> {
+    let free = |port: u16| Some(TcpListener::bind((ip, port)).ok()?.local_addr().ok()?.port());
+    [wanted, 0].into_iter().find_map(free).ok_or(DemoError::NoHttpPort(ip))
 }
 
 fn make_empty(folder: &Path) -> Result<(), DemoError> {

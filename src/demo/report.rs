@@ -1,7 +1,8 @@
 //! What the demo tells at its end.
 
 use super::check::Finding;
-use super::company::{DOMAIN, NUMBER, Person};
+use super::company::{DOMAIN, NUMBER, People, Person};
+use super::stay::{COMPANY, Office};
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,25 @@ impl DemoReport {
     }
 }
 
+/// Where the page is, and who may come in.
+pub fn page_help(http: &[SocketAddr], office: &Office, people: &People) -> String {
+    let place = http.first().map(|address| format!("http://{address}")).unwrap_or_default();
+    let rows = [
+        (&office.ada, "admin", "everything of the company, and its settings"),
+        (&office.emil, "supervisor", "every call; receives the recordings of sales"),
+        (&office.finn, "agent", "on the call that is up; support's calls, texts and messages"),
+        (&office.grace, "agent", "has a message in her own box"),
+        (&people.anna, "agent", "took the call that was paused"),
+    ];
+    let rows: String = rows
+        .into_iter()
+        .map(|(Person { extension, name, password }, role, what)| {
+            format!("\n  {extension}  {name:<6} {role:<11} {password}  {what}")
+        })
+        .collect();
+    format!("Open {place} in a browser, and log in at the company `{COMPANY}` with extension and password:{rows}")
+}
+
 /// How somebody's own softphone gets in.
 pub fn softphone_help(server: SocketAddr, you: &Person, folder: &Path, stays: bool) -> String {
     let Person { extension, name: _, password } = you;
@@ -55,7 +75,8 @@ pub fn softphone_help(server: SocketAddr, you: &Person, folder: &Path, stays: bo
     let serving = match stays {
         true => "It keeps serving until Ctrl-C.".to_owned(),
         false => format!(
-            "To keep it serving, say `telegraphone demo --stay`, or serve this folder:\n  telegraphone --data {} serve",
+            "To look at all this in a browser, with more people and a call that is up, say `telegraphone demo --stay`.\n\
+             To keep serving this folder:\n  telegraphone --data {} serve",
             folder.display()
         ),
     };

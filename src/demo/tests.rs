@@ -6,7 +6,8 @@ async fn the_demo_finds_its_files_right() {
     let folder = tempfile::tempdir().unwrap();
     let progress = Progress { clock: Clock::start(), shown: true };
     let stage = Stage::set(folder.path(), 0, &progress).await.unwrap();
-    let report = stage.play(&progress).await;
+    let mut cast = Cast::start(&stage).await.unwrap();
+    let report = stage.play(&mut cast, &progress).await;
     stage.service.stop().await;
     let report = report.unwrap();
     assert_eq!(report.problems, Vec::<String>::new(), "\n{}", report.table());

@@ -32,7 +32,7 @@ use axum::routing::{get, post};
 use render::Templates;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use table::{Area, Page};
+pub use table::{Area, PAGES, Page};
 use tower::ServiceExt;
 
 /// Bytes of a form at most: the log-in is the only one.
@@ -51,7 +51,7 @@ pub fn router(shared: Shared) -> Router {
     let api = api_router(shared.clone());
     let pages = Pages { shared: shared.clone(), api, templates: Arc::default() };
     let mut routes = Router::new();
-    for page in table::PAGES {
+    for page in PAGES {
         let show = async |State(pages): State<Pages>, params, query, request| {
             shown(&pages, page, params, query, request).await
         };

@@ -309,6 +309,11 @@ impl Service {
         &self.metrics
     }
 
+    /// Who answers what is asked of the API; `None` where it is off.
+    pub fn desk(&self) -> Option<Arc<Desk>> {
+        self.desk.clone()
+    }
+
     pub fn store(&self) -> &Store {
         &self.handle.store
     }

@@ -74,6 +74,7 @@ pub(super) enum Purpose {
     Reinvite,
     Info,
     Bye,
+    Text,
 }
 
 impl Call {
@@ -297,6 +298,7 @@ impl Phone {
             Purpose::Invite => self.on_invite_response(tx, sent, response, now),
             Purpose::Reinvite => self.on_reinvite_response(tx, sent, response, now),
             Purpose::Info => self.on_info_response(sent, response, now),
+            Purpose::Text => self.on_text_response(&sent, response, now),
             Purpose::Bye => {
                 if let Some(again) = self.with_credentials(&sent, response) {
                     self.send(again, now);
@@ -312,6 +314,7 @@ impl Phone {
             Purpose::Invite => self.on_call_refused(tx, status, now),
             // The far side is gone (RFC 3261 §12.2.1.2).
             Purpose::Reinvite | Purpose::Info => self.give_up(Ending::Refused { status }, now),
+            Purpose::Text => self.events.push_back(PhoneEvent::TextAnswered { status }),
             Purpose::Bye => {}
         }
     }

@@ -6,7 +6,7 @@
 //! RTP in   ─►   │   ─poll_rtcp─► packets from the port above it
 //! the time ─►   └───poll_event─► what happened
 //! ```
-//! One call at a time. It registers (digest, RFC 7616), offers and answers (RFC 3264), speaks
+//! One call at a time, and text messages (RFC 3428) beside it. It registers (digest, RFC 7616), offers and answers (RFC 3264), speaks
 //! G.711 from a [`Voice`], plain or as SRTP, sends digits as events (RFC 4733) or INFO, and keeps what it hears.
 //! Without a password it is the peer at the far end of a trunk: it takes calls to any number.
 //! It may call nothing that the service's own calls are made of: it is the other side of the test.
@@ -24,6 +24,7 @@ mod registration;
 mod secret;
 mod sender;
 mod talk;
+mod text;
 
 pub use change::Wish;
 pub use config::{PhoneConfig, Voice};
@@ -69,6 +70,15 @@ pub enum PhoneEvent {
     Digit(u8),
     /// All digits that were asked for are sent.
     DigitsSent,
+    /// A text message for us.
+    Text {
+        from: String,
+        text: String,
+    },
+    /// The last word to a text of ours, or what no answer counts as.
+    TextAnswered {
+        status: u16,
+    },
     Ended(Ending),
 }
 

@@ -6,7 +6,7 @@ use super::heard::Heard;
 use super::media::Outbox;
 use super::registration::Registration;
 use super::{Ending, PhoneEvent};
-use crate::base::{Random, Time};
+use crate::base::{Random, Span, Time};
 use crate::sdp::{Events, Flow, Format, Local, OfferAnswer, Security};
 use crate::sip::Transport;
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
@@ -131,6 +131,11 @@ impl Phone {
         }
     }
 
+    /// How long it rings before it answers, from the next call on; `None`: until it is told to.
+    pub fn answers_after(&mut self, ringing: Option<Span>) {
+        self.config.auto_answer = ringing;
+    }
+
     /// What it speaks from its next offer or answer on.
     pub fn speaks(&mut self, formats: Vec<Format>, events: Option<u8>, ptime_ms: u16) {
         (self.config.formats, self.config.events, self.config.ptime_ms) = (formats, events, ptime_ms);
@@ -211,6 +216,7 @@ impl Phone {
             (Method::Invite | Method::Update | Method::Bye | Method::Info | Method::Options, true) => {
                 self.on_request_in_dialog(tx, &request, now);
             }
+            (Method::Message, false) => self.on_text(tx, &request, now),
             (Method::Bye | Method::Info | Method::Update, false) => self.reply(tx, request.response(481), now),
             (
                 Method::Ack

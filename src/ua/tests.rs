@@ -700,3 +700,17 @@ fn a_phone_may_be_deaf() {
     assert!(lab.phones[ALICE].heard().is_empty());
     assert!(lab.phones[ALICE].counters().received > 50);
 }
+
+#[test]
+fn a_text_comes_whole_and_its_answer_is_told() {
+    let mut lab = Lab::plain();
+    lab.act(ALICE, |phone, now| phone.text("bob", "Grüße\nund mehr", now)).unwrap();
+    lab.run(secs(1));
+    let text = PhoneEvent::Text { from: "alice".to_owned(), text: "Grüße\nund mehr".to_owned() };
+    assert!(lab.has(BOB, &text), "{:?}", lab.events);
+    assert!(lab.has(ALICE, &PhoneEvent::TextAnswered { status: 200 }));
+    lab.lost_percent = 100;
+    lab.act(ALICE, |phone, now| phone.text("bob", "Hello?", now)).unwrap();
+    lab.run(secs(40));
+    assert!(lab.has(ALICE, &PhoneEvent::TextAnswered { status: 408 }), "{:?}", lab.events);
+}

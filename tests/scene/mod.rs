@@ -46,6 +46,17 @@ port = 5060
         self,
         contact: SocketAddr,
         id: &str,
+        ask: impl FnMut(&str) -> Result<Response, String>,
+    ) -> Result<(), String> {
+        self.register_as("201", contact, id, ask)
+    }
+
+    /// The same for another user, who has the same password.
+    pub fn register_as(
+        self,
+        user: &str,
+        contact: SocketAddr,
+        id: &str,
         mut ask: impl FnMut(&str) -> Result<Response, String>,
     ) -> Result<(), String> {
         let name = self.0;
@@ -53,8 +64,8 @@ port = 5060
         for attempt in 1..=2 {
             let response = ask(&format!(
                 "REGISTER sip:{name}.example SIP/2.0\r\nVia: SIP/2.0/UDP {contact};branch=z9hG4bKreg{id}-{attempt};rport\r\n\
-                 Max-Forwards: 70\r\nFrom: <sip:201@{name}.example>;tag=r\r\nTo: <sip:201@{name}.example>\r\n\
-                 Call-ID: register-{id}\r\nCSeq: {attempt} REGISTER\r\nContact: <sip:201@{contact}>\r\nExpires: 3600\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:{user}@{name}.example>;tag=r\r\nTo: <sip:{user}@{name}.example>\r\n\
+                 Call-ID: register-{id}\r\nCSeq: {attempt} REGISTER\r\nContact: <sip:{user}@{contact}>\r\nExpires: 3600\r\n\
                  {authorization}Content-Length: 0\r\n\r\n"
             ))?;
             if response.status == 200 {
@@ -62,7 +73,7 @@ port = 5060
             }
             let challenges = digest::challenges(&response.headers);
             let (password, uri) = (format!("{name}-secret"), format!("sip:{name}.example"));
-            let credentials = digest::respond(&challenges, "201", &password, "REGISTER", &uri, "cnonce", 1);
+            let credentials = digest::respond(&challenges, user, &password, "REGISTER", &uri, "cnonce", 1);
             authorization = format!("Authorization: {}\r\n", credentials.map_err(|error| error.to_string())?);
         }
         Err("the device could not register".to_owned())

@@ -35,7 +35,10 @@ fn a_mail_leads_to_the_page_unless_another_place_is_named() {
     for (text, link) in [
         ("", ""),
         ("[http]\nurl = 'https://calls.example.org/'", "https://calls.example.org/voicemail/{id}"),
-        ("link = 'https://m.example.org/{id}'\n[http]\nurl = 'https://calls.example.org'", "https://m.example.org/{id}"),
+        (
+            "link = 'https://m.example.org/{id}'\n[http]\nurl = 'https://calls.example.org'",
+            "https://m.example.org/{id}",
+        ),
         ("[http]\nurl = 'http://127.0.0.1:8080'", ""),
     ] {
         let config = Config::read(&file(&format!("{mail}{text}"))).unwrap();

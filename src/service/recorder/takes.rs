@@ -12,7 +12,9 @@ use crate::base::{CallId, MessageId, Random, Rate, Side, Span, Time, Wall};
 use crate::call::{TakeFact, TakeSetting};
 use crate::ledger::{Keep, PauseInFile, TakeId};
 use crate::media::TapEvent;
-use crate::recording::{Closed, JournalLine, Layout, PartFile, Take, TakeDraft, TakeState, TimelineConfig, end_of, trimmed};
+use crate::recording::{
+    Closed, JournalLine, Layout, PartFile, Take, TakeDraft, TakeState, TimelineConfig, end_of, trimmed,
+};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;

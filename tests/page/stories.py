@@ -1,0 +1,255 @@
+"""What people do on the page, with what comes of it on the telephone and on the disk."""
+
+from __future__ import annotations
+
+from clients import Event
+from playwright.sync_api import expect
+from scenario_policy import check_one_pause, recording_switched
+from scenario_texts import said
+from service import eventually
+from stage import CARRIER, DOMAIN, SERVER, connect, hang_up, talk_for
+from world import NUMBER, OUTSIDE, SOON_MS, World
+
+
+def inbound_call(w: World, seconds: float = 3) -> str:
+    """A customer talks with Alice; the call's id, once its recording is there."""
+    service = w.services[0]
+    alice, carrier = w.baresip("201", microphone=w.high), w.carrier(OUTSIDE, microphone=w.low)
+    connect(carrier, alice, f"sip:{NUMBER}@{SERVER}")
+    call = service.call()["record"]["id"]
+    talk_for(seconds)
+    hang_up(carrier, alice)
+    service.call_over(call)
+    eventually(lambda: [r for r in service.recordings() if r["call"] == call], 8, "the recording is not there")
+    for phone in (alice, carrier):
+        phone.quit()
+    return call
+
+
+def internal_call(w: World, seconds: float = 1.5) -> str:
+    """Bob talks with Carol; the call's id, once it is over."""
+    service = w.services[0]
+    bob, carol = w.baresip("202"), w.baresip("203", microphone=w.low)
+    connect(bob, carol, f"sip:203@{DOMAIN}")
+    call = service.call()["record"]["id"]
+    talk_for(seconds)
+    hang_up(bob, carol)
+    service.call_over(call)
+    for phone in (bob, carol):
+        phone.quit()
+    return call
+
+
+def an_agent_hears_her_call_and_sees_no_other(w: World) -> None:
+    """Her call comes into the list by itself, and sounds; a colleague's is as one that there is not."""
+    w.open()
+    alice = w.logged_in("201")
+    expect(alice.page.get_by_role("heading", name="No calls yet")).to_be_visible()
+    alice.never_reloaded()
+    others = internal_call(w)
+    hers = inbound_call(w)
+    entries = alice.page.locator("#calls").get_by_role("link", name=OUTSIDE)
+    expect(entries).to_have_count(1, timeout=SOON_MS)
+    expect(alice.page.locator("#calls").get_by_text("Carol")).to_have_count(0)
+    assert alice.is_same(), "the list was loaded anew as a whole"
+    entries.click()
+    alice.page.wait_for_url(f"**/calls/{hers}")
+    player = alice.page.get_by_role("group", name="Recording")
+    expect(player).to_have_attribute("data-drawn", "")
+    sound = player.locator("audio")
+    player.get_by_role("button", name="Play").click()
+    alice.page.wait_for_function("() => document.querySelector('.player audio').currentTime > 0.5")
+    begun = sound.evaluate("sound => sound.currentTime")
+    alice.page.wait_for_function("from => document.querySelector('.player audio').currentTime > from + 0.3", arg=begun)
+    # The other party is muted, and the sound goes on.
+    mute = player.get_by_role("button", name="Mute").first
+    mute.click()
+    expect(mute).to_have_attribute("aria-pressed", "true")
+
+    alice.allow(404)
+    alice.go(f"/calls/{others}")
+    assert alice.title() == "There is nothing here"
+    assert alice.ask(f"/calls/{others}") == 404
+    recording = next(r["id"] for r in w.services[0].recordings() if r["call"] == others)
+    assert alice.ask(f"/recordings/{recording}/audio") == 404
+    alice.go("/calls")
+    expect(alice.page.locator("#calls [data-id]")).to_have_count(1)
+
+    # Whoever is called by it sees the other one.
+    carol = w.logged_in("203")
+    expect(carol.page.locator(f"#calls [data-id='{others}']")).to_have_count(1)
+    expect(carol.page.locator(f"#calls [data-id='{hers}']")).to_have_count(0)
+
+
+def a_toggle_is_switched_and_the_next_call_obeys(w: World) -> None:
+    """Internal calls are recorded, until an admin says otherwise."""
+    service = w.open()
+    before = internal_call(w)
+    ada = w.logged_in("100", "/settings")
+    switch = ada.page.get_by_role("switch", name="Record Internal Calls")
+    expect(switch).to_be_checked()
+    switch.click()
+    form = ada.page.locator("form", has=switch)
+    form.get_by_role("button", name="Save").click()
+    eventually(lambda: ada.page.reload() and not switch.is_checked(), 10, "the switch is not kept")
+    after = internal_call(w)
+    assert [r["call"] for r in service.finished(1)] == [before], "the call after the switch was recorded"
+    ada.go("/calls")
+    row = ada.page.locator("#calls")
+    expect(row.locator(f"[data-id='{before}']").get_by_text("Recorded", exact=True)).to_be_visible()
+    expect(row.locator(f"[data-id='{after}']").get_by_text("Not recorded", exact=True)).to_be_visible()
+    ada.go(f"/calls/{after}")
+    expect(ada.page.get_by_text("At the answer: not recorded", exact=False)).to_be_visible()
+
+
+def a_live_call_is_paused_on_the_page_and_the_file_shows_it(w: World) -> None:
+    """Both parties are silent in the file from the one press to the other, and the page says where."""
+    service = w.open()
+    ada = w.logged_in("100", "/live")
+    expect(ada.page.get_by_role("heading", name="Nobody is talking")).to_be_visible()
+    ada.never_reloaded()
+    alice, carrier = w.baresip("201", microphone=w.high), w.carrier(OUTSIDE, microphone=w.low)
+    connect(carrier, alice, f"sip:{NUMBER}@{SERVER}")
+    talk_for(2)
+    live = ada.page.locator("#live")
+    expect(live.get_by_text("Recording", exact=True)).to_be_visible(timeout=SOON_MS)
+    live.get_by_role("button", name="Pause the recording").click()
+    recording_switched(service, False)
+    expect(live.get_by_text("Paused", exact=True)).to_be_visible()
+    talk_for(2)
+    live.get_by_role("button", name="Record from here on").click()
+    recording_switched(service, True)
+    expect(live.get_by_text("Recording", exact=True)).to_be_visible()
+    talk_for(2)
+    call = service.call()["record"]["id"]
+    hang_up(carrier, alice)
+    expect(ada.page.get_by_role("heading", name="Nobody is talking")).to_be_visible()
+    assert ada.is_same(), "the page of live calls was loaded anew as a whole"
+    check_one_pause(service, "api")
+    ada.go(f"/calls/{call}")
+    expect(ada.page.locator(".wave-mark.paused")).to_have_count(1)
+    told = ada.page.locator(".marks").get_by_role("listitem")
+    expect(told.filter(has_text="Paused: nothing of this stretch was recorded")).to_be_visible()
+    expect(told.filter(has_text="Recording goes on")).to_be_visible()
+
+
+def leave_message(w: World, caller: str, callee: str) -> None:
+    phone = w.baresip(caller, microphone=w.low)
+    phone.dial(f"sip:{callee}@{DOMAIN}")
+    phone.wait_for(Event.ESTABLISHED, 8)
+    # Whoever knows the greeting skips it.
+    phone.digits("#")
+    talk_for(4)
+    phone.hangup()
+    phone.quit()
+
+
+def a_subscriber_is_added_and_the_voicemail_appears_without_reload(w: World) -> None:
+    """Bob goes on vacation and gives Carol his box: what comes then is in her list by itself."""
+    w.open()
+    carol = w.logged_in("203", "/voicemail")
+    expect(carol.page.get_by_role("heading", name="No messages yet")).to_be_visible()
+    carol.never_reloaded()
+    bob = w.logged_in("202", "/mailbox/8202")
+    bob.page.get_by_role("button", name="Vacation cover").click()
+    bob.page.get_by_role("dialog").get_by_role("button", name="Carol").click()
+    expect(bob.page.locator("#cover").get_by_text("Carol")).to_be_visible()
+    leave_message(w, "201", "202")
+    row = carol.page.locator("#messages [data-id]").filter(has_text="Alice")
+    expect(row).to_be_visible(timeout=SOON_MS)
+    assert carol.is_same(), "the list was loaded anew as a whole"
+    message = row.get_attribute("data-id")
+    # It sounds, and to Bob it is new still when Carol has heard it.
+    row.get_by_role("button", name="Play the message of Alice").click()
+    carol.page.wait_for_function("() => [...document.querySelectorAll('audio')].some(sound => sound.currentTime > 0.3)")
+    bob.go("/voicemail")
+    expect(bob.page.locator(f"#messages [data-id='{message}'][data-new]")).to_be_visible()
+    # Alice, who left it, hears it not.
+    alice = w.logged_in("201", "/voicemail")
+    expect(alice.page.locator("#messages [data-id]")).to_have_count(0)
+    alice.allow(404)
+    alice.go(f"/voicemail/{message}")
+    assert alice.title() == "There is nothing here"
+
+
+def a_removed_member_loses_the_conversation_in_an_open_tab(w: World) -> None:
+    """Carol reads the team's conversation in two tabs; an admin takes her out of the inbox."""
+    w.open()
+    words = "Is the bolt in stock?"
+    w.text(words)
+    carol = w.person("203")
+    first = carol.log_in().go("/messages")
+    first.page.get_by_role("main").get_by_role("link", name="Max").click()
+    first.page.wait_for_url("**/messages/*")
+    expect(first.page.locator("#thread").get_by_text(words)).to_be_visible()
+    second = carol.tab(first.page.url.removeprefix("http://127.0.0.1:8080"))
+    expect(second.page.locator("#thread").get_by_text(words)).to_be_visible()
+    place = second.page.url.rsplit("/", 1)[1]
+    for tab in (first, second):
+        tab.allow(404)
+
+    ada = w.logged_in("100", "/inboxes/support")
+    form = ada.page.locator("form", has=ada.page.get_by_role("heading", name="Name and members"))
+    form.get_by_role("checkbox", name="Carol").uncheck()
+    form.get_by_role("button", name="Save").click()
+    for tab in (first, second):
+        expect(tab.page.get_by_text(words)).to_have_count(0, timeout=SOON_MS)
+    assert second.ask(f"/conversations/{place}") == 404
+    # What comes now does not reach her either, and Bob has both.
+    w.text("And the nut?", caller=OUTSIDE)
+    bob = w.logged_in("202", f"/messages/{place}")
+    for text in (words, "And the nut?"):
+        expect(bob.page.locator("#thread").get_by_text(text)).to_be_visible()
+    expect(second.page.get_by_text("And the nut?")).to_have_count(0)
+    second.go("/messages")
+    expect(second.page.get_by_text("And the nut?")).to_have_count(0)
+
+
+def logging_out_in_one_tab_ends_the_others(w: World) -> None:
+    w.open()
+    inbound_call(w, seconds=1)
+    alice = w.person("201")
+    first = alice.log_in()
+    second = alice.tab("/calls")
+    expect(second.page.locator("#calls [data-id]")).to_have_count(1)
+    for tab in (first, second):
+        tab.allow(401)
+    first.page.get_by_role("button", name="Log out").click()
+    first.page.wait_for_url("**/login*")
+    second.page.wait_for_url("**/login*")
+    expect(second.page.get_by_text(OUTSIDE)).to_have_count(0)
+    # The way back shows nothing of what was there.
+    second.page.go_back()
+    second.page.wait_for_url("**/login*")
+    expect(second.page.get_by_text(OUTSIDE)).to_have_count(0)
+
+
+def what_arrives_is_read_and_answered_by_the_team(w: World) -> None:
+    """A customer's text comes into an open conversation by itself; the answer goes out as the team's number."""
+    service = w.open()
+    w.text("Is the bolt in stock?")
+    bob = w.logged_in("202", "/messages")
+    bob.page.get_by_role("main").get_by_role("link", name="Max").click()
+    bob.page.wait_for_url("**/messages/*")
+    bob.never_reloaded()
+    w.text("And the nut?")
+    expect(bob.page.locator("#thread").get_by_text("And the nut?")).to_be_visible(timeout=SOON_MS)
+    assert bob.is_same(), "the conversation was loaded anew as a whole"
+    carrier = w.sipp("text-taken", OUTSIDE, CARRIER, keys={"answer": "Twenty of both"})
+    bob.page.get_by_label("Your message").fill("Twenty of both")
+    bob.page.get_by_role("button", name="Send").click()
+    carrier.run(10)
+    expect(bob.page.locator("#thread").get_by_text("Twenty of both")).to_be_visible()
+    all_of_it = [("in", "received"), ("in", "received"), ("out", "delivered")]
+    eventually(lambda: said(service) == all_of_it, 8, "the answer is not delivered")
+
+
+STORIES = [
+    an_agent_hears_her_call_and_sees_no_other,
+    a_toggle_is_switched_and_the_next_call_obeys,
+    a_live_call_is_paused_on_the_page_and_the_file_shows_it,
+    a_subscriber_is_added_and_the_voicemail_appears_without_reload,
+    a_removed_member_loses_the_conversation_in_an_open_tab,
+    logging_out_in_one_tab_ends_the_others,
+    what_arrives_is_read_and_answered_by_the_team,
+]
