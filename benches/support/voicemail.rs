@@ -1,18 +1,21 @@
-//! Callers who leave a message at the same time: each is compared with what was sent, and the box's
-//! owner listens to events meanwhile.
+//! Callers who leave a message at the same time: each is compared with what was sent, the box's owner
+//! listens to events meanwhile, and the phone of a subscriber has its lamp.
 
 use super::heard::{Seen, stream};
 use super::http::Http;
 use super::scene::call_of_caller;
 use super::{Generator, Options, Running, payload};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use telegraphone::audio::Law;
 use telegraphone::base::MessageId;
 use telegraphone::ledger::MessageRecord;
+use telegraphone::sip::message::{Message, Response};
+use telegraphone::sip::parse::parse_datagram;
 use telegraphone::store::Store;
 
 /// Of the company file, beside the scene's: the device never registers, so that its calls go here.
@@ -22,6 +25,13 @@ number = "8201"
 owner = "user:201"
 review = false
 min_s = 1
+max_messages = 10000
+
+[[user]]
+extension = "202"
+name = "Subscriber"
+password = "load-secret"
+role = "agent"
 "#;
 /// Samples of a packet.
 const FRAME: usize = super::FRAME;
@@ -36,6 +46,52 @@ fn listen(service: SocketAddr, company: &str) -> Seen {
     let into = Seen::clone(&told);
     std::thread::spawn(move || hear(stream, &into));
     told
+}
+
+/// What a phone's lamp says of the messages that wait (RFC 3842), and since when.
+type Lamp = Arc<Mutex<(usize, Instant)>>;
+
+/// The phone of a subscriber of the box: registered, and told of what waits without asking.
+fn lamp(service: SocketAddr, sip: SocketAddr, company: &str) -> Result<Lamp, String> {
+    let owner = Http(service).log_in(company, "201", &format!("{company}-secret"));
+    let subscribed = owner.put("/api/v1/voicemails/8201/subscribers/202").status;
+    assert!((200..300).contains(&subscribed), "{subscribed}");
+    let phone = UdpSocket::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    phone.set_read_timeout(Some(Duration::from_secs(3))).map_err(|error| error.to_string())?;
+    let shown: Lamp = Arc::new(Mutex::new((0, Instant::now())));
+    let told = Lamp::clone(&shown);
+    super::SCENE.register_as("202", phone.local_addr().map_err(|error| error.to_string())?, "lamp", |request| {
+        phone.send_to(request.as_bytes(), sip).map_err(|error| error.to_string())?;
+        loop {
+            if let Some(response) = light(&phone, &told).map_err(|error| error.to_string())? {
+                return Ok(response);
+            }
+        }
+    })?;
+    std::thread::spawn(
+        move || while !matches!(light(&phone, &told), Err(error) if error.kind() == ErrorKind::Other) {},
+    );
+    Ok(shown)
+}
+
+/// Takes one message of the service: a NOTIFY moves the lamp and is answered; a response is given back.
+fn light(phone: &UdpSocket, shown: &Lamp) -> std::io::Result<Option<Response>> {
+    let mut buffer = [0; 8_192];
+    let (length, peer) = phone.recv_from(&mut buffer)?;
+    match parse_datagram(&buffer[..length]) {
+        Ok(Message::Response(response)) => Ok(Some(response)),
+        Ok(Message::Request(notify)) => {
+            let text = String::from_utf8_lossy(&notify.body).into_owned();
+            let waiting = text.lines().find_map(|line| line.strip_prefix("Voice-Message: "));
+            let new = waiting.and_then(|line| line.split('/').next()).and_then(|count| count.trim().parse().ok());
+            if let Some(new) = new {
+                *shown.lock().unwrap() = (new, Instant::now());
+            }
+            phone.send_to(&notify.response(200).to_bytes(), peer)?;
+            Ok(None)
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 fn hear(stream: BufReader<TcpStream>, told: &Seen) {
@@ -53,6 +109,7 @@ fn hear(stream: BufReader<TcpStream>, told: &Seen) {
 pub fn run(options: &Options, service: &Running) -> Result<(), String> {
     let mut generator = Generator::new(service.process.sip);
     let told = listen(service.http.expect("the API is there"), super::SCENE.0);
+    let lamp = lamp(service.http.expect("the API is there"), service.process.sip, super::SCENE.0)?;
     let idle_memory = service.resident();
     let mut next_invite = Instant::now();
     let mut tick = 0u64;
@@ -74,7 +131,8 @@ pub fn run(options: &Options, service: &Running) -> Result<(), String> {
     let (cpu, memory) = (service.cpu() - cpu, service.resident());
     (0..options.calls).for_each(|call| generator.bye(call));
     let hung_up = Instant::now();
-    while told.lock().unwrap().len() < options.calls && hung_up.elapsed() < PATIENCE {
+    let done = || told.lock().unwrap().len() == options.calls && lamp.lock().unwrap().0 == options.calls;
+    while !done() && hung_up.elapsed() < PATIENCE {
         generator.signalling();
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -96,15 +154,19 @@ pub fn run(options: &Options, service: &Running) -> Result<(), String> {
         at(1.0),
         times.len()
     );
+    let (shown, since) = *lamp.lock().unwrap();
+    let after = since.saturating_duration_since(hung_up).as_secs_f64() * 1_000.0;
+    println!("lamp                  {shown} new, {after:.0} ms after the last BYE");
     println!("service CPU           {:.0} % of a core", cpu as f64 / held.elapsed().as_micros() as f64 * 100.0);
     println!(
         "memory                {:.0} KiB per call",
         memory.saturating_sub(idle_memory) as f64 / 1_024.0 / options.calls as f64
     );
-    match (exact == options.calls, times.len() == options.calls) {
-        (true, true) => Ok(()),
-        (false, _) => Err("messages are not exact".to_owned()),
-        (_, false) => Err("not every message was told".to_owned()),
+    match (exact == options.calls, times.len() == options.calls, shown == options.calls) {
+        (true, true, true) => Ok(()),
+        (false, _, _) => Err("messages are not exact".to_owned()),
+        (_, false, _) => Err("not every message was told".to_owned()),
+        (_, _, false) => Err("the lamp is wrong".to_owned()),
     }
 }
 

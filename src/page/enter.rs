@@ -78,6 +78,9 @@ fn form(pages: &Pages, seen: &Seen, said: &Said, problem: Option<&Problem>) -> R
     let form = json!({
         "company": company, "user": said.user, "next": said.next(),
         "problem": problem.map(Problem::title), "retry": locked,
+        // Whoever follows a link from elsewhere, a mail, brings no session along (SameSite): asked for from
+        // here there may be one.
+        "foreign": seen.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site"),
     });
     context.insert("form".to_owned(), form);
     let status = problem.and_then(|problem| StatusCode::from_u16(problem.status()).ok()).unwrap_or(StatusCode::OK);

@@ -44,7 +44,7 @@ fn environment() -> Environment<'static> {
     });
     // The day as filters take it.
     env.add_filter("day", |state: &State<'_, '_>, at: &str| local(state, at, |at, _| at.date().to_string()));
-    env.add_filter("length", |ms: u64| day::length(ms));
+    env.add_filter("duration", |ms: u64| day::length(ms));
     env.add_filter("between", |from: &str, until: &str| between(from, until));
     env.add_filter("num", |state: &State<'_, '_>, number: i64| language(state).number(number));
     env.add_filter("percent", |share: f64| format!("{:.0} %", share * 100.0));
@@ -133,7 +133,10 @@ mod tests {
     #[test]
     fn values_are_said_in_the_readers_language_and_zone() {
         let context = json!({ "lang": "de", "zone": "Europe/Berlin", "at": "2026-11-27T23:30:00Z", "ms": 61_000 });
-        assert_eq!(rendered("{{ at|date }} {{ at|clock }} {{ ms|length }}", &context), "28. November 2026 00:30 1:01");
+        assert_eq!(
+            rendered("{{ at|date }} {{ at|clock }} {{ ms|duration }}", &context),
+            "28. November 2026 00:30 1:01"
+        );
         assert_eq!(rendered("{{ 12345|num }} {{ 0.5|percent }}", &context), "12.345 50 %");
     }
 

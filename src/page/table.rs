@@ -95,6 +95,8 @@ const FLOWS: Asked = Asked::may("flows", "/flows").fixed("limit=200");
 const BOXES: Asked = Asked::may("boxes", "/voicemails").fixed("limit=200");
 const PROMPTS: Asked = Asked::may("prompts", "/prompts").fixed("limit=200");
 const SETTINGS: Asked = Asked::must("settings", "/settings");
+/// Which calls are counted.
+const FIGURES: &[&str] = &["from", "until", "direction", "number", "inbox", "group", "user"];
 
 /// Every page.
 pub const PAGES: &[Page] = &[
@@ -150,9 +152,16 @@ pub const PAGES: &[Page] = &[
             Asked::may("counts", "/messages/counts"),
             BOXES,
             INBOXES,
+            USERS,
         ],
     ),
-    page("/voicemail/{id}", "message.html", "voicemail", Everybody, &[Asked::must("message", "/messages/{id}"), BOXES]),
+    page(
+        "/voicemail/{id}",
+        "message.html",
+        "voicemail",
+        Everybody,
+        &[Asked::must("message", "/messages/{id}"), Asked::may("counts", "/messages/counts"), BOXES, USERS],
+    ),
     page(
         "/mailbox/{box}",
         "mailbox.html",
@@ -173,7 +182,7 @@ pub const PAGES: &[Page] = &[
         &[
             Asked::must("list", "/conversations")
                 .fixed("limit=50")
-                .of(&["before", "after", "inbox", "number", "contact", "user", "unread", "text"]),
+                .of(&["before", "inbox", "number", "contact", "user", "unread", "text"]),
             INBOXES,
             NUMBERS,
             USERS,
@@ -186,9 +195,11 @@ pub const PAGES: &[Page] = &[
         Everybody,
         &[
             Asked::must("conversation", "/conversations/{id}"),
-            Asked::must("texts", "/conversations/{id}/messages").fixed("limit=100").of(&["before", "after"]),
-            Asked::may("list", "/conversations").fixed("limit=50").of(&["inbox"]),
+            Asked::must("texts", "/conversations/{id}/messages").fixed("limit=50").of(&["before"]),
+            Asked::may("list", "/conversations").fixed("limit=50").of(&["inbox", "unread", "text"]),
             INBOXES,
+            NUMBERS,
+            USERS,
         ],
     ),
     page(
@@ -203,7 +214,12 @@ pub const PAGES: &[Page] = &[
         "contact.html",
         "contacts",
         Everybody,
-        &[Asked::must("contact", "/contacts/{number}").fixed("limit=50").of(&["before", "inbox"]), INBOXES],
+        &[
+            Asked::must("contact", "/contacts/{number}").fixed("limit=50").of(&["before", "inbox"]),
+            Asked::may("exports", "/exports"),
+            INBOXES,
+            NUMBERS,
+        ],
     ),
     page(
         "/analytics",
@@ -211,25 +227,12 @@ pub const PAGES: &[Page] = &[
         "analytics",
         Everybody,
         &[
-            Asked::must("days", "/analytics").fixed("by=day").of(&[
-                "from",
-                "until",
-                "direction",
-                "number",
-                "inbox",
-                "group",
-                "user",
-            ]),
-            Asked::must("figures", "/analytics").of(&[
-                "by",
-                "from",
-                "until",
-                "direction",
-                "number",
-                "inbox",
-                "group",
-                "user",
-            ]),
+            Asked::must("days", "/analytics").fixed("by=day").days().of(FIGURES),
+            Asked::must("users_by", "/analytics").fixed("by=user").days().of(FIGURES),
+            Asked::must("groups_by", "/analytics").fixed("by=group").days().of(FIGURES),
+            Asked::must("numbers_by", "/analytics").fixed("by=number").days().of(FIGURES),
+            Asked::must("inboxes_by", "/analytics").fixed("by=inbox").days().of(FIGURES),
+            Asked::may("settings", "/settings"),
             INBOXES,
             USERS,
             GROUPS,
@@ -241,7 +244,7 @@ pub const PAGES: &[Page] = &[
         "me.html",
         "me",
         Everybody,
-        &[INBOXES, Asked::may("push", "/me/push"), Asked::may("tokens", "/tokens")],
+        &[INBOXES, GROUPS, BOXES, Asked::may("push", "/me/push"), Asked::may("tokens", "/tokens")],
     ),
     page(
         "/welcome",
@@ -253,7 +256,9 @@ pub const PAGES: &[Page] = &[
             NUMBERS,
             Asked::may("trunks", "/trunks").fixed("limit=200"),
             SETTINGS,
-            Asked::may("list", "/calls").fixed("limit=1"),
+            Asked::may("of_company", "/company"),
+            Asked::may("list", "/calls").fixed("limit=50"),
+            Asked::may("recorded", "/calls").fixed("recorded=true&limit=1"),
         ],
     ),
     page(
@@ -261,36 +266,49 @@ pub const PAGES: &[Page] = &[
         "settings.html",
         "settings",
         Admin,
-        &[SETTINGS, Asked::must("of_company", "/company"), USERS, NUMBERS],
+        &[SETTINGS, Asked::must("of_company", "/company"), USERS, NUMBERS, FLOWS],
     ),
     page(
         "/users",
         "users.html",
         "users",
         Admin,
-        &[Asked::must("list", "/users").fixed("limit=200").of(&["after", "deactivated"]), SETTINGS],
+        &[Asked::must("list", "/users").fixed("limit=200").of(&["after", "deactivated"]), SETTINGS, INBOXES, NUMBERS],
     ),
     page(
         "/users/{name}",
         "user.html",
         "users",
         Admin,
-        &[Asked::must("user", "/users/{name}"), SETTINGS, USERS, GROUPS, NUMBERS, INBOXES],
+        &[Asked::must("user", "/users/{name}"), SETTINGS, USERS, GROUPS, NUMBERS, INBOXES, FLOWS, BOXES],
     ),
     page(
         "/groups",
         "groups.html",
         "groups",
         Admin,
-        &[Asked::must("list", "/groups").fixed("limit=200").of(&["after"]), USERS],
+        &[Asked::must("list", "/groups").fixed("limit=200").of(&["after"]), USERS, INBOXES],
     ),
-    page("/groups/{name}", "group.html", "groups", Admin, &[Asked::must("group", "/groups/{name}"), USERS]),
+    page(
+        "/groups/{name}",
+        "group.html",
+        "groups",
+        Admin,
+        &[Asked::must("group", "/groups/{name}"), USERS, NUMBERS, FLOWS, BOXES],
+    ),
     page(
         "/numbers",
         "numbers.html",
         "numbers",
         Admin,
-        &[Asked::must("list", "/numbers").fixed("limit=200").of(&["after", "type", "inbox"]), INBOXES],
+        &[
+            Asked::must("list", "/numbers").fixed("limit=200").of(&["after", "type", "inbox"]),
+            Asked::may("licences", "/licences"),
+            INBOXES,
+            USERS,
+            FLOWS,
+            GROUPS,
+        ],
     ),
     page(
         "/numbers/{name}",
@@ -321,14 +339,14 @@ pub const PAGES: &[Page] = &[
         "inbox.html",
         "inboxes",
         Admin,
-        &[Asked::must("inbox", "/inboxes/{name}"), USERS, NUMBERS, FLOWS],
+        &[Asked::must("inbox", "/inboxes/{name}"), USERS, NUMBERS, FLOWS, SETTINGS],
     ),
     page(
         "/boxes",
         "boxes.html",
         "boxes",
         Admin,
-        &[Asked::must("list", "/voicemails").fixed("limit=200").of(&["after"]), USERS, GROUPS, SETTINGS],
+        &[Asked::must("list", "/voicemails").fixed("limit=200").of(&["after"]), USERS, GROUPS, INBOXES, SETTINGS],
     ),
     page(
         "/boxes/{name}",
@@ -358,7 +376,7 @@ pub const PAGES: &[Page] = &[
         "flows.html",
         "flows",
         Admin,
-        &[Asked::must("list", "/flows").fixed("limit=200").of(&["after"]), NUMBERS],
+        &[Asked::must("list", "/flows").fixed("limit=200").of(&["after"]), USERS, GROUPS, NUMBERS, INBOXES, PROMPTS],
     ),
     page(
         "/flows/{name}",
@@ -372,7 +390,7 @@ pub const PAGES: &[Page] = &[
         "prompts.html",
         "flows",
         Admin,
-        &[Asked::must("list", "/prompts").fixed("limit=200").of(&["after"])],
+        &[Asked::must("list", "/prompts").fixed("limit=200").of(&["after"]), FLOWS],
     ),
     page(
         "/subscriptions",
@@ -380,31 +398,41 @@ pub const PAGES: &[Page] = &[
         "subscriptions",
         Admin,
         &[
-            Asked::must("numbers", "/numbers").fixed("limit=200"),
+            Asked::must("numbers", "/numbers").fixed("limit=50").of(&["after", "inbox"]),
             Asked::each("subscribers", "/numbers/{number}/subscribers", ("numbers", "/numbers")),
             USERS,
+            INBOXES,
         ],
     ),
-    page(
-        "/audit",
-        "audit.html",
-        "audit",
-        Admin,
-        &[Asked::must("log", "/access-log").fixed("limit=200").of(&["after", "before"])],
-    ),
+    page("/audit", "audit.html", "audit", Admin, &[Asked::may("log", "/access-log").fixed("limit=1")]),
     page(
         "/keeping",
         "keeping.html",
         "keeping",
         Admin,
-        &[SETTINGS, Asked::must("holds", "/holds").of(&["after"]), Asked::may("exports", "/exports"), NUMBERS, INBOXES],
+        &[
+            SETTINGS,
+            Asked::must("holds", "/holds").of(&["after"]),
+            Asked::each("held_calls", "/calls/{call}", ("holds", "/holds")),
+            Asked::each("held_recordings", "/recordings/{recording}", ("holds", "/holds")),
+            Asked::each("calls_of_held", "/calls/{call}", ("held_recordings", "")),
+            Asked::may("exports", "/exports").fixed("limit=50").of(&["before"]),
+            NUMBERS,
+            INBOXES,
+            GROUPS,
+            USERS,
+        ],
     ),
     page(
         "/webhooks",
         "webhooks.html",
         "webhooks",
         Admin,
-        &[Asked::must("list", "/webhooks"), Asked::may("gateway", "/push-gateway"), Asked::may("notices", "/notices")],
+        &[
+            Asked::must("list", "/webhooks"),
+            Asked::may("gateway", "/push-gateway"),
+            Asked::may("notices", "/notices").fixed("limit=50").of(&["before", "state"]),
+        ],
     ),
     page(
         "/webhooks/{id}",
@@ -413,10 +441,10 @@ pub const PAGES: &[Page] = &[
         Admin,
         &[
             Asked::must("hook", "/webhooks/{id}"),
-            Asked::may("deliveries", "/webhooks/{id}/deliveries").of(&["after", "state"]),
+            Asked::may("deliveries", "/webhooks/{id}/deliveries").fixed("limit=50").of(&["before", "state"]),
         ],
     ),
-    page("/lockouts", "lockouts.html", "lockouts", Admin, &[Asked::must("list", "/lockouts")]),
+    page("/lockouts", "lockouts.html", "lockouts", Admin, &[Asked::must("list", "/lockouts").of(&["after"])]),
     page("/companies", "companies.html", "companies", Staff, &[]),
     page("/staff", "staff.html", "companies", Staff, &[Asked::must("list", "/staff")]),
 ];

@@ -45,9 +45,24 @@
 
   // ---- Words to the reader --------------------------------------------------------------------
 
+  // While a dialog is open nothing outside it can be read or clicked; what is said in it outlives it.
+  function placeOfToasts() {
+    const dialog = all('dialog[open]').at(-1);
+    if (!dialog) return find('#toasts');
+    let place = find(':scope > .toasts', dialog);
+    if (!place) {
+      place = document.createElement('div');
+      place.className = 'toasts';
+      place.setAttribute('role', 'status');
+      dialog.append(place);
+      dialog.addEventListener('close', () => { find('#toasts').append(...place.children); place.remove(); }, { once: true });
+    }
+    return place;
+  }
+
   function toast(text, wrong = false, action = null) {
     if (!text) return;
-    const place = find('#toasts');
+    const place = placeOfToasts();
     const one = document.createElement('div');
     one.className = 'toast';
     if (wrong) one.setAttribute('role', 'alert');
@@ -91,25 +106,42 @@
     });
   }
 
+  function untell(form) {
+    all('.wrong', form).forEach(one => one.remove());
+    all('[aria-invalid]', form).forEach(one => {
+      one.removeAttribute('aria-invalid');
+      if (one.dataset.described) one.setAttribute('aria-describedby', one.dataset.described); else one.removeAttribute('aria-describedby');
+    });
+  }
   // What a problem says, and which fields it is about: `user[201].name: …` or `key: `value`: …`.
   function tell(form, { body: problem }) {
-    all('.wrong', form).forEach(one => one.remove());
-    all('[aria-invalid]', form).forEach(one => { one.removeAttribute('aria-invalid'); one.removeAttribute('aria-describedby'); });
-    const lines = problem.errors?.length ? problem.errors : [problem.detail || words.failed];
+    untell(form);
+    // Where it is (`user 201 of acme: `) the reader sees.
+    const whole = problem.errors?.length ? problem.errors : [problem.detail || words.failed];
+    const lines = new Set(whole.map(line => line.replace(/^(?:company [^:]*|[a-z]+ [^:]* of [^:]*): /, '')));
     const others = [];
     for (const line of lines) {
-      const field = all('[name]', form).find(one => new RegExp(`(^|[^a-z_])${one.name.replaceAll('.', '\\.')}([^a-z_]|$)`).test(line.split('`')[0]) && !one.closest('[hidden]'));
+      const field = all('[name]', form).find(one => !one.closest('[hidden]') && (line.startsWith(`\`${one.name}\``)
+        || new RegExp(`(^|[^a-z_])${one.name.replaceAll('.', '\\.')}([^a-z_]|$)`).test(line.split('`')[0])));
       if (!field || field.type === 'hidden') { others.push(line); continue; }
       const wrong = document.createElement('span');
       wrong.className = 'wrong';
       wrong.id = `wrong-${Math.random().toString(36).slice(2)}`;
-      wrong.textContent = line;
+      wrong.textContent = field.dataset.wrong || line.replace(/^[\w.[\]]+: /, '');
       field.setAttribute('aria-invalid', 'true');
-      field.setAttribute('aria-describedby', wrong.id);
+      field.dataset.described ??= field.getAttribute('aria-describedby') || '';
+      field.setAttribute('aria-describedby', `${wrong.id} ${field.dataset.described}`.trim());
       (field.closest('.field, .choice') || field.parentElement).append(wrong);
     }
     find('[aria-invalid]', form)?.focus();
-    if (others.length) toast(others.join('\n'), true);
+    if (!others.length) return;
+    if (!form.closest('dialog[open]')) { toast(others.join('\n'), true); return; }
+    // Below an open dialog nobody would see it.
+    const wrong = document.createElement('p');
+    wrong.className = 'notice warn wrong';
+    wrong.setAttribute('role', 'alert');
+    wrong.textContent = others.join('\n');
+    form.prepend(wrong);
   }
 
   // ---- Forms ----------------------------------------------------------------------------------
@@ -122,6 +154,7 @@
       case 'bool': return field.type === 'checkbox' ? field.checked : text === 'true';
       case 'tri': return text === 'inherit' || text === '' ? 'inherit' : text === 'true';
       case 'list': return text.split(/[\n,]+/).map(part => part.trim()).filter(Boolean);
+      case 'rows': return text.split('\n').map(part => part.trim()).filter(Boolean);
       case 'json': return text.trim() ? JSON.parse(text) : null;
       case 'optional': return text === '' ? null : text;
       case 'int-or-inherit': return text === '' || text === 'inherit' ? 'inherit' : Number(text);
@@ -148,7 +181,7 @@
       put(field.name, valueOf(field));
     }
     for (const name of lists) {
-      put(name, all(`[name="${CSS.escape(name)}"][data-each]`, form).filter(field => field.checked).map(field => field.value));
+      put(name, all(`[name="${CSS.escape(name)}"][data-each]`, form).filter(field => field.checked && !field.disabled).map(field => field.value));
     }
     return content;
   }
@@ -169,8 +202,12 @@
     return differ(before, now);
   }
 
-  function remember(root) {
-    all('form[data-api]', root).forEach(form => came.set(form, contentOf(form)));
+  function remember(root, isNew = () => true) {
+    all('form[data-api]', root).filter(isNew).forEach(form => came.set(form, contentOf(form)));
+  }
+  // Whether somebody has written something in it that was not sent.
+  function isDirty(form) {
+    try { return came.has(form) && Object.keys(changedOf(form)).length > 0; } catch { return true; }
   }
 
   // `{name}` in a path is a field of the form, which is then no part of the content.
@@ -199,7 +236,7 @@
     }
     const path = filled(place, content);
     const file = find('input[type=file]', form)?.files[0];
-    const bare = method === 'DELETE' || (method === 'PUT' && !Object.keys(content).length);
+    const bare = method === 'DELETE' || (method === 'PUT' && whole === undefined && !Object.keys(content).length);
     const sent = file || (bare ? undefined : content);
     const button = submitter || find('button:not([type=button])', form);
     button?.setAttribute('aria-disabled', 'true');
@@ -207,6 +244,7 @@
     const answer = await ask(method, path, sent, tag);
     button?.removeAttribute('aria-disabled');
     if (!answer.ok) { if (answer.status !== 401) tell(form, answer); return; }
+    untell(form);
     form.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
     came.set(form, contentOf(form));
     const dialog = form.closest('dialog');
@@ -245,7 +283,8 @@
   async function load(selector, place, { push = false } = {}) {
     const target = find(selector);
     if (!target) return;
-    await window.htmx.ajax('GET', place, { target: selector, select: selector, swap: 'outerHTML' });
+    // Each part waits for itself alone: of requests of one source htmx keeps the last that waits.
+    await window.htmx.ajax('GET', place, { source: target, target: selector, select: selector, swap: 'outerHTML' });
     if (push) history.replaceState(null, '', place);
   }
 
@@ -296,6 +335,14 @@
     } catch { return null; }
   }
 
+  // A row in place of another; whoever stands on one of its buttons stays there.
+  function swap(old, row) {
+    const stops = one => all('a[href], button', one);
+    const at = stops(old).indexOf(document.activeElement);
+    old.replaceWith(row);
+    if (at >= 0) (stops(row)[at] || stops(row)[0])?.focus({ preventScroll: true });
+  }
+
   // What is new or has changed in the first part of a list; what was loaded further down stays.
   async function merge(region) {
     const parsed = await part(new URL(location.href));
@@ -305,17 +352,28 @@
     if (!list || !other) { if (region.innerHTML !== fresh.innerHTML) { region.replaceWith(fresh); settle(document); } return; }
     const mine = new Map(all(':scope > [data-id]', list).map(row => [row.dataset.id, row]));
     const days = new Map(all(':scope > [data-day]', list).filter(row => !row.dataset.more).map(row => [row.dataset.day, row]));
+    // What is not there any more goes; what was loaded further down stays.
+    const ids = new Set(all(':scope > [data-id]', other).map(row => row.dataset.id));
+    const anchor = mine.get([...ids].filter(id => mine.has(id)).at(-1));
+    const whole = !find(':scope > [data-more]', other);
+    for (const [id, row] of mine) {
+      if (ids.has(id) || !(whole || (anchor && row.compareDocumentPosition(anchor) & Node.DOCUMENT_POSITION_FOLLOWING))) continue;
+      if (row.contains(document.activeElement)) [row.nextElementSibling, row.previousElementSibling].map(one => one && find('.cover', one)).find(Boolean)?.focus({ preventScroll: true });
+      row.remove();
+    }
     let after = null;
     for (const row of [...other.children]) {
       if (row.dataset.more) break;
       const present = row.dataset.id ? mine.get(row.dataset.id) : days.get(row.dataset.day);
-      if (present) {
-        if (row.dataset.id && present.outerHTML.replace(' current', '') !== row.outerHTML) { present.replaceWith(row); after = row; window.htmx.process(row); } else after = present;
-        continue;
-      }
-      if (after) after.after(row); else list.prepend(row);
-      after = row;
+      let shown = present || row;
+      if (present && row.dataset.id && present.outerHTML.replace(' current', '') !== row.outerHTML) { swap(present, row); shown = row; }
+      // What has something new moves up.
+      const isThere = after ? after.nextElementSibling === shown : list.firstElementChild === shown;
+      if (!isThere) { if (after) after.after(shown); else list.prepend(shown); }
+      if (shown === row) window.htmx.process(row);
+      after = shown;
     }
+    for (const day of all(':scope > .day', list)) if (!day.nextElementSibling || day.nextElementSibling.matches('.day')) day.remove();
     settle(list);
   }
 
@@ -329,6 +387,7 @@
 
   // Everything on the page that shows what the API has.
   function refresh() {
+    document.dispatchEvent(new CustomEvent('refreshed'));
     const seen = new Set();
     for (const region of all('[data-live], [data-merge], [data-part]')) {
       if (!region.id || seen.has(region.id)) continue;
@@ -337,9 +396,16 @@
     }
     counts();
   }
+  // Whoever listens goes on listening, unless it is not for them any more.
+  async function stillMine() {
+    const response = await fetch(location.href, { headers: headersOf({ 'HX-Request': 'true' }), credentials: 'same-origin' }).catch(() => null);
+    if (response && !response.ok) location.reload();
+  }
   // What somebody is writing in is left alone.
   function reload(region) {
     if (region.contains(document.activeElement) && document.activeElement.matches('input:not([type=checkbox]), textarea, select')) return;
+    if (all('form[data-api]', region).some(isDirty)) return;
+    if (all('audio', region).some(sound => !sound.paused)) { stillMine(); return; }
     load(`#${region.id}`, location.pathname + location.search).then(() => {
       // The thing is not for this reader any more: the whole page says so.
       if (!find(`#${CSS.escape(region.id)}`)) location.reload();
@@ -545,12 +611,12 @@
     tick();
     meter();
   }
-  document.addEventListener('htmx:afterSettle', event => { remember(document); settle(document); document.dispatchEvent(new CustomEvent('shown', { detail: event.target })); });
-  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, settle, headersOf };
+  document.addEventListener('htmx:afterSettle', event => { remember(document, form => !came.has(form)); settle(document); document.dispatchEvent(new CustomEvent('shown', { detail: event.target })); });
+  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, settle, headersOf };
   remember(document);
   settle(document);
   // Whoever comes from elsewhere brings no session along (SameSite): asked from here there may be one.
-  if (location.pathname === '/login' && !find('[role=alert]')) {
+  if (find('[data-foreign]')) {
     fetch('/api/v1/me', { credentials: 'same-origin' }).then(response => {
       if (response.ok) location.replace(find('[name=next]')?.value || '/calls');
     }).catch(() => {});

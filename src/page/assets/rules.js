@@ -1,0 +1,282 @@
+// What the rules' pages do beyond forms: secrets that are shown once, parts that are looked at again, the access log, a phone's set-up.
+'use strict';
+(() => {
+  const { ask, toast, sure, find, all, data } = window.telegraphone;
+  const words = JSON.parse(find('#rules-words')?.textContent || '{}');
+  const at = (thing, path) => path.split('.').reduce((inner, key) => inner?.[key], thing);
+
+  // ---- Shown once -----------------------------------------------------------------------------
+
+  // `data-once="secret"` at a form or a button: what of the answer is shown in the dialog `#once`, and where one goes from it.
+  document.addEventListener('answered', event => {
+    const source = event.target.closest('[data-once]');
+    const dialog = find('#once');
+    if (!source || !dialog) return;
+    find('#once-secret').textContent = at(event.detail, source.dataset.once) ?? '';
+    dialog.dataset.then = (source.dataset.onceThen || '').replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(at(event.detail, name) ?? ''));
+    setTimeout(() => dialog.showModal());
+  });
+  // Whoever asked to lift a hold is told who confirms.
+  document.addEventListener('answered', event => {
+    if (event.target.matches?.('[data-lift]') && event.detail.confirm) toast(words.lift_asked.replace('WHO', event.detail.confirm));
+  });
+  find('#once')?.addEventListener('close', () => {
+    const dialog = find('#once');
+    find('#once-secret').textContent = '';
+    if (dialog.dataset.then) location.assign(dialog.dataset.then);
+  });
+
+  // ---- What changes by itself -----------------------------------------------------------------
+
+  // `data-poll="3000"`: a part that is looked at again while it says so, and while nobody is in it.
+  setInterval(() => {
+    if (document.visibilityState !== 'visible') return;
+    for (const part of all('[data-poll]')) {
+      if (part.contains(document.activeElement) || find('dialog[open]')) continue;
+      window.htmx.ajax('GET', location.pathname + location.search, { target: `#${part.id}`, select: `#${part.id}`, swap: 'outerHTML' });
+    }
+  }, 3000);
+
+  // How long something still lasts, from seconds that the page was made with.
+  const made = Date.now();
+  setInterval(() => {
+    for (const one of all('[data-left]')) {
+      one.dataset.from ??= String(Math.floor((Date.now() - made) / 1000));
+      const left = Number(one.dataset.left) - Math.floor((Date.now() - made) / 1000) + Number(one.dataset.from);
+      one.textContent = window.telegraphone.lengthOf(Math.max(0, left) * 1000);
+      if (left <= 0 && !one.dataset.over) { one.dataset.over = 'yes'; setTimeout(window.telegraphone.refresh, 1500); }
+    }
+  }, 1000);
+
+  // ---- Kinds of events ------------------------------------------------------------------------
+
+  // What a wider choice includes needs no choice of its own.
+  function kinds(form) {
+    const everything = find('[data-kind-all]', form);
+    if (!everything) return;
+    for (const group of all('[data-kind-family]', form)) {
+      const family = find('[data-kind-whole]', group);
+      family.disabled = everything.checked;
+      for (const one of all('[data-kind-one]', group)) one.disabled = everything.checked || family.checked;
+    }
+  }
+  document.addEventListener('change', event => { if (event.target.matches('[data-kind-all], [data-kind-whole]')) kinds(event.target.form); });
+  const settle = () => all('form').forEach(kinds);
+  settle();
+  document.addEventListener('shown', settle);
+  // The forms' first state was taken with everything enabled.
+  window.telegraphone.remember(document);
+
+  // ---- A file to the API ----------------------------------------------------------------------
+
+  // A prompt under the name that stands in the form; the same name replaces it.
+  find('#prompt-form')?.addEventListener('submit', async event => {
+    event.preventDefault();
+    const form = event.target;
+    const file = form.elements.file.files[0];
+    const name = form.elements.name.value.trim();
+    if (!file) { form.elements.file.focus(); return; }
+    const head = new DataView(await file.slice(0, 44).arrayBuffer());
+    const problem = wave(head);
+    const place = find('#prompt-problem');
+    place.hidden = !problem;
+    place.textContent = problem || '';
+    if (problem) { form.elements.file.setAttribute('aria-invalid', 'true'); form.elements.file.focus(); return; }
+    form.elements.file.removeAttribute('aria-invalid');
+    const answer = await ask('PUT', `/prompts/${encodeURIComponent(name)}`, new Blob([file], { type: 'audio/wav' }));
+    if (!answer.ok) {
+      place.hidden = false;
+      place.textContent = (answer.body.errors || [answer.body.detail || window.telegraphone.words.failed]).join('\n');
+      return;
+    }
+    toast(window.telegraphone.words.saved);
+    form.reset();
+    window.telegraphone.refresh();
+  });
+  // What a WAV's head says that the service will not take.
+  function wave(head) {
+    const tag = (offset) => (head.byteLength >= offset + 4 ? String.fromCharCode(...[0, 1, 2, 3].map(step => head.getUint8(offset + step))) : '');
+    if (tag(0) !== 'RIFF' || tag(8) !== 'WAVE') return words.not_wav;
+    if (tag(12) !== 'fmt ') return '';
+    const [channels, rate] = [head.getUint16(22, true), head.getUint32(24, true)];
+    if (channels !== 1 || rate !== 8000) return words.not_8k.replace('CHANNELS', channels).replace('RATE', rate);
+    return '';
+  }
+
+  // ---- Archives -------------------------------------------------------------------------------
+
+  // Days become the moments at which they begin, as the list of calls takes them.
+  find('#export-form')?.addEventListener('submit', async event => {
+    event.preventDefault();
+    const form = event.target;
+    const content = {};
+    for (const [name, value] of new FormData(form)) if (value !== '') content[name] = value;
+    for (const name of ['recorded', 'missed']) if (content[name]) content[name] = content[name] === 'true';
+    if (content.from) content.from = begins(content.from, 0);
+    if (content.until) content.until = begins(content.until, 1);
+    const answer = await ask('POST', '/exports', content);
+    if (!answer.ok) { window.telegraphone.tell(form, answer); return; }
+    toast(form.dataset.said);
+    form.closest('dialog')?.close();
+    window.telegraphone.refresh();
+  });
+  // When a day, or one so many days later, begins in the company's zone.
+  function begins(day, later) {
+    const utc = new Date(`${day}T00:00:00Z`);
+    utc.setUTCDate(utc.getUTCDate() + later);
+    const there = new Intl.DateTimeFormat('en-GB', { timeZone: data.zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+    const ahead = moment => {
+      const part = Object.fromEntries(there.formatToParts(moment).map(({ type, value }) => [type, value]));
+      return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - moment.getTime();
+    };
+    const first = new Date(utc.getTime() - ahead(utc));
+    return new Date(utc.getTime() - ahead(first)).toISOString();
+  }
+
+  // ---- The access log -------------------------------------------------------------------------
+
+  const log = find('#log-lines');
+  if (log) readLog();
+  async function readLog() {
+    const PAGE = 200;
+    const [more, none, search, action, state] = ['#log-more', '#log-none', '#log-search', '#log-action', '#log-state'].map(one => find(one));
+    const shown = new Intl.DateTimeFormat(data.lang, { timeZone: data.zone, dateStyle: 'medium', timeStyle: 'medium' });
+    const row = find('#log-row');
+    let oldest = 0;
+    let newest = 0;
+    const after = async (seq, limit) => {
+      const { ok, body } = await ask('GET', `/access-log?after=${seq}&limit=${limit}`);
+      return ok ? body.lines : null;
+    };
+
+    // The log is read forwards: its end is found by halving.
+    async function end() {
+      const first = await after(0, 1);
+      if (!first?.length) return 0;
+      let [low, step] = [first[0].seq, 256];
+      for (;;) {
+        const lines = await after(low + step, 1);
+        if (!lines?.length) break;
+        low = lines[0].seq;
+        step *= 2;
+      }
+      let high = low + step;
+      while (high - low > PAGE) {
+        const middle = Math.floor((low + high) / 2);
+        const lines = await after(middle, 1);
+        if (lines?.length) low = lines[0].seq; else high = middle;
+      }
+      const rest = await after(low, 1000);
+      return rest?.length ? rest.at(-1).seq : low;
+    }
+
+    // What it was done with, as a link where there is a page of it.
+    const PLACES = { call: 'calls', user: 'users', number: 'numbers', flow: 'flows', group: 'groups', inbox: 'inboxes', trunk: 'trunks', voicemail: 'boxes', webhook: 'webhooks' };
+    function thing(cell, text) {
+      const [, kind, id, rest] = /^(\w+) ([^\s:]+)(.*)$/.exec(text) || [];
+      if (!PLACES[kind]) { cell.textContent = text; return; }
+      const link = document.createElement('a');
+      link.href = `/${PLACES[kind]}/${encodeURIComponent(id)}`;
+      link.textContent = `${kind} ${id}`;
+      cell.append(link, rest);
+    }
+
+    function told(line) {
+      const one = row.content.firstElementChild.cloneNode(true);
+      const put = (name, text) => { find(`[data-log="${name}"]`, one).textContent = text; };
+      const time = find('time', one);
+      time.dateTime = line.at;
+      time.textContent = shown.format(new Date(line.at));
+      put('seq', line.seq);
+      put('who', line.who === 'operator' ? words.operator : line.who);
+      put('source', line.source);
+      put('action', words.actions[line.action] || line.action);
+      find('[data-log="action"]', one).title = line.action;
+      thing(find('[data-log="thing"]', one), line.thing);
+      put('chain', `${line.chain.slice(0, 8)}…`);
+      find('[data-log="chain"]', one).title = line.chain;
+      one.dataset.find = `${line.who} ${line.source} ${line.action} ${words.actions[line.action] || ''} ${line.thing}`.toLowerCase();
+      one.dataset.action = line.action.split('.')[0];
+      return one;
+    }
+
+    function filter() {
+      const [text, family] = [search.value.trim().toLowerCase(), action.value];
+      let count = 0;
+      for (const one of log.children) {
+        one.hidden = !(one.dataset.find.includes(text) && (!family || one.dataset.action === family));
+        if (!one.hidden) count += 1;
+      }
+      none.hidden = count > 0;
+      state.textContent = words.shown.replace('SHOWN', count).replace('READ', log.children.length);
+    }
+
+    // The page of lines before the oldest that is shown.
+    async function older() {
+      more.setAttribute('aria-disabled', 'true');
+      let lines = [];
+      let from = oldest;
+      // Other companies' lines stand between: as many steps as it takes.
+      while (!lines.length && from > 1) {
+        const upto = from;
+        from = Math.max(1, from - PAGE);
+        lines = ((await after(from - 1, PAGE)) || []).filter(line => line.seq < upto);
+      }
+      log.append(...lines.reverse().map(told));
+      oldest = lines.length ? lines.at(-1).seq : 1;
+      more.removeAttribute('aria-disabled');
+      more.parentElement.hidden = oldest <= 1;
+      filter();
+    }
+
+    async function newer() {
+      const lines = await after(newest, 1000);
+      if (!lines?.length) return;
+      log.prepend(...lines.reverse().map(told));
+      newest = lines[0].seq;
+      filter();
+    }
+
+    newest = await end();
+    oldest = newest + 1;
+    find('#log-wait').hidden = true;
+    find('#log-shown').hidden = false;
+    await older();
+    more.addEventListener('click', older);
+    search.addEventListener('input', filter);
+    action.addEventListener('change', filter);
+    setInterval(() => { if (document.visibilityState === 'visible') newer(); }, 10000);
+  }
+
+  // ---- A phone's set-up -----------------------------------------------------------------------
+
+  all('[data-here-host]').forEach(one => { one.textContent = location.hostname; });
+  document.addEventListener('click', async event => {
+    const button = event.target.closest('[data-provision]');
+    if (!button) return;
+    if (!(await sure(button.dataset.question))) return;
+    const extension = button.dataset.provision;
+    const answer = await ask('POST', `/users/${encodeURIComponent(extension)}/provisioning`, {});
+    if (!answer.ok) {
+      toast(answer.status === 404 || answer.status === 405 ? words.no_links : (answer.body.errors || [answer.body.detail || window.telegraphone.words.failed]).join('\n'), true);
+      return;
+    }
+    const { url, qr, password, expires } = answer.body;
+    find('#phone-title').textContent = words.phone_of.replace('NAME', button.dataset.name);
+    const picture = find('#phone-qr');
+    picture.src = `data:image/svg+xml,${encodeURIComponent(qr)}`;
+    const link = find('#phone-url');
+    link.href = url;
+    link.textContent = url;
+    find('#phone-password').textContent = password || '';
+    all('[data-phone-password]').forEach(one => { one.hidden = !password; });
+    find('#phone-user').textContent = extension;
+    find('#phone-expires').textContent = new Intl.DateTimeFormat(data.lang, { timeZone: data.zone, timeStyle: 'short' }).format(new Date(expires));
+    find('#phone').showModal();
+  });
+  find('#phone')?.addEventListener('close', () => {
+    find('#phone-qr').removeAttribute('src');
+    ['#phone-url', '#phone-password'].forEach(one => { find(one).textContent = ''; });
+    window.telegraphone.refresh();
+  });
+})();
