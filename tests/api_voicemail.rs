@@ -307,7 +307,7 @@ async fn the_shape_of_a_message_is_for_those_who_hear_it_and_goes_with_it() {
         assert_eq!((jane.get(&path).status, ada.get(&path).status), (404, 404));
         assert_eq!((bob.get(&managed).status, ada.get(&managed).json()["samples"].clone()), (403, json!(16_000)));
         assert_eq!(ada.delete(managed.trim_end_matches("/peaks")).status, 204);
-        assert_eq!((bob.get(&path).status, ada.get(&managed).status), (404, 404));
+        assert_eq!((bob.get(&path).status, ada.get(&managed).status), (410, 410));
         assert_eq!(files(&recordings), [] as [std::path::PathBuf; 0], "nothing of it is left");
     })
     .await;

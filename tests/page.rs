@@ -280,7 +280,7 @@ impl Things {
             "mailbox" | "boxes" => ("8471", "7777"),
             "messages" => (&*self.conversation, "999999"),
             "contacts" => (&*self.contact, "%2B15550777"),
-            "users" => ("202", "777"),
+            "users" => ("202", "7777777"),
             "groups" => ("zebra", "nobody"),
             "numbers" => ("%2B15550100", "%2B15550777"),
             "inboxes" => ("quagga", "nobody"),
@@ -529,7 +529,7 @@ fn filtered(things: &Things) -> Vec<[String; 2]> {
     let pairs = [
         ("/calls?inbox=", "quagga", "nobody"),
         ("/calls?number=", "%2B15550100", "%2B15550777"),
-        ("/calls?user=", "202", "777"),
+        ("/calls?user=", "202", "7777777"),
         ("/calls?group=", "zebra", "nobody"),
         ("/calls?contact=", &*things.contact, "%2B15550777"),
         ("/calls?text=", "Wilhelmina", "nobody"),
@@ -542,7 +542,7 @@ fn filtered(things: &Things) -> Vec<[String; 2]> {
         ("/contacts?text=", "1666", "1777"),
         ("/analytics?inbox=", "quagga", "nobody"),
         ("/analytics?number=", "%2B15550100", "%2B15550777"),
-        ("/analytics?user=", "202", "777"),
+        ("/analytics?user=", "202", "7777777"),
     ];
     pairs.iter().map(|(page, ours, none)| [format!("{page}{ours}"), format!("{page}{none}")]).collect()
 }

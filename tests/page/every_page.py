@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import expect
 from stories import inbound_call, internal_call, leave_message
-from world import HERE, OUTSIDE, SHARED, Tab, World
+from world import HERE, OUTSIDE, SHARED, SOON_MS, Tab, World
 
 TABLE = HERE.parent.parent / "src/page/table.rs"
 SIZES = [(360, 740), (1280, 800), (3840, 2160)]
@@ -75,7 +75,7 @@ def shot(tab: Tab, folder: Path, name: str) -> None:
             tab.problems.append(f"{name} at {width}x{height} is {wide} px wider than the window")
         path = folder / f"{width}x{height}"
         path.mkdir(parents=True, exist_ok=True)
-        tab.page.screenshot(path=path / f"{name}.png")
+        tab.page.screenshot(path=path / f"{name}.png", timeout=3 * SOON_MS)
     tab.page.set_viewport_size({"width": 1280, "height": 800})
 
 

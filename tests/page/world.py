@@ -31,7 +31,7 @@ NUMBER = "+15550101"
 OUTSIDE = "+442079460000"
 WEB_PASSWORDS = {**PASSWORDS, "100": "ada-secret"}
 # For what takes milliseconds on a machine that is not overloaded.
-SOON_MS = 15_000
+SOON_MS = 45_000
 
 CONFIG = f"""
 [sip]

@@ -126,12 +126,13 @@
     if (seek) seek.max = duration;
     quiet = silences(stored.peaks, duration);
     const two = stored.peaks.length === 2;
+    const whole = wave.clientHeight || 176;
     const draw = colours => window.WaveSurfer.create({
       container: find('.wave-form', wave),
       media: sound,
       peaks: stored.peaks,
       duration,
-      height: two ? 88 : 176,
+      height: two ? whole / 2 : whole,
       splitChannels: two ? [
         { waveColor: colours.caller, progressColor: colours.progress },
         { waveColor: colours.callee, progressColor: colours.progress },

@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Texts that templates and scripts say: `_('…')`, `_("…")`, and both of `_n(…)`.
 fn texts_of(source: &str) -> BTreeSet<String> {
@@ -23,11 +24,54 @@ fn texts_of(source: &str) -> BTreeSet<String> {
     texts
 }
 
+fn all_texts() -> BTreeSet<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page");
+    let mut texts = BTreeSet::new();
+    for folder in ["templates", "assets"] {
+        for entry in std::fs::read_dir(page.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|kind| kind == "html" || kind == "js") {
+                texts.extend(texts_of(&std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    texts
+}
+
 #[test]
 fn texts_are_found_where_they_are_said() {
     let source = r#"{{ _('Calls') }} {{ _("It's {n}", n=1) }} {{ _n('{n} call', '{n} calls', n) }} foo_('no') _(name)"#;
     let found: Vec<String> = texts_of(source).into_iter().collect();
     assert_eq!(found, ["Calls", "It's {n}", "{n} call", "{n} calls"]);
+}
+
+#[test]
+fn every_text_is_in_every_language_and_says_the_same_names() {
+    let texts = all_texts();
+    assert!(texts.len() > 100, "{}", texts.len());
+    let mut wrong = Vec::new();
+    for language in [Language::German, Language::French, Language::Spanish] {
+        let table = language.table().unwrap();
+        for text in &texts {
+            match table.get(text) {
+                None => wrong.push(format!("{}: `{text}` is missing", language.code())),
+                Some(said) if names_of(said) != names_of(text) => {
+                    wrong.push(format!("{}: `{said}` has other names than `{text}`", language.code()));
+                }
+                Some(_) => {}
+            }
+        }
+        let unused = table.keys().filter(|text| !texts.contains(*text));
+        wrong.extend(unused.map(|text| format!("{}: `{text}` is said nowhere", language.code())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `{name}`s and tags.
+fn names_of(text: &str) -> BTreeSet<&str> {
+    let names = text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name);
+    let tags = text.split('<').skip(1).filter_map(|part| part.split_once('>')).map(|(tag, _)| tag);
+    names.chain(tags).collect()
 }
 
 #[test]

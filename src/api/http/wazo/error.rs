@@ -19,6 +19,9 @@ pub enum Style {
 
 impl Style {
     pub fn response(self, problem: &Problem) -> Response {
+        // Its clients know of no thing that was there once.
+        let was_there = matches!(problem, Problem::Gone { what: "message", .. });
+        let problem = if was_there { &Problem::NotFound { what: "Message" } } else { problem };
         let status = status(problem);
         let messages = messages(problem);
         let body = match self {
