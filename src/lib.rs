@@ -37,7 +37,7 @@
 //! | [`page`] | what people see in a browser: templates over answers of the API, scripts, styles, languages |
 //! | [`service`] | sockets, media workers, recorders, archivist, retention, backup, heads of the access log, clocks, configuration, start and stop |
 //! | [`replay`] | captures in, the same path, WAV out |
-//! | [`demo`] | three calls on loopback, checked |
+//! | [`demo`] | three calls on loopback, checked; a company to look at |
 //! | [`live`] | captured calls placed against a running service, and what came out |
 //! | [`cli`] | the command line |
 //!
