@@ -28,7 +28,7 @@ use crate::service::clock::{Clock, OsRandom};
 use crate::service::config::{Config, HttpListen, Listen};
 use crate::service::{Service, StartError};
 use crate::sip::Transport;
-use crate::store::{Store, StoreError};
+use crate::store::{By, Store, StoreError};
 use crate::ua::Ending;
 use calls::{Inside, Outside, Played, Voices};
 use company::People;
@@ -243,7 +243,9 @@ impl Stage {
         };
         let file = CompanyFile::parse(&text).map_err(wrong)?;
         let plan = plan(&store.load_directory().await?, &file, false).map_err(wrong)?;
-        store.apply(&plan, &mut OsRandom).await?;
+        let (at, who, source) = (Clock::start().wall(), "operator".to_owned(), "demo".to_owned());
+        let by = By { at, user: None, who, source, keeps: None };
+        store.apply_by(&plan, &by, &mut OsRandom).await?;
         self.service.reload().await;
         Ok(())
     }
