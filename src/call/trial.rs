@@ -86,7 +86,7 @@ pub enum TrialEnd {
 pub fn try_flow(directory: &Arc<Directory>, company: CompanyId, flow: FlowId, supposed: &Supposed) -> Tried {
     let path = Path::new(Arc::clone(directory), company, Start::Flow(flow)).traced();
     let mut walk = Walk::new(path, directory, company, supposed);
-    let end = walk.to_the_end();
+    let end = walk.walk_on();
     let decision = walk.decision(&end);
     let recording_step = walk.recording_step.filter(|_| decision.because == Because::FlowStep);
     Tried { path: walk.told, end, decision, recording_step }
@@ -123,7 +123,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The path has an end of its own: it passes a bounded number of steps.
-    fn to_the_end(&mut self) -> TrialEnd {
+    fn walk_on(&mut self) -> TrialEnd {
         let idle = HashMap::new();
         let mut event = Event::Begin;
         loop {

@@ -9,7 +9,7 @@ use super::shell::ServiceShell;
 use super::tls::Tls;
 use super::worker::Report;
 use crate::api::{Answer, DeviceView, Request, Status};
-use crate::archive::load_part;
+use crate::archive::{LoadError, load_part};
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, Span, Time, UserId};
 use crate::call::{AskId, MailboxAnswer, Switch, TakeFact, TextDone, TextOut};
@@ -19,6 +19,7 @@ use crate::policy::Command;
 use crate::registrar::Binding;
 use crate::trunk::TrunkView;
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -253,10 +254,15 @@ impl Core {
         };
         let reports = self.recorder_reports.clone();
         tokio::task::spawn_blocking(move || {
-            let pcm = load_part(&part, rate, samples, length + Span::from_secs(1)).unwrap_or_else(|error| {
-                tracing::error!(%call, %error, "what a party said cannot be read");
-                Pcm::default()
-            });
+            let pcm = match load_part(&part, rate, samples, length + Span::from_secs(1)) {
+                Ok(pcm) => pcm,
+                // The party has hung up meanwhile: it is a message already, and nobody hears it first.
+                Err(LoadError::File(error)) if error.kind() == io::ErrorKind::NotFound => Pcm::default(),
+                Err(error) => {
+                    tracing::error!(%call, %error, "what a party said cannot be read");
+                    Pcm::default()
+                }
+            };
             let _ = reports.blocking_send(closed(pcm));
         });
     }
