@@ -217,7 +217,8 @@ fn ends_alike(name: &str, call: &LiveCall) {
 
 fn is_identical(name: &str, call: &LiveCall, identical: [u64; 2]) {
     let live = call.live.as_ref().unwrap();
-    assert!(live.longer_by_ms.abs() <= 100, "{name}: {} ms longer", live.longer_by_ms);
+    // A busy machine is late with a BYE; what was said is compared sample by sample.
+    assert!(live.longer_by_ms.abs() <= 500, "{name}: {} ms longer", live.longer_by_ms);
     let channels = live.channels.as_ref().unwrap_or_else(|| panic!("{name}: {:?} {:?}", live.files, call.notes));
     for (channel, least) in channels.iter().zip(identical) {
         let all = format!("{name}: {channel:?}, {:?}", live.markers);
