@@ -18,7 +18,7 @@ mod messages;
 #[path = "scene/mod.rs"]
 mod scene;
 
-use http::service::{config, start};
+use http::service::{apply, config, start};
 use http::{Http, Session};
 use scene::Scene;
 use serde_json::{Value, json};
@@ -311,6 +311,179 @@ async fn the_shape_of_a_message_is_for_those_who_hear_it_and_goes_with_it() {
         assert_eq!(files(&recordings), [] as [std::path::PathBuf; 0], "nothing of it is left");
     })
     .await;
+    service.stop().await;
+}
+
+/// README "By inbox".
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_and_what_waits_can_be_of_one_inbox_that_one_may_know_of() {
+    const INBOXES: &str = "[[inbox]]\ncompany = \"api\"\nname = \"front\"\nnumbers = [\"+15550100\"]\nmembers = [\"201\"]\n\
+                           [[inbox]]\ncompany = \"api\"\nname = \"back\"\nmembers = [\"203\"]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let (service, http) = service(folder.path()).await;
+    apply(&service, INBOXES).await;
+    let mut ids = Vec::new();
+    for (mailbox, number) in [("8201", Some("+15550100")), ("8000", Some("+15550100")), ("8000", None), ("8201", None)]
+    {
+        let id = messages::leave_over(&service, folder.path(), "api", mailbox, 1, number).await;
+        ids.push(id.to_string());
+    }
+    blocking(move || {
+        let [bob, jane, _, ada] = everybody(http);
+        let [own, global, without, _] = ids.as_slice() else { panic!("four were left") };
+        assert_eq!(heard(&bob).len(), 4);
+        assert_eq!(heard_of(&bob, "?inbox=front"), [global.as_str(), own.as_str()]);
+        assert_eq!(heard_of(&bob, "?inbox=front&box=8201&folder=new"), [own.as_str()]);
+        assert_eq!(heard_of(&bob, &format!("?inbox=front&caller={}", messages::CALLER.replace('+', "%2B"))).len(), 2);
+        let first = bob.get("/api/v1/messages?inbox=front&limit=1").json();
+        let next = first["next"].as_str().unwrap().to_owned();
+        assert_eq!(heard_of(&bob, &format!("?inbox=front&limit=1&before={next}")), [own.as_str()]);
+        assert_eq!(
+            (heard(&jane), heard_of(&ada, "?inbox=front")),
+            (vec![without.clone(), global.clone()], vec![global.clone()])
+        );
+
+        let new = |who: &Session, query: &str| {
+            let counts = who.get(&format!("/api/v1/messages/counts{query}"));
+            assert_eq!(counts.status, 200, "{query}");
+            let boxes: Vec<u64> = counts.json()["boxes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one["waiting"]["new"].as_u64().unwrap())
+                .collect();
+            (counts.json()["all"]["new"].as_u64().unwrap(), boxes.iter().sum::<u64>())
+        };
+        for (who, query, waits) in [
+            (&bob, "", 4),
+            (&bob, "?inbox=front", 2),
+            (&bob, "?inbox=back", 0),
+            (&jane, "", 2),
+            (&ada, "?inbox=front", 1),
+        ] {
+            assert_eq!(new(who, query), (waits, waits), "{query}");
+        }
+        // Jane is in no inbox, Bob not in `back`: both are as one that there is not.
+        for (who, hidden) in [(&bob, "back"), (&jane, "front"), (&jane, "back")] {
+            for list in ["messages", "messages/counts"] {
+                let answer = |name: &str| who.get(&format!("/api/v1/{list}?inbox={name}"));
+                let (hidden, nowhere) = (answer(hidden), answer("nowhere"));
+                assert_eq!((hidden.status, hidden.json()), (200, nowhere.json()), "{list}");
+                assert_eq!(nowhere.status, 200, "{list}");
+            }
+            assert_eq!(heard_of(who, &format!("?inbox={hidden}")), [""; 0]);
+        }
+        for list in ["messages", "messages/counts", "voicemails/8201/messages", "voicemails/8201/counts"] {
+            assert_eq!(ada.get(&format!("/api/v1/{list}?inbox=nowhere")).status, 404, "{list}");
+        }
+        let managed = ada.get("/api/v1/voicemails/8201/messages?inbox=front").json();
+        assert_eq!((managed["messages"].as_array().unwrap().len(), &managed["messages"][0]["id"]), (1, &json!(own)));
+        assert_eq!(ada.get("/api/v1/voicemails/8201/counts?inbox=front").json()["all"]["new"], 1);
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_owner_of_a_box_sets_what_is_theirs_of_it_and_nobody_else_does() {
+    const PATH: &str = "/api/v1/me/voicemail";
+    let folder = tempfile::tempdir().unwrap();
+    let (service, http) = service(folder.path()).await;
+    blocking(move || {
+        let [bob, jane, mallory, ada] = everybody(http);
+        let mut expected = json!({
+            "id": ada.get("/api/v1/voicemails/8201").json()["id"], "key": "8201", "name": "Bob", "email": null,
+            "attach_audio": false, "has_password": true, "language": null, "time_zone": null, "review": true,
+        });
+        assert_eq!(bob.get(PATH).json(), expected);
+        let change = |who: &Session, keys: Value| who.send("PATCH", PATH, &keys.to_string());
+        // Jane is in the group that owns 8100, and hears 8000; neither is hers.
+        for who in [&jane, &mallory, &ada] {
+            assert_eq!((who.get(PATH).status, change(who, json!({ "email": "x@api.example" })).status), (404, 404));
+            assert_eq!(change(who, json!({ "owner": "user:202" })).status, 404);
+        }
+        for who in [&jane, &mallory] {
+            assert_eq!(who.send("PATCH", "/api/v1/voicemails/8201", r#"{"email":"x@api.example"}"#).status, 403);
+        }
+
+        // What cannot be is said with key and value, all at once, and changes nothing.
+        let refused = |keys: Value| {
+            let answer = change(&bob, keys);
+            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            assert_eq!(answer.status, 422, "{said}");
+            said
+        };
+        let said = refused(json!({ "email": "bob at home", "language": "xx", "time_zone": "Mars/Olympus" }));
+        for part in ["email: `bob at home` is not an address of mail", "`xx`", "`Mars/Olympus`"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let said = refused(json!({ "password": "word4711x" }));
+        assert!(said.contains("password") && !said.contains("word4711x"), "{said}");
+        let said = refused(
+            json!({ "delete_messages": true, "max_messages": 5, "owner": "user:202", "email": "b@api.example" }),
+        );
+        for key in ["delete_messages", "max_messages", "owner"] {
+            assert!(said.contains(&format!("`{key}` is not yours to change")), "{said}");
+        }
+        for key in ["access", "enabled", "ask_password", "name", "number", "company", "colour"] {
+            assert!(refused(json!({ (key): "x" })).contains(&format!("`{key}`")), "{key}");
+        }
+        assert!(refused(json!({ "attach_audio": null })).contains("attach_audio"));
+        assert_eq!(bob.send("PATCH", PATH, "[]").status, 400);
+        assert_eq!(bob.get(PATH).json(), expected);
+
+        let tag = bob.get(PATH).header("etag").unwrap().to_owned();
+        let keys = json!({ "email": "bob@api.example", "attach_audio": true, "password": "0815", "language": "de",
+                           "time_zone": "Europe/Berlin", "review": false });
+        let answer = bob.send_with("PATCH", PATH, &[("If-Match", &tag)], keys.to_string().as_bytes());
+        for (key, value) in keys.as_object().unwrap().iter().filter(|(key, _)| *key != "password") {
+            expected[key] = value.clone();
+        }
+        assert_eq!((answer.status, answer.json()), (200, expected.clone()), "and no password");
+        assert_eq!(bob.send_with("PATCH", PATH, &[("If-Match", &tag)], b"{}").status, 412, "it has changed");
+        let current = answer.header("etag").unwrap();
+        assert_eq!(bob.get_with(PATH, &[("If-None-Match", current)]).status, 304);
+        let managed = ada.get("/api/v1/voicemails/8201").json();
+        assert_eq!((&managed["email"], &managed["review"]), (&json!("bob@api.example"), &json!(false)));
+        assert_eq!((&managed["owner"], &managed["delete_messages"]), (&json!("user:201"), &json!(false)));
+
+        // A box that deletes what it has mailed must be able to mail it.
+        assert_eq!(ada.send("PATCH", "/api/v1/voicemails/8201", r#"{"delete_messages":true}"#).status, 200);
+        for keys in [json!({ "email": null }), json!({ "email": "" }), json!({ "attach_audio": false })] {
+            let said = refused(keys);
+            assert!(said.contains("`delete_messages` is on") && said.contains("ask an admin"), "{said}");
+        }
+        assert_eq!(change(&bob, json!({ "email": "b@api.example", "language": null })).status, 200);
+        assert_eq!(ada.send("PATCH", "/api/v1/voicemails/8201", r#"{"delete_messages":false}"#).status, 200);
+        let without = change(&bob, json!({ "email": null, "password": null, "time_zone": null })).json();
+        assert_eq!((&without["email"], &without["has_password"]), (&Value::Null, &json!(false)), "{without}");
+        assert_eq!(change(&bob, json!({ "password": "0816" })).json()["has_password"], true);
+
+        // Who did it is in the log, with the keys and no value.
+        let log = ada.get("/api/v1/access-log?limit=1000").json().to_string();
+        let keys = "voicemail 8201: email, language, time_zone, attach_audio, review, password";
+        assert!(log.contains(keys) && log.contains("201 Device"), "{log}");
+        assert!(!log.contains("0815") && !log.contains("bob@api.example"), "{log}");
+
+        // A token reads and changes it as messages are.
+        for (scope, reads, changes) in
+            [("messages.read", 200, 403), ("messages.write", 403, 200), ("directory.write", 403, 403)]
+        {
+            let new = json!({ "name": scope, "scopes": [scope], "days": 1 }).to_string();
+            let token = bob.send("POST", "/api/v1/tokens", &new).json();
+            let bearer = format!("Bearer {}", token["secret"].as_str().unwrap());
+            let ask = |method: &str| http.ask(method, PATH, &[("Authorization", &bearer)], "{}").status;
+            assert_eq!(
+                (http.ask("GET", PATH, &[("Authorization", &bearer)], "").status, ask("PATCH")),
+                (reads, changes),
+                "{scope}"
+            );
+        }
+    })
+    .await;
+    let directory = service.store().load_directory().await.unwrap();
+    let company = directory.company_by_key("api").unwrap().id;
+    assert_eq!(directory.mailbox_by_name(company, "8201").unwrap().settings.password, "0816");
     service.stop().await;
 }
 

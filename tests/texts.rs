@@ -315,6 +315,11 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         let listed = get(&jane, "/conversations?unread=true");
         let conversation = &listed["conversations"][0];
         assert_eq!((&conversation["contact"], &conversation["unread"]), (&json!(CUSTOMER), &json!(1)));
+        // Since when she reads it, where that is not all of it.
+        let since = |who: &Session| get(who, "/conversations")["conversations"][0]["since"].as_str().map(str::to_owned);
+        let came = conversation["last"]["at"].as_str().unwrap().to_owned();
+        let (janes_since, bobs_since) = (since(&jane).unwrap(), since(&bob).unwrap());
+        assert!(janes_since == bobs_since && janes_since <= came, "{janes_since} is before {came}");
         assert_eq!(reads(&zoe), [""; 0], "whoever is not in it sees nothing");
         assert_eq!(reads(&ada), [""; 0], "an admin is in it only where they are chosen");
         let id = conversation["id"].as_i64().unwrap();
@@ -362,10 +367,16 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         assert_eq!(zoes.next().name, "message.received", "the stream that was open all the time");
         assert_eq!(reads(&zoe), ["still there?"]);
         assert_eq!(get(&zoe, "/conversations?text=bolt")["conversations"], json!([]), "nor does she find it");
+        let zoes_since = since(&zoe).unwrap();
+        let last = get(&zoe, &path)["last"]["at"].as_str().unwrap().to_owned();
+        assert!(came < zoes_since && zoes_since <= last, "{came}, {zoes_since}, {last}");
+        assert_eq!(get(&zoe, &path)["since"], json!(zoes_since), "by itself as in the list");
         users(&json!(["201", "202", "203"]), true);
         assert_eq!(reads(&zoe).len(), 6);
+        assert_eq!((since(&zoe), since(&jane)), (None, None), "all of it");
         users(&json!(["201", "202", "203"]), false);
         assert_eq!(reads(&zoe), ["still there?"]);
+        assert_eq!((since(&zoe), since(&jane)), (Some(zoes_since.clone()), Some(janes_since.clone())));
 
         // Jane is removed: all of it is gone at once; added again, she sees what comes from then on.
         janes.takes();
@@ -379,6 +390,7 @@ async fn a_shared_inbox_is_one_conversation_with_each_customer_for_whoever_is_in
         assert_eq!(customer.write(SALES, "welcome back"), 200);
         assert_eq!((janes.takes().1, bobs.takes().1), ("welcome back".to_owned(), "welcome back".to_owned()));
         assert_eq!(reads(&jane), ["welcome back"]);
+        assert!(since(&jane).unwrap() > zoes_since, "of this time, not of the first");
         let told: Vec<String> = std::iter::repeat_with(|| stream.next())
             .take_while(|event| event.data["text"] != get(&jane, &path)["last"]["id"])
             .map(|event| event.data["text"].as_str().unwrap().to_owned())

@@ -2,6 +2,7 @@
 //! of the company file.
 
 use super::Permission;
+use super::own_box::OwnBoxAsk;
 use super::shared::assigned_to;
 use crate::base::FlowId;
 use crate::directory::file::{FileError, Kind, Problem as FileProblem, Secret};
@@ -75,6 +76,8 @@ pub enum DirectoryAsk {
     MyInbox {
         inbox: Option<String>,
     },
+    /// One's own voicemail box.
+    OwnBox(OwnBoxAsk),
 }
 
 /// Which of a list; `None` does not restrict.
@@ -115,6 +118,7 @@ impl DirectoryAsk {
             | DirectoryAsk::SetPrompt { .. }
             | DirectoryAsk::MyPassword { .. }
             | DirectoryAsk::MyInbox { .. } => Permission::ManageDirectory,
+            DirectoryAsk::OwnBox(ask) => ask.needs(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod login;
 mod notes;
 mod notices;
 mod operator;
+pub mod own_box;
 mod peaks;
 mod problem;
 mod provisioning;

@@ -5,7 +5,7 @@ use crate::base::{ConversationId, TextId, UserId, Wall};
 use crate::directory::Directory;
 use crate::ledger::{TextKind, TextRecord, TextState};
 use crate::store::{ConversationRow, ListedConversation};
-use crate::subscription::Holder;
+use crate::subscription::{Holder, TextScope};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -130,6 +130,10 @@ pub struct ConversationView {
     pub inbox: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// When the viewer joined the shared inbox (RFC 3339, UTC): they see what was written from then on. Absent
+    /// where they see all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// The other side: an outside number or an extension.
     pub contact: String,
     pub contact_name: String,
@@ -143,15 +147,15 @@ pub struct ConversationView {
 }
 
 impl ConversationView {
-    /// As `viewer` sees it.
-    pub fn of(directory: &Directory, viewer: Option<UserId>, listed: &ListedConversation) -> Self {
+    /// As whoever reads that sees it.
+    pub fn of(directory: &Directory, scope: &TextScope, listed: &ListedConversation) -> Self {
         let ListedConversation { row, last, unread, answered_by } = listed;
         let between = &row.between;
         let inbox = match between.holder {
             Holder::Inbox(number) => directory.shared_inbox(number),
             Holder::User(_) | Holder::Pair(..) => None,
         };
-        let (contact, contact_name) = other_side(directory, viewer, row);
+        let (contact, contact_name) = other_side(directory, scope.user, row);
         ConversationView {
             id: row.id,
             kind: match between.holder {
@@ -162,6 +166,7 @@ impl ConversationView {
             number: number_of(directory, row),
             inbox: inbox.map(|inbox| inbox.name.clone()),
             label: inbox.map(|inbox| inbox.label.clone()),
+            since: scope.since(between.holder).map(|since| since.to_string()),
             contact,
             contact_name,
             unread: *unread,

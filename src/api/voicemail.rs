@@ -29,8 +29,8 @@ pub enum VoicemailAsk {
     BringBack(Realm, MessageId),
     /// A copy in other boxes, by their names.
     Forward(Realm, MessageId, Vec<String>),
-    /// What waits, in each box and in all.
-    Counts(Realm),
+    /// What waits, in each box and in all; of an inbox, by name.
+    Counts(Realm, Option<String>),
     /// Who receives the messages of a box.
     Subscribers {
         mailbox: String,
@@ -83,7 +83,7 @@ impl VoicemailAsk {
         match self {
             VoicemailAsk::Messages(..)
             | VoicemailAsk::Message(..)
-            | VoicemailAsk::Counts(_)
+            | VoicemailAsk::Counts(..)
             | VoicemailAsk::Subscribers { .. }
             | VoicemailAsk::Greetings { .. } => Permission::ReadMessages,
             VoicemailAsk::Audio(_, _, AudioUse::Play)
@@ -111,6 +111,8 @@ pub struct MessageQuery {
     pub limit: u32,
     /// By name: `8000`, or `8000@sales`.
     pub mailbox: Option<String>,
+    /// By name: left over its numbers.
+    pub inbox: Option<String>,
     pub folders: Option<Vec<Folder>>,
     /// Address of the caller: extension or E.164.
     pub caller: Option<String>,

@@ -9,7 +9,7 @@
 use super::messages::{MessageRow, message, state};
 use super::row::Reading;
 use super::{Store, StoreError, lists};
-use crate::base::{BoxId, MessageId, Wall};
+use crate::base::{BoxId, MessageId, NumberId, Wall};
 use crate::ledger::{Folder, Waiting};
 use crate::subscription::{BoxSubscribed, MessageScope, Reader};
 use sqlx::{QueryBuilder, Sqlite};
@@ -31,6 +31,8 @@ pub struct MessageFilter {
     /// Older than this one: for the next page.
     pub before: Option<MessageCursor>,
     pub mailboxes: Option<Vec<BoxId>>,
+    /// Left over one of these numbers of the company; empty: none is.
+    pub numbers: Option<Vec<NumberId>>,
     pub folders: Option<Vec<Folder>>,
     /// Address of the caller, as it is shown.
     pub caller: Option<String>,
@@ -94,6 +96,16 @@ impl Store {
 
     /// What waits for the viewer, in one box or in all that they hear.
     pub async fn waiting(&self, scope: &MessageScope, mailbox: Option<BoxId>) -> Result<Waiting, StoreError> {
+        self.waiting_over(scope, mailbox, None).await
+    }
+
+    /// What waits of that which was left over these numbers; `None`: over any, and over none.
+    pub async fn waiting_over(
+        &self,
+        scope: &MessageScope,
+        mailbox: Option<BoxId>,
+        numbers: Option<&[NumberId]>,
+    ) -> Result<Waiting, StoreError> {
         let mut waiting = Waiting::default();
         let boxes = heard_boxes(scope, mailbox.map(|mailbox| vec![mailbox]).as_deref());
         if boxes.is_empty() {
@@ -101,7 +113,7 @@ impl Store {
         }
         let parts = boxes.chunks(MOST_SETS).flat_map(|boxes| [(boxes, false), (boxes, true)]);
         for (boxes, urgent) in parts {
-            let rows = counted(scope, boxes, urgent).build().fetch_all(&self.readers).await?;
+            let rows = counted(scope, boxes, urgent, numbers).build().fetch_all(&self.readers).await?;
             for row in &rows {
                 let row = Reading::new("message_states", row);
                 let (folder, count): (i64, u64) = (row.get("folder")?, row.count("count")?);
@@ -288,10 +300,13 @@ fn push_hears(query: &mut QueryBuilder<Sqlite>, scope: &MessageScope, box_id: &s
 }
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &MessageFilter, set: Set) {
-    let MessageFilter { before: _, mailboxes, folders, caller, from, until, text, removed } = filter;
+    let MessageFilter { before: _, mailboxes, numbers, folders, caller, from, until, text, removed } = filter;
     if let Some(boxes) = mailboxes {
         query.push(" AND m.box_id + 0 IN (SELECT value FROM json_each(");
         query.push_bind(serde_json::json!(boxes).to_string()).push("))");
+    }
+    if let Some(numbers) = numbers {
+        push_numbers(query, numbers);
     }
     if let Some(folders) = folders.as_ref().filter(|_| !matches!(set, Set::Folder(..))) {
         let numbers: Vec<i64> = folders.iter().map(|folder| folder.number()).collect();
@@ -324,8 +339,20 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &MessageFilter, set: Se
     }
 }
 
-/// Messages of these boxes by folder, as far as `scope` hears them; only urgent ones, or all.
-fn counted(scope: &MessageScope, boxes: &[(BoxId, Reader)], urgent: bool) -> QueryBuilder<Sqlite> {
+/// Only messages `m` that were left over these numbers.
+fn push_numbers(query: &mut QueryBuilder<Sqlite>, numbers: &[NumberId]) {
+    query.push(" AND m.number_id + 0 IN (SELECT value FROM json_each(");
+    query.push_bind(serde_json::json!(numbers).to_string()).push("))");
+}
+
+/// Messages of these boxes by folder, as far as `scope` hears them; only urgent ones, or all. All of them are
+/// counted in the index of their states alone; those over some numbers one by one.
+fn counted(
+    scope: &MessageScope,
+    boxes: &[(BoxId, Reader)],
+    urgent: bool,
+    numbers: Option<&[NumberId]>,
+) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("SELECT folder, SUM(count) AS count FROM (");
     for (at, (mailbox, reader)) in boxes.iter().enumerate() {
         query.push(if at == 0 { "" } else { " UNION ALL " });
@@ -336,8 +363,16 @@ fn counted(scope: &MessageScope, boxes: &[(BoxId, Reader)], urgent: bool) -> Que
             );
             query.push_bind(reader.id()).push(" AND m.box_id = ").push_bind(mailbox.0);
         } else {
-            query.push("SELECT s.folder AS folder, COUNT(*) AS count FROM message_states AS s WHERE s.reader_id = ");
-            query.push_bind(reader.id()).push(" AND s.box_id = ").push_bind(mailbox.0);
+            query.push("SELECT s.folder AS folder, COUNT(*) AS count FROM message_states AS s");
+            query.push(if numbers.is_some() {
+                " CROSS JOIN messages AS m WHERE m.id = s.message_id AND"
+            } else {
+                " WHERE"
+            });
+            query.push(" s.reader_id = ").push_bind(reader.id()).push(" AND s.box_id = ").push_bind(mailbox.0);
+        }
+        if let Some(numbers) = numbers {
+            push_numbers(&mut query, numbers);
         }
         query.push(" AND NOT s.removed AND ");
         let whole = scope.all || scope.owned.contains(mailbox) || scope.global.contains(mailbox);

@@ -37,11 +37,13 @@ pub enum Release {
 impl Store {
     /// Where a user is a member now, and since which text.
     pub async fn joined(&self, user: UserId) -> Result<Vec<Joined>, StoreError> {
-        let query = sqlx::query("SELECT number_id, after_seq FROM inbox_members WHERE user_id = $1 AND until IS NULL");
+        let query =
+            sqlx::query("SELECT number_id, since, after_seq FROM inbox_members WHERE user_id = $1 AND until IS NULL");
         let rows = query.bind(user.0).fetch_all(&self.readers).await?;
         let joined = |row: &SqliteRow| {
             let row = Reading::new("inbox_members", row);
-            Ok(Joined { number: NumberId(row.get("number_id")?), after: row.get("after_seq")? })
+            let number = NumberId(row.get("number_id")?);
+            Ok(Joined { number, since: row.wall("since")?, after: row.get("after_seq")? })
         };
         rows.iter().map(joined).collect()
     }

@@ -11,7 +11,7 @@
 //! "After" is a place in the order in which texts came, not a time: no clock that is put back shows
 //! what came before.
 
-use crate::base::{CompanyId, NumberId, UserId};
+use crate::base::{CompanyId, NumberId, UserId, Wall};
 use crate::directory::{Directory, Inbox, User};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,8 @@ pub struct TextFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
     pub number: NumberId,
+    /// When they joined: for people, who do not count texts.
+    pub since: Wall,
     /// The newest text when they joined.
     pub after: i64,
 }
@@ -51,18 +53,23 @@ pub struct TextScope {
     pub user: Option<UserId>,
     /// By the number of a shared inbox: what came after this text is seen.
     pub inboxes: BTreeMap<NumberId, i64>,
+    /// When they joined those without history; nothing is decided by it.
+    pub since: BTreeMap<NumberId, Wall>,
 }
 
 impl TextScope {
     /// What a user reads. `joined` are all open intervals of that user.
     pub fn of(directory: &Directory, user: &User, joined: &[Joined]) -> Self {
-        let now = |one: &Joined| {
+        let mut scope = TextScope { user: Some(user.id), ..Self::nothing(user.company) };
+        for one in joined {
             let is_in = |inbox: &&Inbox| inbox.company == user.company && inbox.members.contains(&user.id);
-            let inbox = directory.shared_inbox(one.number).filter(is_in)?;
-            Some((one.number, if inbox.history { 0 } else { one.after }))
-        };
-        let inboxes = joined.iter().filter_map(now).collect();
-        TextScope { company: user.company, user: Some(user.id), inboxes }
+            let Some(inbox) = directory.shared_inbox(one.number).filter(is_in) else { continue };
+            scope.inboxes.insert(one.number, if inbox.history { 0 } else { one.after });
+            if !inbox.history {
+                scope.since.insert(one.number, one.since);
+            }
+        }
+        scope
     }
 
     /// What goes to a user's devices: never what came before they joined, whether they may read it or not.
@@ -75,13 +82,14 @@ impl TextScope {
 
     /// Whoever stands above the company reads nothing of it.
     pub const fn nothing(company: CompanyId) -> Self {
-        TextScope { company, user: None, inboxes: BTreeMap::new() }
+        TextScope { company, user: None, inboxes: BTreeMap::new(), since: BTreeMap::new() }
     }
 
     /// Within these numbers: nothing of one's own, and nothing between colleagues.
     #[must_use]
     pub fn over(mut self, numbers: &[NumberId]) -> Self {
         self.inboxes.retain(|number, _| numbers.contains(number));
+        self.since.retain(|number, _| numbers.contains(number));
         TextScope { user: None, ..self }
     }
 
@@ -91,6 +99,14 @@ impl TextScope {
             Holder::Inbox(number) => self.inboxes.get(&number).copied(),
             Holder::User(owner) => (self.user == Some(owner)).then_some(0),
             Holder::Pair(one, other) => (self.user == Some(one) || self.user == Some(other)).then_some(0),
+        }
+    }
+
+    /// From when on they see what is written in a conversation of that holder, where that is not all of it.
+    pub fn since(&self, holder: Holder) -> Option<Wall> {
+        match holder {
+            Holder::Inbox(number) => self.since.get(&number).copied(),
+            Holder::User(_) | Holder::Pair(..) => None,
         }
     }
 

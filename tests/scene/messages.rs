@@ -16,6 +16,18 @@ pub const CALLER: &str = "+16660001";
 /// Leaves a message of so many seconds in a box of the company, with its file.
 /// `folder` is that of the service's data.
 pub async fn leave(service: &Service, folder: &Path, company: &str, mailbox: &str, seconds: usize) -> MessageId {
+    leave_over(service, folder, company, mailbox, seconds, None).await
+}
+
+/// The same, over a number of the company.
+pub async fn leave_over(
+    service: &Service,
+    folder: &Path,
+    company: &str,
+    mailbox: &str,
+    seconds: usize,
+    number: Option<&str>,
+) -> MessageId {
     let directory = service.store().load_directory().await.unwrap();
     let company = directory.company_by_key(company).unwrap();
     let mailbox = directory.mailbox_by_name(company.id, mailbox).unwrap();
@@ -32,7 +44,7 @@ pub async fn leave(service: &Service, folder: &Path, company: &str, mailbox: &st
         mailbox: mailbox.id,
         call: None,
         caller: Party { user: None, address: CALLER.to_owned(), name: "Otto".to_owned() },
-        number: None,
+        number: number.map(|e164| directory.number_by_e164(e164).unwrap().id),
         left: now,
         samples: seconds as u64 * 8_000,
         rate: 8_000,

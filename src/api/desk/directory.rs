@@ -5,6 +5,8 @@
 //! names of colleagues, the groups and inboxes that they are in (supervisors and analysts who see every
 //! call: all of them), the numbers that they may call with.
 
+mod own_box;
+
 use super::{Actor, Desk, Person, Request};
 use crate::api::directory::{DirectoryAsk, DirectoryReply, Fits, MOST, Only, number_view, plural, said, tag_of, view};
 use crate::api::{Problem, Reply};
@@ -72,6 +74,7 @@ impl Desk {
                 self.my_password(person, &present, password).await?;
                 return Ok(Reply::Done);
             }
+            DirectoryAsk::OwnBox(ask) => self.own_box(person, ask).await?,
             DirectoryAsk::MyInbox { inbox } => {
                 let user = own(person)?;
                 let inbox = inbox.unwrap_or_default();

@@ -41,7 +41,7 @@ impl Desk {
             TextsAsk::List(query) => TextsReply::List(self.conversations(directory, person, &scope, &query).await?),
             TextsAsk::Show { id } => {
                 let listed = self.store.conversation(&scope, id).await?.ok_or(NO_CONVERSATION)?;
-                TextsReply::One(Box::new(ConversationView::of(directory, scope.user, &listed)))
+                TextsReply::One(Box::new(ConversationView::of(directory, &scope, &listed)))
             }
             TextsAsk::Messages { id, before, limit } => {
                 TextsReply::Messages(self.texts_page(directory, &scope, id, before, limit).await?)
@@ -89,7 +89,7 @@ impl Desk {
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
         let next = found.last().filter(|_| more).map(|listed| listed.row.last);
-        let view = |listed| ConversationView::of(directory, scope.user, listed);
+        let view = |listed| ConversationView::of(directory, scope, listed);
         Ok(ConversationPage { conversations: found.iter().map(view).collect(), next })
     }
 

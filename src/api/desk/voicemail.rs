@@ -6,13 +6,14 @@ mod files;
 
 pub use files::sweep;
 
+use super::filter::numbers_of_inbox;
 use super::{Actor, Desk, Person};
 use crate::api::voicemail::{
     BoxCounts, BoxView, CountsView, ForwardedView, MessagePage, MessageQuery, MessageView, Realm, VoicemailAsk,
     VoicemailReply, write_message_cursor,
 };
 use crate::api::{AudioUse, HoldView, MessagePeaksView, Points, Problem, Reply};
-use crate::base::{BoxId, CallId, MessageId, RecordingId, UserId};
+use crate::base::{BoxId, CallId, MessageId, NumberId, RecordingId, UserId};
 use crate::directory::{Directory, Mailbox};
 use crate::ledger::{Folder, Forwarded, MessageRecord, Party};
 use crate::store::{GoneMessage, Held, MessageCursor, MessageFilter, MessageRow, message_facts};
@@ -47,7 +48,7 @@ impl Desk {
             }
             VoicemailAsk::BringBack(realm, id) => self.bring_back(directory, person, &realm, id).await?,
             VoicemailAsk::Forward(realm, id, to) => self.forward_message(directory, person, &realm, id, &to).await?,
-            VoicemailAsk::Counts(realm) => self.counts(directory, person, &realm).await?,
+            VoicemailAsk::Counts(realm, inbox) => self.counts(directory, person, &realm, inbox.as_deref()).await?,
             VoicemailAsk::Subscribers { .. }
             | VoicemailAsk::Subscribe { .. }
             | VoicemailAsk::Unsubscribe { .. }
@@ -122,7 +123,9 @@ impl Desk {
         query: &MessageQuery,
     ) -> Result<VoicemailReply, Problem> {
         let (scope, mailbox) = self.realm(directory, person, realm).await?;
-        let MessageQuery { before, limit, mailbox: named, folders, caller, from, until, text, removed } = query.clone();
+        let MessageQuery { before, limit, mailbox: named, inbox, folders, caller, from, until, text, removed } =
+            query.clone();
+        let numbers = over_inbox(directory, person, inbox.as_deref())?;
         let mailboxes = match (mailbox, named) {
             (Some(mailbox), _) => Some(vec![mailbox.id]),
             (None, None) => None,
@@ -132,7 +135,7 @@ impl Desk {
                 Some(found.filter(|mailbox| scope.sees_box(*mailbox)).into_iter().collect())
             }
         };
-        let filter = MessageFilter { before, mailboxes, folders, caller, from, until, text, removed };
+        let filter = MessageFilter { before, mailboxes, numbers, folders, caller, from, until, text, removed };
         let limit = limit.clamp(1, MessageQuery::MOST);
         let mut rows = self.store.messages(&scope, &filter, limit + 1).await?;
         let more = rows.len() > limit as usize;
@@ -374,20 +377,33 @@ impl Desk {
         directory: &Directory,
         person: &Person<'_>,
         realm: &Realm,
+        inbox: Option<&str>,
     ) -> Result<VoicemailReply, Problem> {
         let (scope, mailbox) = self.realm(directory, person, realm).await?;
+        let numbers = over_inbox(directory, person, inbox)?;
+        let numbers = numbers.as_deref();
         let boxes: Vec<BoxId> = match mailbox {
             Some(mailbox) => vec![mailbox.id],
             None => scope.personal().into_iter().chain(scope.global.iter().copied()).collect(),
         };
         let mut of_each = Vec::new();
         for mailbox in boxes.into_iter().filter_map(|id| directory.mailbox(id)) {
-            let waiting = self.store.waiting(&scope, Some(mailbox.id)).await?;
+            let waiting = self.store.waiting_over(&scope, Some(mailbox.id), numbers).await?;
             of_each.push(BoxCounts { mailbox: BoxView::of(mailbox), waiting });
         }
-        let all = self.store.waiting(&scope, mailbox.map(|mailbox| mailbox.id)).await?;
+        let all = self.store.waiting_over(&scope, mailbox.map(|mailbox| mailbox.id), numbers).await?;
         Ok(VoicemailReply::Counts(CountsView { all, boxes: of_each }))
     }
+}
+
+/// The numbers of the inbox that messages shall have been left over, where one is named.
+fn over_inbox(
+    directory: &Directory,
+    person: &Person<'_>,
+    inbox: Option<&str>,
+) -> Result<Option<Vec<NumberId>>, Problem> {
+    let numbers = inbox.map(|name| numbers_of_inbox(directory, person, name)).transpose()?;
+    Ok(numbers.map(|numbers| numbers.into_iter().collect()))
 }
 
 fn box_of<'d>(directory: &'d Directory, person: &Person<'_>, name: &str) -> Result<&'d Mailbox, Problem> {

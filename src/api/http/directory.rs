@@ -3,6 +3,8 @@
 //! Every view has an `ETag` of its content. `If-None-Match` saves an answer that would be the same,
 //! `If-Match` a change of something that is not what it was any more.
 
+mod own_box;
+
 use super::repeat::ShownOnce;
 use super::session::{body, query};
 use super::who::Who;
@@ -55,6 +57,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .merge(prompts.layer(DefaultBodyLimit::max(PROMPT)))
         .routes(routes!(my_password))
         .routes(routes!(change_me))
+        .merge(own_box::routes())
 }
 
 /// A page of a list.

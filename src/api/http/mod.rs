@@ -11,7 +11,7 @@
 //! | `GET /calls`, `/calls/{id}` | calls that the viewer sees |
 //! | `GET /contacts`, `/contacts/{e164}` | outside numbers, and what was with one of them |
 //! | `GET /analytics`, `/analytics.csv` | figures by day, user, group, number or inbox |
-//! | `GET /calls/live` | calls that are up; `inbox=` narrows each of these lists |
+//! | `GET /calls/live` | calls that are up; `inbox=` narrows each of these lists, and that of messages |
 //! | `GET`, `POST /calls/{id}/notes`, `DELETE …/notes/{note}` | what people write on a call |
 //! | `GET /calls/live/levels` | how loud their parties are: a stream (`text/event-stream`) |
 //! | `POST /calls/{id}/pause`, `/record`, `/hang-up` | as `#11#` and `#12#`; ends the call |
@@ -29,6 +29,7 @@
 //! | `POST /contacts/{e164}/export`, `/erase` | everything with one number of the outside: admins |
 //! | `GET /messages`, `/messages/counts`, `GET`, `PATCH`, `DELETE /messages/{id}`, `…/audio`, `…/file`, `POST …/undelete`, `…/forward` | what one hears |
 //! | `GET /voicemails/{box}/messages`, `…/counts`, `GET`, `PATCH`, `DELETE …/messages/{id}`, `…/audio`, `…/file` | messages of any box: admins |
+//! | `GET`, `PATCH /me/voicemail` | everybody, their own box |
 //! | `GET /voicemails/{box}/subscribers`, `PUT`, `DELETE …/{extension}`, `GET …/greetings`, `GET`, `PUT`, `DELETE …/greetings/{kind}` | its owner, or admins |
 //! | `GET /events` | a stream (`text/event-stream`) that goes on after `Last-Event-ID` |
 //! | `GET /events/ws` | the same over WebSocket |

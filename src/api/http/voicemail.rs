@@ -72,6 +72,8 @@ struct MessagesQuery {
     limit: Option<u32>,
     /// Only of this box: NUMBER, or NUMBER@CONTEXT.
     r#box: Option<String>,
+    /// Only left over numbers of the inbox of that name.
+    inbox: Option<String>,
     /// Only in these folders, with commas between: inbox, old, urgent, work, family, friends; `new` is inbox and
     /// urgent.
     folder: Option<String>,
@@ -93,7 +95,7 @@ struct MessagesQuery {
 impl MessagesQuery {
     fn meant(self) -> Result<MessageQuery, HttpProblem> {
         const MOMENT: &str = "a time such as 2026-11-27T09:00:00Z";
-        let MessagesQuery { before, limit, r#box: mailbox, folder, caller, from, until, text, removed } = self;
+        let MessagesQuery { before, limit, r#box: mailbox, inbox, folder, caller, from, until, text, removed } = self;
         let limit = limit.unwrap_or(PAGE);
         if !(1..=MessageQuery::MOST).contains(&limit) {
             return Err(Problem::Invalid { key: "limit", value: limit.to_string(), expected: "1 to 200" }.into());
@@ -102,6 +104,7 @@ impl MessagesQuery {
             before: read("before", before, "`next` of the page before", read_message_cursor)?,
             limit,
             mailbox,
+            inbox,
             folders: read("folder", folder, "folders: inbox, old, urgent, work, family, friends, or new", folders)?,
             caller,
             from: read("from", from, MOMENT, moment)?,
@@ -110,6 +113,15 @@ impl MessagesQuery {
             removed: removed.unwrap_or(false),
         })
     }
+}
+
+/// What is counted. Unknown keys are refused.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct CountQuery {
+    /// Only what was left over numbers of the inbox of that name.
+    inbox: Option<String>,
 }
 
 fn folders(text: &str) -> Option<Vec<Folder>> {
@@ -137,15 +149,16 @@ async fn ask(shared: &Shared, who: &Who, ask: VoicemailAsk) -> Handled {
 #[utoipa::path(get, path = "/messages", tag = "messages", operation_id = "list_messages", params(MessagesQuery),
     responses((status = 200, body = MessagePage)))]
 async fn list(State(shared): Desks, who: Who, said: Result<Query<MessagesQuery>, QueryRejection>) -> Handled {
-    let said = query(said, "before, limit, box, folder, caller, from, until, text and removed")?.meant()?;
+    let said = query(said, "before, limit, box, inbox, folder, caller, from, until, text and removed")?.meant()?;
     ask(&shared, &who, VoicemailAsk::Messages(Realm::Mine, Box::new(said))).await
 }
 
 /// What waits for the viewer, in each box and in all.
 #[utoipa::path(get, path = "/messages/counts", tag = "messages", operation_id = "count_messages",
-    responses((status = 200, body = CountsView)))]
-async fn counts(State(shared): Desks, who: Who) -> Handled {
-    ask(&shared, &who, VoicemailAsk::Counts(Realm::Mine)).await
+    params(CountQuery), responses((status = 200, body = CountsView)))]
+async fn counts(State(shared): Desks, who: Who, said: Result<Query<CountQuery>, QueryRejection>) -> Handled {
+    let CountQuery { inbox } = query(said, "inbox")?;
+    ask(&shared, &who, VoicemailAsk::Counts(Realm::Mine, inbox)).await
 }
 
 /// A message that the viewer hears.
@@ -250,15 +263,21 @@ async fn list_of_box(
     Path(mailbox): Path<String>,
     said: Result<Query<MessagesQuery>, QueryRejection>,
 ) -> Handled {
-    let said = query(said, "before, limit, folder, caller, from, until, text and removed")?.meant()?;
+    let said = query(said, "before, limit, inbox, folder, caller, from, until, text and removed")?.meant()?;
     ask(&shared, &who, VoicemailAsk::Messages(Realm::Managed(mailbox), Box::new(said))).await
 }
 
 /// What waits for the owner of a box: admins.
 #[utoipa::path(get, path = "/voicemails/{box}/counts", tag = "voicemails", operation_id = "count_messages_of_box",
-    params(("box" = String, Path)), responses((status = 200, body = CountsView)))]
-async fn counts_of_box(State(shared): Desks, who: Who, Path(mailbox): Path<String>) -> Handled {
-    ask(&shared, &who, VoicemailAsk::Counts(Realm::Managed(mailbox))).await
+    params(("box" = String, Path), CountQuery), responses((status = 200, body = CountsView)))]
+async fn counts_of_box(
+    State(shared): Desks,
+    who: Who,
+    Path(mailbox): Path<String>,
+    said: Result<Query<CountQuery>, QueryRejection>,
+) -> Handled {
+    let CountQuery { inbox } = query(said, "inbox")?;
+    ask(&shared, &who, VoicemailAsk::Counts(Realm::Managed(mailbox), inbox)).await
 }
 
 /// A message of a box: admins.

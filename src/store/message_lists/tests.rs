@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::{CompanyId, Span, UserId};
+use crate::base::{CompanyId, NumberId, Span, UserId};
 use crate::base::{Random, Seeded};
 use crate::directory::file::CompanyFile;
 use crate::directory::plan::standalone;
@@ -10,6 +10,9 @@ use crate::store::messages::message_facts;
 use crate::subscription::Receivers;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+
+/// Over which messages were left.
+const NUMBERS: [NumberId; 2] = [NumberId(1), NumberId(2)];
 
 struct Dice(Seeded);
 
@@ -72,7 +75,7 @@ fn some_message(mailbox: &Mailbox, dice: &mut Dice) -> MessageRecord {
         mailbox: mailbox.id,
         call: None,
         caller: Party { user: None, address: caller.0.to_owned(), name: caller.1.to_owned() },
-        number: None,
+        number: dice.some(|dice| dice.pick(&NUMBERS)),
         left,
         samples: 8_000,
         rate: 8_000,
@@ -93,6 +96,7 @@ fn some_filter(boxes: &[Mailbox], dice: &mut Dice) -> MessageFilter {
             some.dedup();
             some
         }),
+        numbers: (dice.roll(4) == 0).then(|| some_numbers(dice)),
         folders: dice.some(|dice| {
             let mut some = vec![dice.pick(&folders), dice.pick(&folders)];
             some.dedup();
@@ -106,13 +110,22 @@ fn some_filter(boxes: &[Mailbox], dice: &mut Dice) -> MessageFilter {
     }
 }
 
+fn some_numbers(dice: &mut Dice) -> Vec<NumberId> {
+    NUMBERS.into_iter().filter(|_| dice.roll(2) == 0).collect()
+}
+
+fn is_over(message: &MessageRecord, numbers: &[NumberId]) -> bool {
+    message.number.is_some_and(|number| numbers.contains(&number))
+}
+
 /// What a filter says, read one message at a time.
 fn lets_through(filter: &MessageFilter, message: &MessageRecord, state: &MessageState) -> bool {
-    let MessageFilter { before: _, mailboxes, folders, caller, from, until, text, removed } = filter;
+    let MessageFilter { before: _, mailboxes, numbers, folders, caller, from, until, text, removed } = filter;
     // As LIKE has it: ASCII in any case.
     let has = |whole: &str, text: &str| whole.to_ascii_lowercase().contains(&text.to_ascii_lowercase());
     let in_caller = |text: &String| has(&message.caller.address, text) || has(&message.caller.name, text);
     mailboxes.as_ref().is_none_or(|boxes| boxes.contains(&message.mailbox))
+        && numbers.as_ref().is_none_or(|numbers| is_over(message, numbers))
         && folders.as_ref().is_none_or(|folders| folders.contains(&state.folder))
         && caller.as_ref().is_none_or(|caller| message.caller.address == *caller)
         && from.is_none_or(|from| message.left >= from)
@@ -208,7 +221,9 @@ async fn a_list_is_what_the_rules_say_of_each_message_and_its_pages_are_the_whol
                 let count = store.count_messages(scope, &filter).await.unwrap();
                 assert_eq!(count, expected.len() as u64, "seed {seed}: {filter:?} of {scope:?}");
             }
-            waits(&store, scope, &messages, &states).await;
+            waits(&store, scope, &messages, &states, None).await;
+            let numbers = some_numbers(&mut dice);
+            waits(&store, scope, &messages, &states, Some(&numbers)).await;
         }
     }
 }
@@ -232,9 +247,12 @@ async fn waits(
     scope: &MessageScope,
     messages: &[MessageRecord],
     states: &BTreeMap<(MessageId, Reader), MessageState>,
+    numbers: Option<&[NumberId]>,
 ) {
     let mut expected = Waiting::default();
-    for message in messages.iter().filter(|message| scope.hears(&message_facts(message)).is_some()) {
+    let is_meant = |message: &&MessageRecord| numbers.is_none_or(|numbers| is_over(message, numbers));
+    let heard = messages.iter().filter(|message| scope.hears(&message_facts(message)).is_some());
+    for message in heard.filter(is_meant) {
         let state = scope.reader(message.mailbox).and_then(|reader| states.get(&(message.id, reader)));
         let Some(state) = state.filter(|state| !state.removed) else { continue };
         match state.folder.is_new() {
@@ -247,7 +265,7 @@ async fn waits(
             (false, _) => {}
         }
     }
-    assert_eq!(store.waiting(scope, None).await.unwrap(), expected, "{scope:?}");
+    assert_eq!(store.waiting_over(scope, None, numbers).await.unwrap(), expected, "{numbers:?} of {scope:?}");
 }
 
 /// How SQLite means to carry a statement out.

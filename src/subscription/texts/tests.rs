@@ -75,7 +75,8 @@ fn a_member_reads_what_came_after_they_joined_or_everything_and_nobody_else_read
         let members = members.iter().map(|id| UserId(*id)).collect();
         BTreeMap::from([(number, Place { there: true, shared, history, members })])
     };
-    let joined = [Joined { number, after: 5 }];
+    let since = Wall::from_unix_micros(7);
+    let joined = [Joined { number, since, after: 5 }];
     let rows = [
         ("what came before they joined", place(true, false, &[1]), inbox, 5, false),
         ("what came after", place(true, false, &[1]), inbox, 6, true),
@@ -93,6 +94,28 @@ fn a_member_reads_what_came_after_they_joined_or_everything_and_nobody_else_read
         assert_eq!(scope.sees(&TextFacts { company: COMPANY, holder, seq }), expected, "{what}");
         let other = TextFacts { company: CompanyId(2), holder, seq };
         assert!(!scope.sees(&other), "{what}: of another company");
+    }
+}
+
+#[test]
+fn since_when_a_member_reads_is_told_where_that_is_not_everything() {
+    let (number, since) = (NumberId(1), Wall::from_unix_micros(7));
+    let joined = [Joined { number, since, after: 5 }];
+    let inbox = Holder::Inbox(number);
+    let colleague = Holder::Pair(UserId(1), UserId(2));
+    for (shared, history, member, holder, expected) in [
+        (true, false, 1, inbox, Some(since)),
+        (true, true, 1, inbox, None),
+        (false, false, 1, inbox, None),
+        (true, false, 2, inbox, None),
+        (true, false, 1, Holder::Inbox(NumberId(2)), None),
+        (true, false, 1, Holder::User(UserId(1)), None),
+        (true, false, 1, colleague, None),
+    ] {
+        let place = Place { there: true, shared, history, members: BTreeSet::from([UserId(member)]) };
+        let scope = TextScope::of(&directory(&BTreeMap::from([(number, place)])), &user(1), &joined);
+        assert_eq!(scope.since(holder), expected, "{shared} {history} {member} {holder:?}");
+        assert_eq!(scope.over(&[]).since(holder), None);
     }
 }
 
@@ -168,7 +191,7 @@ proptest! {
                 let joined: Vec<Joined> = open
                     .iter()
                     .filter(|((_, user), _)| user.0 == id)
-                    .map(|((number, _), after)| Joined { number: *number, after: *after })
+                    .map(|((number, _), after)| Joined { number: *number, since: Wall::from_unix_micros(*after), after: *after })
                     .collect();
                 let scope = TextScope::of(&now, &user(id), &joined);
                 for (number, seq, came) in &texts {

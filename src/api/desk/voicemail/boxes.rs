@@ -93,7 +93,7 @@ impl Desk {
             | VoicemailAsk::Remove(..)
             | VoicemailAsk::BringBack(..)
             | VoicemailAsk::Forward(..)
-            | VoicemailAsk::Counts(_) => return Err(Problem::Internal),
+            | VoicemailAsk::Counts(..) => return Err(Problem::Internal),
         };
         Ok(Reply::Voicemail(reply))
     }
