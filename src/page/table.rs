@@ -148,8 +148,8 @@ pub const PAGES: &[Page] = &[
             Asked::must("list", "/messages")
                 .fixed("limit=50")
                 .days()
-                .of(&["before", "box", "folder", "caller", "text", "removed", "from", "until"]),
-            Asked::may("counts", "/messages/counts"),
+                .of(&["before", "box", "inbox", "folder", "caller", "text", "removed", "from", "until"]),
+            Asked::may("counts", "/messages/counts").of(&["inbox"]),
             BOXES,
             INBOXES,
             USERS,
@@ -244,7 +244,14 @@ pub const PAGES: &[Page] = &[
         "me.html",
         "me",
         Everybody,
-        &[INBOXES, GROUPS, BOXES, Asked::may("push", "/me/push"), Asked::may("tokens", "/tokens")],
+        &[
+            INBOXES,
+            GROUPS,
+            BOXES,
+            Asked::may("own_box", "/me/voicemail"),
+            Asked::may("push", "/me/push"),
+            Asked::may("tokens", "/tokens"),
+        ],
     ),
     page(
         "/welcome",

@@ -304,7 +304,7 @@ async fn a_page_is_read_from_an_index_in_its_order() {
         let scans = |step: &&String| step.starts_with("SCAN m") || step.starts_with("SCAN s");
         assert_eq!(steps.iter().find(scans), None, "{what}: {steps:#?}");
     }
-    let counting = counted(&scope, &heard_boxes(&scope, None), false);
+    let counting = counted(&scope, &heard_boxes(&scope, None), false, None);
     let steps = steps(&store, counting).await;
     let covering = |step: &String| step.contains("COVERING INDEX message_states_of_reader");
     assert!(steps.iter().any(covering), "{steps:#?}");
