@@ -521,7 +521,22 @@ fn told(answer: &Response, path: &str) -> String {
     let pages = ["calls", "voicemail", "messages", "contacts", "numbers", "users", "number", "inbox", "user", "group"];
     parts
         .filter(|part| part.len() > 2 && !pages.contains(&part.as_str()))
-        .fold(html, |html, part| html.replace(&part, "…"))
+        .fold(html, |html, part| without(&html, &part))
+}
+
+/// The text without a part of it, where that stands by itself: 202 is no part of 2026.
+fn without(html: &str, part: &str) -> String {
+    let (mut kept, mut rest) = (String::with_capacity(html.len()), html);
+    while let Some((before, after)) = rest.split_once(part) {
+        kept.push_str(before);
+        let escaped = kept.len() >= 3 && kept.as_bytes()[kept.len() - 3] == b'%';
+        let begins = escaped || !kept.ends_with(|last: char| last.is_ascii_alphanumeric());
+        let ends = !after.starts_with(|next: char| next.is_ascii_alphanumeric());
+        kept.push_str(if begins && ends { "…" } else { part });
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept
 }
 
 /// Lists, narrowed to things of ours and to such as nobody has.

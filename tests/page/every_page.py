@@ -60,6 +60,7 @@ def settled(tab: Tab) -> None:
 
 
 def faults(tab: Tab, axe: str) -> list[str]:
+    tab.is_examined = True
     tab.page.evaluate(axe)
     found = tab.page.evaluate("rules => axe.run(document, { runOnly: rules, resultTypes: ['violations'] })", RULES)
     return [f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes']][:3]}" for one in found["violations"]]
