@@ -38,7 +38,7 @@ class Namespace:
         self._own = os.stat("/proc/self/ns/net").st_ino
         self._holder = subprocess.Popen(["unshare", "--net", "sleep", str(LIFETIME_S)])
         self.pid = self._holder.pid
-        self._wait_until_apart(5)
+        self._wait_until_apart(60)
         self.run("ip", "link", "set", "lo", "up")
 
     def _wait_until_apart(self, seconds: float) -> None:
