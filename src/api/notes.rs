@@ -14,7 +14,7 @@ pub const MOST_NOTES: u32 = 1_000;
 /// A note as it is kept, without white space around it.
 ///
 /// # Errors
-/// Nothing is left of it, it is longer than [`LONGEST_NOTE`], or it has a control character that is neither a
+/// Nothing is left of it, it is longer than 4,000 characters, or it has a control character that is neither a
 /// tab nor the end of a line.
 pub fn note_text(said: &str) -> Result<&str, Problem> {
     let text = said.trim();

@@ -6,7 +6,7 @@
 //! called   ─┼─ trunk ─ service ───┼─ Ben (102)    outbound, recorded
 //!           │                     └─ Clara (103) ─ Dora (104)   internal, not recorded
 //! ```
-//! With `--stay` the company has more of everything ([`stay`]), and is shown in a browser.
+//! With `--stay` the company has more of everything, and is shown in a browser.
 
 mod calls;
 mod check;

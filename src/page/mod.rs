@@ -5,7 +5,7 @@
 //!     └─ changes, audio and events: the API itself, with the session's cookie and its CSRF token
 //! ```
 //! A page has no way to anything that the API does not give to its viewer: it is a template over
-//! answers of the API ([`table`] says which). What is changed on it is sent to the API by the page's
+//! answers of the API ([`PAGES`] says which). What is changed on it is sent to the API by the page's
 //! script, as a program would. Parts that show what changes are read anew when an event tells of it.
 //!
 //! Scripts and styles come from this host alone, and none stands in a page: the content security policy
