@@ -109,8 +109,8 @@ pub struct ArchivistHandle {
 
 /// Orders that may wait: three for each call that ends.
 const ORDERS: usize = 65_536;
-/// Further orders that share one transaction: some twenty calls.
-const TOGETHER: usize = 64;
+/// Further orders that share one transaction: some thousand calls.
+const TOGETHER: usize = 4_096;
 /// How long to wait before a hand-over that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 

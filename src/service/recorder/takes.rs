@@ -241,8 +241,11 @@ impl Recorder {
 impl Alone {
     /// Takes off what is not to stay, and says so in the journal.
     fn close(self, closed: Closed) -> ClosedTake {
-        let Alone { mut file, cut, .. } = self;
+        let Alone { mut file, cut, heard, .. } = self;
         let Closed { samples, rate, markers, problem, started, .. } = closed;
+        // The file may be written further than that already.
+        let ends = end_of(started + rate.span(crate::base::Samples(samples)), heard, cut);
+        let samples = samples.min(rate.samples(ends.since(started)).0);
         let samples = trimmed(samples, rate, cut, &markers, Some(file.silence.spoken_until()));
         let samples = samples.min(rate.samples(MOST).0);
         // Where there is no room for the line, a crash would leave what was cut in the file.
