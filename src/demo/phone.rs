@@ -206,6 +206,11 @@ impl LivePhone {
         Some(event)
     }
 
+    /// Drops what has happened so far.
+    pub fn forget(&mut self) {
+        while self.events.try_recv().is_ok() {}
+    }
+
     /// The first event that fits; those before it are dropped.
     pub async fn wait_for(
         &mut self,

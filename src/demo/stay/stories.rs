@@ -62,13 +62,14 @@ async fn support(
     progress: &Progress,
 ) -> Result<Talker, DemoError> {
     leave_message(&mut otto, SUPPORT).await?;
-    let talker = Talker::start(stage, office, &cast.voices).await?;
+    let mut talker = Talker::start(stage, office, &cast.voices).await?;
     progress.say(&format!("a customer calls {SUPPORT}, and nobody answers"));
     mira.call(SUPPORT).await?;
     mira.wait_for(|event| matches!(event, PhoneEvent::Ringing { .. }), SOON).await?;
     sleep(RINGS).await;
     mira.hang_up().await?;
     mira.wait_for(|event| matches!(event, PhoneEvent::Ended(Ending::Here)), SOON).await?;
+    talker.rang_out().await?;
     Ok(talker)
 }
 

@@ -40,13 +40,22 @@ impl Talker {
         Ok(Talker { finn, customer })
     }
 
+    /// Waits until Finn's telephone rings no more: until then it would be busy.
+    pub async fn rang_out(&mut self) -> Result<(), LiveError> {
+        self.finn.wait_for(|event| matches!(event, PhoneEvent::Ended(_)), SOON).await.map(|_| ())
+    }
+
     /// One call to its end: customers call, and Finn calls customers.
     async fn talk(&mut self, inbound: bool) -> Result<(), LiveError> {
         let Talker { finn, customer } = self;
+        // Of the call before, or of one that nobody answered.
+        finn.forget();
+        customer.forget();
         match inbound {
             true => {
                 customer.call(SUPPORT).await?;
-                finn.wait_for(|event| matches!(event, PhoneEvent::Incoming { .. }), SOON).await?;
+                finn.wait_for(|event| matches!(event, PhoneEvent::Incoming { from, .. } if from == CUSTOMER), SOON)
+                    .await?;
                 finn.answer().await?;
             }
             false => finn.call(CUSTOMER).await?,
