@@ -1,6 +1,7 @@
 //! Finishes recordings: trailer and sizes, sync, sidecar, rename, then row and outbox entry in one
 //! transaction, in that order. A crash between any two of them is repaired at the next start.
 
+mod abreast;
 mod postbox;
 
 pub use postbox::TakeWord;
@@ -17,6 +18,7 @@ use crate::ledger::{CallRecord, Channels, OutboxKind, Party, RecordingRecord, Re
 use crate::media::LegStats;
 use crate::recording::{Closed, Draft, Finish, sidecar};
 use crate::store::{Store, StoreError};
+use abreast::abreast;
 use postbox::Postbox;
 use std::collections::HashMap;
 use std::fs;
@@ -128,9 +130,19 @@ impl ArchivistHandle {
         let gauge = Arc::new(ArchiveGauge::default());
         let at_work = AtWork(Arc::clone(&gauge));
         let thread = thread::Builder::new().name("archivist".to_owned()).spawn(move || {
-            let (waiting, ready, postbox) = (HashMap::new(), Vec::new(), Postbox::default());
-            let gauge = at_work;
-            let archivist = Archivist { clock, store, runtime, dir, reserve, reports, waiting, ready, postbox, gauge };
+            let archivist = Archivist {
+                clock,
+                store,
+                runtime,
+                dir,
+                reserve,
+                reports,
+                waiting: HashMap::new(),
+                finishing: Vec::new(),
+                ready: Vec::new(),
+                postbox: Postbox::default(),
+                gauge: at_work,
+            };
             archivist.run(&inbox);
         })?;
         Ok(ArchivistHandle { orders, gauge, thread: Some(thread) })
@@ -171,6 +183,8 @@ struct Archivist {
     /// What became of takes.
     reports: tokio::sync::mpsc::Sender<RecorderReport>,
     waiting: HashMap<CallId, Waiting>,
+    /// Parts of calls that have ended, to be finished at the end of the batch.
+    finishing: Vec<(ClosedPart, Arc<Ended>)>,
     ready: Vec<Ready>,
     postbox: Postbox,
     gauge: AtWork,
@@ -253,10 +267,15 @@ impl Archivist {
             let failed = failed(self.new_id(), &ended, problem);
             self.ready.push(failed);
         }
-        for finish in closed {
-            let ready = self.finish_part(&finish, &ended);
-            self.ready.push(ready);
-        }
+        let ended = Arc::new(ended);
+        self.finishing.extend(closed.into_iter().map(|part| (part, Arc::clone(&ended))));
+    }
+
+    /// Makes files final, of all calls that have ended at once.
+    fn finish_parts(&mut self) {
+        let parts = std::mem::take(&mut self.finishing);
+        let finished = abreast(&parts, |(part, ended)| self.finish_part(part, ended));
+        self.ready.extend(finished);
     }
 
     fn finish_part(&self, finish: &ClosedPart, ended: &Ended) -> Ready {
@@ -288,6 +307,7 @@ impl Archivist {
     /// Row and outbox entry of everything that is ready, in one transaction; tried again later
     /// when the database cannot take it.
     fn hand_over(&mut self) {
+        self.finish_parts();
         if self.ready.is_empty() {
             return;
         }

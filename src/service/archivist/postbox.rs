@@ -13,6 +13,7 @@ use super::super::messages::Finishing;
 use super::super::recorder::{ClosedTake, RecorderReport, TakeNews};
 use super::super::refused::discard;
 use super::Archivist;
+use super::abreast::abreast;
 use crate::base::{BoxId, CallId, MessageId};
 use crate::call::TakeFact;
 use crate::directory::Directory;
@@ -218,10 +219,18 @@ enum Row {
     Greeting(Greeting),
 }
 
+/// A take that is kept, to be made final at the end of the batch.
+struct Keeping {
+    closed: Box<ClosedTake>,
+    keep: Box<Keep>,
+    ended: Option<Box<CallRecord>>,
+}
+
 /// What the archivist has of voicemail.
 #[derive(Default)]
 pub(super) struct Postbox {
     desk: Desk,
+    keeping: Vec<Keeping>,
     /// Who owns which box now.
     directory: Option<Arc<Directory>>,
     ready: Vec<Ready>,
@@ -266,7 +275,7 @@ impl Archivist {
 
     fn carry_out(&mut self, verdict: Verdict) {
         match verdict {
-            Verdict::Keep(closed, keep, ended) => self.keep(&closed, &keep, ended),
+            Verdict::Keep(closed, keep, ended) => self.keep(Keeping { closed, keep, ended }),
             Verdict::Discard(closed) => {
                 // What stays is told in the log and goes at the next start.
                 let _ = discard(&closed.paths);
@@ -274,32 +283,51 @@ impl Archivist {
         }
     }
 
-    fn keep(&mut self, closed: &ClosedTake, keep: &Keep, ended: Option<Box<CallRecord>>) {
-        let (call, take) = (closed.start.call, closed.start.take);
-        if let Keep::Message(draft) = keep
+    fn keep(&mut self, keeping: Keeping) {
+        let Keeping { closed, keep, ended: _ } = &keeping;
+        if let Keep::Message(draft) = &**keep
             && (closed.samples == 0 || closed.length() < draft.minimum)
         {
             let _ = discard(&closed.paths);
-            return self.tell_take(call, take, TakeFact::Kept { message: None });
+            return self.tell_take(closed.start.call, closed.start.take, TakeFact::Kept { message: None });
         }
+        self.postbox.keeping.push(keeping);
+    }
+
+    /// Makes files final, of all that is kept at once.
+    fn keep_all(&mut self) {
+        let all = std::mem::take(&mut self.postbox.keeping);
+        // Two greetings of a box have one name: the last that was said stays.
+        let is_greeting = |keeping: &Keeping| matches!(*keeping.keep, Keep::Greeting { .. });
+        let (greetings, messages): (Vec<Keeping>, Vec<Keeping>) = all.into_iter().partition(is_greeting);
+        let mut rows = abreast(&messages, |keeping| self.make_final(keeping));
+        rows.extend(greetings.iter().map(|keeping| self.make_final(keeping)));
+        for (Keeping { closed, keep: _, ended }, row) in messages.into_iter().chain(greetings).zip(rows) {
+            let (call, take) = (closed.start.call, closed.start.take);
+            match row {
+                Ok(row) => {
+                    let journal = closed.paths.journal();
+                    self.postbox.ready.push(Ready { call, take, journal, row, ended, told: false });
+                }
+                Err(error) => {
+                    tracing::error!(%call, message = %closed.id, %error, "a message could not be finished; it is at the next start");
+                    self.tell_take(call, take, TakeFact::Failed { problem: error.to_string() });
+                }
+            }
+        }
+    }
+
+    fn make_final(&self, keeping: &Keeping) -> io::Result<Row> {
+        let Keeping { closed, keep, ended: _ } = keeping;
         // Where there is no room for the line, a crash would leave it as it was begun.
         let _ = note_keep(&closed.paths.journal(), keep);
-        let row = self.finish_take(closed, keep).or_else(|error| {
+        self.finish_take(closed, keep).or_else(|error| {
             // A full disk: the reserve makes room.
             let _ = fs::remove_file(&self.reserve);
+            let call = closed.start.call;
             tracing::warn!(%call, message = %closed.id, %error, "a message is finished with the reserve");
             self.finish_take(closed, keep)
-        });
-        match row {
-            Ok(row) => {
-                let journal = closed.paths.journal();
-                self.postbox.ready.push(Ready { call, take, journal, row, ended, told: false });
-            }
-            Err(error) => {
-                tracing::error!(%call, message = %closed.id, %error, "a message could not be finished; it is at the next start");
-                self.tell_take(call, take, TakeFact::Failed { problem: error.to_string() });
-            }
-        }
+        })
     }
 
     fn finish_take(&self, closed: &ClosedTake, keep: &Keep) -> io::Result<Row> {
@@ -320,6 +348,7 @@ impl Archivist {
     /// Rows and outbox entries of everything that is ready, in one transaction; tried again later when the
     /// database cannot take it.
     pub(super) fn hand_over_takes(&mut self) {
+        self.keep_all();
         let mut ready = std::mem::take(&mut self.postbox.ready);
         ready.retain(|ready| self.has_box(ready));
         if !ready.is_empty() {
