@@ -17,12 +17,15 @@ mod http;
 mod messages;
 #[path = "scene/mod.rs"]
 mod scene;
+#[path = "events/socket.rs"]
+mod socket;
 
 use base64::Engine;
 use http::service::{config, start};
 use http::{Http, Response};
 use scene::Scene;
 use serde_json::{Value, json};
+use socket::Message;
 use std::path::Path;
 use telegraphone::audio::prompt::write_wav;
 use telegraphone::service::Service;
@@ -155,6 +158,10 @@ impl Client {
     fn example(&self, example: &str, id: &str) -> Response {
         let put_in = [("<TOKEN>", self.token.as_str()), ("<TENANT_UUID>", &self.tenant), ("<VOICEMAIL_ID>", id)];
         typed(self.http, example, &put_in)
+    }
+
+    fn events(&self, more: &str) -> socket::Socket {
+        open(self.http, &self.token, more)
     }
 
     fn stream(&self, kinds: &str) -> http::Stream {
@@ -617,4 +624,99 @@ async fn events_of_ones_own_messages_come_by_ones_own_patterns() {
     })
     .await;
     service.stop().await;
+}
+
+/// Wazo's protocol of events: names are subscribed to, and after the start those events come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clients_subscribe_to_events_by_name_over_a_websocket() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, http) = service(folder.path()).await;
+    let (ada, jane, mut own, mut old, mut deaf) = blocking(move || {
+        let ada = Client::of(http, "204@api", "ada-secret");
+        let jane = Client::of(http, "202@api", "jane-secret");
+        assert_eq!(ada.example(CREATE, "").status, 201);
+        let mut own = jane.events("&version=2");
+        assert_eq!(own.next(), said("init", json!({ "version": 2 })));
+        own.say(r#"{"op":"subscribe","data":{"event_name":"global_voicemail_message_created"}}"#);
+        assert_eq!(own.next(), said("subscribe", Value::Null));
+        own.say(r#"{"op":"start"}"#);
+        assert_eq!(own.next(), said("start", Value::Null));
+        own.say(r#"{"op":"ping","data":{"payload":"pong"}}"#);
+        assert_eq!(own.next(), said("pong", json!({ "payload": "pong" })));
+        let again = Client::of(http, "202@api", "jane-secret");
+        own.say(&format!(r#"{{"op":"token","data":{{"token":"{}"}}}}"#, again.token));
+        assert_eq!(own.next(), said("token", Value::Null));
+
+        // The older version, and everything.
+        let mut old = ada.events("");
+        assert_eq!(old.next(), said("init", json!({ "version": 1 })));
+        old.say(r#"{"op":"subscribe","data":{"event_name":"*"}}"#);
+        assert_eq!(old.next(), said("subscribe", Value::Null));
+        old.say(r#"{"op":"start"}"#);
+        assert_eq!(old.next(), said("start", Value::Null));
+        // It has not started: nothing is told.
+        let mut deaf = jane.events("&version=2");
+        assert_eq!(deaf.next(), said("init", json!({ "version": 2 })));
+        deaf.say(r#"{"op":"subscribe","data":{"event_name":"*"}}"#);
+        assert_eq!(deaf.next(), said("subscribe", Value::Null));
+        (ada, jane, own, old, deaf)
+    })
+    .await;
+    let id = messages::leave(&service, folder.path(), "api", "8000", 1).await.to_string();
+    blocking(move || {
+        let Message::Event(told) = own.next() else { panic!("closed") };
+        assert_eq!((&told["op"], &told["code"]), (&json!("event"), &json!(0)));
+        let event = &told["data"];
+        assert_eq!(event["name"], "global_voicemail_message_created");
+        assert_eq!((&event["data"]["message_id"], &event["tenant_uuid"]), (&json!(id), &json!(jane.tenant)));
+        assert_eq!(old.next(), Message::Event(event.clone()));
+
+        // What was not subscribed to does not come between.
+        assert_eq!(jane.send("PUT", &format!("{MESSAGES}/{id}"), r#"{"folder_id":2}"#).status, 204);
+        let Message::Event(updated) = old.next() else { panic!("closed") };
+        assert_eq!(updated["name"], "global_voicemail_message_updated");
+        for socket in [&mut own, &mut deaf] {
+            socket.say(r#"{"op":"ping","data":{"payload":"still"}}"#);
+            assert_eq!(socket.next(), said("pong", json!({ "payload": "still" })));
+        }
+
+        for (token, more, said, code) in [
+            ("", "&version=2", "", 4001),
+            ("nobody", "&version=2", "", 4002),
+            (&jane.token, "&version=3", "", 4004),
+            (&jane.token, "&version=2", r#"{"op":"fly"}"#, 4004),
+            (&jane.token, "&version=2", "nonsense", 4004),
+            (&jane.token, "&version=2", r#"{"op":"token","data":{"token":"nobody"}}"#, 4002),
+        ] {
+            let mut socket = open(jane.http, token, more);
+            if !said.is_empty() {
+                socket.next();
+                socket.say(said);
+            }
+            assert_eq!(socket.next(), Message::Closed(code), "{token} {more} {said}");
+        }
+        let no_events = [("Authorization", basic("204@api", "ada-secret"))];
+        let no_events: Vec<(&str, &str)> = no_events.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let body = r#"{"acl": ["calld.#"]}"#;
+        let narrow = ada.http.ask("POST", "/api/auth/0.1/token", &no_events, body).json();
+        let narrow = narrow["data"]["token"].as_str().unwrap().to_owned();
+        assert_eq!(open(ada.http, &narrow, "").next(), Message::Closed(4002));
+        // The first token of the socket has nothing to do with it any more, and the log-out of its own ends it.
+        let own_token = &jane.token;
+        assert_eq!(jane.http.ask("DELETE", &format!("/api/auth/0.1/token/{own_token}"), &[], "").status, 200);
+        assert_eq!(deaf.next(), Message::Closed(4003));
+        own.say(r#"{"op":"ping","data":{"payload":"still"}}"#);
+        assert_eq!(own.next(), said("pong", json!({ "payload": "still" })));
+        assert_eq!(jane.http.ask("GET", "/api/websocketd/", &[], "").status, 400, "no handshake");
+    })
+    .await;
+    service.stop().await;
+}
+
+fn said(op: &str, data: Value) -> Message {
+    Message::Event(json!({ "op": op, "code": 0, "data": data }))
+}
+
+fn open(http: Http, token: &str, more: &str) -> socket::Socket {
+    socket::open(http.0, &format!("/api/websocketd/?token={token}{more}"), &[]).unwrap()
 }

@@ -1,4 +1,4 @@
-//! A WebSocket client (RFC 6455) that reads text messages and the close code.
+//! A WebSocket client (RFC 6455) that reads text messages and the close code, and says short ones.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -37,6 +37,15 @@ pub fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result
 }
 
 impl Socket {
+    /// A text of up to 125 bytes, masked as a client has to.
+    pub fn say(&mut self, text: &str) {
+        let mask = [0x5a, 0x17, 0xc3, 0x0f];
+        let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap()];
+        frame.extend(mask);
+        frame.extend(text.bytes().zip(mask.into_iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        self.0.get_mut().write_all(&frame).unwrap();
+    }
+
     /// The next event, or the end; pings and positions are passed over.
     pub fn next(&mut self) -> Message {
         loop {

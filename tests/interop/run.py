@@ -42,8 +42,9 @@ def missing() -> list[str]:
     if subprocess.run([python, "-c", "import aiosmtpd"], capture_output=True).returncode != 0:
         problems.append("aiosmtpd is missing: pip install aiosmtpd, and name its Python in TELEGRAPHONE_SMTPD_PYTHON")
     sdk = os.environ.get("TELEGRAPHONE_WAZO_SDK", "")
-    if not (Path(sdk) / "@wazo" / "sdk" / "package.json").exists():
-        problems.append("@wazo/sdk is missing: npm pack @wazo/sdk, unpack it as FOLDER/@wazo/sdk, and name FOLDER in TELEGRAPHONE_WAZO_SDK")
+    for package in ("@wazo/sdk", "ws"):
+        if not (Path(sdk) / package / "package.json").exists():
+            problems.append(f"{package} is missing: npm pack {package}, unpack it as FOLDER/{package}, and name FOLDER in TELEGRAPHONE_WAZO_SDK")
     if os.geteuid() != 0:
         problems.append("this needs root: network namespaces, a small file system, the memory of the service")
     return problems

@@ -2,9 +2,11 @@
 //
 //     NODE_EXTRA_CA_CERTS=ca.crt NODE_PATH=FOLDER node wazo.js HOST:PORT USER PASSWORD STEP,STEP... [MESSAGE]
 //
-// Steps are who, list, hear, read and delete. Prints one line of JSON: what the session was, and what each
-// step told. Errors of the client end it with status 1.
-const { WazoApiClient } = require('@wazo/sdk');
+// Steps are who, list, wait, hear, read and delete. Prints one line of JSON: what the session was, and what each
+// step told; `wait` prints `waiting` before, once it would hear of a message. Errors of the client end it with
+// status 1.
+const { WazoApiClient, WebSocketClient } = require('@wazo/sdk');
+const WebSocket = require('ws');
 
 const [server, username, password, wanted, id] = process.argv.slice(2);
 const client = new WazoApiClient({ server });
@@ -26,6 +28,26 @@ const steps = {
   },
   async list() {
     return (await client.calld.listVoicemails()).map(plain);
+  },
+  // The next new message, as it is told.
+  async wait(session) {
+    const name = 'user_voicemail_message_created';
+    const heartbeat = { delay: 200, timeout: 5000, max: 3 };
+    const of = { host: server, token: session.token, events: [name], version: 2, heartbeat, session };
+    const socket = new WebSocketClient(of, { WebSocket });
+    const event = new Promise((resolve) => socket.on(name, resolve));
+    const beats = new Promise((resolve) => socket.setOnHeartbeatCallback(resolve));
+    await new Promise((resolve) => {
+      socket.on('initialized', resolve);
+      socket.connect();
+    });
+    socket.startHeartbeat();
+    await beats;
+    process.stdout.write('waiting\n');
+    const told = await event;
+    socket.stopHeartbeat();
+    socket.close(true);
+    return told;
   },
   // The sound, by the address that the client gives to a player.
   async hear() {

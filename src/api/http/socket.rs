@@ -31,7 +31,7 @@ use utoipa_axum::routes;
 /// Bytes of a message of the far side at most: it has nothing to say.
 const LONGEST: usize = 4 << 10;
 /// Pings that may be without an answer.
-const PINGS: u32 = 2;
+pub const PINGS: u32 = 2;
 
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(socket))
@@ -119,10 +119,10 @@ async fn serve(mut socket: WebSocket, desk: Arc<Desk>, mut stream: EventStream, 
             News::Over(over) => return close(&mut socket, farewell(&over), patience).await,
         };
         for message in messages {
-            match timeout(patience.slow, socket.send(message)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return,
-                Err(_) => {
+            match tell(&mut socket, message, patience).await {
+                Ok(()) => {}
+                Err(Untaken::Gone) => return,
+                Err(Untaken::Slow) => {
                     let reason = "too slow: come back with `after`, the seq of the last event".to_owned();
                     return close(&mut socket, (4008, reason), patience).await;
                 }
@@ -139,7 +139,21 @@ fn farewell(over: &Over) -> (u16, String) {
     }
 }
 
-async fn close(socket: &mut WebSocket, (code, reason): (u16, String), patience: Patience) {
+/// Why the far side did not take a message.
+pub enum Untaken {
+    Gone,
+    Slow,
+}
+
+/// Sends as long as one has patience.
+pub async fn tell(socket: &mut WebSocket, message: Message, patience: Patience) -> Result<(), Untaken> {
+    match timeout(patience.slow, socket.send(message)).await {
+        Ok(sent) => sent.map_err(|_| Untaken::Gone),
+        Err(_) => Err(Untaken::Slow),
+    }
+}
+
+pub async fn close(socket: &mut WebSocket, (code, reason): (u16, String), patience: Patience) {
     let last = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     let _ = timeout(patience.farewell, socket.send(last)).await;
 }

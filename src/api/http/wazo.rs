@@ -1,4 +1,5 @@
-//! The compatible API over HTTP: `/api/auth/0.1`, `/api/confd/1.1`, `/api/calld/1.0`.
+//! The compatible API over HTTP: `/api/auth/0.1`, `/api/confd/1.1`, `/api/calld/1.0`, and
+//! `/api/websocketd`.
 //!
 //! ```text
 //! X-Auth-Token, Wazo-Tenant ─► who asks ─► WazoAsk ─► Desk ─► what Wazo answers, with its statuses and errors
@@ -10,6 +11,7 @@ mod auth;
 mod calld;
 mod confd;
 mod error;
+mod websocketd;
 
 use super::who::{AUTH_TOKEN, From, Who, bearer};
 use super::{HttpProblem, Shared, openapi};
@@ -30,7 +32,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every route, with its whole path.
 pub fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(openapi::head()).merge(auth::routes()).merge(confd::routes()).merge(calld::routes())
+    OpenApiRouter::with_openapi(openapi::head())
+        .merge(auth::routes())
+        .merge(confd::routes())
+        .merge(calld::routes())
+        .merge(websocketd::routes())
 }
 
 /// A request, read but not yet understood: what is wrong with it is told in the words of its service.
@@ -77,13 +83,23 @@ impl Asked {
 
     async fn who(&mut self, shared: &Shared) -> Result<Who, Problem> {
         // A player of a page sends no headers: for audio the token can stand in the URL.
-        if self.parts.uri.path().ends_with("/recording")
-            && bearer(&self.parts.headers).is_none()
-            && let Some(token) = self.params().get("token").and_then(|token| HeaderValue::from_str(token).ok())
+        if self.parts.uri.path().ends_with("/recording") {
+            self.takes_token_of_query();
+        }
+        Who::from_request_parts(&mut self.parts, shared).await.map_err(|HttpProblem(problem)| problem)
+    }
+
+    /// The token can stand in the URL, where no header has one.
+    fn takes_token_of_query(&mut self) {
+        if bearer(&self.parts.headers).is_none()
+            && let Some(token) = self
+                .params()
+                .get("token")
+                .filter(|token| !token.is_empty())
+                .and_then(|token| HeaderValue::from_str(token).ok())
         {
             self.parts.headers.insert(AUTH_TOKEN, token);
         }
-        Who::from_request_parts(&mut self.parts, shared).await.map_err(|HttpProblem(problem)| problem)
     }
 
     async fn source(&mut self, shared: &Shared) -> IpAddr {
