@@ -151,6 +151,24 @@ async fn a_recording_reaches_its_subscribers_when_the_call_ends_and_nobody_else(
         for action in ["subscription.add", "recording.play", "recording.download", "recording.delete"] {
             assert!(actions.contains(&action), "{action} is not in {actions:?}");
         }
+        let lines = |query: &str| {
+            let page = ada.get(&format!("/api/v1/access-log?{query}")).json();
+            let seqs = page["lines"].as_array().unwrap().iter().map(|line| line["seq"].as_i64().unwrap());
+            (seqs.collect::<Vec<_>>(), page["next"].as_i64())
+        };
+        let (newest, next) = lines("newest=true&limit=2");
+        assert!(newest[0] > newest[1] && next == Some(newest[1]), "{newest:?} {next:?}");
+        let (older, _) = lines(&format!("before={}&limit=1000", newest[1]));
+        assert!(older[0] < newest[1] && older.len() + 2 == actions.len(), "{older:?}");
+        let of_recordings = actions.iter().filter(|action| action.starts_with("recording.")).count();
+        assert_eq!(lines("action=recording&limit=1000").0.len(), of_recordings);
+        let deleted = lines("action=recording.delete&text=ADA").0;
+        assert_eq!((deleted.len(), lines("action=recording.delete&text=nobody").0.len()), (1, 0));
+        assert_eq!(lines("until=2001-01-01T00:00:00Z"), (vec![], None));
+        for wrong in ["until=yesterday", "limit=x", "action=", "nothing=1"] {
+            let status = ada.get(&format!("/api/v1/access-log?{wrong}")).status;
+            assert_eq!(status, if wrong == "action=" { 200 } else { 400 }, "{wrong}");
+        }
         let of_eve = eve.get("/api/v1/access-log").json();
         let of_eve: Vec<&str> =
             of_eve["lines"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();

@@ -246,7 +246,15 @@ async fn whoever_is_no_admin_sees_what_they_need_and_another_company_nothing() {
             let (hidden, unknown) = (mallory.get(&format!("/api/v1{path}")), mallory.get(&format!("/api/v1{path}9")));
             assert_eq!((hidden.status, &hidden.body), (404, &unknown.body), "{path}");
         }
-        for path in ["/settings", "/flows", "/trunks", "/trunks/carrier", "/prompts", "/prompts/x/audio"] {
+        for path in [
+            "/settings",
+            "/flows",
+            "/trunks",
+            "/trunks/carrier",
+            "/trunks/carrier/state",
+            "/prompts",
+            "/prompts/x/audio",
+        ] {
             assert_eq!(jane.get(&format!("/api/v1{path}")).status, 403, "{path}");
         }
         for (method, path) in [
@@ -267,9 +275,15 @@ async fn whoever_is_no_admin_sees_what_they_need_and_another_company_nothing() {
             assert_eq!(eve.send("PATCH", &path, "{}").status, 404, "{path}");
             assert_eq!(eve.delete(&path).status, 404, "{path}");
         }
+        let state = |trunk: &str| format!("/api/v1/trunks/{trunk}/state");
+        let (theirs, unknown) = (eve.get(&state("carrier")), eve.get(&state("nowhere")));
+        assert_eq!((theirs.status, &theirs.body), (404, &unknown.body));
         assert_eq!(names(&get(&eve, "/users"), "users", "extension"), ["204"]);
 
         let ada = http.log_in("api", "204", "ada-secret");
+        let now = get(&ada, "/trunks/carrier/state");
+        assert_eq!((&now["name"], &now["calls"], now.get("registration")), (&json!("carrier"), &json!(0), None));
+        assert_eq!(now["up"], now["targets"][0]["state"] == "up", "{now}");
         let page = get(&ada, "/users?limit=2");
         assert_eq!(
             (names(&page, "users", "extension"), &page["next"]),

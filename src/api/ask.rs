@@ -9,13 +9,15 @@ use super::shared::{SharedAsk, SharedReply};
 use super::staff::{StaffAsk, StaffReply, StaffView};
 use super::texts::{TextsAsk, TextsReply};
 use super::tokens::TokenAsk;
+use super::trunks::TrunkStateView;
 use super::trying::{TryAsk, TryView};
-use super::view::{AccessView, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
+use super::view::{AccessList, CallItem, CallPage, LiveItem, MeView, RecordingView, TokenView};
 use super::voicemail::{VoicemailAsk, VoicemailReply};
 use super::wazo::{WazoAsk, WazoReply};
 use super::webhooks::{WebhookAsk, WebhookReply};
 use super::{Grant, InsightAsk, InsightReply, KeepingAsk, KeepingReply, Permission};
 use crate::base::{CallId, Direction, RecordingId, Wall};
+use crate::store::LogFilter;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -130,8 +132,12 @@ pub enum Ask {
     /// One's own.
     Tokens(TokenAsk),
     AccessLog {
-        after: i64,
+        filter: Box<LogFilter>,
         limit: u32,
+    },
+    /// How a trunk is now, by name.
+    TrunkState {
+        name: String,
     },
     /// Who is locked out after wrong passwords.
     Lockouts(LockAsk),
@@ -165,6 +171,7 @@ impl Ask {
             | Ask::Subscribe { .. }
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
+            | Ask::TrunkState { .. }
             | Ask::Keeping(_)
             | Ask::Shared(_)
             | Ask::Texts(_)
@@ -198,6 +205,7 @@ impl Ask {
             Ask::Tokens(ask) => Some(ask.needs()),
             Ask::Lockouts(ask) => Some(ask.needs()),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
+            Ask::TrunkState { .. } => Some(Permission::ReadDirectory),
             Ask::Keeping(ask) => Some(ask.needs()),
             Ask::Shared(ask) => Some(ask.needs()),
             Ask::Texts(ask) => Some(ask.needs()),
@@ -233,7 +241,8 @@ pub enum Reply {
     Subscribers(Vec<String>),
     Tokens(Vec<TokenView>),
     NewToken(Grant),
-    AccessLog(Vec<AccessView>),
+    AccessLog(AccessList),
+    TrunkState(Box<TrunkStateView>),
     Lockouts(LockReply),
     Keeping(KeepingReply),
     Shared(SharedReply),

@@ -41,7 +41,8 @@ pub use contacts::{Eraser, erased_name, erased_told};
 pub use exports::{ExportSettings, OPERATORS, check_names};
 
 use super::provisioning::{Links, ProvisioningSettings};
-use super::{AccessView, Answer, Ask, LogInLocks, Problem, Reply, Request, Viewer};
+use super::trunks::TrunkStateView;
+use super::{AccessList, Answer, Ask, LogInLocks, Problem, Reply, Request, Viewer};
 use crate::base::{CallId, CompanyId, Random, Time, UserId, Wall};
 use crate::directory::{Company, Directory, Number, Role, User};
 use crate::notify::Guard;
@@ -274,10 +275,15 @@ impl Desk {
                 self.change_subscription(&directory, &person, of, change).await
             }
             Ask::Tokens(ask) => self.tokens(viewer, &self.doer(&person), ask).await,
-            Ask::AccessLog { after, limit } => {
+            Ask::AccessLog { filter, limit } => {
                 person.must_be_admin()?;
-                let lines = self.store.access_log(company.id, after, limit.clamp(1, 1_000)).await?;
-                Ok(Reply::AccessLog(lines.into_iter().map(AccessView::from).collect()))
+                let limit = limit.clamp(1, 1_000);
+                let lines = self.store.access_lines(company.id, &filter, limit).await?;
+                Ok(Reply::AccessLog(AccessList::of(lines, limit)))
+            }
+            Ask::TrunkState { name } => {
+                person.must_be_admin()?;
+                self.trunk_state(&directory, company, &name).await
             }
             Ask::Lockouts(ask) => {
                 person.must_be_admin()?;
@@ -287,6 +293,20 @@ impl Desk {
             Ask::Shared(ask) => self.shared(&directory, &person, ask).await,
             Ask::Texts(ask) => self.texts(&directory, &person, ask).await,
             Ask::Voicemail(ask) => self.voicemail(&directory, &person, ask).await,
+        }
+    }
+
+    async fn trunk_state(&self, directory: &Directory, company: &Company, name: &str) -> Result<Reply, Problem> {
+        let nothing = Problem::NotFound { what: "trunk" };
+        let there = directory.trunks_of(company.id).any(|trunk| trunk.name == name);
+        if !there {
+            return Err(nothing);
+        }
+        match self.operator.ask(Request::TrunkShow { name: format!("{}/{name}", company.key) }).await {
+            Answer::Trunk { trunk } => Ok(Reply::TrunkState(Box::new(TrunkStateView::from(*trunk)))),
+            // It was added a moment ago.
+            Answer::NotFound { .. } => Err(nothing),
+            _ => Err(Problem::Internal),
         }
     }
 

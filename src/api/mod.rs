@@ -29,6 +29,7 @@ pub mod shared;
 mod staff;
 pub mod texts;
 mod tokens;
+mod trunks;
 mod trying;
 mod view;
 mod voicemail;
@@ -62,6 +63,7 @@ pub use staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,
 };
 pub use tokens::TokenAsk;
+pub use trunks::{TargetStateView, TrunkRegistrationView, TrunkStateView};
 pub use trying::{TryAsk, TryEnd, TryError, TryExit, TryStep, TryView, WhichFlow};
 pub use view::{
     AccessList, AccessView, CallItem, CallPage, ChangeView, HeardView, LiveItem, LiveList, MeView, NewTokenView,

@@ -442,10 +442,22 @@ pub struct NewTokenView {
     pub secret: String,
 }
 
-/// Lines of the access log, the oldest first.
+/// Lines of the access log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccessList {
     pub lines: Vec<AccessView>,
+    /// `after` of the next page, or `before` where the newest come first; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+impl AccessList {
+    /// A page of up to `limit` lines.
+    pub(super) fn of(lines: Vec<AccessLine>, limit: u32) -> Self {
+        let full = u32::try_from(lines.len()).is_ok_and(|count| count >= limit);
+        let next = lines.last().map(|line| line.seq).filter(|_| full);
+        AccessList { lines: lines.into_iter().map(AccessView::from).collect(), next }
+    }
 }
 
 /// The scopes that a token asks for, or the first that there is not.

@@ -9,7 +9,7 @@ use crate::directory::{Company, Directory, Number, User};
 use crate::service::audit::{Proven, verify};
 use crate::service::clock::Clock;
 use crate::service::config::Config;
-use crate::store::{By, Store, SubscriptionChange};
+use crate::store::{By, LogFilter, Store, SubscriptionChange};
 use crate::subscription::{Reason, Rights, Scope};
 use anyhow::{anyhow, bail};
 use serde_json::json;
@@ -134,9 +134,11 @@ pub async fn audit(config: &Config, command: AuditCommand) -> anyhow::Result<()>
             Ok(proven) => show_proven(&proven),
             Err(wrong) => bail!("{}", wrong.join("\n")),
         },
-        AuditCommand::List { company, after, limit, json } => {
+        AuditCommand::List { company, after, before, newest, action, text, limit, json } => {
             let of = desk.directory.company_by_key(&company).ok_or_else(|| anyhow!("there is no company {company}"))?;
-            let lines = desk.store.access_log(of.id, after, limit).await?;
+            let newest_first = newest || before.is_some();
+            let filter = LogFilter { newest_first, after, before, action, text, ..LogFilter::default() };
+            let lines = desk.store.access_lines(of.id, &filter, limit).await?;
             match json {
                 true => println!("{}", serde_json::to_string_pretty(&lines)?),
                 false => println!("{}", show::access_log(&lines)),

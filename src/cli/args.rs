@@ -603,8 +603,21 @@ pub enum AuditCommand {
     /// Lines of a company, oldest first
     List {
         company: String,
+        /// Later lines than that number
         #[arg(long, default_value_t = 0)]
         after: i64,
+        /// Earlier lines than that number, newest first
+        #[arg(long)]
+        before: Option<i64>,
+        /// Newest first
+        #[arg(long)]
+        newest: bool,
+        /// One action (recording.play), or all of a kind (recording)
+        #[arg(long)]
+        action: Option<String>,
+        /// Part of who, whence, action or thing
+        #[arg(long)]
+        text: Option<String>,
         #[arg(long, default_value_t = 200)]
         limit: u32,
         #[arg(long)]

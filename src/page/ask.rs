@@ -14,6 +14,8 @@ use tower::ServiceExt;
 
 /// Bytes of an answer at most.
 const ANSWER: usize = 32 << 20;
+/// Pages of a list that is wanted whole: 1,000 things.
+const PAGES: u32 = 5;
 /// What goes along with each request: who asks, of which company, and whence.
 const PASSED: [HeaderName; 3] =
     [header::COOKIE, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-forwarded-proto")];
@@ -63,13 +65,35 @@ impl Asker {
         Answered { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
     }
 
+    /// The further pages of a list, behind its first one. What is left where there are very many keeps its `next`.
+    async fn complete(&self, body: &mut Value, list: &str, path: &str, query: &str) {
+        for _ in 1..PAGES {
+            let Some(next) = body.get("next").and_then(Value::as_str).map(quoted) else { return };
+            let Answered { status, body: mut more } = self.get(path, &format!("{query}&after={next}")).await;
+            let found = more.get_mut(list).and_then(Value::as_array_mut).map(std::mem::take);
+            let (StatusCode::OK, Some(found)) = (status, found) else { return };
+            if let Some(all) = body.get_mut(list).and_then(Value::as_array_mut) {
+                all.extend(found);
+            }
+            if let (Value::Object(body), Value::Object(mut more)) = (&mut *body, more) {
+                match more.remove("next") {
+                    Some(next) => body.insert("next".to_owned(), next),
+                    None => body.remove("next"),
+                };
+            }
+        }
+    }
+
     /// What a page asks for by `asked`; `context` has what was answered before it.
     pub async fn answer(&self, asked: &Asked, said: &Said, context: &Map<String, Value>) -> Result<Value, Answered> {
         let query = said.query_for(asked);
         match asked.over {
             None => {
                 let Some(path) = said.path(asked.path, &Value::Null) else { return Ok(Value::Null) };
-                let answered = self.get(&path, &query).await;
+                let mut answered = self.get(&path, &query).await;
+                if let Some(list) = asked.whole {
+                    self.complete(&mut answered.body, list, &path, &query).await;
+                }
                 match (answered.status == StatusCode::OK, asked.need) {
                     (true, _) => Ok(answered.body),
                     (false, Need::Must) => Err(answered),

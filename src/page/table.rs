@@ -47,11 +47,13 @@ pub struct Asked {
     pub need: Need,
     /// Once for each thing of a list in an earlier answer: its name, and where the list stands in it.
     pub over: Option<(&'static str, &'static str)>,
+    /// The list in the answer, where all of it is wanted and not its first page.
+    pub whole: Option<&'static str>,
 }
 
 impl Asked {
     pub const fn must(name: &'static str, path: &'static str) -> Self {
-        Asked { name, path, fixed: "", query: &[], days: false, need: Need::Must, over: None }
+        Asked { name, path, fixed: "", query: &[], days: false, need: Need::Must, over: None, whole: None }
     }
 
     const fn may(name: &'static str, path: &'static str) -> Self {
@@ -68,6 +70,10 @@ impl Asked {
 
     pub const fn of(self, query: &'static [&'static str]) -> Self {
         Asked { query, ..self }
+    }
+
+    pub const fn whole(self, list: &'static str) -> Self {
+        Asked { whole: Some(list), ..self }
     }
 
     pub const fn days(self) -> Self {
@@ -87,13 +93,13 @@ const fn page(
 
 use Area::{Admin, Everybody, Staff};
 
-const INBOXES: Asked = Asked::may("inboxes", "/inboxes").fixed("limit=200");
+const INBOXES: Asked = Asked::may("inboxes", "/inboxes").fixed("limit=200").whole("inboxes");
 const USERS: Asked = Asked::may("users", "/users").fixed("limit=200");
-const GROUPS: Asked = Asked::may("groups", "/groups").fixed("limit=200");
+const GROUPS: Asked = Asked::may("groups", "/groups").fixed("limit=200").whole("groups");
 const NUMBERS: Asked = Asked::may("numbers", "/numbers").fixed("limit=200");
-const FLOWS: Asked = Asked::may("flows", "/flows").fixed("limit=200");
-const BOXES: Asked = Asked::may("boxes", "/voicemails").fixed("limit=200");
-const PROMPTS: Asked = Asked::may("prompts", "/prompts").fixed("limit=200");
+const FLOWS: Asked = Asked::may("flows", "/flows").fixed("limit=200").whole("flows");
+const BOXES: Asked = Asked::may("boxes", "/voicemails").fixed("limit=200").whole("voicemails");
+const PROMPTS: Asked = Asked::may("prompts", "/prompts").fixed("limit=200").whole("prompts");
 const SETTINGS: Asked = Asked::must("settings", "/settings");
 /// Which calls are counted.
 const FIGURES: &[&str] = &["from", "until", "direction", "number", "inbox", "group", "user"];
@@ -375,9 +381,18 @@ pub const PAGES: &[Page] = &[
         "trunks.html",
         "trunks",
         Admin,
-        &[Asked::must("list", "/trunks").fixed("limit=200").of(&["after"])],
+        &[
+            Asked::must("list", "/trunks").fixed("limit=200").of(&["after"]),
+            Asked::each("states", "/trunks/{name}/state", ("list", "/trunks")),
+        ],
     ),
-    page("/trunks/{name}", "trunk.html", "trunks", Admin, &[Asked::must("trunk", "/trunks/{name}")]),
+    page(
+        "/trunks/{name}",
+        "trunk.html",
+        "trunks",
+        Admin,
+        &[Asked::must("trunk", "/trunks/{name}"), Asked::may("state", "/trunks/{name}/state")],
+    ),
     page(
         "/flows",
         "flows.html",
@@ -411,7 +426,16 @@ pub const PAGES: &[Page] = &[
             INBOXES,
         ],
     ),
-    page("/audit", "audit.html", "audit", Admin, &[Asked::may("log", "/access-log").fixed("limit=1")]),
+    page(
+        "/audit",
+        "audit.html",
+        "audit",
+        Admin,
+        &[Asked::must("log", "/access-log")
+            .fixed("newest=true&limit=50")
+            .days()
+            .of(&["before", "action", "text", "from", "until"])],
+    ),
     page(
         "/keeping",
         "keeping.html",

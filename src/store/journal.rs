@@ -1,12 +1,13 @@
 //! The access log, which is only ever added to, and who has heard what.
 
+use super::lists::within;
 use super::row::Reading;
 use super::{Store, StoreError};
 use crate::base::{CallId, CompanyId, RecordingId, UserId, Wall};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use std::collections::BTreeSet;
 
 /// What somebody did with a thing of a company.
@@ -57,6 +58,22 @@ impl AccessLine {
 }
 
 /// What is wrong with the log.
+/// Which lines of the access log are looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    pub newest_first: bool,
+    /// `seq`: later lines.
+    pub after: i64,
+    /// `seq`: earlier lines.
+    pub before: Option<i64>,
+    pub from: Option<Wall>,
+    pub until: Option<Wall>,
+    /// One action (`recording.play`), or all of a kind (`recording`).
+    pub action: Option<String>,
+    /// Part of who, whence, action or thing; letters of ASCII in either case.
+    pub text: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokenLog {
     #[error("line {0} of the access log is missing")]
@@ -76,9 +93,45 @@ impl Store {
 
     /// Lines of a company after `after`, in order.
     pub async fn access_log(&self, company: CompanyId, after: i64, limit: u32) -> Result<Vec<AccessLine>, StoreError> {
-        let query = sqlx::query("SELECT * FROM access_log WHERE company_id = $1 AND seq > $2 ORDER BY seq LIMIT $3");
-        let query = query.bind(company.0).bind(after).bind(limit);
-        query.fetch_all(&self.readers).await?.iter().map(line).collect()
+        self.access_lines(company, &LogFilter { after, ..LogFilter::default() }, limit).await
+    }
+
+    /// Lines of a company that fit.
+    pub async fn access_lines(
+        &self,
+        company: CompanyId,
+        filter: &LogFilter,
+        limit: u32,
+    ) -> Result<Vec<AccessLine>, StoreError> {
+        let LogFilter { newest_first, after, before, from, until, action, text } = filter;
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM access_log WHERE company_id = ");
+        query.push_bind(company.0).push(" AND seq > ").push_bind(after);
+        if let Some(before) = before {
+            query.push(" AND seq < ").push_bind(before);
+        }
+        if let Some(from) = from {
+            query.push(" AND at >= ").push_bind(from.unix_micros());
+        }
+        if let Some(until) = until {
+            query.push(" AND at < ").push_bind(until.unix_micros());
+        }
+        if let Some(action) = action {
+            // `recording` is of `recording.play`, and not of `recordings.play`.
+            query.push(" AND (action = ").push_bind(action).push(" OR substr(action, 1, ");
+            query.push_bind(i64::try_from(action.chars().count() + 1).unwrap_or(i64::MAX));
+            query.push(") = ").push_bind(format!("{action}.")).push(")");
+        }
+        if let Some(text) = text {
+            let pattern = within(text);
+            let columns = ["who", "source", "action", "thing"];
+            for (at, column) in columns.into_iter().enumerate() {
+                query.push(if at == 0 { " AND (" } else { " OR " });
+                query.push(column).push(" LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
+            }
+            query.push(")");
+        }
+        query.push(if *newest_first { " ORDER BY seq DESC LIMIT " } else { " ORDER BY seq LIMIT " }).push_bind(limit);
+        query.build().fetch_all(&self.readers).await?.iter().map(line).collect()
     }
 
     /// Reads the whole log: how many lines it has and the last one's chain, or what is wrong.
@@ -261,5 +314,39 @@ mod tests {
         assert_eq!(seqs(store.access_log(CompanyId(1), 0, 10).await.unwrap()), [1, 3]);
         assert_eq!(seqs(store.access_log(CompanyId(1), 1, 10).await.unwrap()), [3]);
         assert_eq!(seqs(store.access_log(CompanyId(3), 0, 10).await.unwrap()), [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn lines_are_found_by_when_what_and_who() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("t.db")).await.unwrap();
+        for (minute, action, who) in
+            [(1, "recording.play", "201 Alice"), (2, "recordings.play", "202 Bob"), (3, "user.change", "100 Ada_1")]
+        {
+            let at = Wall::from_unix_micros(minute * 60_000_000);
+            store.log_access(&Access { at, who: who.to_owned(), ..access(action, 1) }).await.unwrap();
+        }
+        let minute = |minute: i64| Some(Wall::from_unix_micros(minute * 60_000_000));
+        let none = LogFilter::default;
+        let text = |text: &str| LogFilter { text: Some(text.to_owned()), ..none() };
+        let action = |action: &str| LogFilter { action: Some(action.to_owned()), ..none() };
+        for (filter, seqs) in [
+            (none(), vec![1, 2, 3]),
+            (LogFilter { newest_first: true, ..none() }, vec![3, 2, 1]),
+            (LogFilter { newest_first: true, before: Some(3), ..none() }, vec![2, 1]),
+            (LogFilter { after: 1, before: Some(3), ..none() }, vec![2]),
+            (LogFilter { from: minute(2), until: minute(3), ..none() }, vec![2]),
+            (action("recording"), vec![1]),
+            (action("recording.play"), vec![1]),
+            (action("recording.pla"), vec![]),
+            (text("ALICE"), vec![1]),
+            (text("play"), vec![1, 2]),
+            (text("_"), vec![3]),
+            (text("%"), vec![]),
+        ] {
+            let found = store.access_lines(CompanyId(1), &filter, 10).await.unwrap();
+            assert_eq!(found.iter().map(|line| line.seq).collect::<Vec<_>>(), seqs, "{filter:?}");
+        }
+        assert_eq!(store.access_lines(CompanyId(2), &none(), 10).await.unwrap(), []);
     }
 }

@@ -58,7 +58,7 @@ pub use exports::{ExportRow, ExportState, MadeExport, NewExport};
 pub use figures::{FigureKey, Figures};
 pub use health::{Examined, Progress};
 pub use holds::{Held, Hold, LiftAsked, NewHold};
-pub use journal::{Access, AccessLine, BrokenLog};
+pub use journal::{Access, AccessLine, BrokenLog, LogFilter};
 pub use lists::CallFilter;
 pub use mailboxes::{BoxSubscriber, Greeting};
 pub use message_lists::{MessageCursor, MessageFilter};

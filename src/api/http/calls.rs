@@ -81,6 +81,9 @@ pub(super) fn read<T>(
     }
 }
 
+/// As moments are expected.
+pub(super) const MOMENT: &str = "a time such as 2026-11-27T09:00:00Z";
+
 pub(super) fn short(text: &str) -> Option<String> {
     (text.chars().count() <= 100).then(|| text.to_owned())
 }
@@ -104,7 +107,6 @@ impl ListQuery {
     }
 
     fn meant(self) -> Result<CallQuery, HttpProblem> {
-        const MOMENT: &str = "a time such as 2026-11-27T09:00:00Z";
         let ListQuery {
             before,
             limit,

@@ -21,7 +21,7 @@
 //! | `DELETE /recordings/{id}` | admins |
 //! | `GET /numbers/{e164}/subscribers`, `PUT`, `DELETE /…/{extension}` | admins |
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
-//! | `GET /access-log` | admins |
+//! | `GET /access-log`, `GET /trunks/{name}/state` | admins |
 //! | `GET`, `DELETE /lockouts` | who is locked out after wrong passwords: admins, and operators |
 //! | `GET /recordings/{id}/peaks`, `/messages/{id}/peaks`, `/voicemails/{box}/messages/{id}/peaks` | the shape of a recording or message; `points=` says how fine |
 //! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
@@ -52,6 +52,7 @@
 //! recorded (200 or 503, part by part). Problems are RFC 9457. A thing that a
 //! viewer may not see is answered as one that does not exist.
 
+mod access_log;
 mod audio;
 mod calls;
 mod directory;
@@ -75,13 +76,14 @@ mod staff;
 mod texts;
 mod timing;
 mod tokens;
+mod trunks;
 mod trying;
 mod voicemail;
 mod wazo;
 mod webhooks;
 mod who;
 
-use super::{AccessList, Answer, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList, WebhookReply};
+use super::{Answer, Ask, Desk, LiveList, Reply, StaffReply, SubscriberList, TokenList, WebhookReply};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -147,6 +149,8 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(notes::routes())
         .merge(audio::routes())
         .merge(tokens::routes())
+        .merge(access_log::routes())
+        .merge(trunks::routes())
         .merge(locks::routes())
         .merge(events::routes())
         .merge(socket::routes())
@@ -256,7 +260,8 @@ impl Shared {
             Reply::Subscribers(extensions) => Json(SubscriberList { subscribers: extensions }).into_response(),
             Reply::Tokens(tokens) => Json(TokenList { tokens }).into_response(),
             Reply::NewToken(grant) => tokens::made(&grant),
-            Reply::AccessLog(lines) => Json(AccessList { lines }).into_response(),
+            Reply::AccessLog(list) => Json(list).into_response(),
+            Reply::TrunkState(state) => Json(state).into_response(),
             Reply::Lockouts(reply) => locks::said(reply),
             Reply::Keeping(reply) => keeping::answer(reply),
             Reply::Shared(reply) => shared::said(reply),

@@ -1,26 +1,24 @@
-//! Tokens of programs, and the access log.
+//! Tokens of programs.
 
 use super::session::body;
 use super::who::Who;
 use super::{Desks, Handled, Shared};
-use crate::api::{AccessList, Ask, Grant, NewTokenView, Permission, Problem, TokenAsk, TokenList, TokenView};
+use crate::api::{Ask, Grant, NewTokenView, Permission, Problem, TokenAsk, TokenList, TokenView};
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Days that a token lasts where nothing else is said.
 const DAYS: u32 = 90;
-/// Lines of a page of the log.
-const LINES: u32 = 200;
 
 pub fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(remove)).routes(routes!(access_log))
+    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(remove))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -70,23 +68,4 @@ async fn add(State(shared): Desks, who: Who, token: Result<Json<NewToken>, JsonR
 async fn remove(State(shared): Desks, who: Who, Path(id): Path<String>) -> Handled {
     let id = id.parse().map_err(|_| Problem::NotFound { what: "token" })?;
     shared.json(&who, Ask::Tokens(TokenAsk::Remove { id })).await
-}
-
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct LogQuery {
-    /// `seq` of the last line that was read.
-    #[param(required = false)]
-    after: i64,
-    /// 1 to 1,000; 200 where it is not said.
-    limit: Option<u32>,
-}
-
-/// Who has heard, fetched, deleted and changed what: admins.
-#[utoipa::path(get, path = "/access-log", tag = "access log", params(LogQuery),
-    responses((status = 200, body = AccessList)))]
-async fn access_log(State(shared): Desks, who: Who, query: Result<Query<LogQuery>, QueryRejection>) -> Handled {
-    let LogQuery { after, limit } = super::session::query(query, "after=SEQ and limit=N")?;
-    shared.json(&who, Ask::AccessLog { after, limit: limit.unwrap_or(LINES) }).await
 }

@@ -3,7 +3,7 @@
 mod boxes;
 
 use super::audio::serve;
-use super::calls::{moment, read, short};
+use super::calls::{MOMENT, moment, read, short};
 use super::session::{body, query};
 use super::who::Who;
 use super::{Desks, Handled, HttpProblem, Shared};
@@ -94,7 +94,6 @@ struct MessagesQuery {
 
 impl MessagesQuery {
     fn meant(self) -> Result<MessageQuery, HttpProblem> {
-        const MOMENT: &str = "a time such as 2026-11-27T09:00:00Z";
         let MessagesQuery { before, limit, r#box: mailbox, inbox, folder, caller, from, until, text, removed } = self;
         let limit = limit.unwrap_or(PAGE);
         if !(1..=MessageQuery::MOST).contains(&limit) {

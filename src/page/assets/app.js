@@ -348,7 +348,7 @@
     const parsed = await part(new URL(location.href));
     const fresh = parsed && find(`#${CSS.escape(region.id)}`, parsed);
     if (!fresh) return;
-    const [list, other] = [find('ol', region), find('ol', fresh)];
+    const [list, other] = [find('ol, tbody', region), find('ol, tbody', fresh)];
     if (!list || !other) { if (region.innerHTML !== fresh.innerHTML) { region.replaceWith(fresh); settle(document); } return; }
     const mine = new Map(all(':scope > [data-id]', list).map(row => [row.dataset.id, row]));
     const days = new Map(all(':scope > [data-day]', list).filter(row => !row.dataset.more).map(row => [row.dataset.day, row]));
@@ -396,6 +396,18 @@
     }
     counts();
   }
+  // `data-poll="3000"`: a part of which no event tells is looked at again, while one looks at it and nobody is in it.
+  const polled = new Map();
+  setInterval(() => {
+    if (document.visibilityState !== 'visible' || find('dialog[open]')) return;
+    for (const region of all('[data-poll]')) {
+      const [last, now] = [polled.get(region.id), Date.now()];
+      if (last === undefined) { polled.set(region.id, now); continue; }
+      if (now - last < (Number(region.dataset.poll) || 3000) || region.contains(document.activeElement)) continue;
+      polled.set(region.id, now);
+      if (region.dataset.merge !== undefined) merge(region); else reload(region);
+    }
+  }, 1000);
   // Whoever listens goes on listening, unless it is not for them any more.
   async function stillMine() {
     const response = await fetch(location.href, { headers: headersOf({ 'HX-Request': 'true' }), credentials: 'same-origin' }).catch(() => null);

@@ -1,4 +1,4 @@
-// What the rules' pages do beyond forms: secrets that are shown once, parts that are looked at again, the access log, a phone's set-up.
+// What the rules' pages do beyond forms: secrets that are shown once, how long something lasts, a phone's set-up.
 'use strict';
 (() => {
   const { ask, toast, sure, find, all, data } = window.telegraphone;
@@ -27,15 +27,6 @@
   });
 
   // ---- What changes by itself -----------------------------------------------------------------
-
-  // `data-poll="3000"`: a part that is looked at again while it says so, and while nobody is in it.
-  setInterval(() => {
-    if (document.visibilityState !== 'visible') return;
-    for (const part of all('[data-poll]')) {
-      if (part.contains(document.activeElement) || find('dialog[open]')) continue;
-      window.htmx.ajax('GET', location.pathname + location.search, { target: `#${part.id}`, select: `#${part.id}`, swap: 'outerHTML' });
-    }
-  }, 3000);
 
   // How long something still lasts, from seconds that the page was made with.
   const made = Date.now();
@@ -131,121 +122,6 @@
     };
     const first = new Date(utc.getTime() - ahead(utc));
     return new Date(utc.getTime() - ahead(first)).toISOString();
-  }
-
-  // ---- The access log -------------------------------------------------------------------------
-
-  const log = find('#log-lines');
-  if (log) readLog();
-  async function readLog() {
-    const PAGE = 200;
-    const [more, none, search, action, state] = ['#log-more', '#log-none', '#log-search', '#log-action', '#log-state'].map(one => find(one));
-    const shown = new Intl.DateTimeFormat(data.lang, { timeZone: data.zone, dateStyle: 'medium', timeStyle: 'medium' });
-    const row = find('#log-row');
-    let oldest = 0;
-    let newest = 0;
-    const after = async (seq, limit) => {
-      const { ok, body } = await ask('GET', `/access-log?after=${seq}&limit=${limit}`);
-      return ok ? body.lines : null;
-    };
-
-    // The log is read forwards: its end is found by halving.
-    async function end() {
-      const first = await after(0, 1);
-      if (!first?.length) return 0;
-      let [low, step] = [first[0].seq, 256];
-      for (;;) {
-        const lines = await after(low + step, 1);
-        if (!lines?.length) break;
-        low = lines[0].seq;
-        step *= 2;
-      }
-      let high = low + step;
-      while (high - low > PAGE) {
-        const middle = Math.floor((low + high) / 2);
-        const lines = await after(middle, 1);
-        if (lines?.length) low = lines[0].seq; else high = middle;
-      }
-      const rest = await after(low, 1000);
-      return rest?.length ? rest.at(-1).seq : low;
-    }
-
-    // What it was done with, as a link where there is a page of it.
-    const PLACES = { call: 'calls', user: 'users', number: 'numbers', flow: 'flows', group: 'groups', inbox: 'inboxes', trunk: 'trunks', voicemail: 'boxes', webhook: 'webhooks' };
-    function thing(cell, text) {
-      const [, kind, id, rest] = /^(\w+) ([^\s:]+)(.*)$/.exec(text) || [];
-      if (!PLACES[kind]) { cell.textContent = text; return; }
-      const link = document.createElement('a');
-      link.href = `/${PLACES[kind]}/${encodeURIComponent(id)}`;
-      link.textContent = `${kind} ${id}`;
-      cell.append(link, rest);
-    }
-
-    function told(line) {
-      const one = row.content.firstElementChild.cloneNode(true);
-      const put = (name, text) => { find(`[data-log="${name}"]`, one).textContent = text; };
-      const time = find('time', one);
-      time.dateTime = line.at;
-      time.textContent = shown.format(new Date(line.at));
-      put('seq', line.seq);
-      put('who', line.who === 'operator' ? words.operator : line.who);
-      put('source', line.source);
-      put('action', words.actions[line.action] || line.action);
-      find('[data-log="action"]', one).title = line.action;
-      thing(find('[data-log="thing"]', one), line.thing);
-      put('chain', `${line.chain.slice(0, 8)}…`);
-      find('[data-log="chain"]', one).title = line.chain;
-      one.dataset.find = `${line.who} ${line.source} ${line.action} ${words.actions[line.action] || ''} ${line.thing}`.toLowerCase();
-      one.dataset.action = line.action.split('.')[0];
-      return one;
-    }
-
-    function filter() {
-      const [text, family] = [search.value.trim().toLowerCase(), action.value];
-      let count = 0;
-      for (const one of log.children) {
-        one.hidden = !(one.dataset.find.includes(text) && (!family || one.dataset.action === family));
-        if (!one.hidden) count += 1;
-      }
-      none.hidden = count > 0;
-      state.textContent = words.shown.replace('SHOWN', count).replace('READ', log.children.length);
-    }
-
-    // The page of lines before the oldest that is shown.
-    async function older() {
-      more.setAttribute('aria-disabled', 'true');
-      let lines = [];
-      let from = oldest;
-      // Other companies' lines stand between: as many steps as it takes.
-      while (!lines.length && from > 1) {
-        const upto = from;
-        from = Math.max(1, from - PAGE);
-        lines = ((await after(from - 1, PAGE)) || []).filter(line => line.seq < upto);
-      }
-      log.append(...lines.reverse().map(told));
-      oldest = lines.length ? lines.at(-1).seq : 1;
-      more.removeAttribute('aria-disabled');
-      more.parentElement.hidden = oldest <= 1;
-      filter();
-    }
-
-    async function newer() {
-      const lines = await after(newest, 1000);
-      if (!lines?.length) return;
-      log.prepend(...lines.reverse().map(told));
-      newest = lines[0].seq;
-      filter();
-    }
-
-    newest = await end();
-    oldest = newest + 1;
-    find('#log-wait').hidden = true;
-    find('#log-shown').hidden = false;
-    await older();
-    more.addEventListener('click', older);
-    search.addEventListener('input', filter);
-    action.addEventListener('change', filter);
-    setInterval(() => { if (document.visibilityState === 'visible') newer(); }, 10000);
   }
 
   // ---- A phone's set-up -----------------------------------------------------------------------
