@@ -186,13 +186,6 @@ impl Said {
     }
 }
 
-/// A cookie that the page's script set.
-pub fn plain_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value).next()
-}
-
 /// As it stands in a path or a query (RFC 3986 §2.3).
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::new();

@@ -2,7 +2,7 @@
 
 use super::{Pages, Seen, context, redirect};
 use crate::api::Problem;
-use crate::api::http::{From, Secure, session_cookie};
+use crate::api::http::{From, Secure, cookie_named, session_cookie};
 use axum::extract::{FromRequestParts, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -69,7 +69,8 @@ fn is_own(headers: &HeaderMap) -> bool {
 
 fn form(pages: &Pages, seen: &Seen, said: &Said, problem: Option<&Problem>) -> Response {
     let mut context = context(seen, None);
-    let last = super::ask::plain_cookie(&seen.headers, "telegraphone_last").map(super::ask::unquoted);
+    let last =
+        cookie_named(&seen.headers, "telegraphone_last").filter(|last| !last.is_empty()).map(super::ask::unquoted);
     let company = if said.company.is_empty() { last.unwrap_or_default() } else { said.company.clone() };
     let locked = match problem {
         Some(Problem::LockedOut { retry_s }) => Some(*retry_s),

@@ -20,7 +20,7 @@ mod table;
 mod words;
 
 use crate::api::csrf_of;
-use crate::api::http::{Peer, Shared, cookie, count, router as api_router};
+use crate::api::http::{COMPANY_COOKIE, Peer, Shared, cookie, cookie_named, count, router as api_router};
 use ask::{Answered, Asker};
 use axum::Router;
 use axum::body::Body;
@@ -170,11 +170,10 @@ async fn shown(
 fn context(seen: &Seen, me: Option<&Value>) -> Map<String, Value> {
     let lang = words::language(&seen.headers);
     let csrf = cookie(&seen.headers).map(csrf_of).unwrap_or_default();
-    let theme =
-        ask::plain_cookie(&seen.headers, "telegraphone_theme").filter(|theme| ["dark", "light"].contains(theme));
+    let theme = cookie_named(&seen.headers, "telegraphone_theme").filter(|theme| ["dark", "light"].contains(theme));
     let Value::Object(context) = json!({
         "me": me,
-        "lang": lang.code(),
+        "lang": lang.as_str(),
         "zone": "UTC",
         "csrf": csrf,
         "theme": theme,
@@ -190,7 +189,8 @@ fn context(seen: &Seen, me: Option<&Value>) -> Map<String, Value> {
 /// The company that an operator or a reseller looks at.
 fn seen_company(seen: &Seen) -> Option<String> {
     let said = seen.headers.get(crate::api::http::COMPANY).and_then(|value| value.to_str().ok());
-    said.or_else(|| ask::plain_cookie(&seen.headers, crate::api::http::COMPANY_COOKIE)).map(str::to_owned)
+    let chosen = || cookie_named(&seen.headers, COMPANY_COOKIE).filter(|key| !key.is_empty());
+    said.or_else(chosen).map(str::to_owned)
 }
 
 impl Pages {

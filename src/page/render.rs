@@ -1,6 +1,6 @@
 //! Templates, and the words that they have for values.
 
-use super::words::Language;
+use super::words::{Language, Words};
 use super::{assets, day, words};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};

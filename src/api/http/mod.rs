@@ -100,7 +100,7 @@ use who::Who;
 pub use problem::HttpProblem;
 pub use session::cookie as session_cookie;
 pub use timing::{BUCKETS_MS, Requests, Route, Seen, count};
-pub use who::{COMPANY, COMPANY_COOKIE, From, Secure, cookie};
+pub use who::{COMPANY, COMPANY_COOKIE, From, Secure, cookie, cookie_named};
 
 /// Bytes of a request's body at most.
 const BODY: usize = 64 << 10;

@@ -179,7 +179,7 @@ pub(super) fn one_line(text: &str) -> String {
 pub fn date(language: Language, at: Wall, zone: &TimeZone) -> String {
     let at = jiff::Timestamp::from_microsecond(at.unix_micros()).unwrap_or_default().to_zoned(zone.clone());
     let (day, year, hour, minute) = (at.day(), at.year(), at.hour(), at.minute());
-    let (weekday, month) = (weekday(language, &at), month(language, &at));
+    let (weekday, month) = (weekday(language, &at), language.month(at.month()));
     match language {
         Language::English => {
             let (half, hour) = (if hour < 12 { "a.m." } else { "p.m." }, if hour % 12 == 0 { 12 } else { hour % 12 });
@@ -200,68 +200,6 @@ fn weekday(language: Language, at: &Zoned) -> &'static str {
         Language::Spanish => ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"],
     };
     names.get(usize::from(at.weekday().to_monday_zero_offset().unsigned_abs())).copied().unwrap_or_default()
-}
-
-fn month(language: Language, at: &Zoned) -> &'static str {
-    let names = match language {
-        Language::English => [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ],
-        Language::German => [
-            "Januar",
-            "Februar",
-            "März",
-            "April",
-            "Mai",
-            "Juni",
-            "Juli",
-            "August",
-            "September",
-            "Oktober",
-            "November",
-            "Dezember",
-        ],
-        Language::French => [
-            "janvier",
-            "février",
-            "mars",
-            "avril",
-            "mai",
-            "juin",
-            "juillet",
-            "août",
-            "septembre",
-            "octobre",
-            "novembre",
-            "décembre",
-        ],
-        Language::Spanish => [
-            "enero",
-            "febrero",
-            "marzo",
-            "abril",
-            "mayo",
-            "junio",
-            "julio",
-            "agosto",
-            "septiembre",
-            "octubre",
-            "noviembre",
-            "diciembre",
-        ],
-    };
-    names.get(usize::from(at.month().unsigned_abs()).saturating_sub(1)).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

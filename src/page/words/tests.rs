@@ -51,18 +51,18 @@ fn every_text_is_in_every_language_and_says_the_same_names() {
     assert!(texts.len() > 100, "{}", texts.len());
     let mut wrong = Vec::new();
     for language in [Language::German, Language::French, Language::Spanish] {
-        let table = language.table().unwrap();
+        let table = table(language).unwrap();
         for text in &texts {
             match table.get(text) {
-                None => wrong.push(format!("{}: `{text}` is missing", language.code())),
+                None => wrong.push(format!("{}: `{text}` is missing", language.as_str())),
                 Some(said) if names_of(said) != names_of(text) => {
-                    wrong.push(format!("{}: `{said}` has other names than `{text}`", language.code()));
+                    wrong.push(format!("{}: `{said}` has other names than `{text}`", language.as_str()));
                 }
                 Some(_) => {}
             }
         }
         let unused = table.keys().filter(|text| !texts.contains(*text));
-        wrong.extend(unused.map(|text| format!("{}: `{text}` is said nowhere", language.code())));
+        wrong.extend(unused.map(|text| format!("{}: `{text}` is said nowhere", language.as_str())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
