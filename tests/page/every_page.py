@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import expect
 from stories import inbound_call, internal_call, leave_message
-from world import HERE, OUTSIDE, SHARED, SOON_MS, Tab, World
+from world import HERE, OUTSIDE, SHARED, SOON_MS, WEB_PASSWORDS, Tab, World
 
 TABLE = HERE.parent.parent / "src/page/table.rs"
 SIZES = [(360, 740), (1280, 800), (3840, 2160)]
@@ -120,6 +120,23 @@ def pages_of_an_agent_are_accessible_and_looked_at(w: World, shots: Path) -> Non
     assert not wrong, "\n".join(wrong)
 
 
+def pages_above_the_companies_are_accessible_and_looked_at(w: World, shots: Path) -> None:
+    """An operator, and a reseller with one company."""
+    things = lay(w)
+    service = w.services[0]
+    service.run("staff", "add", "olga", "--password", WEB_PASSWORDS["olga"])
+    service.run("staff", "add", "rita", "--reseller", "--password", WEB_PASSWORDS["rita"])
+    service.run("staff", "give", "rita", "acme")
+    wrong = look_at(w, "olga", ["/companies", "/staff", "/lockouts"], things, shots)
+    wrong += look_at(w, "rita", ["/companies"], things, shots)
+    # In a company one does what its admins do.
+    tab = w.logged_in("rita")
+    tab.page.get_by_role("button", name="Enter").or_(tab.page.get_by_role("link", name="Enter")).first.click()
+    tab.page.wait_for_url("**/calls")
+    expect(tab.page.locator("#call-rows [data-id]").first).to_be_visible()
+    assert not wrong, "\n".join(wrong)
+
+
 def the_log_in_and_empty_pages_are_accessible(w: World, shots: Path) -> None:
     """A company in which nothing has happened yet."""
     w.open()
@@ -176,6 +193,7 @@ def everything_is_reached_by_the_keyboard(w: World, shots: Path) -> None:
 STORIES = [
     every_page_is_accessible_and_is_looked_at,
     pages_of_an_agent_are_accessible_and_looked_at,
+    pages_above_the_companies_are_accessible_and_looked_at,
     the_log_in_and_empty_pages_are_accessible,
     everything_is_reached_by_the_keyboard,
 ]
