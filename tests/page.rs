@@ -729,3 +729,24 @@ async fn a_page_with_its_scripts_and_styles_is_small() {
     .await;
     service.stop().await;
 }
+
+/// Groups, inboxes and others come 200 at a time from the API; whoever chooses among them has all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_long_list_of_choices_is_there_in_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, _, http) = service(folder.path()).await;
+    blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        for number in 0..230 {
+            let group = format!(r#"{{"name":"long-{number:03}","members":["202"]}}"#);
+            assert_eq!(ada.send("POST", "/api/v1/groups", &group).status, 201, "{group}");
+        }
+        for path in ["/calls", "/analytics"] {
+            let html = text(&ada.get(path));
+            let options = html.matches(r#"<option value="long-"#).count();
+            assert_eq!(options, 230, "{path}");
+        }
+    })
+    .await;
+    service.stop().await;
+}

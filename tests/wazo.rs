@@ -707,7 +707,8 @@ async fn clients_subscribe_to_events_by_name_over_a_websocket() {
         assert_eq!(deaf.next(), Message::Closed(4003));
         own.say(r#"{"op":"ping","data":{"payload":"still"}}"#);
         assert_eq!(own.next(), said("pong", json!({ "payload": "still" })));
-        assert_eq!(jane.http.ask("GET", "/api/websocketd/", &[], "").status, 400, "no handshake");
+        assert_eq!(jane.http.ask("GET", "/api/websocketd/", &[], "").status, 401, "nobody");
+        assert_eq!(ada.get("/api/websocketd/").status, 400, "no handshake");
     })
     .await;
     service.stop().await;

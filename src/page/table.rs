@@ -100,6 +100,9 @@ const NUMBERS: Asked = Asked::may("numbers", "/numbers").fixed("limit=200");
 const FLOWS: Asked = Asked::may("flows", "/flows").fixed("limit=200").whole("flows");
 const BOXES: Asked = Asked::may("boxes", "/voicemails").fixed("limit=200").whole("voicemails");
 const PROMPTS: Asked = Asked::may("prompts", "/prompts").fixed("limit=200").whole("prompts");
+/// For a list to choose one from; where several are picked, the page's script fetches those beyond the first.
+const ALL_USERS: Asked = USERS.whole("users");
+const ALL_NUMBERS: Asked = NUMBERS.whole("numbers");
 const SETTINGS: Asked = Asked::must("settings", "/settings");
 /// Which calls are counted.
 const FIGURES: &[&str] = &["from", "until", "direction", "number", "inbox", "group", "user"];
@@ -129,7 +132,7 @@ pub const PAGES: &[Page] = &[
             ]),
             Asked::may("live", "/calls/live").of(&["inbox"]),
             INBOXES,
-            USERS,
+            ALL_USERS,
             GROUPS,
         ],
     ),
@@ -240,9 +243,9 @@ pub const PAGES: &[Page] = &[
             Asked::must("inboxes_by", "/analytics").fixed("by=inbox").days().of(FIGURES),
             Asked::may("settings", "/settings"),
             INBOXES,
-            USERS,
+            ALL_USERS,
             GROUPS,
-            NUMBERS,
+            ALL_NUMBERS,
         ],
     ),
     page(

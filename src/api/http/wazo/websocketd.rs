@@ -57,11 +57,14 @@ async fn open_below(State(shared): Desks, asked: Asked) -> Response {
 
 /// Whoever may not, is told so by a close code: clients in browsers see no status of a handshake.
 async fn upgraded(shared: Shared, mut asked: Asked) -> Response {
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut asked.parts, &shared).await {
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut asked.parts, &shared).await;
+    asked.takes_token_of_query();
+    let upgrade = match upgrade {
         Ok(upgrade) => upgrade.max_message_size(LONGEST).max_frame_size(LONGEST),
         Err(error) => {
             let expected = "the handshake of a WebSocket (RFC 6455)";
-            let problem = Problem::Invalid { key: "Upgrade", value: error.body_text(), expected };
+            let no_handshake = Problem::Invalid { key: "Upgrade", value: error.body_text(), expected };
+            let problem = asked.who(&shared).await.err().unwrap_or(no_handshake);
             return HttpProblem(problem).into_response();
         }
     };
@@ -81,7 +84,6 @@ async fn opened(shared: &Shared, asked: &mut Asked) -> Result<(u8, Viewer, Event
         Some("2") => 2,
         Some(other) => return Err((4004, format!("version {} is not 1 or 2", short(other)))),
     };
-    asked.takes_token_of_query();
     if bearer(&asked.parts.headers).is_none() {
         return Err((4001, "no token: ?token=TOKEN or X-Auth-Token".to_owned()));
     }
