@@ -679,11 +679,22 @@ impl Switch {
 
     /// All trunks, by company and name.
     pub fn trunks(&self, now: Time) -> Vec<TrunkView> {
+        self.trunks_that(|_, _| true, now)
+    }
+
+    /// Trunks of that name, of the company with that key or of all.
+    pub fn trunks_named(&self, company: Option<&str>, name: &str, now: Time) -> Vec<TrunkView> {
+        self.trunks_that(|key, trunk| trunk == name && company.is_none_or(|company| company == key), now)
+    }
+
+    /// By company and name; `fits` is asked with both.
+    fn trunks_that(&self, fits: impl Fn(&str, &str) -> bool, now: Time) -> Vec<TrunkView> {
         let view = |line: &Line| {
             let company = self.directory.company(line.trunk.company).map_or("", |company| &company.key);
-            line.view(company, self.calls_on(line.trunk.id), now)
+            // Its calls are counted only where it is asked for.
+            fits(company, &line.trunk.name).then(|| line.view(company, self.calls_on(line.trunk.id), now))
         };
-        let mut views: Vec<TrunkView> = self.lines.by_id.values().map(view).collect();
+        let mut views: Vec<TrunkView> = self.lines.by_id.values().filter_map(view).collect();
         views.sort_by(|one, other| (&one.company, &one.name).cmp(&(&other.company, &other.name)));
         views
     }

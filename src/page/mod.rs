@@ -145,7 +145,7 @@ async fn shown(
     let said = ask::Said::new(&params, query.0.as_deref().unwrap_or_default(), &zone);
     let mut context = context(&seen, Some(&viewer.body));
     context.insert("zone".to_owned(), zone.as_str().into());
-    for asked in page.asks {
+    for asked in page.asks.iter().filter(|asked| !(seen.partial && asked.around)) {
         let answers = asker.answer(asked, &said, &context).await;
         match answers {
             Ok(value) => {

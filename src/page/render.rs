@@ -90,7 +90,7 @@ fn said(state: &State<'_, '_>, text: &str, names: Kwargs) -> Result<Value, Error
 /// One of two sentences by how many (`n`) there are.
 fn counted(state: &State<'_, '_>, one: &str, many: &str, n: i64, names: Kwargs) -> Result<String, Error> {
     let language = language(state);
-    let text = language.of(if language.is_one(n) { one } else { many });
+    let text = language.of(if language.counts_as_one(n) { one } else { many });
     let text = text.replace("{n}", &language.number(n));
     Ok(fill(state, &text, false, &names)?.to_string())
 }

@@ -49,11 +49,23 @@ pub struct Asked {
     pub over: Option<(&'static str, &'static str)>,
     /// The list in the answer, where all of it is wanted and not its first page.
     pub whole: Option<&'static str>,
+    /// It is for what stands around the parts of a page that change: not asked where only a part is wanted.
+    pub around: bool,
 }
 
 impl Asked {
     pub const fn must(name: &'static str, path: &'static str) -> Self {
-        Asked { name, path, fixed: "", query: &[], days: false, need: Need::Must, over: None, whole: None }
+        Asked {
+            name,
+            path,
+            fixed: "",
+            query: &[],
+            days: false,
+            need: Need::Must,
+            over: None,
+            whole: None,
+            around: false,
+        }
     }
 
     const fn may(name: &'static str, path: &'static str) -> Self {
@@ -74,6 +86,10 @@ impl Asked {
 
     pub const fn whole(self, list: &'static str) -> Self {
         Asked { whole: Some(list), ..self }
+    }
+
+    pub const fn around(self) -> Self {
+        Asked { around: true, ..self }
     }
 
     pub const fn days(self) -> Self {
@@ -131,9 +147,9 @@ pub const PAGES: &[Page] = &[
                 "until",
             ]),
             Asked::may("live", "/calls/live").of(&["inbox"]),
-            INBOXES,
-            ALL_USERS,
-            GROUPS,
+            INBOXES.around(),
+            ALL_USERS.around(),
+            GROUPS.around(),
         ],
     ),
     page(

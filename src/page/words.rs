@@ -16,7 +16,7 @@ pub trait Words {
     /// A text in this language; what nobody has translated is English.
     fn of(self, text: &str) -> &str;
     /// Whether it is one of something, by grammar.
-    fn is_one(self, count: i64) -> bool;
+    fn counts_as_one(self, count: i64) -> bool;
     /// A whole number with its thousands set apart.
     fn number(self, number: i64) -> String;
 }
@@ -26,7 +26,7 @@ impl Words for Language {
         table(self).and_then(|table| table.get(text)).map_or(text, |said| said.as_str())
     }
 
-    fn is_one(self, count: i64) -> bool {
+    fn counts_as_one(self, count: i64) -> bool {
         match self {
             Language::English | Language::German | Language::Spanish => count == 1,
             Language::French => count == 0 || count == 1,

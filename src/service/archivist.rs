@@ -24,9 +24,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -136,6 +136,7 @@ impl ArchivistHandle {
                 runtime,
                 dir,
                 reserve,
+                last_resort: Mutex::default(),
                 reports,
                 waiting: HashMap::new(),
                 finishing: Vec::new(),
@@ -180,6 +181,9 @@ struct Archivist {
     runtime: tokio::runtime::Handle,
     dir: PathBuf,
     reserve: PathBuf,
+    /// Held by whoever gives up the reserve and tries again: one after the other, so that each finds the room that
+    /// is there then.
+    last_resort: Mutex<()>,
     /// What became of takes.
     reports: tokio::sync::mpsc::Sender<RecorderReport>,
     waiting: HashMap<CallId, Waiting>,
@@ -281,10 +285,8 @@ impl Archivist {
     fn finish_part(&self, finish: &ClosedPart, ended: &Ended) -> Ready {
         let sidecar = sidecar_of(finish, ended);
         let finished = finish_file(&finish.paths, &sidecar, finish.closed.audio_sha256.clone()).or_else(|error| {
-            // A full disk: the reserve makes room for trailer and sidecar.
-            let _ = fs::remove_file(&self.reserve);
             tracing::warn!(call = %sidecar.call, %error, "a recording is finished with the reserve");
-            finish_file(&finish.paths, &sidecar, None)
+            self.with_the_reserve(|| finish_file(&finish.paths, &sidecar, None))
         });
         match finished {
             Ok(record) => {
@@ -298,6 +300,13 @@ impl Archivist {
                 failed(finish.recording, ended, problem)
             }
         }
+    }
+
+    /// Again, where the disk was full: the reserve makes room for trailer and sidecar.
+    fn with_the_reserve<T>(&self, finish: impl FnOnce() -> T) -> T {
+        let _one = self.last_resort.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = fs::remove_file(&self.reserve);
+        finish()
     }
 
     fn new_id(&self) -> RecordingId {

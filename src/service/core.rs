@@ -17,7 +17,6 @@ use crate::directory::Directory;
 use crate::ledger::{EndReason, TakeId, Waiting};
 use crate::policy::Command;
 use crate::registrar::Binding;
-use crate::trunk::TrunkView;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -371,11 +370,8 @@ impl Core {
     }
 
     fn trunk(&self, name: &str, now: Time) -> Answer {
-        let named = |trunk: &TrunkView| match name.split_once('/') {
-            Some((company, name)) => trunk.company == company && trunk.name == name,
-            None => trunk.name == name,
-        };
-        let mut found: Vec<TrunkView> = self.switch.trunks(now).into_iter().filter(named).collect();
+        let (company, of) = name.split_once('/').map_or((None, name), |(company, name)| (Some(company), name));
+        let mut found = self.switch.trunks_named(company, of, now);
         match (found.pop(), found.is_empty()) {
             (Some(trunk), true) => Answer::Trunk { trunk: Box::new(trunk) },
             (Some(_), false) => {

@@ -335,9 +335,9 @@ fn list(
     let all = listed(directory, company, kind);
     let rest = all.iter().filter(|thing| after.is_none_or(|after| thing.name.as_str() > after));
     let fitting = rest.filter(|thing| fits_filter(directory, person, only, thing));
-    let mut items: Vec<(&str, Map<String, Value>)> =
-        fitting.filter_map(|thing| Some((thing.name.as_str(), seen(thing)?))).collect();
     let limit = limit.clamp(1, MOST);
+    let seen = fitting.filter_map(|thing| Some((thing.name.as_str(), seen(thing)?)));
+    let mut items: Vec<(&str, Map<String, Value>)> = seen.take(limit + 1).collect();
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|(name, _)| (*name).to_owned());

@@ -26,7 +26,6 @@ use crate::subscription::{
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 use tokio::sync::watch;
 
 /// Events of a company that are at hand for its streams; who is further behind reads the feed.
@@ -36,7 +35,7 @@ const BATCH: u32 = 100;
 /// What was read of the rules holds for so long, unless an event came since.
 const HOLDS: Span = Span::from_millis(50);
 /// A stream that has nothing to tell says that it is there.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub const KEEP_ALIVE: Span = Span::from_secs(15);
 
 /// An event on its way to streams: made once for all of them.
 #[derive(Debug)]
@@ -246,6 +245,9 @@ pub struct EventStream {
     edition: u64,
     /// What the viewer may see is to be read anew, and they do not know yet.
     tells_rights: bool,
+    /// When it says that it is there, unless it has told something by then. What happens to others does not
+    /// put that off.
+    due: Time,
     /// It is counted while it is there.
     _open: Arc<()>,
 }
@@ -291,8 +293,14 @@ impl Rights {
 }
 
 impl EventStream {
+    /// Up to here it has read.
     pub const fn position(&self) -> i64 {
         self.position
+    }
+
+    /// Up to here everything was told, or was not for the viewer.
+    pub fn told(&self) -> i64 {
+        self.ready.front().map_or(self.position, |next| next.seq - 1)
     }
 
     /// Rights that were worked out anew, from that directory.
@@ -346,6 +354,7 @@ impl Desk {
             position,
             ready: VecDeque::new(),
             rights: Some(rights),
+            due: self.world.now() + KEEP_ALIVE,
             _open: self.lanes.opened(),
         })
     }
@@ -365,8 +374,15 @@ impl Desk {
 
     async fn news(&self, stream: &mut EventStream) -> Result<News, Problem> {
         loop {
+            // A session that is over ends its streams also where nothing happens.
             if let Some(news) = self.look(stream).await? {
+                stream.due = self.world.now() + KEEP_ALIVE;
                 return Ok(news);
+            }
+            let left = stream.due.since(self.world.now());
+            if left == Span::ZERO {
+                stream.due = self.world.now() + KEEP_ALIVE;
+                return Ok(News::Position(stream.position));
             }
             // Marked before it is read: what comes after this is waited for by the next turn.
             stream.newest.borrow_and_update();
@@ -376,11 +392,8 @@ impl Desk {
             if self.lanes.are_closed() {
                 return Ok(News::Over(Over::Unable));
             }
-            if tokio::time::timeout(KEEP_ALIVE, stream.newest.changed()).await.is_err() {
-                // A session that is over ends its streams also where nothing happens.
-                let news = self.look(stream).await?;
-                return Ok(news.unwrap_or(News::Position(stream.position)));
-            }
+            // Whether something came or it is time to say so: one looks again.
+            let _ = tokio::time::timeout(left.into(), stream.newest.changed()).await;
         }
     }
 

@@ -94,8 +94,9 @@ async fn serve(mut socket: WebSocket, desk: Arc<Desk>, mut stream: EventStream, 
         let news = tokio::select! {
             news = desk.next_news(&mut stream) => news,
             heard = socket.recv() => match heard {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(Message::Pong(_) | Message::Ping(_) | Message::Text(_) | Message::Binary(_))) => {
+                Some(Err(_)) | None => return,
+                // A close is answered by the next look, which finds the end.
+                Some(Ok(_)) => {
                     unanswered = 0;
                     continue;
                 }

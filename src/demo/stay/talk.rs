@@ -51,7 +51,10 @@ impl Talker {
         // Of the call before, or of one that nobody answered.
         finn.forget();
         customer.forget();
+        // A visitor who rings there is answered first.
+        let is_visited = finn.answer().await.is_ok();
         match inbound {
+            _ if is_visited => {}
             true => {
                 customer.call(SUPPORT).await?;
                 finn.wait_for(|event| matches!(event, PhoneEvent::Incoming { from, .. } if from == CUSTOMER), SOON)

@@ -356,6 +356,8 @@
     const ids = new Set(all(':scope > [data-id]', other).map(row => row.dataset.id));
     const anchor = mine.get([...ids].filter(id => mine.has(id)).at(-1));
     const whole = !find(':scope > [data-more]', other);
+    // More is new than one part holds: what lies between is not here, so the list begins anew.
+    if (!whole && !anchor) { region.replaceWith(fresh); window.htmx.process(fresh); settle(document); return; }
     for (const [id, row] of mine) {
       if (ids.has(id) || !(whole || (anchor && row.compareDocumentPosition(anchor) & Node.DOCUMENT_POSITION_FOLLOWING))) continue;
       if (row.contains(document.activeElement)) [row.nextElementSibling, row.previousElementSibling].map(one => one && find('.cover', one)).find(Boolean)?.focus({ preventScroll: true });
@@ -404,8 +406,10 @@
       const [last, now] = [polled.get(region.id), Date.now()];
       if (last === undefined) { polled.set(region.id, now); continue; }
       if (now - last < (Number(region.dataset.poll) || 3000) || region.contains(document.activeElement)) continue;
-      polled.set(region.id, now);
-      if (region.dataset.merge !== undefined) merge(region); else reload(region);
+      // The next look begins when this one is over.
+      polled.set(region.id, Infinity);
+      const looked = region.dataset.merge !== undefined ? merge(region) : reload(region);
+      Promise.resolve(looked).finally(() => polled.set(region.id, Date.now()));
     }
   }, 1000);
   // Whoever listens goes on listening, unless it is not for them any more.
@@ -418,7 +422,7 @@
     if (region.contains(document.activeElement) && document.activeElement.matches('input:not([type=checkbox]), textarea, select')) return;
     if (all('form[data-api]', region).some(isDirty)) return;
     if (all('audio', region).some(sound => !sound.paused)) { stillMine(); return; }
-    load(`#${region.id}`, location.pathname + location.search).then(() => {
+    return load(`#${region.id}`, location.pathname + location.search).then(() => {
       // The thing is not for this reader any more: the whole page says so.
       if (!find(`#${CSS.escape(region.id)}`)) location.reload();
     });

@@ -1,5 +1,6 @@
 //! Work on files that waits for the disk, several at a time.
 
+use super::super::priority::lower_finisher;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -26,8 +27,12 @@ pub fn abreast<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> V
     let further = (jobs.len() / EACH).min(MOST - 1);
     let mut done = thread::scope(|scope| {
         // Where there is no thread to be had, those that there are do it.
-        let others = (0..further).map_while(|_| thread::Builder::new().spawn_scoped(scope, some).ok());
-        let others: Vec<_> = others.collect();
+        let other = || {
+            lower_finisher();
+            some()
+        };
+        let others: Vec<_> =
+            (0..further).map_while(|_| thread::Builder::new().spawn_scoped(scope, other).ok()).collect();
         let mut done = some();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));

@@ -322,11 +322,9 @@ impl Archivist {
         // Where there is no room for the line, a crash would leave it as it was begun.
         let _ = note_keep(&closed.paths.journal(), keep);
         self.finish_take(closed, keep).or_else(|error| {
-            // A full disk: the reserve makes room.
-            let _ = fs::remove_file(&self.reserve);
             let call = closed.start.call;
             tracing::warn!(%call, message = %closed.id, %error, "a message is finished with the reserve");
-            self.finish_take(closed, keep)
+            self.with_the_reserve(|| self.finish_take(closed, keep))
         })
     }
 

@@ -30,10 +30,11 @@ use std::collections::BTreeSet;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// Names that one socket subscribes to at most; there are fewer kinds of events than that.
+/// Names that one socket subscribes to at most, and how long they are; there are fewer kinds of events than that.
 const NAMES: usize = 1_000;
+const NAME: usize = 100;
 /// Bytes of a message of the far side at most.
-const LONGEST: usize = 16 << 10;
+const LONGEST: usize = 4 << 10;
 
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(open)).routes(routes!(open_below))
@@ -70,7 +71,7 @@ async fn upgraded(shared: Shared, mut asked: Asked) -> Response {
     };
     let opened = opened(&shared, &mut asked).await;
     upgrade.on_upgrade(async move |mut socket| match opened {
-        Ok((version, viewer, stream)) => Session::new(shared, version, viewer, &stream).serve(socket, stream).await,
+        Ok((version, viewer, stream)) => Session::new(shared, version, viewer).serve(socket, stream).await,
         Err(farewell) => close(&mut socket, farewell, shared.patience).await,
     })
 }
@@ -158,13 +159,11 @@ struct Session {
     started: bool,
     /// Of events that it is told.
     names: BTreeSet<String>,
-    /// Everything up to here was told, or is not for it.
-    sent: i64,
 }
 
 impl Session {
-    fn new(shared: Shared, version: u8, viewer: Viewer, stream: &EventStream) -> Self {
-        Session { shared, version, viewer, started: false, names: BTreeSet::new(), sent: stream.position() }
+    fn new(shared: Shared, version: u8, viewer: Viewer) -> Self {
+        Session { shared, version, viewer, started: false, names: BTreeSet::new() }
     }
 
     /// Until the token ends, the reader is too slow, says what is not of the protocol, or is gone.
@@ -186,13 +185,9 @@ impl Session {
             }
             let told = tokio::select! {
                 news = self.shared.desk.next_news(&mut stream) => match news {
-                    News::Event(shown) => {
-                        self.sent = shown.seq;
-                        Ok(self.event(shown.name, &shown.json))
-                    }
+                    News::Event(shown) => Ok(self.event(shown.name, &shown.json)),
                     News::Rights => Ok(None),
-                    News::Position(position) => {
-                        self.sent = self.sent.max(position);
+                    News::Position(_) => {
                         unanswered += 1;
                         if unanswered > PINGS {
                             return;
@@ -209,8 +204,9 @@ impl Session {
                     match heard {
                         Some(Ok(Message::Text(text))) => self.hear(&text, &mut stream).await,
                         Some(Ok(Message::Binary(_))) => Err((4004, "a frame that is no text".to_owned())),
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
-                        Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                        // A close is answered by the next look, which finds the end.
+                        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_))) => Ok(None),
+                        Some(Err(_)) | None => return,
                     }
                 }
             };
@@ -228,7 +224,7 @@ impl Session {
             let company = self.viewer.company.clone();
             let viewer = self.shared.desk.viewer(secret, company, self.viewer.source).await;
             self.viewer = viewer.map_err(|problem| refusal(&problem))?.0;
-            *stream = stream_of(&self.shared, self.viewer.clone(), Some(self.sent)).await?;
+            *stream = stream_of(&self.shared, self.viewer.clone(), Some(stream.told())).await?;
         }
         self.answer(said)
     }
@@ -237,6 +233,9 @@ impl Session {
         let answers = !self.started || self.version == 2;
         let (op, data) = match said {
             Said::Subscribe(name) => {
+                if name.len() > NAME {
+                    return Err((4004, format!("the name of an event has up to {NAME} bytes")));
+                }
                 self.names.insert(name);
                 if self.names.len() > NAMES {
                     return Err((4004, format!("more than {NAMES} names of events")));
