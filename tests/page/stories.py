@@ -244,6 +244,36 @@ def what_arrives_is_read_and_answered_by_the_team(w: World) -> None:
     eventually(lambda: said(service) == all_of_it, 8, "the answer is not delivered")
 
 
+def the_access_log_grows_without_gaps(w: World) -> None:
+    """Lines come by themselves, also where more came than one part of the list holds; searched, it is the same log."""
+    service = w.open()
+    ada = w.logged_in("100", "/audit")
+    lines = ada.page.locator("#log-lines [data-id]")
+
+    def seqs() -> list[int]:
+        return [int(seq) for seq in lines.evaluate_all("rows => rows.map(row => row.dataset.id)")]
+
+    def has(newest: int) -> None:
+        # It is looked at again every ten seconds.
+        expect(lines.first).to_have_attribute("data-id", str(newest), timeout=20_000 + SOON_MS)
+        shown = seqs()
+        assert shown == list(range(newest, newest - len(shown), -1)), f"not one after the other: {shown}"
+
+    newest = seqs()[0]
+    service.run("user", "change", "202", "name=Robert")
+    has(newest + 1)
+    groups = service.folder / "groups.toml"
+    groups.write_text("".join(f'[[group]]\ncompany = "acme"\nname = "more-{n}"\nmembers = ["202"]\n' for n in range(60)))
+    service.run("apply", str(groups))
+    has(newest + 61)
+    # What is older is there when one goes down to it.
+    ada.page.mouse.wheel(0, 100_000)
+    expect(lines.last).to_have_attribute("data-id", "1", timeout=SOON_MS)
+    ada.page.get_by_label("Search").fill("more-7")
+    expect(lines).to_have_count(1, timeout=SOON_MS)
+    expect(lines.first.get_by_role("link")).to_have_attribute("href", "/groups/more-7")
+
+
 STORIES = [
     an_agent_hears_her_call_and_sees_no_other,
     a_toggle_is_switched_and_the_next_call_obeys,
@@ -252,4 +282,5 @@ STORIES = [
     a_removed_member_loses_the_conversation_in_an_open_tab,
     logging_out_in_one_tab_ends_the_others,
     what_arrives_is_read_and_answered_by_the_team,
+    the_access_log_grows_without_gaps,
 ]
