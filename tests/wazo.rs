@@ -594,16 +594,37 @@ async fn greetings_are_made_replaced_copied_and_taken_away() {
 async fn events_of_ones_own_messages_come_by_ones_own_patterns() {
     let folder = tempfile::tempdir().unwrap();
     let (service, http) = service(folder.path()).await;
-    let (jane, mut own, mut managing) = blocking(move || {
+    let (jane, ada, own, mut managing, mut socket) = blocking(move || {
         let ada = Client::of(http, "204@api", "ada-secret");
         let jane = Client::of(http, "202@api", "jane-secret");
         let body = json!({ "name": "Jane", "number": "8202", "context": "default", "password": "4711" }).to_string();
         assert_eq!(ada.send("POST", &format!("/api/confd/1.1/users/{}/voicemails", jane.uuid), &body).status, 201);
         assert_eq!(ada.example(CREATE, "").status, 201);
+        let body = json!({ "name": "Ada", "number": "8204", "context": "default", "password": "4712" }).to_string();
+        assert_eq!(ada.send("POST", &format!("/api/confd/1.1/users/{}/voicemails", ada.uuid), &body).status, 201);
         let own = jane.stream("events.users.me.voicemails");
-        (jane, own, ada.stream("events.users.*.voicemails.messages.#,!events.voicemails.#"))
+        let managing = ada.stream("events.users.*.voicemails.messages.#,!events.voicemails.#");
+        let mut socket = jane.events("&version=2");
+        for said in [r#"{"op":"subscribe","data":{"event_name":"*"}}"#, r#"{"op":"start"}"#] {
+            socket.next();
+            socket.say(said);
+        }
+        socket.next();
+        (jane, ada, own, managing, socket)
     })
     .await;
+    let theirs = messages::leave(&service, folder.path(), "api", "8204", 1).await.to_string();
+    let (jane, own, managing) = blocking(move || {
+        assert_eq!(managing.next().data["data"]["message_id"], theirs.as_str());
+        // Whoever comes in the place of another is told what happens from then on.
+        socket.say(&format!(r#"{{"op":"token","data":{{"token":"{}"}}}}"#, ada.token));
+        assert_eq!(socket.next(), said("token", Value::Null));
+        socket.say(r#"{"op":"ping","data":{"payload":"now"}}"#);
+        assert_eq!(socket.next(), said("pong", json!({ "payload": "now" })));
+        (jane, own, managing)
+    })
+    .await;
+    let (mut own, mut managing) = (own, managing);
     messages::leave(&service, folder.path(), "api", "8000", 1).await;
     let id = messages::leave(&service, folder.path(), "api", "8202", 1).await.to_string();
     blocking(move || {

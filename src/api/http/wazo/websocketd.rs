@@ -223,8 +223,11 @@ impl Session {
         if let Said::Token(secret) = &said {
             let company = self.viewer.company.clone();
             let viewer = self.shared.desk.viewer(secret, company, self.viewer.source).await;
-            self.viewer = viewer.map_err(|problem| refusal(&problem))?.0;
-            *stream = stream_of(&self.shared, self.viewer.clone(), Some(stream.told())).await?;
+            let viewer = viewer.map_err(|problem| refusal(&problem))?.0;
+            // Somebody else is told what happens from now on.
+            let after = (viewer.owner == self.viewer.owner).then(|| stream.told());
+            *stream = stream_of(&self.shared, viewer.clone(), after).await?;
+            self.viewer = viewer;
         }
         self.answer(said)
     }
