@@ -80,7 +80,7 @@ password = "eve-secret"
 role = "admin"
 """
 # Answers of these run on: schemathesis would wait for their end.
-STREAMS = ["/api/v1/events", "/api/v1/events/ws", "/api/v1/calls/live/levels"]
+STREAMS = ["/api/v1/events", "/api/v1/events/ws", "/api/v1/calls/live/levels", "/api/websocketd", "/api/websocketd/"]
 # These would end the log-in that everything is asked with.
 SUICIDE = "^(DELETE /api/v1/session|PUT /api/v1/me/password|POST /api/v1/me/provisioning|PUT /api/v1/staff/.*)$"
 # A sound is no JSON: prompts and greetings have tests of their own.

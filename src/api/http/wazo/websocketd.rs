@@ -17,13 +17,14 @@
 
 use super::super::socket::{PINGS, Untaken, close, tell};
 use super::super::who::bearer;
-use super::super::{Desks, HttpProblem, Shared};
+use super::super::{Desks, Shared};
 use super::Asked;
+use super::error::Style;
 use crate::api::{EventStream, News, Over, Permission, Problem, Viewer, Which};
 use crate::subscription::{Asker, Kinds};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -66,7 +67,7 @@ async fn upgraded(shared: Shared, mut asked: Asked) -> Response {
             let expected = "the handshake of a WebSocket (RFC 6455)";
             let no_handshake = Problem::Invalid { key: "Upgrade", value: error.body_text(), expected };
             let problem = asked.who(&shared).await.err().unwrap_or(no_handshake);
-            return HttpProblem(problem).into_response();
+            return Style::Auth.response(&problem);
         }
     };
     let opened = opened(&shared, &mut asked).await;
