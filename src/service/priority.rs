@@ -15,9 +15,6 @@ const WORKER_NICE: i32 = -10;
 /// thread finish its slice of some milliseconds, and a nicer one has a shorter say.
 const RECORDER_NICE: i32 = 19;
 
-/// Of one of several threads that make files final: what they compute can wait for packets.
-const FINISHER_NICE: i32 = 10;
-
 /// How the media workers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerClass {
@@ -51,13 +48,6 @@ fn real_time() -> Result<(), thread_priority::Error> {
         ThreadPriority::Crossplatform(value),
         ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo),
     )
-}
-
-/// Puts the calling thread, one of several of the archivist, below the others.
-pub fn lower_finisher() {
-    if let Err(error) = rustix::process::nice(FINISHER_NICE) {
-        tracing::debug!(%error, "files are made final at the usual priority");
-    }
 }
 
 /// Puts the calling thread, a recorder, below the workers. Beside real-time workers it keeps its

@@ -1,12 +1,12 @@
 //! Work on files that waits for the disk, several at a time.
 
-use super::super::priority::lower_finisher;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Threads at most. Those that wait for the disk at the same time share what it writes: a filesystem with a
-/// journal commits once for all of them.
+/// journal commits once for all of them. They have the archivist's own priority: where nicer ones waited for a core,
+/// the others waited for what those held of the filesystem.
 const MOST: usize = 16;
 /// Jobs for which a further thread is worth it.
 const EACH: usize = 4;
@@ -27,12 +27,8 @@ pub fn abreast<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> V
     let further = (jobs.len() / EACH).min(MOST - 1);
     let mut done = thread::scope(|scope| {
         // Where there is no thread to be had, those that there are do it.
-        let other = || {
-            lower_finisher();
-            some()
-        };
         let others: Vec<_> =
-            (0..further).map_while(|_| thread::Builder::new().spawn_scoped(scope, other).ok()).collect();
+            (0..further).map_while(|_| thread::Builder::new().spawn_scoped(scope, some).ok()).collect();
         let mut done = some();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
