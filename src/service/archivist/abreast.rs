@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Threads at most. Those that wait for the disk at the same time share what it writes: a filesystem with a
-/// journal commits once for all of them. They have the archivist's own priority: where nicer ones waited for a core,
-/// the others waited for what those held of the filesystem.
+/// journal commits once for all of them. They have the archivist's own priority: one that waits for a core could
+/// hold what the others wait for.
 const MOST: usize = 16;
 /// Jobs for which a further thread is worth it.
 const EACH: usize = 4;
