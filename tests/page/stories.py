@@ -274,6 +274,63 @@ def the_access_log_grows_without_gaps(w: World) -> None:
     expect(lines.first.get_by_role("link")).to_have_attribute("href", "/groups/more-7")
 
 
+def a_long_list_stays_light_and_is_found_again_where_it_was_left(w: World) -> None:
+    """Rows far from the window leave the document and come back; whoever opens one and returns stands where he stood."""
+    service = w.open()
+    groups = service.folder / "groups.toml"
+    groups.write_text("".join(f'[[group]]\ncompany = "acme"\nname = "more-{n}"\nmembers = ["202"]\n' for n in range(1200)))
+    service.run("apply", str(groups))
+    ada = w.logged_in("100", "/audit")
+    lines = ada.page.locator("#log-lines [data-id]")
+    newest = int(lines.first.get_attribute("data-id"))
+    in_view = """() => [...document.querySelectorAll('#log-lines [data-id]')].filter(row => {
+      const { top, bottom } = row.getBoundingClientRect();
+      return bottom > 0 && top < innerHeight;
+    }).map(row => [Number(row.dataset.id), Math.round(row.getBoundingClientRect().top)])"""
+    # Nothing is missing where one looks.
+    whole = "() => ![...document.querySelectorAll('.gone')].some(one => one.getBoundingClientRect().bottom > 0 && one.getBoundingClientRect().top < innerHeight)"
+
+    def seen() -> list[list[int]]:
+        ada.page.wait_for_function(whole)
+        return ada.page.evaluate(in_view)
+
+    def to_the_end() -> None:
+        ada.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+
+    eventually(lambda: to_the_end() or lines.last.get_attribute("data-id") == "1", 60, "the end is never reached")
+    assert lines.count() < 600, f"{lines.count()} lines are in the document"
+    # Upwards every line comes by, one after the other.
+    passed = []
+    while not passed or passed[-1] != newest:
+        passed += [seq for seq, _ in reversed(seen()) if not passed or seq > passed[-1]]
+        ada.page.evaluate("scrollBy(0, -innerHeight / 2)")
+    assert passed == list(range(1, newest + 1)), "lines are missing"
+    assert lines.count() < 600, f"{lines.count()} lines are in the document"
+
+    ada.page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
+    left = seen()
+
+    def same() -> None:
+        now, was = dict(seen()), dict(left)
+        # Parts of a pixel may be rounded in another way.
+        apart = [seq for seq in now.keys() & was.keys() if abs(now[seq] - was[seq]) > 2]
+        assert not apart and len(now.keys() & was.keys()) >= len(was) - 1, f"{now} and not {was}"
+
+    # A line that comes above moves nothing.
+    service.run("user", "change", "202", "name=Robert")
+    expect(lines.first).to_have_attribute("data-id", str(newest + 1), timeout=20_000 + SOON_MS)
+    same()
+    middle = left[len(left) // 2][0]
+    ada.page.locator(f"#log-lines [data-id='{middle}']").get_by_role("link").click()
+    ada.page.wait_for_url("**/groups/*")
+    service.run("user", "change", "202", "name=Bob")
+    ada.page.go_back()
+    expect(lines.first).to_have_attribute("data-id", str(newest + 2), timeout=SOON_MS)
+    same()
+    ada.page.reload()
+    same()
+
+
 STORIES = [
     an_agent_hears_her_call_and_sees_no_other,
     a_toggle_is_switched_and_the_next_call_obeys,
@@ -283,4 +340,5 @@ STORIES = [
     logging_out_in_one_tab_ends_the_others,
     what_arrives_is_read_and_answered_by_the_team,
     the_access_log_grows_without_gaps,
+    a_long_list_stays_light_and_is_found_again_where_it_was_left,
 ]

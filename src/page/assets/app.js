@@ -308,76 +308,8 @@
 
   // ---- Long lists -----------------------------------------------------------------------------
 
-  const watcher = new IntersectionObserver(entries => {
-    for (const entry of entries) if (entry.isIntersecting) more(entry.target);
-  }, { rootMargin: '1500px' });
-
-  async function more(item) {
-    watcher.unobserve(item);
-    const place = new URL(location.href);
-    place.searchParams.set(item.dataset.cursor || 'before', item.dataset.more);
-    if (item.dataset.day) place.searchParams.set('shown_day', item.dataset.day);
-    const parsed = await part(place);
-    const list = item.parentElement;
-    const rows = parsed && find(`#${CSS.escape(list.id)}`, parsed);
-    if (!rows) { watcher.observe(item); return; }
-    const known = new Set(all('[data-id]', list).map(row => row.dataset.id));
-    const fresh = [...rows.children].filter(row => !row.dataset.id || !known.has(row.dataset.id));
-    item.replaceWith(...fresh);
-    settle(list);
-  }
-
-  async function part(place) {
-    try {
-      const response = await fetch(place, { headers: headersOf({ 'HX-Request': 'true' }), credentials: 'same-origin' });
-      if (response.status === 401) { leave(); return null; }
-      return response.ok ? new DOMParser().parseFromString(await response.text(), 'text/html') : null;
-    } catch { return null; }
-  }
-
-  // A row in place of another; whoever stands on one of its buttons stays there.
-  function swap(old, row) {
-    const stops = one => all('a[href], button', one);
-    const at = stops(old).indexOf(document.activeElement);
-    old.replaceWith(row);
-    if (at >= 0) (stops(row)[at] || stops(row)[0])?.focus({ preventScroll: true });
-  }
-
-  // What is new or has changed in the first part of a list; what was loaded further down stays.
-  async function merge(region) {
-    const parsed = await part(new URL(location.href));
-    const fresh = parsed && find(`#${CSS.escape(region.id)}`, parsed);
-    if (!fresh) return;
-    const [list, other] = [find('ol, tbody', region), find('ol, tbody', fresh)];
-    if (!list || !other) { if (region.innerHTML !== fresh.innerHTML) { region.replaceWith(fresh); settle(document); } return; }
-    const mine = new Map(all(':scope > [data-id]', list).map(row => [row.dataset.id, row]));
-    const days = new Map(all(':scope > [data-day]', list).filter(row => !row.dataset.more).map(row => [row.dataset.day, row]));
-    // What is not there any more goes; what was loaded further down stays.
-    const ids = new Set(all(':scope > [data-id]', other).map(row => row.dataset.id));
-    const anchor = mine.get([...ids].filter(id => mine.has(id)).at(-1));
-    const whole = !find(':scope > [data-more]', other);
-    // More is new than one part holds: what lies between is not here, so the list begins anew.
-    if (!whole && !anchor) { region.replaceWith(fresh); window.htmx.process(fresh); settle(document); return; }
-    for (const [id, row] of mine) {
-      if (ids.has(id) || !(whole || (anchor && row.compareDocumentPosition(anchor) & Node.DOCUMENT_POSITION_FOLLOWING))) continue;
-      if (row.contains(document.activeElement)) [row.nextElementSibling, row.previousElementSibling].map(one => one && find('.cover', one)).find(Boolean)?.focus({ preventScroll: true });
-      row.remove();
-    }
-    let after = null;
-    for (const row of [...other.children]) {
-      if (row.dataset.more) break;
-      const present = row.dataset.id ? mine.get(row.dataset.id) : days.get(row.dataset.day);
-      let shown = present || row;
-      if (present && row.dataset.id && present.outerHTML.replace(' current', '') !== row.outerHTML) { swap(present, row); shown = row; }
-      // What has something new moves up.
-      const isThere = after ? after.nextElementSibling === shown : list.firstElementChild === shown;
-      if (!isThere) { if (after) after.after(shown); else list.prepend(shown); }
-      if (shown === row) window.htmx.process(row);
-      after = shown;
-    }
-    for (const day of all(':scope > .day', list)) if (!day.nextElementSibling || day.nextElementSibling.matches('.day')) day.remove();
-    settle(list);
-  }
+  const lists = window.telegraphoneLists({ find, all, headersOf, leave, settle });
+  const { merge } = lists;
 
   // ---- Events ---------------------------------------------------------------------------------
 
@@ -445,6 +377,7 @@
     for (const region of all('[data-reload]')) {
       if (region.dataset.reload.split(' ').includes(family)) soon(region.id, () => reload(find(`#${region.id}`) || region));
     }
+    lists.renewed(told.call, told.message);
     if (['voicemail', 'message', 'call', 'rights'].includes(family)) soon('counts', counts);
   }
 
@@ -496,7 +429,7 @@
 
   // ---- Sound in a list ------------------------------------------------------------------------
 
-  function play({ play: source, title, href }) {
+  function play({ play: source, title, href }, id) {
     const dock = find('#dock');
     dock.hidden = false;
     dock.replaceChildren();
@@ -514,7 +447,7 @@
     close.textContent = words.close;
     close.addEventListener('click', () => { sound.pause(); dock.hidden = true; dock.replaceChildren(); });
     dock.append(link, sound, close);
-    sound.addEventListener('playing', () => soon('heard', () => all('[data-merge]').forEach(merge)), { once: true });
+    sound.addEventListener('playing', () => soon('heard', () => { all('[data-merge]').forEach(merge); lists.renewed(id); }), { once: true });
     sound.addEventListener('error', () => toast(words.failed, true));
   }
 
@@ -525,7 +458,7 @@
     if (!target) return;
     if (target.getAttribute('aria-disabled') === 'true') { event.preventDefault(); return; }
     if (target.matches('button[data-api]')) press(target);
-    if (target.matches('[data-play]')) play(target.dataset);
+    if (target.matches('[data-play]')) play(target.dataset, target.closest('[data-id]')?.dataset.id);
     if (target.matches('[data-open]')) find(target.dataset.open)?.showModal();
     if (target.matches('[data-close]')) target.closest('dialog')?.close();
     if (target.matches('[data-copy]')) navigator.clipboard.writeText(find(target.dataset.copy)?.textContent ?? target.dataset.copy).then(() => toast(words.copied));
@@ -540,7 +473,7 @@
       document.documentElement.dataset.theme = theme;
       keep('telegraphone_theme', theme);
     }
-    if (target.matches('.more a') && target.closest('[data-more]')) { event.preventDefault(); more(target.closest('[data-more]')); }
+    if (target.matches('.more a') && target.closest('[data-more]')) { event.preventDefault(); lists.more(target.closest('[data-more]')); }
   });
 
   function keep(name, value) {
@@ -570,12 +503,16 @@
     if (event.key === '/') { const search = find('[data-shortcut="/"]'); if (search) { event.preventDefault(); search.focus(); } return; }
     const list = find('[data-keys]');
     if (!list || !['j', 'k'].includes(event.key)) return;
-    const rows = all(':scope > .row', list);
-    const at = rows.findIndex(row => row.contains(document.activeElement));
-    const next = rows[event.key === 'j' ? Math.min(at + 1, rows.length - 1) : Math.max(at - 1, 0)];
-    const link = next && find('.cover', next);
-    if (link) { event.preventDefault(); link.focus(); next.scrollIntoView({ block: 'nearest' }); }
+    event.preventDefault();
+    go(list, event.key === 'j' ? 1 : -1);
   });
+  async function go(list, way) {
+    const at = document.activeElement.closest('.row');
+    const next = at?.parentElement === list ? await lists.step(at, way) : find(':scope > .row', list);
+    if (!next) return;
+    find('.cover', next)?.focus();
+    next.scrollIntoView({ block: 'nearest' });
+  }
 
   // A search over a list of choices that is on the page already.
   document.addEventListener('input', event => {
@@ -622,15 +559,16 @@
   // ---- Beginning ------------------------------------------------------------------------------
 
   function settle(root) {
-    all('[data-more]', root === document ? document : root.parentElement || document).forEach(item => watcher.observe(item));
+    lists.watch(root === document ? document : root.parentElement || document);
     all('[data-shows]', root).forEach(showWhat);
     tick();
     meter();
   }
   document.addEventListener('htmx:afterSettle', event => { remember(document, form => !came.has(form)); settle(document); document.dispatchEvent(new CustomEvent('shown', { detail: event.target })); });
-  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, settle, headersOf };
+  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, settle, headersOf, renewed: lists.renewed };
   remember(document);
   settle(document);
+  lists.restore();
   // Whoever comes from elsewhere brings no session along (SameSite): asked from here there may be one.
   if (find('[data-foreign]')) {
     fetch('/api/v1/me', { credentials: 'same-origin' }).then(response => {

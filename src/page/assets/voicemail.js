@@ -1,7 +1,7 @@
 // Voicemail: a message that was played to its end is heard; forwarding; greetings from a microphone or a file.
 'use strict';
 (() => {
-  const { ask, toast, refresh, find, all, lengthOf, words: common } = window.telegraphone;
+  const { ask, toast, refresh, renewed, find, all, lengthOf, words: common } = window.telegraphone;
   const read = id => JSON.parse(find(`#${id}`)?.textContent || '{}');
   const words = { ...read('voicemail-words'), ...read('menu-words') };
 
@@ -27,27 +27,8 @@
     if (shown) move(id, 'old', shown.dataset.folder, words.heard);
   }, true);
 
-  // ---- Rows that were loaded further down: the first part of the list is read anew by itself -----
-
-  async function renew(id) {
-    const rows = all('#message-rows > [data-id]');
-    const row = rows.find(one => one.dataset.id === id);
-    if (!row || rows.indexOf(row) < 40) return;
-    const place = new URL(location.href);
-    place.searchParams.set('from', row.dataset.at);
-    place.searchParams.set('until', new Date(Date.parse(row.dataset.at) + 2).toISOString());
-    const response = await fetch(place, { headers: window.telegraphone.headersOf({ 'HX-Request': 'true' }), credentials: 'same-origin' }).catch(() => null);
-    if (!response?.ok) return;
-    const fresh = find(`#message-rows > [data-id="${CSS.escape(id)}"]`, new DOMParser().parseFromString(await response.text(), 'text/html'));
-    // What was thrown away may come back.
-    if (fresh) row.replaceWith(fresh); else row.hidden = true;
-  }
   document.addEventListener('answered', event => {
-    const id = event.target.closest('#message-rows > [data-id]')?.dataset.id;
-    if (id) renew(id);
-  });
-  document.addEventListener('happened', event => {
-    if (event.detail.family === 'voicemail' && event.detail.told.message) renew(event.detail.told.message);
+    renewed(event.target.closest('#message-rows > [data-id]')?.dataset.id);
   });
 
   // ---- One message of the list: what else can be done -----------------------------------------
