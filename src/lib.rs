@@ -67,6 +67,9 @@
 //! What one party alone says (a message, a greeting) has a slot of its own in the ring and goes the same way;
 //! `service::messages` makes it final.
 
+// It panics where the reader of a pipe is gone: `cli::out` says what that means.
+#![deny(clippy::print_stdout)]
+
 pub mod api;
 pub mod archive;
 pub mod audio;

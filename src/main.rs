@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use telegraphone::cli::{Cli, run};
+use telegraphone::cli::{Cli, ReaderGone, run};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -15,6 +15,8 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // As the shell tells it of a program that SIGPIPE ended.
+        Err(error) if error.is::<ReaderGone>() => ExitCode::from(141),
         Err(error) => {
             eprintln!("telegraphone: {error:#}");
             ExitCode::FAILURE

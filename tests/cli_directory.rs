@@ -159,3 +159,22 @@ fn a_company_is_built_changed_and_taken_over_by_commands() {
     there.does("apply|export.toml");
     assert_eq!(there.does("apply|export"), exported);
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_a_command_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("first.toml"), "[[company]]\nkey = 'acme'\ndomains = ['acme.example']\n")
+        .unwrap();
+    Line(folder.path()).does("apply|first.toml");
+    for words in ["company|list", "recording|verify", "man", "completions|bash"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_telegraphone"));
+        command.arg("--data").arg(folder.path().join("data")).args(words.split('|')).current_dir(folder.path());
+        let output = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        // As a shell says it of what SIGPIPE ended.
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), error.as_ref()), (Some(141), ""), "{words}");
+    }
+}

@@ -91,15 +91,15 @@ pub async fn subscription(config: &Config, command: SubscriptionCommand) -> anyh
             match json {
                 true => {
                     let extensions: Vec<&str> = users.iter().map(|user| user.extension.as_str()).collect();
-                    println!("{}", json!({ "subscribers": extensions }));
+                    say!("{}", json!({ "subscribers": extensions }))?;
                 }
-                false if users.is_empty() => println!("Nobody is subscribed to the recordings of {}.", number.e164),
-                false => users.iter().for_each(|user| println!("{}  {}", user.extension, user.name)),
+                false if users.is_empty() => say!("Nobody is subscribed to the recordings of {}.", number.e164)?,
+                false => users.iter().try_for_each(|user| say!("{}  {}", user.extension, user.name))?,
             }
         }
         SubscriptionCommand::Add { number, extension } => {
             let e164 = change(&desk, &number, &extension, SubscriptionChange::Add).await?;
-            println!("{extension} receives the recordings of {e164} from now on.");
+            say!("{extension} receives the recordings of {e164} from now on.")?;
         }
         SubscriptionCommand::Remove { number, extension, withdraw } => {
             let (kind, said) = match withdraw {
@@ -107,7 +107,7 @@ pub async fn subscription(config: &Config, command: SubscriptionCommand) -> anyh
                 false => (SubscriptionChange::End, "what was received stays (--withdraw takes it back)"),
             };
             let e164 = change(&desk, &number, &extension, kind).await?;
-            println!("{extension} receives no more recordings of {e164}; {said}.");
+            say!("{extension} receives no more recordings of {e164}; {said}.")?;
         }
     }
     desk.store.close().await;
@@ -131,7 +131,7 @@ pub async fn audit(config: &Config, command: AuditCommand) -> anyhow::Result<()>
     let desk = Desk::open(config).await?;
     match command {
         AuditCommand::Verify { public_key } => match verify(&desk.store, &config.audit, public_key.as_deref()).await? {
-            Ok(proven) => show_proven(&proven),
+            Ok(proven) => show_proven(&proven)?,
             Err(wrong) => bail!("{}", wrong.join("\n")),
         },
         AuditCommand::List { company, after, before, newest, action, text, limit, json } => {
@@ -140,8 +140,8 @@ pub async fn audit(config: &Config, command: AuditCommand) -> anyhow::Result<()>
             let filter = LogFilter { newest_first, after, before, action, text, ..LogFilter::default() };
             let lines = desk.store.access_lines(of.id, &filter, limit).await?;
             match json {
-                true => println!("{}", serde_json::to_string_pretty(&lines)?),
-                false => println!("{}", show::access_log(&lines)),
+                true => say!("{}", serde_json::to_string_pretty(&lines)?)?,
+                false => say!("{}", show::access_log(&lines))?,
             }
         }
     }
@@ -149,16 +149,16 @@ pub async fn audit(config: &Config, command: AuditCommand) -> anyhow::Result<()>
     Ok(())
 }
 
-fn show_proven(proven: &Proven) {
+fn show_proven(proven: &Proven) -> anyhow::Result<()> {
     let Proven { lines, chain, heads, last, public_key } = proven;
-    println!("The access log is whole: {lines} lines, the last with chain {chain}.");
+    say!("The access log is whole: {lines} lines, the last with chain {chain}.")?;
     match (last, public_key) {
         (Some(last), Some(key)) => {
-            println!("{heads} heads outside the database agree, the last of {} with {} lines.", last.at, last.seq);
-            println!("They are signed by {key}: keep this key elsewhere, and give it with --public-key.");
+            say!("{heads} heads outside the database agree, the last of {} with {} lines.", last.at, last.seq)?;
+            say!("They are signed by {key}: keep this key elsewhere, and give it with --public-key.")
         }
         (_, Some(_) | None) => {
-            println!("No head was written outside the database yet: the service does when it starts.")
+            say!("No head was written outside the database yet: the service does when it starts.")
         }
     }
 }
@@ -175,16 +175,12 @@ pub async fn explain(config: &Config, command: ExplainCommand) -> anyhow::Result
             let rights = Rights::of(company, user);
             let name = format!("{} {}", user.extension, user.name);
             match scope.visible(&facts) {
-                None => println!("{name} does not see this call: no rule shows it to them."),
+                None => say!("{name} does not see this call: no rule shows it to them.")?,
                 Some(reason) => {
-                    println!("{name} sees this call: {}.", because(&desk.directory, reason));
+                    say!("{name} sees this call: {}.", because(&desk.directory, reason))?;
                     let file = |may: bool| if may { "can" } else { "cannot" };
-                    println!("They {} play its recordings (play = {:?}).", file(scope.playable(&facts)), rights.play);
-                    println!(
-                        "They {} download them (download = {}).",
-                        file(scope.downloadable(&facts)),
-                        rights.download
-                    );
+                    say!("They {} play its recordings (play = {:?}).", file(scope.playable(&facts)), rights.play)?;
+                    say!("They {} download them (download = {}).", file(scope.downloadable(&facts)), rights.download)?;
                 }
             }
         }
@@ -194,9 +190,9 @@ pub async fn explain(config: &Config, command: ExplainCommand) -> anyhow::Result
             let Some(recording) = desk.store.recording(id).await? else { bail!("not found: recording {id}") };
             let decision = &recording.sidecar.decision;
             let was = if decision.record { "recorded" } else { "not recorded" };
-            println!("At the answer the call was to be {was}: {} said so.", decision.because);
+            say!("At the answer the call was to be {was}: {} said so.", decision.because)?;
             for change in &recording.sidecar.changes {
-                println!("{}", show::change(change));
+                say!("{}", show::change(change))?;
             }
         }
     }

@@ -21,8 +21,8 @@ pub async fn run(sources: &Sources, json: bool) -> anyhow::Result<()> {
             .collect(),
     };
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "findings": found }))?),
-        false => println!("{}", show::findings(&found)),
+        true => say!("{}", serde_json::to_string_pretty(&serde_json::json!({ "findings": found }))?)?,
+        false => say!("{}", show::findings(&found))?,
     }
     match found.iter().filter(|finding| finding.verdict == Verdict::Fail).count() {
         0 => Ok(()),

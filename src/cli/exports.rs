@@ -150,11 +150,11 @@ async fn make(config: &Config, desk: &Desk, args: MakeArgs) -> anyhow::Result<()
     };
     desk.note(company, "export.make", format!("export {}", row.id)).await?;
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&ExportView::from(&row))?),
-        false => println!(
+        true => say!("{}", serde_json::to_string_pretty(&ExportView::from(&row))?)?,
+        false => say!(
             "Export {} is asked for. The running service makes it; `telegraphone recording export list` says how far it is.",
             row.id
-        ),
+        )?,
     }
     Ok(())
 }
@@ -177,11 +177,11 @@ async fn list(desk: &Desk, key: Option<&str>, json: bool) -> anyhow::Result<()> 
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     if json {
         let views: Vec<ExportView> = rows.iter().map(ExportView::from).collect();
-        println!("{}", serde_json::to_string_pretty(&views)?);
+        say!("{}", serde_json::to_string_pretty(&views)?)?;
         return Ok(());
     }
     if rows.is_empty() {
-        println!("There are no exports.");
+        say!("There are no exports.")?;
         return Ok(());
     }
     let mut table = show::table(&["id", "company", "state", "asked", "calls", "recordings", "bytes", "goes"]);
@@ -201,7 +201,7 @@ async fn list(desk: &Desk, key: Option<&str>, json: bool) -> anyhow::Result<()> 
             row.expires.map_or_else(String::new, |at| at.to_string()),
         ]);
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }
 
@@ -233,8 +233,8 @@ async fn fetch(config: &Config, desk: &Desk, id: i64, file: &Path, json: bool) -
         bail!("the file of export {id} is not what was made: remove it and make it anew");
     }
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&ExportView::from(&row))?),
-        false => println!("{}: {bytes} bytes, {} recordings, SHA-256 {digest}.", file.display(), row.recordings),
+        true => say!("{}", serde_json::to_string_pretty(&ExportView::from(&row))?)?,
+        false => say!("{}: {bytes} bytes, {} recordings, SHA-256 {digest}.", file.display(), row.recordings)?,
     }
     Ok(())
 }
@@ -255,13 +255,13 @@ async fn remove(desk: &Desk, id: i64, dry_run: bool, json: bool) -> anyhow::Resu
         desk.store.remove_export(id).await?;
     }
     if json {
-        println!("{}", serde_json::json!({ "dry_run": dry_run, "removed": ExportView::from(&row) }));
+        say!("{}", serde_json::json!({ "dry_run": dry_run, "removed": ExportView::from(&row) }))?;
         return Ok(());
     }
     let what = format!("export {id} ({}, {} recordings, {} bytes)", row.state.as_str(), row.recordings, row.bytes);
     match dry_run {
-        true => println!("Would remove {what}. Dry run: nothing was changed."),
-        false => println!("Removed {what}; the running service takes its file away."),
+        true => say!("Would remove {what}. Dry run: nothing was changed.")?,
+        false => say!("Removed {what}; the running service takes its file away.")?,
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ async fn hold(config: &Config, id: &str, reason: String) -> anyhow::Result<()> {
     let reason = reason.trim().to_owned();
     let hold = NewHold { company: of, thing, reason, placed, by: OPERATOR.to_owned() };
     let hold = desk.store.place_hold(&hold).await?;
-    println!("{} {} is held since {} by {}: {}", thing.kind(), thing.id(), hold.placed, hold.by, hold.reason);
+    say!("{} {} is held since {} by {}: {}", thing.kind(), thing.id(), hold.placed, hold.by, hold.reason)?;
     desk.store.close().await;
     Ok(())
 }
@@ -92,8 +92,8 @@ async fn holds(config: &Config, company: Option<&str>, json: bool) -> anyhow::Re
         all.extend(page);
     }
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&all.iter().map(HoldView::from).collect::<Vec<_>>())?),
-        false if all.is_empty() => println!("Nothing is held."),
+        true => say!("{}", serde_json::to_string_pretty(&all.iter().map(HoldView::from).collect::<Vec<_>>())?)?,
+        false if all.is_empty() => say!("Nothing is held.")?,
         false => {
             let mut table = show::table(&["held", "id", "since", "by", "reason", "lift asked by"]);
             for hold in &all {
@@ -106,7 +106,7 @@ async fn holds(config: &Config, company: Option<&str>, json: bool) -> anyhow::Re
                     hold.asked.as_ref().map_or_else(String::new, |asked| asked.by.clone()),
                 ]);
             }
-            println!("{table}");
+            say!("{table}")?;
         }
     }
     desk.store.close().await;
@@ -125,11 +125,11 @@ async fn lift(config: &Config, id: &str) -> anyhow::Result<()> {
     match outcome.map_err(|problem| anyhow!("{problem}"))? {
         LiftOutcome::Asked(second) => {
             desk.note(company, "hold.lift_asked", named.clone()).await?;
-            println!("It is asked to lift the hold on {named}: now {} confirms.", second.as_str());
+            say!("It is asked to lift the hold on {named}: now {} confirms.", second.as_str())?;
         }
         LiftOutcome::Lifted => {
             desk.note(company, "hold.lift", named.clone()).await?;
-            println!("The hold on {named} is lifted.");
+            say!("The hold on {named} is lifted.")?;
         }
     }
     desk.store.close().await;
@@ -159,14 +159,14 @@ pub async fn contact(config: &Config, command: ContactCommand) -> anyhow::Result
         desk.note(of, "contact.erased", erased_told(&contact, &report)).await?;
     }
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
-        false => show_erased(&number, &report),
+        true => say!("{}", serde_json::to_string_pretty(&report)?)?,
+        false => show_erased(&number, &report)?,
     }
     desk.store.close().await;
     Ok(())
 }
 
-fn show_erased(number: &str, report: &EraseReport) {
+fn show_erased(number: &str, report: &EraseReport) -> anyhow::Result<()> {
     let EraseReport {
         dry_run,
         calls,
@@ -185,25 +185,26 @@ fn show_erased(number: &str, report: &EraseReport) {
         kept_calls,
     } = report;
     let would = if *dry_run { "would be " } else { "" };
-    println!("{number} {would}blanked in {calls} calls and {events} events.");
-    println!(
+    say!("{number} {would}blanked in {calls} calls and {events} events.")?;
+    say!(
         "{recordings} recordings and {messages} messages ({bytes} bytes) {would}deleted, {exports} exports {would}withdrawn."
-    );
-    println!("{notes} notes on calls and {texts} text messages {would}deleted.");
+    )?;
+    say!("{notes} notes on calls and {texts} text messages {would}deleted.")?;
     if *files_left > 0 {
-        println!("The files of {files_left} recordings stay for now: the service tries again.");
+        say!("The files of {files_left} recordings stay for now: the service tries again.")?;
     }
     if *leftovers > 0 {
-        println!("{leftovers} recordings that were never finished {would}deleted:");
-        leftover_files.iter().for_each(|file| println!("  {file}"));
+        say!("{leftovers} recordings that were never finished {would}deleted:")?;
+        leftover_files.iter().try_for_each(|file| say!("  {file}"))?;
     }
-    kept_calls.iter().for_each(|call| println!("call {} is kept: {}", call.call, call.because));
+    kept_calls.iter().try_for_each(|call| say!("call {} is kept: {}", call.call, call.because))?;
     if *kept > kept_calls.len() as u64 {
-        println!("{kept} calls are kept in all.");
+        say!("{kept} calls are kept in all.")?;
     }
     if *dry_run {
-        println!("Nothing was changed: --confirm {number} does it.");
+        say!("Nothing was changed: --confirm {number} does it.")?;
     }
+    Ok(())
 }
 
 /// Asks the running service, page by page; without one the files are read here.
@@ -242,7 +243,7 @@ async fn verify(config: &Config, id: Option<&str>, json: bool) -> anyhow::Result
     let prover = Prover { config, offline };
     let (mut all, mut bad, mut before) = (0u64, 0u64, None);
     if json {
-        print!("{{\"answer\":\"verified\",\"results\":[");
+        say_on!("{{\"answer\":\"verified\",\"results\":[")?;
     }
     loop {
         let (results, next) = match prover.page(recording, before).await? {
@@ -265,15 +266,15 @@ async fn verify(config: &Config, id: Option<&str>, json: bool) -> anyhow::Result
         }
     }
     match json {
-        true => print!("]"),
-        false => println!("{} of {all} recordings are what was recorded.", all - bad),
+        true => say_on!("]")?,
+        false => say!("{} of {all} recordings are what was recorded.", all - bad)?,
     }
     let (messages, bad_messages) = match recording {
         Some(_) => (0, 0),
         None => verify_messages(&prover, json).await?,
     };
     if json {
-        println!("}}");
+        say!("}}")?;
     }
     match (bad, bad_messages) {
         (0, 0) => Ok(()),
@@ -289,7 +290,7 @@ async fn verify(config: &Config, id: Option<&str>, json: bool) -> anyhow::Result
 async fn verify_messages(prover: &Prover<'_>, json: bool) -> anyhow::Result<(u64, u64)> {
     let (mut all, mut bad, mut after) = (0u64, 0u64, None);
     if json {
-        print!(",\"messages\":[");
+        say_on!(",\"messages\":[")?;
     }
     loop {
         let (results, next) = match prover.messages(after).await? {
@@ -299,9 +300,9 @@ async fn verify_messages(prover: &Prover<'_>, json: bool) -> anyhow::Result<(u64
         };
         for result in &results {
             if json {
-                print!("{}\n{}", if all == 0 { "" } else { "," }, serde_json::to_string(result)?);
+                say_on!("{}\n{}", if all == 0 { "" } else { "," }, serde_json::to_string(result)?)?;
             } else if !result.problem.is_empty() {
-                println!("{} {}: {}", result.what, result.path, result.problem);
+                say!("{} {}: {}", result.what, result.path, result.problem)?;
             }
             all += 1;
             bad += u64::from(!result.problem.is_empty());
@@ -312,8 +313,8 @@ async fn verify_messages(prover: &Prover<'_>, json: bool) -> anyhow::Result<(u64
         }
     }
     match json {
-        true => print!("]"),
-        false if all > 0 => println!("{} of {all} messages and greetings are what was said.", all - bad),
+        true => say_on!("]")?,
+        false if all > 0 => say!("{} of {all} messages and greetings are what was said.", all - bad)?,
         false => {}
     }
     Ok((all, bad))
@@ -322,9 +323,9 @@ async fn verify_messages(prover: &Prover<'_>, json: bool) -> anyhow::Result<(u64
 fn tell(result: &Verified, json: bool, before: u64) -> anyhow::Result<()> {
     if json {
         let comma = if before == 0 { "" } else { "," };
-        print!("{comma}\n{}", serde_json::to_string(result)?);
+        say_on!("{comma}\n{}", serde_json::to_string(result)?)?;
     } else if !result.problem.is_empty() {
-        println!("{} {}: {}", result.recording, result.path, result.problem);
+        say!("{} {}: {}", result.recording, result.path, result.problem)?;
     }
     Ok(())
 }
@@ -344,19 +345,17 @@ pub async fn backup(config: &Config, folder: &Path, check: bool, json: bool) -> 
     let done = backup::backup(config, folder, check, now, progress("copied")).await?;
     let BackedUp { recordings, messages, copied, bytes, removed, deleted_meanwhile, open_calls, problems } = &done;
     if json {
-        println!("{}", serde_json::to_string_pretty(&done)?);
+        say!("{}", serde_json::to_string_pretty(&done)?)?;
     } else {
-        println!("{}: {recordings} recordings, {copied} of them copied now ({bytes} bytes).", folder.display());
+        say!("{}: {recordings} recordings, {copied} of them copied now ({bytes} bytes).", folder.display())?;
         if *messages > 0 {
-            println!("{messages} voicemail messages and greetings are in it.");
+            say!("{messages} voicemail messages and greetings are in it.")?;
         }
         if *removed > 0 || *deleted_meanwhile > 0 {
-            println!(
-                "{removed} files of deleted recordings were taken out; {deleted_meanwhile} were deleted meanwhile."
-            );
+            say!("{removed} files of deleted recordings were taken out; {deleted_meanwhile} were deleted meanwhile.")?;
         }
-        open_calls.iter().for_each(|call| println!("call {call} was up: its recording is not in the backup"));
-        problems.iter().for_each(|problem| println!("{problem}"));
+        open_calls.iter().try_for_each(|call| say!("call {call} was up: its recording is not in the backup"))?;
+        problems.iter().try_for_each(|problem| say!("{problem}"))?;
     }
     match problems.len() {
         0 => Ok(()),
@@ -368,12 +367,12 @@ pub async fn restore(config: &Config, folder: &Path, json: bool) -> anyhow::Resu
     let done = backup::restore(config, folder, progress("proven")).await?;
     let Restored { made, files, bytes, recordings, open_calls, problems } = &done;
     if json {
-        println!("{}", serde_json::to_string_pretty(&done)?);
+        say!("{}", serde_json::to_string_pretty(&done)?)?;
     } else {
         let to = config.data_dir.display();
-        println!("{to}: the backup of {made} is back: {files} files, {bytes} bytes, {recordings} recordings proven.");
-        open_calls.iter().for_each(|call| println!("call {call} was up: its recording is not in the backup"));
-        problems.iter().for_each(|problem| println!("{problem}"));
+        say!("{to}: the backup of {made} is back: {files} files, {bytes} bytes, {recordings} recordings proven.")?;
+        open_calls.iter().try_for_each(|call| say!("call {call} was up: its recording is not in the backup"))?;
+        problems.iter().try_for_each(|problem| say!("{problem}"))?;
     }
     match problems.len() {
         0 => Ok(()),

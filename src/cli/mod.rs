@@ -1,5 +1,8 @@
 //! The command line: subcommand → request → table or JSON.
 
+#[macro_use]
+mod out;
+
 mod access;
 mod args;
 mod directory;
@@ -19,6 +22,7 @@ mod voicemail;
 mod webhooks;
 
 pub use args::{Cli, Command};
+pub use out::ReaderGone;
 
 use crate::api::{Answer, Request};
 use crate::base::{CallId, NumberId, RecordingId};
@@ -61,7 +65,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Config { command: ConfigCommand::Check } => check_config(&sources),
         Command::Config { command: ConfigCommand::Show } => {
-            println!("{}", show::config_keys(&describe()));
+            say!("{}", show::config_keys(&describe()))?;
             Ok(())
         }
         Command::Apply(ApplyArgs { command: Some(ApplyCommand::Export { company, prompts }), .. }) => {
@@ -136,7 +140,7 @@ fn check_config(sources: &Sources) -> anyhow::Result<()> {
         let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
         bail!("the configuration is wrong in {} place(s):\n{}", problems.len(), lines.join("\n"));
     }
-    println!("The configuration is right. Data in {}.", config.data_dir.display());
+    say!("The configuration is right. Data in {}.", config.data_dir.display())?;
     Ok(())
 }
 
@@ -156,7 +160,7 @@ async fn serve(sources: &Sources) -> anyhow::Result<()> {
     for address in service.metrics_addresses() {
         tracing::info!(%address, "metrics are listening");
     }
-    println!("Telegraphone serves on {}. Data in {}.", addresses(&service), data_dir.display());
+    say!("Telegraphone serves on {}. Data in {}.", addresses(&service), data_dir.display())?;
     wait_for_signals(&service).await?;
     tracing::info!("stopping: no new calls");
     service.stop().await;
@@ -217,22 +221,18 @@ async fn apply(config: &Config, file: &Path, dry_run: bool, prune: bool) -> anyh
     let current = store.load_directory().await?;
     let plan = plan(&current, &company_file, prune).map_err(wrong)?;
     if plan.is_empty() {
-        println!("Nothing to change.");
+        say!("Nothing to change.")?;
         return Ok(());
     }
-    println!("{plan}");
+    say!("{plan}")?;
     directory::warn(&store, &plan).await?;
     if dry_run {
-        println!("Dry run: nothing was changed.");
+        say!("Dry run: nothing was changed.")?;
         return Ok(());
     }
     let applied = store.apply_by(&plan, &access::operator(), &mut OsRandom).await?;
     for generated in &applied.generated {
-        println!(
-            "password of {}: {}  (shown this once)",
-            show::generated_owner(generated),
-            generated.password.reveal()
-        );
+        say!("password of {}: {}  (shown this once)", show::generated_owner(generated), generated.password.reveal())?;
     }
     directory::sweep(config, &store, &applied).await?;
     store.close().await;
@@ -288,8 +288,8 @@ async fn place(sources: &Sources, placed: &Placed<'_>, server: &str, parties: [&
         reports.push(report.with_context(|| format!("{}", capture.display()))?);
     }
     match placed.json {
-        true => println!("{}", serde_json::to_string_pretty(&reports)?),
-        false => println!("{}", show::placed(&reports)),
+        true => say!("{}", serde_json::to_string_pretty(&reports)?)?,
+        false => say!("{}", show::placed(&reports))?,
     }
     Ok(())
 }
@@ -317,8 +317,8 @@ fn replay(captures: &[PathBuf], company: Option<&Path>, out: &Path, rtp_only: bo
         reports.push(report.with_context(|| format!("{}", capture.display()))?);
     }
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&reports)?),
-        false => println!("{}", show::replayed(&reports)),
+        true => say!("{}", serde_json::to_string_pretty(&reports)?)?,
+        false => say!("{}", show::replayed(&reports))?,
     }
     Ok(())
 }
@@ -391,7 +391,7 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
         Err(error) => bail!("{}: {error}", socket.display()),
     };
     if json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?)?;
     }
     match answer {
         Answer::NotFound { what } => bail!("not found: {what}"),
@@ -419,7 +419,7 @@ async fn answer(sources: &Sources, request: Request, json: bool) -> anyhow::Resu
             Ok(())
         }
         answer => {
-            println!("{}", show::answer(&answer));
+            say!("{}", show::answer(&answer))?;
             Ok(())
         }
     }

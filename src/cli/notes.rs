@@ -20,7 +20,7 @@ pub async fn add(config: &Config, call: CallId, text: &str) -> anyhow::Result<()
     match desk.store.add_call_note(call, (&writer, text), Clock::start().wall(), MOST_NOTES).await? {
         Noted::Done(note) => {
             desk.note(company, "call.note", format!("note {} of call {call}", note.id)).await?;
-            println!("Note {} is written.", note.id);
+            say!("Note {} is written.", note.id)?;
         }
         Noted::NoCall => return Err(not_found()),
         Noted::Full => bail!("the call has {MOST_NOTES} notes, as many as it may have: delete some over the API"),

@@ -33,7 +33,7 @@ pub async fn run(config: &Config, command: NoticeCommand) -> anyhow::Result<()> 
             if notice.is_some() && replayed == 0 {
                 bail!("there is no such notice of {key} that is not pending");
             }
-            println!("{replayed} notices are sent anew.");
+            say!("{replayed} notices are sent anew.")?;
             Ok(())
         }
     }
@@ -56,7 +56,7 @@ async fn list(
                     "last_attempt": row.last_at.map(|at| at.to_string()), "last_error": row.last_error })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "notices": items }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "notices": items }))?)?;
         return Ok(());
     }
     let mut table = show::table(&["id", "channel", "to", "state", "attempts", "last attempt", "error"]);
@@ -71,6 +71,6 @@ async fn list(
             row.last_error.clone(),
         ]);
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }

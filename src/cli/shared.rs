@@ -57,12 +57,12 @@ fn found<'d>(desk: &'d Desk, e164: &str) -> anyhow::Result<(&'d Number, &'d Inbo
 
 fn list(company: &Company, views: &[SharedView], json: bool) -> anyhow::Result<()> {
     match json {
-        true => println!("{}", serde_json::to_string_pretty(views)?),
-        false if views.is_empty() => println!("Company {} has no shared inbox.", company.key),
-        false => views.iter().for_each(|view| {
+        true => say!("{}", serde_json::to_string_pretty(views)?)?,
+        false if views.is_empty() => say!("Company {} has no shared inbox.", company.key)?,
+        false => views.iter().try_for_each(|view| {
             let history = if view.history { "with history" } else { "without history" };
-            println!("{}  {}  {history}  users {}", view.number, view.assigned_to, view.users.join(", "));
-        }),
+            say!("{}  {}  {history}  users {}", view.number, view.assigned_to, view.users.join(", "))
+        })?,
     }
     Ok(())
 }
@@ -76,13 +76,13 @@ pub async fn licence(config: &Config, command: LicenceCommand) -> anyhow::Result
             let views: Vec<LicenceView> =
                 licences.iter().map(|licence| LicenceView::of(&desk.directory, licence)).collect();
             match json {
-                true => println!("{}", json!({ "licences": views })),
-                false if views.is_empty() => println!("Company {} has no licence of a shared inbox.", company.key),
-                false => views.iter().for_each(|view| {
+                true => say!("{}", json!({ "licences": views }))?,
+                false if views.is_empty() => say!("Company {} has no licence of a shared inbox.", company.key)?,
+                false => views.iter().try_for_each(|view| {
                     let number = view.number.as_deref().unwrap_or("a number that has gone");
                     let state = if view.in_use { "on" } else { "free, last on" };
-                    println!("{}  {state} {number}  since {}", view.id, view.allocated);
-                }),
+                    say!("{}  {state} {number}  since {}", view.id, view.allocated)
+                })?,
             }
         }
         LicenceCommand::Release { id, company } => {
@@ -93,7 +93,7 @@ pub async fn licence(config: &Config, command: LicenceCommand) -> anyhow::Result
                 Release::InUse => bail!("licence {id} is in use: switch its shared inbox off first"),
                 Release::NotThere => bail!("company {} has no licence {id}", company.key),
             }
-            println!("Licence {id} is released.");
+            say!("Licence {id} is released.")?;
         }
     }
     Ok(())

@@ -31,14 +31,14 @@ fn list(language: Language, json: bool) -> anyhow::Result<()> {
     if json {
         let clips: Vec<_> = spoken(language).map(|(name, text)| json!({ "name": name, "text": text })).collect();
         let all = json!({ "language": language.as_str(), "clips": clips });
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        say!("{}", serde_json::to_string_pretty(&all)?)?;
         return Ok(());
     }
     let mut table = show::table(&["name", "text"]);
     for (name, text) in spoken(language) {
         table.add_row([name, text]);
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }
 
@@ -56,7 +56,7 @@ fn export(folder: &Path, languages: &[Language]) -> anyhow::Result<()> {
             let wav = write_wav(&voices.pcm(*language, clip));
             std::fs::write(&path, wav).with_context(|| path.display().to_string())?;
         }
-        println!("{} clips are in {}.", Clip::all().len(), folder.display());
+        say!("{} clips are in {}.", Clip::all().len(), folder.display())?;
     }
     Ok(())
 }

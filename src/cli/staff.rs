@@ -30,21 +30,21 @@ pub async fn run(config: &Config, command: StaffCommand) -> anyhow::Result<()> {
             let (hash, shown) = hashed(password)?;
             desk.store.set_staff_password(one.id, &hash).await?;
             desk.note_service("staff.password", name.clone()).await?;
-            tell(&name, shown.as_ref());
+            tell(&name, shown.as_ref())?;
             Ok(())
         }
         StaffCommand::Give { name, company } => {
             let (one, company) = reseller(&desk, &name, &company).await?;
             desk.store.give_company(one.id, company).await?;
             desk.note_service("staff.give", format!("{company} to {name}")).await?;
-            println!("{name} has an admin's rights in it.");
+            say!("{name} has an admin's rights in it.")?;
             Ok(())
         }
         StaffCommand::Take { name, company } => {
             let (one, company) = reseller(&desk, &name, &company).await?;
             desk.store.take_company(one.id, company).await?;
             desk.note_service("staff.take", format!("{company} from {name}")).await?;
-            println!("{name} sees nothing of it any more.");
+            say!("{name} sees nothing of it any more.")?;
             Ok(())
         }
     }
@@ -57,16 +57,16 @@ pub async fn first_operator(store: &Store) -> anyhow::Result<()> {
     }
     let (hash, shown) = hashed(None)?;
     if store.add_first_operator(FIRST, &hash, Clock::start().wall()).await? {
-        println!("This is the first start. Log in to the API as");
-        tell(FIRST, shown.as_ref());
+        say!("This is the first start. Log in to the API as")?;
+        tell(FIRST, shown.as_ref())?;
     }
     Ok(())
 }
 
-fn tell(name: &str, shown: Option<&Secret>) {
+fn tell(name: &str, shown: Option<&Secret>) -> anyhow::Result<()> {
     match shown {
-        Some(password) => println!("password of {name}: {}  (shown this once)", password.reveal()),
-        None => println!("{name} has the new password."),
+        Some(password) => say!("password of {name}: {}  (shown this once)", password.reveal()),
+        None => say!("{name} has the new password."),
     }
 }
 
@@ -98,7 +98,7 @@ async fn list(desk: &Desk, json: bool) -> anyhow::Result<()> {
     if json {
         let items: Vec<_> =
             staff.iter().map(|one| json!({ "name": one.name, "kind": one.kind, "companies": keys(one) })).collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "staff": items }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "staff": items }))?)?;
         return Ok(());
     }
     let mut table = show::table(&["name", "kind", "companies"]);
@@ -109,7 +109,7 @@ async fn list(desk: &Desk, json: bool) -> anyhow::Result<()> {
         };
         table.add_row([one.name.clone(), one.kind.as_str().to_owned(), companies]);
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }
 
@@ -122,20 +122,20 @@ async fn add(desk: &Desk, name: &str, kind: StaffKind, password: Option<String>)
         bail!("name: `{name}` is taken; `telegraphone staff list` shows them");
     }
     desk.note_service("staff.add", format!("{} {name}", kind.as_str())).await?;
-    tell(name, shown.as_ref());
+    tell(name, shown.as_ref())?;
     Ok(())
 }
 
 async fn remove(desk: &Desk, name: &str, dry_run: bool) -> anyhow::Result<()> {
     let one = named(desk, name).await?;
     if dry_run {
-        println!("{} {name} would be removed, with all sessions and tokens.", one.kind.as_str());
+        say!("{} {name} would be removed, with all sessions and tokens.", one.kind.as_str())?;
         return Ok(());
     }
     if !desk.store.remove_staff(one.id).await? {
         bail!("{name} is the last operator: add another one first");
     }
     desk.note_service("staff.remove", name.to_owned()).await?;
-    println!("{name} is removed.");
+    say!("{name} is removed.")?;
     Ok(())
 }

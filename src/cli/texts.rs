@@ -30,12 +30,12 @@ pub async fn run(config: &Config, command: ConversationCommand) -> anyhow::Resul
             });
             let views: Vec<serde_json::Value> = views.collect();
             match json {
-                true => println!("{}", json!({ "conversations": views })),
-                false if views.is_empty() => println!("Company {} has no conversation.", company.key),
-                false => found.iter().for_each(|(row, last)| {
+                true => say!("{}", json!({ "conversations": views }))?,
+                false if views.is_empty() => say!("Company {} has no conversation.", company.key)?,
+                false => found.iter().try_for_each(|(row, last)| {
                     let (between, state) = (between(&desk.directory, row), last.state.as_str());
-                    println!("{}  {between}  last {} ({state})", row.id, last.at);
-                }),
+                    say!("{}  {between}  last {} ({state})", row.id, last.at)
+                })?,
             }
         }
         ConversationCommand::Show { id, json } => {
@@ -46,10 +46,10 @@ pub async fn run(config: &Config, command: ConversationCommand) -> anyhow::Resul
             desk.note(company, "conversation.show", format!("conversation {id}")).await?;
             let views: Vec<TextView> = texts.iter().map(|text| TextView::of(&desk.directory, text)).collect();
             match json {
-                true => println!("{}", json!({ "between": between(&desk.directory, &row), "messages": views })),
+                true => say!("{}", json!({ "between": between(&desk.directory, &row), "messages": views }))?,
                 false => {
-                    println!("{}", between(&desk.directory, &row));
-                    views.iter().for_each(show);
+                    say!("{}", between(&desk.directory, &row))?;
+                    views.iter().try_for_each(show)?;
                 }
             }
         }
@@ -61,17 +61,17 @@ pub async fn run(config: &Config, command: ConversationCommand) -> anyhow::Resul
             let written = office.write(&desk.directory, user, to, (text, None), now, &mut OsRandom).await?;
             let id = written.text.id;
             desk.note(company, "message.send", format!("message {id} as {}", user.extension)).await?;
-            println!("Message {id} is {} in conversation {}.", written.text.state.as_str(), written.text.conversation);
+            say!("Message {id} is {} in conversation {}.", written.text.state.as_str(), written.text.conversation)?;
         }
     }
     Ok(())
 }
 
-fn show(message: &TextView) {
+fn show(message: &TextView) -> anyhow::Result<()> {
     let TextView { at, kind, text, user, state, problem, .. } = message;
     let who = user.as_ref().map_or_else(String::new, |user| format!(" {} {}", user.extension, user.name));
     let problem = if problem.is_empty() { String::new() } else { format!(": {problem}") };
-    println!("{at}  {}{who}  {}{problem}  {text:?}", kind.as_str(), state.as_str());
+    say!("{at}  {}{who}  {}{problem}  {text:?}", kind.as_str(), state.as_str())
 }
 
 /// Between whom, as people say it.

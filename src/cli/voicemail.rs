@@ -81,8 +81,8 @@ pub async fn run(config: &Config, command: MessageCommand) -> anyhow::Result<()>
             let row = desk.store.message_of(message.id, scope.reader(message.mailbox)).await?;
             let view = row.and_then(|row| view(&desk.directory, &row)).ok_or_else(|| anyhow!("its box has gone"))?;
             match json {
-                true => println!("{}", serde_json::to_string_pretty(&view)?),
-                false => show(&[view]),
+                true => say!("{}", serde_json::to_string_pretty(&view)?)?,
+                false => show(&[view])?,
             }
             Ok(())
         }
@@ -100,11 +100,11 @@ async fn list(desk: &Desk, company: &Company, filter: &MessageFilter, limit: u32
         .map(|row| write_message_cursor(MessageCursor { left: row.message.left, id: row.message.id }));
     let views: Vec<MessageView> = rows.iter().filter_map(|row| view(&desk.directory, row)).collect();
     match json {
-        true => println!("{}", serde_json::to_string_pretty(&json!({ "messages": views, "next": next }))?),
-        false if views.is_empty() => println!("No messages."),
+        true => say!("{}", serde_json::to_string_pretty(&json!({ "messages": views, "next": next }))?)?,
+        false if views.is_empty() => say!("No messages.")?,
         false => {
-            show(&views);
-            next.iter().for_each(|next| println!("More with --before {next}"));
+            show(&views)?;
+            next.iter().try_for_each(|next| say!("More with --before {next}"))?;
         }
     }
     Ok(())
@@ -114,7 +114,7 @@ fn view(directory: &Directory, row: &MessageRow) -> Option<MessageView> {
     MessageView::of(directory, row, MessageReason::Admin, true)
 }
 
-fn show(views: &[MessageView]) {
+fn show(views: &[MessageView]) -> anyhow::Result<()> {
     let mut table = table(&["message", "box", "left", "seconds", "caller", "folder", "urgent"]);
     for MessageView { id, mailbox, caller, left, length_ms, urgent, folder, .. } in views {
         let caller = format!("{} {}", caller.address, caller.name);
@@ -128,7 +128,7 @@ fn show(views: &[MessageView]) {
             if *urgent { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    println!("{table}");
+    say!("{table}")
 }
 
 async fn verify(config: &Config, desk: &Desk, json: bool) -> anyhow::Result<()> {
@@ -148,11 +148,11 @@ async fn verify(config: &Config, desk: &Desk, json: bool) -> anyhow::Result<()> 
         true => {
             let wrong: Vec<_> =
                 wrong.iter().map(|(id, problem)| json!({ "message": id, "problem": problem })).collect();
-            println!("{}", serde_json::to_string_pretty(&json!({ "messages": all, "wrong": wrong }))?);
+            say!("{}", serde_json::to_string_pretty(&json!({ "messages": all, "wrong": wrong }))?)?;
         }
         false => {
-            wrong.iter().for_each(|(id, problem)| println!("message {id}: {problem}"));
-            println!("{} of {all} messages are what was left.", all - wrong.len());
+            wrong.iter().try_for_each(|(id, problem)| say!("message {id}: {problem}"))?;
+            say!("{} of {all} messages are what was left.", all - wrong.len())?;
         }
     }
     match wrong.len() {
@@ -180,16 +180,16 @@ async fn delete(config: &Config, desk: &Desk, id: &str, dry_run: bool) -> anyhow
     {
         bail!("a legal hold by {} keeps it: {}", hold.by, hold.reason);
     }
-    println!("- message {} of {}, left {} by {}", message.id, message.mailbox, message.left, message.caller.address);
+    say!("- message {} of {}, left {} by {}", message.id, message.mailbox, message.left, message.caller.address)?;
     if dry_run {
-        println!("Dry run: nothing was changed.");
+        say!("Dry run: nothing was changed.")?;
         return Ok(());
     }
     let company = desk.directory.company(message.company).ok_or_else(|| anyhow!("its company is not there"))?;
     desk.note(company, "message.delete", format!("message {}", message.id)).await?;
     desk.store.erase_message(message.id, None, "deleted by the operator", Clock::start().wall()).await?;
     sweep_files(&desk.store, &config.recording.dir).await?;
-    println!("It is gone.");
+    say!("It is gone.")?;
     Ok(())
 }
 
@@ -213,14 +213,14 @@ pub async fn subscriber(desk: &Desk, command: SubscriberCommand) -> anyhow::Resu
             let views: Vec<BoxSubscriberView> =
                 all.iter().filter_map(|one| BoxSubscriberView::of(&desk.directory, one)).collect();
             if of.json {
-                println!("{}", serde_json::to_string_pretty(&json!({ "subscribers": views }))?);
+                say!("{}", serde_json::to_string_pretty(&json!({ "subscribers": views }))?)?;
                 return Ok(());
             }
             if views.is_empty() {
-                println!("Nobody is subscribed to voicemail {}.", mailbox.key());
+                say!("Nobody is subscribed to voicemail {}.", mailbox.key())?;
             }
             for BoxSubscriberView { extension, name, from, until } in views {
-                println!("{extension}  {name}  {from} to {}", until.as_deref().unwrap_or("now"));
+                say!("{extension}  {name}  {from} to {}", until.as_deref().unwrap_or("now"))?;
             }
             Ok(())
         }
@@ -231,7 +231,7 @@ pub async fn subscriber(desk: &Desk, command: SubscriberCommand) -> anyhow::Resu
             }
             desk.store.subscribe_to_box(company.id, mailbox.id, user.id, Clock::start().wall()).await?;
             desk.note(company, "voicemail.subscribe", format!("{} {extension}", mailbox.key())).await?;
-            println!("{extension} receives the messages of {} from now on.", mailbox.key());
+            say!("{extension} receives the messages of {} from now on.", mailbox.key())?;
             Ok(())
         }
         SubscriberCommand::Remove { mailbox, extension, withdraw, of } => {
@@ -248,7 +248,7 @@ pub async fn subscriber(desk: &Desk, command: SubscriberCommand) -> anyhow::Resu
                 }
             };
             desk.note(company, action, format!("{} {extension}", mailbox.key())).await?;
-            println!("{extension} receives nothing new from {}; {said}.", mailbox.key());
+            say!("{extension} receives nothing new from {}; {said}.", mailbox.key())?;
             Ok(())
         }
     }

@@ -32,19 +32,19 @@ pub async fn run(config: &Config, command: WebhookCommand) -> anyhow::Result<()>
             let full = || anyhow!("a company has {WEBHOOKS} webhooks at most: remove one first");
             let hook = desk.store.add_webhook(&new, now).await?.ok_or_else(full)?;
             desk.note(company, "webhook.add", format!("webhook {}", hook.id)).await?;
-            println!("webhook {}; its secret (shown this once): {}", hook.id, hook.secret);
+            say!("webhook {}; its secret (shown this once): {}", hook.id, hook.secret)?;
             wake(config).await;
             Ok(())
         }
         WebhookCommand::Remove { id, dry_run } => {
             let (hook, company) = found(&desk, id).await?;
             if dry_run {
-                println!("webhook {id} ({}) would go, with {} pending deliveries.", hook.url, hook.pending);
+                say!("webhook {id} ({}) would go, with {} pending deliveries.", hook.url, hook.pending)?;
                 return Ok(());
             }
             desk.note(company, "webhook.remove", format!("webhook {id}")).await?;
             desk.store.remove_webhook(company.id, id).await?;
-            println!("webhook {id} is gone.");
+            say!("webhook {id} is gone.")?;
             Ok(())
         }
         WebhookCommand::Deliveries { id, state, limit, json } => {
@@ -62,7 +62,7 @@ pub async fn run(config: &Config, command: WebhookCommand) -> anyhow::Result<()>
                 Some(delivery) if replayed == 0 => {
                     bail!("webhook {id} has no delivery {delivery}; `telegraphone webhook deliveries {id}` shows them")
                 }
-                Some(_) | None => println!("{replayed} deliveries are sent anew."),
+                Some(_) | None => say!("{replayed} deliveries are sent anew.")?,
             }
             wake(config).await;
             Ok(())
@@ -101,7 +101,7 @@ async fn list(desk: &Desk, key: Option<&str>, json: bool) -> anyhow::Result<()> 
                     "last_status": hook.last_status, "last_error": hook.last_error })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "webhooks": items }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "webhooks": items }))?)?;
         return Ok(());
     }
     let mut table = show::table(&["id", "company", "url", "kinds", "state", "pending", "dead", "last error"]);
@@ -122,7 +122,7 @@ async fn list(desk: &Desk, key: Option<&str>, json: bool) -> anyhow::Result<()> 
             hook.last_error.clone(),
         ]);
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }
 
@@ -138,7 +138,7 @@ async fn deliveries(desk: &Desk, id: i64, state: Option<DeliveryState>, limit: u
                     "last_status": row.last_status, "last_error": row.last_error })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "deliveries": items }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "deliveries": items }))?)?;
         return Ok(());
     }
     let mut table = show::table(&["id", "event", "state", "attempts", "last attempt", "status", "error"]);
@@ -153,6 +153,6 @@ async fn deliveries(desk: &Desk, id: i64, state: Option<DeliveryState>, limit: u
             row.last_error.clone(),
         ]);
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }

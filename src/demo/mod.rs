@@ -34,7 +34,7 @@ use calls::{Inside, Outside, Played, Voices};
 use company::People;
 use phone::LiveError;
 use stay::Office;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -141,16 +141,21 @@ async fn play_once(stage: &Stage, progress: &Progress) -> Result<DemoReport, Dem
     let mut cast = Cast::start(stage).await?;
     let report = stage.play(&mut cast, progress).await?;
     tell(&report);
-    println!("\n{}", report::softphone_help(stage.server, &stage.people.you, &stage.folder, false));
+    say(&format!("\n{}", report::softphone_help(stage.server, &stage.people.you, &stage.folder, false)));
     Ok(report)
 }
 
 fn tell(report: &DemoReport) {
-    println!("{}", report.table());
+    say(&report.table().to_string());
     match report.problems.as_slice() {
-        [] => println!("Every file is what it should be."),
-        problems => println!("PROBLEMS:\n  {}", problems.join("\n  ")),
+        [] => say("Every file is what it should be."),
+        problems => say(&format!("PROBLEMS:\n  {}", problems.join("\n  "))),
     }
+}
+
+/// A line on standard output. Where nobody reads it any more, the demo goes on all the same.
+fn say(line: &str) {
+    writeln!(io::stdout(), "{line}").ok();
 }
 
 /// Who speaks, and with which voice.
@@ -363,7 +368,7 @@ fn make_empty(folder: &Path) -> Result<(), DemoError> {
 /// The company file holds passwords.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    io::Write::write_all(&mut file, text.as_bytes())
+    file.write_all(text.as_bytes())
 }
 
 /// Local time in the shape of a file name: `20260131-235959`.

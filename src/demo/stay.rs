@@ -14,7 +14,7 @@ mod talk;
 pub use office::{COMPANY, Office};
 
 use super::report;
-use super::{Cast, DemoError, DemoReport, Progress, Stage, serve_on, tell};
+use super::{Cast, DemoError, DemoReport, Progress, Stage, say, serve_on, tell};
 use crate::base::Span;
 
 /// Whoever says Ctrl-C does not want to wait for the call that is always up.
@@ -24,11 +24,12 @@ pub const GRACE: Span = Span::from_secs(1);
 pub async fn run(stage: &Stage, office: &Office, progress: &Progress) -> Result<DemoReport, DemoError> {
     let mut cast = Cast::start(stage).await?;
     let help = report::page_help(stage.service.http_addresses(), office, &stage.people);
-    println!("{help}\n");
+    say(&format!("{help}\n"));
     let report = stage.play(&mut cast, progress).await?;
     let talker = stories::play(stage, office, &mut cast, progress).await?;
     tell(&report);
-    println!("\n{}\n\n{help}", report::softphone_help(stage.server, &stage.people.you, &stage.folder, true));
+    let softphone = report::softphone_help(stage.server, &stage.people.you, &stage.folder, true);
+    say(&format!("\n{softphone}\n\n{help}"));
     tokio::select! {
         () = talk::for_ever(talker) => {}
         ended = serve_on(&stage.service) => ended?,

@@ -157,7 +157,7 @@ async fn user(config: &Config, desk: &Desk, command: UserCommand) -> anyhow::Res
             let file = CompanyFile::of_one(Kind::User, &company.key, &name, keys).map_err(wrong)?;
             carry_out(config, desk, &plan(&desk.directory, &file, false).map_err(wrong)?, false).await?;
             if let Some(secret) = made {
-                println!("password of user {name}: {}  (shown this once)", secret.reveal());
+                say!("password of user {name}: {}  (shown this once)", secret.reveal())?;
             }
             Ok(())
         }
@@ -263,22 +263,22 @@ fn wrong(errors: Vec<FileError>) -> anyhow::Error {
 /// Prints what changes, carries it out, and tells the running service.
 pub async fn carry_out(config: &Config, desk: &Desk, plan: &Plan, dry_run: bool) -> anyhow::Result<()> {
     if plan.is_empty() {
-        println!("Nothing to change.");
+        say!("Nothing to change.")?;
         return Ok(());
     }
-    println!("{plan}");
+    say!("{plan}")?;
     warn(&desk.store, plan).await?;
     if dry_run {
-        println!("Dry run: nothing was changed.");
+        say!("Dry run: nothing was changed.")?;
         return Ok(());
     }
     let applied = desk.store.apply_by(plan, &operator(), &mut OsRandom).await?;
     for generated in &applied.generated {
-        println!(
+        say!(
             "password of {}: {}  (shown this once)",
             super::show::generated_owner(generated),
             generated.password.reveal()
-        );
+        )?;
     }
     sweep(config, &desk.store, &applied).await?;
     tell(config).await
@@ -286,7 +286,7 @@ pub async fn carry_out(config: &Config, desk: &Desk, plan: &Plan, dry_run: bool)
 
 /// Says what becomes dangerous, and what cannot be brought back.
 pub async fn warn(store: &Store, plan: &Plan) -> anyhow::Result<()> {
-    plan.warnings.iter().for_each(|warning| println!("! {warning}"));
+    plan.warnings.iter().try_for_each(|warning| say!("! {warning}"))?;
     for change in &plan.changes {
         if let Change::RemoveFacility { company, kind: FacilityKind::Voicemail, name } = change {
             let directory = store.load_directory().await?;
@@ -296,7 +296,7 @@ pub async fn warn(store: &Store, plan: &Plan) -> anyhow::Result<()> {
                 Some(mailbox) => store.message_files(mailbox.id).await?.len(),
                 None => 0,
             };
-            println!("! voicemail {name}: {count} messages go with it, and cannot be brought back");
+            say!("! voicemail {name}: {count} messages go with it, and cannot be brought back")?;
         }
     }
     Ok(())
@@ -306,7 +306,7 @@ pub async fn warn(store: &Store, plan: &Plan) -> anyhow::Result<()> {
 pub async fn sweep(config: &Config, store: &Store, applied: &Applied) -> anyhow::Result<()> {
     sweep_files(store, &config.recording.dir).await?;
     if applied.messages_gone > 0 {
-        println!("{} messages were deleted.", applied.messages_gone);
+        say!("{} messages were deleted.", applied.messages_gone)?;
     }
     Ok(())
 }
@@ -314,10 +314,10 @@ pub async fn sweep(config: &Config, store: &Store, applied: &Applied) -> anyhow:
 /// Asks the running service to take the change over.
 pub async fn tell(config: &Config) -> anyhow::Result<()> {
     match control::ask(&config.control.socket, &Request::Reload).await {
-        Ok(Answer::Done) => println!("Applied; the running service has taken it over."),
+        Ok(Answer::Done) => say!("Applied; the running service has taken it over.")?,
         Ok(Answer::Failed { problem }) => bail!("applied, but the running service could not read it: {problem}"),
         Ok(_) => bail!("applied, but the running service gave an unexpected answer"),
-        Err(_) => println!("Applied; the service takes it over when it starts."),
+        Err(_) => say!("Applied; the service takes it over when it starts.")?,
     }
     Ok(())
 }
@@ -366,8 +366,8 @@ async fn token(config: &Config, desk: &Desk, command: TokenCommand) -> anyhow::R
             let grant = grant.map_err(|problem| anyhow!("{problem}"))?;
             desk.note(company, "token.add", format!("token {} of {}", grant.row.id, user.extension)).await?;
             match of.json {
-                true => println!("{}", json!({ "token": TokenView::from(&grant.row), "secret": grant.secret })),
-                false => println!("token {} of {}: {}  (shown this once)", grant.row.id, user.extension, grant.secret),
+                true => say!("{}", json!({ "token": TokenView::from(&grant.row), "secret": grant.secret }))?,
+                false => say!("token {} of {}: {}  (shown this once)", grant.row.id, user.extension, grant.secret)?,
             }
             Ok(())
         }
@@ -381,7 +381,7 @@ async fn token(config: &Config, desk: &Desk, command: TokenCommand) -> anyhow::R
                 );
             }
             desk.note(company, "token.remove", format!("token {id} of {}", user.extension)).await?;
-            println!("Token {id} is over.");
+            say!("Token {id} is over.")?;
             // Open streams look whether they still may.
             let _ = control::ask(&config.control.socket, &Request::Wake).await;
             Ok(())
@@ -418,7 +418,7 @@ pub async fn export_file(config: &Config, company: Option<&str>, folder: Option<
             folder.display()
         );
     }
-    print!("{}", exported.text);
+    say_on!("{}", exported.text)?;
     Ok(())
 }
 

@@ -25,11 +25,11 @@ const fn columns(kind: Kind) -> &'static [&'static str] {
 
 pub fn list(kind: Kind, views: Vec<Map<String, Value>>, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(&json!({ list_name(kind): views }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ list_name(kind): views }))?)?;
         return Ok(());
     }
     if views.is_empty() {
-        println!("No {}.", list_name(kind));
+        say!("No {}.", list_name(kind))?;
         return Ok(());
     }
     let columns = columns(kind);
@@ -37,33 +37,33 @@ pub fn list(kind: Kind, views: Vec<Map<String, Value>>, json: bool) -> anyhow::R
     for view in &views {
         table.add_row(columns.iter().map(|key| view.get(*key).map_or_else(String::new, text)));
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }
 
 pub fn one(view: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(view)?);
+        say!("{}", serde_json::to_string_pretty(view)?)?;
         return Ok(());
     }
     let mut table = table(&["key", "value"]);
     for (key, value) in view {
         table.add_row([key.clone(), text(value)]);
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }
 
 pub fn tokens(tokens: &[TokenView], json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "tokens": tokens }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "tokens": tokens }))?)?;
         return Ok(());
     }
     let mut table = table(&["id", "name", "scopes", "created", "expires"]);
     for TokenView { id, name, scopes, created, expires } in tokens {
         table.add_row([id.to_string(), name.clone(), scopes.join(", "), created.clone(), expires.clone()]);
     }
-    println!("{table}");
+    say!("{table}")?;
     Ok(())
 }
 
