@@ -375,6 +375,9 @@ async fn a_link_sets_a_softphone_up_once_for_whoever_proves_the_password() {
             assert!(view["qr"].as_str().unwrap().starts_with("<svg "), "{view}");
             let path = format!("/provision/{}", token_of(&view));
             assert_eq!(http.ask("HEAD", &path, &[], "").status, 404, "a look takes nothing");
+            let looked = http.ask("GET", &path, &[("Accept", "text/html,*/*;q=0.8")], "");
+            let page = String::from_utf8(looked.body).unwrap();
+            assert!(page.contains("This link sets up a softphone") && !page.contains(&token_of(&view)), "{page}");
             let fetched = http.ask("GET", &path, &[], "");
             let kind = fetched.header("content-type");
             assert_eq!((fetched.status, kind), (200, Some("application/xml; charset=utf-8")));

@@ -3,11 +3,11 @@
 use super::Seen;
 use super::day::as_moment;
 use super::table::{Asked, Need};
-use crate::api::http::{COMPANY, Peer};
+use crate::api::http::{ABOVE, COMPANY, Peer};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, RawPathParams};
-use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use tower::ServiceExt;
@@ -34,12 +34,16 @@ pub struct Asker {
 }
 
 impl Asker {
-    pub fn new(api: Router, seen: &Seen) -> Self {
+    /// Where `above`, of no company, whichever was chosen.
+    pub fn new(api: Router, seen: &Seen, above: bool) -> Self {
         let mut headers = HeaderMap::new();
         for name in PASSED.into_iter().chain([HeaderName::from_static(COMPANY)]) {
             for value in seen.headers.get_all(&name) {
                 headers.append(name.clone(), value.clone());
             }
+        }
+        if above {
+            headers.insert(COMPANY, HeaderValue::from_static(ABOVE));
         }
         Asker { api, headers, peer: seen.peer }
     }

@@ -25,7 +25,7 @@ use ask::{Answered, Asker};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, RawPathParams, RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -74,12 +74,18 @@ pub fn router(shared: Shared) -> Router {
 /// What is no page: the API, or nothing, which a person is told in words.
 async fn other(State(pages): State<Pages>, request: Request) -> Response {
     let wants_page = request.headers().get(header::ACCEPT).is_some_and(|kinds| contains(kinds, "text/html"));
+    let seen = Seen::of(&request);
+    // A person, or a program that makes a picture of what is behind a link: a softphone asks for no page.
+    if wants_page && request.method() == Method::GET && request.uri().path().starts_with("/provision/") {
+        let mut response = pages.page("phone.html", StatusCode::OK, context(&seen, None));
+        guard(response.headers_mut());
+        return response;
+    }
     let is_api =
         ["/api/", "/health", "/ready", "/provision/"].iter().any(|path| request.uri().path().starts_with(path));
     if is_api || !wants_page {
         return pages.api.clone().oneshot(request).await.into_response();
     }
-    let seen = Seen::of(&request);
     let mut response = problem_page(&pages, &seen, None, StatusCode::NOT_FOUND, &Value::Null);
     guard(response.headers_mut());
     response
@@ -118,7 +124,7 @@ async fn shown(
     request: Request,
 ) -> Response {
     let seen = Seen::of(&request);
-    let asker = Asker::new(pages.api.clone(), &seen);
+    let asker = Asker::new(pages.api.clone(), &seen, page.area == Area::Staff);
     let viewer = asker.get("/me", "").await;
     if viewer.status != StatusCode::OK {
         return to_log_in(&seen);
@@ -162,6 +168,7 @@ async fn shown(
     context.insert("params".to_owned(), said.params());
     context.insert("companies".to_owned(), companies);
     context.insert("is_staff".to_owned(), is_staff.into());
+    context.insert("above".to_owned(), (page.area == Area::Staff).into());
     context.insert("admin".to_owned(), admin.into());
     pages.page(page.template, StatusCode::OK, context)
 }

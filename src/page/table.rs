@@ -496,5 +496,6 @@ pub const PAGES: &[Page] = &[
     ),
     page("/lockouts", "lockouts.html", "lockouts", Admin, &[Asked::must("list", "/lockouts").of(&["after"])]),
     page("/companies", "companies.html", "companies", Staff, &[]),
+    page("/staff/lockouts", "lockouts.html", "companies", Staff, &[Asked::must("list", "/lockouts").of(&["after"])]),
     page("/staff", "staff.html", "companies", Staff, &[Asked::must("list", "/staff")]),
 ];

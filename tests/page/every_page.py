@@ -127,7 +127,7 @@ def pages_above_the_companies_are_accessible_and_looked_at(w: World, shots: Path
     service.run("staff", "add", "olga", "--password", WEB_PASSWORDS["olga"])
     service.run("staff", "add", "rita", "--reseller", "--password", WEB_PASSWORDS["rita"])
     service.run("staff", "give", "rita", "acme")
-    wrong = look_at(w, "olga", ["/companies", "/staff", "/lockouts"], things, shots)
+    wrong = look_at(w, "olga", ["/companies", "/staff", "/staff/lockouts"], things, shots)
     wrong += look_at(w, "rita", ["/companies"], things, shots)
     # In a company one does what its admins do.
     tab = w.logged_in("rita")

@@ -47,7 +47,8 @@
 //!
 //! Beside it are `/api/auth/0.1`, `/api/confd/1.1` and `/api/calld/1.0`, which Wazo's clients ask.
 //!
-//! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`.
+//! Operators and resellers name the company that they ask of with each request: `Telegraphone-Company`; `*` says
+//! none, also where a page has chosen one.
 //! Outside it `GET /health` says that the process answers, and `GET /ready` whether calls can be taken and
 //! recorded (200 or 503, part by part). Problems are RFC 9457. A thing that a
 //! viewer may not see is answered as one that does not exist.
@@ -100,7 +101,7 @@ use who::Who;
 pub use problem::HttpProblem;
 pub use session::cookie as session_cookie;
 pub use timing::{BUCKETS_MS, Requests, Route, Seen, count};
-pub use who::{COMPANY, COMPANY_COOKIE, From, Secure, cookie, cookie_named};
+pub use who::{ABOVE, COMPANY, COMPANY_COOKIE, From, Secure, cookie, cookie_named};
 
 /// Bytes of a request's body at most.
 const BODY: usize = 64 << 10;

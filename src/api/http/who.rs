@@ -16,6 +16,8 @@ pub const CSRF: &str = "x-csrf-token";
 
 /// The company that an operator or a reseller asks of.
 pub const COMPANY: &str = "telegraphone-company";
+/// Said as the company: of none, whatever a page has chosen.
+pub const ABOVE: &str = "*";
 
 /// The same of a page whose requests cannot have headers of their own (audio, streams of events): the
 /// company that an operator or a reseller has chosen. It counts for sessions alone.
@@ -93,6 +95,7 @@ impl FromRequestParts<Shared> for Who {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, HttpProblem> {
         let From(source) = From::from_request_parts(parts, shared).await?;
         let company = match (header(&parts.headers, COMPANY), header(&parts.headers, TENANT)) {
+            (Some(ABOVE), _) => None,
             (Some(key), _) => Some(key.to_owned()),
             (None, Some(tenant)) => Some(shared.desk.company_named(tenant).await?),
             (None, None) => None,
@@ -101,7 +104,8 @@ impl FromRequestParts<Shared> for Who {
             return Ok(Who(shared.desk.viewer(secret, company, source).await?.0));
         }
         let secret = cookie(&parts.headers).ok_or(Problem::NotLoggedIn)?;
-        let chosen = cookie_named(&parts.headers, COMPANY_COOKIE).filter(|key| !key.is_empty());
+        let is_above = header(&parts.headers, COMPANY) == Some(ABOVE);
+        let chosen = cookie_named(&parts.headers, COMPANY_COOKIE).filter(|key| !key.is_empty() && !is_above);
         let (mut viewer, kind) = shared.desk.viewer(secret, company, source).await?;
         if matches!(viewer.owner, Owner::Staff(_)) && viewer.company.is_none() {
             viewer.company = chosen.map(str::to_owned);

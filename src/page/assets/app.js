@@ -11,9 +11,8 @@
 
   // Asks as this page's company, whatever another tab has chosen since.
   function headersOf(more = {}) {
-    const headers = { 'X-CSRF-Token': data.csrf, ...more };
-    if (data.company) headers['Telegraphone-Company'] = data.company;
-    return headers;
+    const company = data.company ? { 'Telegraphone-Company': data.company } : {};
+    return { 'X-CSRF-Token': data.csrf, ...company, ...more };
   }
 
   // { ok, status, body }; a problem (RFC 9457) is its body.
@@ -263,10 +262,10 @@
 
   // A button that asks the API by itself, with `data-content` as JSON.
   async function press(button) {
-    const { api, sure: question, content, then, said, undo } = button.dataset;
+    const { api, sure: question, content, then, said, undo, ofCompany } = button.dataset;
     if (question && !(await sure(question))) return;
     const [method, path] = api.split(' ');
-    const answer = await ask(method, path, content ? JSON.parse(content) : undefined);
+    const answer = await ask(method, path, content ? JSON.parse(content) : undefined, ofCompany ? { 'Telegraphone-Company': ofCompany } : {});
     if (!answer.ok) { if (answer.status !== 401) toast((answer.body.errors || [answer.body.detail || words.failed]).join('\n'), true); return; }
     button.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
     if (then !== undefined) { location.assign(then); return; }
