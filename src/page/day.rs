@@ -25,7 +25,7 @@ pub fn date(at: &Zoned, language: Language) -> String {
     match language {
         Language::English => format!("{day} {name} {year}"),
         Language::German => format!("{day}. {name} {year}"),
-        Language::French => format!("{day} {name} {year}"),
+        Language::French => format!("{day}{} {name} {year}", if day == 1 { "er" } else { "" }),
         Language::Spanish => format!("{day} {name} {year}"),
     }
 }
@@ -66,5 +66,7 @@ mod tests {
         }
         let at = local("2026-03-01T23:30:00Z", "Europe/Berlin").unwrap();
         assert_eq!((date(&at, Language::German), clock(&at)), ("2. März 2026".to_owned(), "00:30".to_owned()));
+        let first = local("2026-11-01T12:00:00Z", "UTC").unwrap();
+        assert_eq!(date(&first, Language::French), "1er novembre 2026");
     }
 }

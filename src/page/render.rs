@@ -72,13 +72,17 @@ fn between(from: &str, until: &str) -> String {
     day::length(u64::try_from(until.as_millisecond() - from.as_millisecond()).unwrap_or(0))
 }
 
-fn bytes(count: u64) -> String {
+fn bytes(state: &State<'_, '_>, count: u64) -> String {
     const KIB: f64 = 1_024.0;
     let count = count as f64;
-    match count {
+    let text = match count {
         count if count < KIB * KIB => format!("{:.0} KiB", count / KIB),
         count if count < KIB * KIB * KIB => format!("{:.1} MiB", count / KIB / KIB),
         count => format!("{:.1} GiB", count / KIB / KIB / KIB),
+    };
+    match language(state) {
+        Language::English => text,
+        Language::German | Language::French | Language::Spanish => text.replace('.', ","),
     }
 }
 

@@ -311,7 +311,8 @@
     if (!button) return;
     const answer = await ask('DELETE', `${button.dataset.dryRun}?dry_run=true`);
     if (!answer.ok) { toast(answer.body.detail, true); return; }
-    const text = answer.body.messages ? said(words.box_removes, { '@': answer.body.messages }) : words.box_empty;
+    const { messages } = answer.body;
+    const text = messages > 1 ? said(words.box_removes, { '@': messages }) : messages ? words.box_removes_one : words.box_empty;
     find('[data-dry-run-said]').textContent = text;
     find(button.dataset.then).showModal();
   });

@@ -88,9 +88,9 @@
       const buttons = document.createElement('div');
       buttons.className = 'buttons';
       const no = document.createElement('button');
-      no.type = 'button'; no.className = 'button'; no.textContent = words.close;
+      no.type = 'button'; no.className = 'button'; no.textContent = words.cancel;
       const yes = document.createElement('button');
-      yes.type = 'button'; yes.className = 'button danger'; yes.textContent = 'OK';
+      yes.type = 'button'; yes.className = 'button danger'; yes.textContent = words.yes;
       buttons.append(no, yes);
       dialog.append(title, said, buttons);
       title.id = 'sure-title';
