@@ -117,7 +117,9 @@ class Lan:
         self.hub_addresses = hub_addresses
         self.hub = Namespace()
         self._hosts: list[Namespace] = []
-        self.hub.run("ip", "link", "add", "hub0", "type", "bridge")
+        # Without an address of its own a bridge takes the lowest of its ports’, and another one when a host joins:
+        # whoever had asked for it before would then send to nobody.
+        self.hub.run("ip", "link", "add", "hub0", "address", "02:00:5e:00:00:01", "type", "bridge")
         for own in hub_addresses:
             length, no_dad = (64, ["nodad"]) if ":" in own else (24, [])
             self.hub.run("ip", "addr", "add", f"{own}/{length}", "dev", "hub0", *no_dad)
