@@ -750,3 +750,46 @@ async fn a_long_list_of_choices_is_there_in_full() {
     .await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_reads_german_is_told_in_german_what_is_wrong_and_a_program_in_english() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, _, http) = service(folder.path()).await;
+    blocking(move || {
+        let ada = http.log_in("api", "204", "ada-secret");
+        let jane = http.log_in("api", "202", "jane-secret");
+        let detail = |answer: &Response| -> String {
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            body["detail"].as_str().unwrap().to_owned()
+        };
+        let wrong =
+            |headers: &[(&str, &str)]| ada.send_with("PATCH", "/api/v1/users/201", headers, br#"{"name":"a\"b"}"#);
+        let english = wrong(&[("Accept-Language", "en-GB")]);
+        assert!(detail(&english).contains("is not a name: write 1 to 100 characters"), "{}", detail(&english));
+        let german = wrong(&[("Accept-Language", "de-CH, en;q=0.5")]);
+        assert_eq!((german.status, german.header("content-language")), (english.status, Some("de")));
+        assert!(detail(&german).contains("1 bis 100 Zeichen"), "{}", detail(&german));
+        // The key stands in it as it is, so that the page finds the field.
+        assert!(detail(&german).contains("name: `a\"b`"), "{}", detail(&german));
+        let hidden = jane.send_with("PATCH", "/api/v1/users/201", &[("Accept-Language", "fr")], b"{}");
+        assert_eq!((hidden.status, hidden.header("content-language")), (403, Some("fr")));
+        assert!(!detail(&hidden).contains("only an admin"), "{}", detail(&hidden));
+
+        // A program reads what it is written for, whatever the language of its machine.
+        let made = ada.send("POST", "/api/v1/tokens", r#"{"name":"program","scopes":["directory.write"],"days":1}"#);
+        let made: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
+        let bearer = format!("Bearer {}", made["secret"].as_str().unwrap());
+        let headers = [("Authorization", bearer.as_str()), ("Accept-Language", "de")];
+        let program = http.ask("PATCH", "/api/v1/users/201", &headers, r#"{"name":"a\"b"}"#);
+        assert_eq!((program.header("content-language"), detail(&program)), (None, detail(&english)));
+
+        // Sentences of a call that is tried, too; and what people wrote stays as they wrote it.
+        let flow =
+            r#"{"flow":{"start":"s","step":[{"name":"s","do":"hangup"}]},"number":"+12025550100","caller":"+4930555"}"#;
+        let tried = ada.send_with("POST", "/api/v1/flows/try", &[("Accept-Language", "es")], flow.as_bytes());
+        let tried = text(&tried);
+        assert!(!tried.contains("Nobody takes the call"), "{tried}");
+    })
+    .await;
+    service.stop().await;
+}

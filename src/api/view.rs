@@ -3,9 +3,10 @@
 use super::{HoldView, MeMore, Permission, Viewer};
 use crate::base::{CallId, Direction, Rate, RecordingId, Samples, Side};
 use crate::call::CallView;
-use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User};
+use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User, may_command};
 use crate::ledger::{
-    By, CallRecord, Change, How, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState, Refusal,
+    Because, By, CallRecord, Change, How, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState,
+    Refusal,
 };
 use crate::store::{AccessLine, Held, Hold, TokenRow, facts};
 use crate::subscription::{CallFacts, Reason, Rights, Scope, reason_word};
@@ -270,6 +271,9 @@ pub struct LiveItem {
     pub seen: Reason,
     /// The viewer is on it, or is an admin or a supervisor, or stands above the company.
     pub can_end: bool,
+    /// The viewer may pause and start its recording, by what is set now: no step of the call flow decides over it,
+    /// nobody has refused it, and `agent_pause` is on for them.
+    pub can_command: bool,
 }
 
 impl LiveItem {
@@ -296,7 +300,26 @@ impl LiveItem {
             held: [caller.held, callee.held],
             seen,
             can_end: is_on || user.is_none_or(|user| matches!(user.role, Role::Admin | Role::Supervisor)),
+            can_command: can_command(directory, user, is_on, record),
         })
+    }
+}
+
+fn can_command(directory: &Directory, user: Option<&User>, is_on: bool, call: &CallRecord) -> bool {
+    let last = call.changes.iter().rev().find(|change| change.refused.is_none());
+    let decided = last.map_or(&call.decision.because, |change| &change.decision.because);
+    let may = || {
+        let Some(user) = user else { return true };
+        let company = directory.company(call.company);
+        let is_permitted = company.is_some_and(|company| may_command(company, user).is_ok());
+        match user.role {
+            Role::Admin | Role::Supervisor => is_permitted,
+            Role::Analyst | Role::Agent => is_on && is_permitted,
+        }
+    };
+    match decided {
+        Because::OutsideRefusal | Because::Voicemail | Because::FlowStep => false,
+        Because::AgentCommand | Because::Number | Because::Company { .. } => call.answered.is_some() && may(),
     }
 }
 

@@ -84,11 +84,44 @@ async fn other(State(pages): State<Pages>, request: Request) -> Response {
     let is_api =
         ["/api/", "/health", "/ready", "/provision/"].iter().any(|path| request.uri().path().starts_with(path));
     if is_api || !wants_page {
-        return pages.api.clone().oneshot(request).await.into_response();
+        let is_page = cookie(&seen.headers).is_some() && !seen.headers.contains_key(header::AUTHORIZATION);
+        let language = if is_page { words::language(&seen.headers) } else { words::Language::default() };
+        let of_done: &[&str] = match (request.method(), request.uri().path()) {
+            (&Method::GET, _) => &[],
+            (_, "/api/v1/flows/try") => &["errors", "expected", "text", "warnings"],
+            (_, _) => &["warnings"],
+        };
+        let response = pages.api.clone().oneshot(request).await.into_response();
+        return told(response, language, of_done).await;
     }
     let mut response = problem_page(&pages, &seen, None, StatusCode::NOT_FOUND, &Value::Null);
     guard(response.headers_mut());
     response
+}
+
+/// An answer of the API to a page in another language: what is said in it for people is said in that one. `of_done`:
+/// what is said for them where it was done.
+async fn told(response: Response, language: words::Language, of_done: &[&str]) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let keys = match kind.and_then(|kind| kind.to_str().ok()) {
+        Some("application/problem+json") => &["detail", "because", "errors"],
+        Some("application/json") => of_done,
+        Some(_) | None => &[],
+    };
+    if language == words::Language::English || keys.is_empty() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let Ok(mut answer) = serde_json::from_slice::<Value>(&bytes) else {
+        return Response::from_parts(parts, Body::from(bytes));
+    };
+    words::tell(language, &mut answer, keys);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
+    Response::from_parts(parts, Body::from(answer.to_string()))
 }
 
 fn contains(value: &HeaderValue, part: &str) -> bool {

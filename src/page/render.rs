@@ -49,6 +49,9 @@ fn environment() -> Environment<'static> {
     env.add_filter("num", |state: &State<'_, '_>, number: i64| language(state).number(number));
     env.add_filter("percent", |share: f64| format!("{:.0} %", share * 100.0));
     env.add_filter("bytes", bytes);
+    env.add_filter("plain", |value: Value| plain(&value));
+    // What the API says, in the reader's language.
+    env.add_filter("told", |state: &State<'_, '_>, text: &str| words::told(language(state), text).into_owned());
     env.add_filter("quoted", |text: &str| super::ask::quoted(text));
     env
 }
@@ -104,7 +107,7 @@ fn fill(_: &State<'_, '_>, text: &str, markup: bool, names: &Kwargs) -> Result<V
     let mut filled = text.to_owned();
     for name in names.args() {
         let value: Value = names.get(name)?;
-        let value = value.to_string();
+        let value = plain(&value);
         let value = if markup { words::escaped(&value) } else { value };
         filled = filled.replace(&format!("{{{name}}}"), &value);
     }
@@ -113,6 +116,15 @@ fn fill(_: &State<'_, '_>, text: &str, markup: bool, names: &Kwargs) -> Result<V
         return Err(Error::new(ErrorKind::MissingArgument, detail));
     }
     Ok(if markup { Value::from_safe_string(filled) } else { Value::from(filled) })
+}
+
+/// What a macro has written, as text again: it is escaped where it stands at last, and only there.
+fn plain(value: &Value) -> String {
+    let text = value.to_string();
+    match value.is_safe() {
+        true => words::unescaped(text.trim()),
+        false => text,
+    }
 }
 
 /// A `{name}` that was not filled in: only in what stands in our own text, and so found by the tests.
@@ -149,6 +161,11 @@ mod tests {
         let context = json!({ "lang": "en", "name": "<b>&" });
         assert_eq!(rendered("{{ _('Hello {name}', name=name) }}", &context), "Hello &lt;b&gt;&amp;");
         assert_eq!(rendered("{{ _('Hello <b>{name}</b>', name=name) }}", &context), "Hello <b>&lt;b&gt;&amp;</b>");
+        // Nor twice, where a macro has written it.
+        let by = "{% macro who() %}{{ name }}{% endmacro %}";
+        for text in ["{{ _('Hello {name}', name=who()) }}", "Hello {{ who()|plain }}"] {
+            assert_eq!(rendered(&format!("{by}{text}"), &context), "Hello &lt;b&gt;&amp;");
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The languages of the page. A text is its own name: English stands in the templates, the others in
-//! `words/LANGUAGE.json`.
+//! `words/LANGUAGE.json`. What the API says is in `said`.
+
+mod said;
 
 use crate::api::http::cookie_named;
 pub use crate::base::Language;
 use axum::http::{HeaderMap, header};
+pub use said::{tell, told};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -87,6 +90,20 @@ pub fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// What [`escaped`] and templates make, as it was.
+pub fn unescaped(text: &str) -> String {
+    const NAMES: [(&str, &str); 7] = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#x2f;", "/"),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ];
+    NAMES.iter().fold(text.to_owned(), |text, (name, character)| text.replace(name, character))
 }
 
 #[cfg(test)]

@@ -255,7 +255,7 @@
     button.textContent = words.copied;
     setTimeout(() => { button.textContent = words.copy; }, 2000);
   });
-  const moment = text => new Date(text).toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' });
+  const moment = text => new Date(text).toLocaleString(document.documentElement.lang, { dateStyle: 'long', timeStyle: 'short', hourCycle: 'h23', timeZone: document.body.dataset.zone || 'UTC' });
 
   document.addEventListener('answered', event => {
     const { once } = event.target.dataset;

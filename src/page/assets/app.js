@@ -74,7 +74,10 @@
     button.addEventListener('click', () => { one.remove(); action?.act(); });
     one.append(button);
     place.append(one);
-    setTimeout(() => one.remove(), wrong ? 12000 : action ? 9000 : 4000);
+    // As long as somebody is at it, it stays.
+    const last = wrong ? 12000 : action ? 9000 : 4000;
+    const go = () => { if (one.matches(':hover') || one.contains(document.activeElement)) setTimeout(go, 2000); else one.remove(); };
+    setTimeout(go, last);
   }
 
   // Asks in a dialog of the page; resolves to whether it was confirmed.
@@ -245,11 +248,12 @@
     if (!answer.ok) { if (answer.status !== 401) tell(form, answer); return; }
     untell(form);
     form.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
-    came.set(form, contentOf(form));
     const dialog = form.closest('dialog');
     if (then !== undefined) { location.assign(then.replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(answer.body[name] ?? ''))); return; }
     if (said !== undefined || form.dataset.quiet === undefined) toast(said || words.saved);
     if (form.dataset.clear !== undefined) form.reset();
+    // What is in it from here on is what was sent, or nothing: nobody loses it when the part is read anew.
+    came.set(form, contentOf(form));
     if (dialog && form.dataset.keep === undefined) dialog.close();
     if (form.dataset.keep === undefined) refresh();
   }
@@ -344,15 +348,19 @@
     }
   }, 1000);
   // Whoever listens goes on listening, unless it is not for them any more.
-  async function stillMine() {
+  async function stillMine(region) {
     const response = await fetch(location.href, { headers: headersOf({ 'HX-Request': 'true' }), credentials: 'same-origin' }).catch(() => null);
-    if (response && !response.ok) location.reload();
+    if (!response) return;
+    const fresh = response.ok ? new DOMParser().parseFromString(await response.text(), 'text/html') : null;
+    const sources = all('[data-source]', region).map(one => one.dataset.source);
+    if (!fresh || sources.some(source => !find(`[data-source="${CSS.escape(source)}"]`, fresh))) location.reload();
   }
   // What somebody is writing in is left alone.
   function reload(region) {
+    if (region.matches('dialog[open]')) return;
     if (region.contains(document.activeElement) && document.activeElement.matches('input:not([type=checkbox]), textarea, select')) return;
     if (all('form[data-api]', region).some(isDirty)) return;
-    if (all('audio', region).some(sound => !sound.paused)) { stillMine(); return; }
+    if (all('audio', region).some(sound => !sound.paused)) { stillMine(region); return; }
     return load(`#${region.id}`, location.pathname + location.search).then(() => {
       // The thing is not for this reader any more: the whole page says so.
       if (!find(`#${CSS.escape(region.id)}`)) location.reload();
@@ -384,13 +392,27 @@
     'recording.resumed', 'recording.finished', 'recording.failed', 'recording.recovered', 'recording.deleted', 'voicemail.created',
     'voicemail.updated', 'voicemail.deleted', 'message.received', 'message.sent', 'message.delivered', 'message.failed', 'message.read',
     'message.note', 'rights'];
+  // Without a connection what is shown gets old, a call that is up before all: it says so until there is one again.
+  let missed;
+  function reached(isThere) {
+    clearTimeout(missed);
+    missed = isThere ? undefined : setTimeout(() => {
+      const notice = find('#unreached');
+      notice.textContent = words.offline;
+      notice.hidden = false;
+      document.documentElement.dataset.unreached = '';
+    }, 3000);
+    if (!isThere) return;
+    find('#unreached').hidden = true;
+    delete document.documentElement.dataset.unreached;
+  }
   let stream;
   function listen() {
     if (!data.csrf || (document.querySelector('.nav-company') && !data.company)) return;
     stream = new EventSource('/api/v1/events?rights=true');
     let opened = 0;
     // What happened between the making of the page and here, or while there was no connection.
-    stream.addEventListener('open', () => { if (opened++ || performance.now() > 3000) refresh(); });
+    stream.addEventListener('open', () => { reached(true); if (opened++ || performance.now() > 3000) refresh(); });
     for (const kind of KINDS) {
       stream.addEventListener(kind, event => {
         let told = {};
@@ -399,12 +421,13 @@
       });
     }
     stream.addEventListener('error', async () => {
+      reached(false);
       if (stream.readyState !== EventSource.CLOSED) return;
       const { status } = await ask('GET', '/me');
       if (status === 200) setTimeout(listen, 2000);
     });
   }
-  window.addEventListener('pagehide', () => stream?.close());
+  window.addEventListener('pagehide', () => { stream?.close(); clearTimeout(missed); });
   // A page that the browser kept whole is as old as its going.
   window.addEventListener('pageshow', event => { if (event.persisted) location.reload(); });
 
@@ -501,7 +524,10 @@
     if (event.target.matches('input, select, textarea, audio, [contenteditable]')) return;
     if (event.key === '/') { const search = find('[data-shortcut="/"]'); if (search) { event.preventDefault(); search.focus(); } return; }
     const list = find('[data-keys]');
-    if (!list || !['j', 'k'].includes(event.key)) return;
+    if (!list) return;
+    const sound = event.key === ' ' && event.target.matches('.cover') && find('[data-play]', event.target.closest('.row'));
+    if (sound) { event.preventDefault(); sound.click(); }
+    if (!['j', 'k'].includes(event.key)) return;
     event.preventDefault();
     go(list, event.key === 'j' ? 1 : -1);
   });

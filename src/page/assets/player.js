@@ -40,8 +40,8 @@
     sound.src = source;
 
     let duration = Number(player.dataset.length) / 1000;
-    const show = () => {
-      const at = sound.currentTime || 0;
+    const show = sought => {
+      const at = typeof sought === 'number' ? sought : sound.currentTime || 0;
       time.textContent = `${lengthOf(at * 1000)} / ${lengthOf(duration * 1000)}`;
       if (seek && document.activeElement !== seek) seek.value = at;
       if (seek) seek.setAttribute('aria-valuetext', lengthOf(at * 1000));
@@ -147,7 +147,9 @@
       dragToSeek: true,
       cspNonce: data.nonce,
     });
-    draw({ caller: colour('--caller'), callee: colour('--callee'), progress: colour('--line-strong'), cursor: colour('--ink') });
+    const drawn = draw({ caller: colour('--caller'), callee: colour('--callee'), progress: colour('--line-strong'), cursor: colour('--ink') });
+    // Before the first play nothing is loaded that could tell where one has clicked.
+    drawn.on('interaction', at => { if (sound.readyState === 0) show(at); });
     place(wave, JSON.parse(marks || '[]'), Number(rate) || stored.rate, duration);
     player.dataset.drawn = '';
     show();

@@ -1,0 +1,172 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+const ALL: [(Language, &str); 3] =
+    [(Language::German, GERMAN), (Language::French, FRENCH), (Language::Spanish, SPANISH)];
+/// Where what a person at the page can be told is written.
+const FOLDERS: [&str; 3] = ["directory", "api", "texts"];
+/// What only programs are told, and the compatible API, whose clients know its words.
+const OTHERS: [&str; 3] = ["api/http/events.rs", "api/http/socket.rs", "wazo"];
+/// What stands before a sentence in the source.
+const MARKS: [&str; 7] = ["#[error(", "Forbidden(", "Conflict(", "TooMuch(", "expected = ", "expected: ", "what: "];
+/// Frames around a sentence, which are none.
+const FRAMES: [&str; 3] = ["{}: {}", "{}", "{}: `{}`: {}"];
+
+fn table(text: &str) -> BTreeMap<String, String> {
+    serde_json::from_str(text).unwrap()
+}
+
+/// A sentence whatever its values are called.
+fn nameless(text: &str) -> String {
+    Sentence::read(text).around.join("{}")
+}
+
+fn sources() -> Vec<(String, String)> {
+    fn read(folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.to_string_lossy().into_owned();
+            if path.is_dir() {
+                read(&path, found);
+            } else if name.ends_with(".rs") && !name.contains("tests") && !OTHERS.iter().any(|one| name.contains(one)) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((name, text.split("#[cfg(test)]").next().unwrap().to_owned()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    FOLDERS.iter().for_each(|folder| read(&root.join(folder), &mut found));
+    found
+}
+
+/// The string that begins here, as it is at run time.
+fn string(source: &str) -> Option<String> {
+    let mut characters = source.strip_prefix('"')?.chars();
+    let mut text = String::new();
+    loop {
+        match characters.next()? {
+            '"' => return Some(text),
+            '\\' => match characters.next()? {
+                'n' => text.push('\n'),
+                // A string that goes on in the next line.
+                '\n' => {
+                    let rest = characters.as_str().trim_start();
+                    characters = rest.chars();
+                }
+                other => text.push(other),
+            },
+            other => text.push(other),
+        }
+    }
+}
+
+#[test]
+fn whatever_can_be_said_is_in_every_language_with_the_same_values() {
+    let sources = sources();
+    let mut said = BTreeMap::new();
+    for (name, source) in &sources {
+        for mark in MARKS {
+            for (at, mark) in source.match_indices(mark) {
+                let rest = source[at + mark.len()..].trim_start();
+                let rest = rest.strip_prefix("format!(").unwrap_or(rest).trim_start();
+                let Some(text) = string(rest).map(|text| nameless(&text)) else { continue };
+                let is_sentence = mark == "what: " || text.contains(' ') && !FRAMES.contains(&text.as_str());
+                if is_sentence && text.chars().any(char::is_alphabetic) {
+                    said.insert(text, name.clone());
+                }
+            }
+        }
+    }
+    assert!(said.len() > 200, "{}", said.len());
+    let mut wrong = Vec::new();
+    for (language, text) in ALL {
+        let table = table(text);
+        let known: BTreeSet<String> = table.keys().map(|text| nameless(text)).collect();
+        let missing = said.iter().filter(|(text, _)| !known.contains(*text));
+        wrong.extend(missing.map(|(text, name)| format!("{}: `{text}` is missing: {name}", language.as_str())));
+        for (english, said) in &table {
+            let names = |text: &str| {
+                let mut names = Sentence::read(text).names;
+                names.sort();
+                names
+            };
+            if names(english) != names(said) {
+                wrong.push(format!("{}: `{said}` has other values than `{english}`", language.as_str()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_translated_that_nobody_says() {
+    let mut all = String::new();
+    for (_, source) in sources() {
+        for (at, _) in source.match_indices('"') {
+            all.extend(string(&source[at..]).map(|text| format!("{}\0", nameless(&text))));
+        }
+    }
+    for (language, text) in ALL {
+        for english in table(text).keys() {
+            assert!(
+                all.contains(&format!("{}\0", nameless(english))),
+                "{}: `{english}` is said nowhere",
+                language.as_str()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_sentence_is_known_by_what_stands_around_its_values() {
+    let told = |text: &str| told(Language::German, text).into_owned();
+    let mut table = table(GERMAN);
+    let mut german = |text: &str| table.remove(text).unwrap();
+    assert_eq!(told("only an admin may do that"), german("only an admin may do that"));
+    let key = "`{0}` is not an extension: write 1 to 32 digits";
+    let extension = german(key).replace("{0}", "12 34");
+    // The place and the key stand before it, and stay.
+    assert_eq!(
+        told("user 12 34 of acme: extension: `12 34` is not an extension: write 1 to 32 digits"),
+        format!("user 12 34 of acme: extension: {extension}")
+    );
+    // A value that is a word of ours is said in the language, too.
+    let missing = german("there is no such thing: {what}").replace("{what}", &german("recording"));
+    assert_eq!(told("there is no such thing: recording"), missing);
+    for other in ["", "what nobody says: `x`", "{0}", "`` is"] {
+        assert_eq!(told(other), other);
+    }
+    let mut answer = serde_json::json!({
+        "title": "unfit", "detail": "only an admin may do that", "name": "recording",
+        "errors": ["only an admin may do that", { "key": "recording", "expected": "recording" }],
+    });
+    tell(Language::German, &mut answer, &["detail", "errors", "expected"]);
+    let admin = told("only an admin may do that");
+    assert_eq!(
+        answer,
+        serde_json::json!({
+            "title": "unfit", "detail": admin, "name": "recording",
+            "errors": [admin, { "key": "recording", "expected": told("recording") }],
+        })
+    );
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_value_is_the_sentence_around_it_is_found(value in "[^{}]{0,40}", any in "\\PC{0,200}") {
+        for (language, text) in ALL {
+            // Whatever comes is answered.
+            told(language, &any);
+            for (english, said) in table(text).iter().filter(|(english, _)| Sentence::read(english).names.len() == 1) {
+                let name = format!("{{{}}}", Sentence::read(english).names[0]);
+                // A value that says something itself is another sentence.
+                prop_assume!(told(language, &value) == value.as_str());
+                let is_said = told(language, &english.replace(&name, &value)) == said.replace(&name, &value);
+                prop_assert!(is_said || value.contains(": ") || english.starts_with('{'), "{english} with {value:?}");
+            }
+        }
+    }
+}
