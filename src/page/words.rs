@@ -55,15 +55,32 @@ impl Words for Language {
 }
 
 fn table(language: Language) -> Option<&'static HashMap<String, String>> {
-    static TABLES: [OnceLock<HashMap<String, String>>; 3] = [const { OnceLock::new() }; 3];
-    let [german, french, spanish] = &TABLES;
-    let (table, text) = match language {
-        Language::English => return None,
-        Language::German => (german, GERMAN),
-        Language::French => (french, FRENCH),
-        Language::Spanish => (spanish, SPANISH),
-    };
-    Some(table.get_or_init(|| serde_json::from_str(text).unwrap_or_default()))
+    static TABLES: Translated<HashMap<String, String>> = Translated::new([GERMAN, FRENCH, SPANISH]);
+    TABLES.of(language, |text| serde_json::from_str(text).unwrap_or_default())
+}
+
+/// What is read from a text in each language but English, when it is first wanted.
+struct Translated<T> {
+    /// German, French, Spanish.
+    texts: [&'static str; 3],
+    read: [OnceLock<T>; 3],
+}
+
+impl<T> Translated<T> {
+    const fn new(texts: [&'static str; 3]) -> Self {
+        Translated { texts, read: [const { OnceLock::new() }; 3] }
+    }
+
+    fn of(&'static self, language: Language, read: impl FnOnce(&str) -> T) -> Option<&'static T> {
+        let ([german, french, spanish], [in_german, in_french, in_spanish]) = (&self.read, self.texts);
+        let (place, text) = match language {
+            Language::English => return None,
+            Language::German => (german, in_german),
+            Language::French => (french, in_french),
+            Language::Spanish => (spanish, in_spanish),
+        };
+        Some(place.get_or_init(|| read(text)))
+    }
 }
 
 /// The language that was chosen on the page, else the first that the browser asks for and there is.

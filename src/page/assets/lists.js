@@ -314,14 +314,15 @@ window.telegraphoneLists = ({ find, all, headersOf, leave, settle }) => {
   // An event has told of these.
   let told = new Set();
   function renewed(...ids) {
-    if (!told.size) {
+    const known = ids.filter(id => id !== undefined && id !== null);
+    if (known.length && !told.size) {
       setTimeout(() => {
         const some = told;
         told = new Set();
         for (const list of lists) renew(list, some);
       }, 120);
     }
-    ids.filter(id => id !== undefined && id !== null).forEach(id => told.add(String(id)));
+    known.forEach(id => told.add(String(id)));
   }
 
   // ---- Where one was --------------------------------------------------------------------------
@@ -381,5 +382,5 @@ window.telegraphoneLists = ({ find, all, headersOf, leave, settle }) => {
   function watch(root) {
     all('[data-more]', root).forEach(item => watcher.observe(item));
   }
-  return { part, merge, more, swap, step, renewed, restore, watch };
+  return { merge, more, step, renewed, restore, watch };
 };

@@ -4,11 +4,10 @@
 //! is found by what stands around the values. So the API speaks one language, its problems can be searched for, and a
 //! reader of the page is told in theirs. What nobody has translated stays English.
 
-use super::Language;
+use super::{Language, Translated};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
 const GERMAN: &str = include_str!("said/de.json");
 const FRENCH: &str = include_str!("said/fr.json");
@@ -25,24 +24,19 @@ pub fn told(language: Language, text: &str) -> Cow<'_, str> {
 
 /// The same for what stands in an answer under one of these keys, in lists too.
 pub fn tell(language: Language, answer: &mut Value, keys: &[&str]) {
+    tell_below(language, answer, keys, false);
+}
+
+/// `is_said`: it stands under one of the keys.
+fn tell_below(language: Language, answer: &mut Value, keys: &[&str], is_said: bool) {
     match answer {
+        Value::String(text) if is_said => *text = told(language, text).into_owned(),
         Value::Object(members) => {
             for (key, value) in members {
-                match value {
-                    Value::String(text) if keys.contains(&key.as_str()) => *text = told(language, text).into_owned(),
-                    Value::Array(lines) if keys.contains(&key.as_str()) => {
-                        for line in lines {
-                            match line {
-                                Value::String(text) => *text = told(language, text).into_owned(),
-                                other => tell(language, other, keys),
-                            }
-                        }
-                    }
-                    other => tell(language, other, keys),
-                }
+                tell_below(language, value, keys, keys.contains(&key.as_str()));
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(|value| tell(language, value, keys)),
+        Value::Array(values) => values.iter_mut().for_each(|value| tell_below(language, value, keys, is_said)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -141,15 +135,8 @@ impl Sentences {
 }
 
 fn sentences(language: Language) -> Option<&'static Sentences> {
-    static ALL: [OnceLock<Sentences>; 3] = [const { OnceLock::new() }; 3];
-    let [german, french, spanish] = &ALL;
-    let (sentences, text) = match language {
-        Language::English => return None,
-        Language::German => (german, GERMAN),
-        Language::French => (french, FRENCH),
-        Language::Spanish => (spanish, SPANISH),
-    };
-    Some(sentences.get_or_init(|| Sentences::read(text)))
+    static ALL: Translated<Sentences> = Translated::new([GERMAN, FRENCH, SPANISH]);
+    ALL.of(language, Sentences::read)
 }
 
 #[cfg(test)]
