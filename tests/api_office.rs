@@ -268,7 +268,7 @@ async fn a_flow_is_tried_before_it_is_there_and_what_is_wrong_with_it_is_said() 
                 (&json!(true), &json!(true), &json!("flow_step")),
                 "{as_it_is}"
             );
-            assert_eq!(as_it_is["because_text"], "Recorded: the recording step `first` of the call flow.");
+            assert_eq!(as_it_is["because_text"], "Recorded: the recording step `first` of the call flow `main`.");
             assert_eq!(as_it_is["ends"]["users"], json!(["202"]));
             let step = &as_it_is["path"][0];
             assert_eq!(

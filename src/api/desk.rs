@@ -327,14 +327,14 @@ impl Desk {
         })
     }
 
-    /// The messages that somebody hears; whoever is not of the company hears them as who manages them.
+    /// The messages that somebody finds among their own.
     async fn message_scope(&self, directory: &Directory, person: &Person<'_>) -> Result<MessageScope, Problem> {
         match person.actor {
             Actor::User(user) => {
                 let subscribed = self.store.box_subscriptions_of(user.id).await?;
                 Ok(MessageScope::of(directory, user, subscribed))
             }
-            Actor::Staff(_) => Ok(MessageScope::of_whole(directory, person.company.id)),
+            Actor::Staff(_) => Ok(MessageScope::of_staff(directory, person.company.id)),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::call::{Exit, TrialEnd, Tried, TriedStep};
 use crate::directory::Directory;
 use crate::directory::file::{FileError, Problem as FileProblem};
 use crate::directory::flow::Flaw;
+use crate::ledger::RecordingStep;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -54,6 +55,9 @@ pub struct TryView {
     pub record: Option<bool>,
     /// The source that says so, as in a call's `because`.
     pub because: Option<String>,
+    /// The step of a flow that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_step: Option<RecordingStep>,
     /// The same as a sentence.
     pub because_text: Option<String>,
 }
@@ -123,7 +127,7 @@ impl TryView {
     }
 
     pub(super) fn of(directory: &Directory, tried: &Tried, warnings: Vec<String>) -> Self {
-        let Tried { path, end, decision, recording_step: _ } = tried;
+        let Tried { path, end, decision } = tried;
         TryView {
             valid: true,
             errors: Vec::new(),
@@ -132,6 +136,7 @@ impl TryView {
             ends: Some(TryEnd::of(directory, end)),
             record: Some(decision.record),
             because: Some(decision.because.source().to_owned()),
+            recording_step: decision.because.step().cloned(),
             because_text: Some(tried.because_text()),
         }
     }

@@ -6,7 +6,7 @@ use crate::call::CallView;
 use crate::directory::{CallVisibility, Company, Directory, Number, Play, Role, User, may_command};
 use crate::ledger::{
     Because, By, CallRecord, Change, How, Joined, JoinedBy, Marker, Outcome, Party, RecordingRecord, RecordingState,
-    Refusal,
+    RecordingStep, Refusal,
 };
 use crate::store::{AccessLine, Held, Hold, TokenRow, facts};
 use crate::subscription::{CallFacts, Reason, Rights, Scope, reason_word};
@@ -117,6 +117,9 @@ pub struct ChangeView {
     /// What held after it, and the source that said so.
     pub record: bool,
     pub because: String,
+    /// The step of a flow that says so, as it was called then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_step: Option<RecordingStep>,
 }
 
 impl ChangeView {
@@ -139,6 +142,7 @@ impl ChangeView {
             refused: *refused,
             record: decision.record,
             because: decision.because.source().to_owned(),
+            recording_step: decision.because.step().cloned(),
         }
     }
 }
@@ -163,9 +167,15 @@ pub struct CallItem {
     pub number: Option<String>,
     /// Inbox that the number is in, where the viewer may know of it.
     pub inbox: Option<String>,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbox_label: Option<String>,
     /// Whether it was recorded at the answer, and the source that said so.
     pub record: bool,
     pub because: String,
+    /// The step of a flow that says so, as it was called then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_step: Option<RecordingStep>,
     /// Commands during the call.
     pub changes: Vec<ChangeView>,
     pub ended_paused: bool,
@@ -192,7 +202,7 @@ impl CallItem {
         let seen = scope.visible(facts)?;
         let can_play = scope.playable(facts);
         let number = call.number.and_then(|number| directory.number(number));
-        let inbox = number.and_then(|number| inbox_of(directory, scope, number));
+        let (inbox, inbox_label) = number.and_then(|number| inbox_of(directory, scope, number)).unzip();
         let recordings: Vec<RecordingItem> = match can_play {
             true => recordings.iter().map(RecordingItem::of).collect(),
             false => Vec::new(),
@@ -212,8 +222,10 @@ impl CallItem {
             joined: call.joined.iter().map(|joined| JoinedView::of(directory, joined)).collect(),
             number: number.map(|number| number.e164.clone()),
             inbox,
+            inbox_label,
             record: call.decision.record,
             because: call.decision.because.source().to_owned(),
+            recording_step: call.decision.because.step().cloned(),
             changes: call.changes.iter().map(ChangeView::of).collect(),
             ended_paused: call.ended_paused,
             seen,
@@ -240,10 +252,10 @@ impl CallItem {
     }
 }
 
-/// The inbox of a number, where the viewer may know of it.
-fn inbox_of(directory: &Directory, scope: &Scope, number: &Number) -> Option<String> {
+/// The inbox of a number and what it is called, where the viewer may know of it.
+fn inbox_of(directory: &Directory, scope: &Scope, number: &Number) -> Option<(String, String)> {
     let inbox = directory.inbox_of_number(number.id).filter(|inbox| scope.knows(&inbox.members))?;
-    Some(inbox.name.clone())
+    Some((inbox.name.clone(), inbox.label.clone()))
 }
 
 /// A call that is up.
@@ -260,12 +272,18 @@ pub struct LiveItem {
     pub number: Option<String>,
     /// Inbox that the number is in, where the viewer may know of it.
     pub inbox: Option<String>,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbox_label: Option<String>,
     /// Samples go into the file now.
     pub recording: bool,
     /// It should be recorded and cannot be.
     pub recording_failed: bool,
     /// The source that decided at the answer.
     pub because: String,
+    /// The step of a flow that says so, as it was called then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_step: Option<RecordingStep>,
     pub changes: Vec<ChangeView>,
     pub held: [bool; 2],
     pub seen: Reason,
@@ -284,6 +302,7 @@ impl LiveItem {
         let is_on = parties.iter().any(|party| user.is_some_and(|user| party.user == Some(user.id)));
         let number = record.number.and_then(|number| directory.number(number));
         let [from, to] = parties.map(|party| PartyView::of(directory, party));
+        let (inbox, inbox_label) = number.and_then(|number| inbox_of(directory, scope, number)).unzip();
         Some(LiveItem {
             id: record.id,
             direction: record.direction,
@@ -292,10 +311,12 @@ impl LiveItem {
             caller: from,
             callee: to,
             number: number.map(|number| number.e164.clone()),
-            inbox: number.and_then(|number| inbox_of(directory, scope, number)),
+            inbox,
+            inbox_label,
             recording: *recording,
             recording_failed: *recording_failed,
             because: record.decision.because.source().to_owned(),
+            recording_step: record.decision.because.step().cloned(),
             changes: record.changes.iter().map(ChangeView::of).collect(),
             held: [caller.held, callee.held],
             seen,
@@ -318,7 +339,7 @@ fn can_command(directory: &Directory, user: Option<&User>, is_on: bool, call: &C
         }
     };
     match decided {
-        Because::OutsideRefusal | Because::Voicemail | Because::FlowStep => false,
+        Because::OutsideRefusal | Because::Voicemail | Because::FlowStep { .. } => false,
         Because::AgentCommand | Because::Number | Because::Company { .. } => call.answered.is_some() && may(),
     }
 }

@@ -283,6 +283,9 @@ pub struct CountsView {
 pub struct BoxCounts {
     pub mailbox: BoxView,
     pub waiting: Waiting,
+    /// How many are in it, whoever has heard them: for admins, of one box.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
 }
 
 /// Who receives the messages of a box.

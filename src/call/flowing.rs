@@ -31,11 +31,10 @@ impl Switch {
             let Some(path) = &mut session.path else { return Some(session) };
             let moment = Moment { wall: cx.wall, idle: &self.idle };
             let action = path.handle(event, moment);
-            let recording = path.recording();
-            if recording != session.facts.step {
-                let before = session.facts;
-                session.facts.step = recording;
-                session.follow_pause(before, cx.now);
+            if let Some((on, step)) =
+                path.recording().filter(|(_, step)| session.passed.as_ref() != Some(step)).cloned()
+            {
+                session.pass(on, step, cx.now);
                 cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
             }
             match action {

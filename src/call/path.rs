@@ -11,6 +11,7 @@ use super::voicemail::Chosen;
 use crate::base::{BoxId, CompanyId, FlowId, GroupId, InboxId, Time, UserId, Wall};
 use crate::directory::flow::{Flow, ForwardTo, RingHow, RingTo, Step, StepName};
 use crate::directory::{Directory, Route};
+use crate::ledger::RecordingStep;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -115,8 +116,8 @@ pub enum Action {
 pub enum Passed {
     /// It goes on there.
     Begins(Start),
-    /// It comes to that step of `flow`.
-    Step { flow: Arc<Flow>, name: StepName },
+    /// It comes to that step of `flow`; `of`: which one of the company's that is.
+    Step { flow: Arc<Flow>, of: Option<FlowId>, name: StepName },
 }
 
 /// What a path asks of the moment.
@@ -153,14 +154,16 @@ pub struct Path {
     company: CompanyId,
     start: Start,
     flow: Arc<Flow>,
+    /// `None`: what is walked is no flow of the company.
+    flow_id: Option<FlowId>,
     /// A user is called, not rung by a step of a flow: their own time holds.
     direct: bool,
     /// It begins with a number outside, which that user calls.
     outside: Option<(String, UserId)>,
     at: Option<StepName>,
     waiting: Waiting,
-    /// What the last recording step said.
-    recording: Option<bool>,
+    /// The last recording step, and whether it said on or off.
+    recording: Option<(bool, RecordingStep)>,
     steps: u16,
     forwards: u8,
     /// What the caller is told at the end: the last reason why nobody answered.
@@ -176,6 +179,7 @@ impl Path {
             company,
             start,
             flow: Arc::new(nothing()),
+            flow_id: None,
             direct: false,
             outside: None,
             at: None,
@@ -209,9 +213,9 @@ impl Path {
         Path { outside: Some((e164, user)), ..Path::new(directory, company, Start::User(user)) }
     }
 
-    /// The last recording step that was passed: on or off.
-    pub const fn recording(&self) -> Option<bool> {
-        self.recording
+    /// The last recording step that was passed, and whether it said on or off.
+    pub const fn recording(&self) -> Option<&(bool, RecordingStep)> {
+        self.recording.as_ref()
     }
 
     pub const fn directory(&self) -> &Arc<Directory> {
@@ -252,18 +256,17 @@ impl Path {
             self.waiting = Waiting::Over;
             return Action::Menu(chosen);
         }
-        let flow = self.flow_of(start, moment);
-        let first = flow.start.clone();
-        self.flow = flow;
+        (self.flow, self.flow_id) = self.flow_of(start, moment);
+        let first = self.flow.start.clone();
         self.direct = matches!(start, Start::User(_) | Start::Group(_));
         self.walk(Some(first), moment)
     }
 
-    fn flow_of(&self, start: Start, moment: Moment<'_>) -> Arc<Flow> {
+    fn flow_of(&self, start: Start, moment: Moment<'_>) -> (Arc<Flow>, Option<FlowId>) {
         let directory = &self.directory;
-        let flow = |id| directory.flow(id).map(|flow| Arc::clone(&flow.flow));
-        let ring =
-            |target| Arc::new(single(Step::Ring { target, how: RingHow::All, seconds: GROUP_SECONDS, next: None }));
+        let flow = |id| directory.flow(id).map(|flow| (Arc::clone(&flow.flow), Some(id)));
+        let alone = |step| (Arc::new(single(step)), None);
+        let ring = |target| alone(Step::Ring { target, how: RingHow::All, seconds: GROUP_SECONDS, next: None });
         let found = match start {
             Start::User(id) => directory.user(id).map(|user| ring(RingTo::User(user.extension.clone()))),
             Start::Group(id) => directory.group(id).map(|group| ring(RingTo::Group(group.name.clone()))),
@@ -274,13 +277,11 @@ impl Path {
                 match (open, inbox.flow, inbox.closed_flow) {
                     (true, Some(id), _) | (false, _, Some(id)) => flow(id),
                     (true, None, _) => Some(ring(RingTo::Inbox(inbox.name.clone()))),
-                    (false, _, None) => {
-                        Some(Arc::new(single(Step::Announce { prompt: "closed".to_owned(), next: None })))
-                    }
+                    (false, _, None) => Some(alone(Step::Announce { prompt: "closed".to_owned(), next: None })),
                 }
             }),
         };
-        found.unwrap_or_else(|| Arc::new(nothing()))
+        found.unwrap_or_else(|| (Arc::new(nothing()), None))
     }
 
     /// Passes steps until one has to be waited for.
@@ -291,9 +292,12 @@ impl Path {
             if self.steps > MOST_STEPS {
                 return self.end(LOOP);
             }
-            let flow = Arc::clone(&self.flow);
+            let (flow, of) = (Arc::clone(&self.flow), self.flow_id);
             let Some(step) = flow.steps.get(&name) else { break };
-            self.comes_to(|| Passed::Step { flow: Arc::clone(&flow), name: name.clone() });
+            self.comes_to(|| Passed::Step { flow: Arc::clone(&flow), of, name: name.clone() });
+            if let Step::Recording { on, .. } = step {
+                self.recording = Some((*on, RecordingStep { flow: self.flow_name(), step: name.to_string() }));
+            }
             if let Some(action) = self.step(step, moment) {
                 return action;
             }
@@ -301,10 +305,14 @@ impl Path {
         self.end(self.cause)
     }
 
+    /// Empty of what is walked as a flow and is none.
+    fn flow_name(&self) -> String {
+        self.flow_id.and_then(|id| self.directory.flow(id)).map(|of| of.name.clone()).unwrap_or_default()
+    }
+
     fn step(&mut self, step: &Step, moment: Moment<'_>) -> Option<Action> {
         match step {
-            Step::Recording { on, next } => {
-                self.recording = Some(*on);
+            Step::Recording { on: _, next } => {
                 self.at.clone_from(next);
                 None
             }

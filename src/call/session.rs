@@ -11,7 +11,7 @@ use crate::audio::Coding;
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, CompanyId, Side, Time, TrunkId, UserId};
 use crate::directory::Settings;
-use crate::ledger::CallRecord;
+use crate::ledger::{CallRecord, Decision, RecordingStep};
 use crate::media::{LegMedia, PlayId};
 use crate::policy::{Facts, Rules, decide};
 use crate::sdp::{Events, Flow, Format, Local, Negotiated, OfferAnswer};
@@ -40,6 +40,8 @@ pub struct Session {
     /// As they were when the call started.
     pub settings: Settings,
     pub facts: Facts,
+    /// The recording step that the facts go by.
+    pub passed: Option<RecordingStep>,
     pub recording_failed: bool,
     /// A person has paused the recording.
     pub paused: Option<Paused>,
@@ -180,6 +182,19 @@ impl Session {
         }
     }
 
+    /// Whether it is recorded as things stand, and why.
+    pub fn decision(&self) -> Decision {
+        decide(&self.facts).named(self.passed.as_ref())
+    }
+
+    /// Its path has come through that step, which holds from here on.
+    pub fn pass(&mut self, on: bool, step: RecordingStep, now: Time) {
+        let before = self.facts;
+        self.facts.step = Some(on);
+        self.passed = Some(step);
+        self.follow_pause(before, now);
+    }
+
     pub fn rules(&self) -> Rules {
         Rules { facts: self.facts, failed: self.recording_failed }
     }
@@ -205,7 +220,7 @@ impl Session {
     }
 
     pub fn view(&self) -> CallView {
-        let decision = decide(&self.facts);
+        let decision = self.decision();
         let leg = |leg: &Leg| LegView {
             peer: leg.peer.remote.to_string(),
             transport: leg.peer.transport.to_string(),

@@ -262,6 +262,7 @@ impl Switch {
             company_name: company.name.clone(),
             settings,
             facts,
+            passed: None,
             recording_failed: false,
             paused: None,
             hold_music,
@@ -575,7 +576,7 @@ impl Switch {
         }
         session.record.answered = Some(cx.wall);
         session.record.outcome = Outcome::Answered;
-        session.record.decision = decide(&session.facts);
+        session.record.decision = session.decision();
         for side in Side::BOTH {
             self.push_media(&session, side, cx);
         }

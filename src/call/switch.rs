@@ -15,7 +15,7 @@ use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
 use crate::directory::{Directory, Login, OnRecordingFailure, Role, User};
 use crate::ledger::{By, Change, EndReason, How, Refusal, TakeId};
 use crate::media::Fact;
-use crate::policy::{Command, Facts, Verdict, decide};
+use crate::policy::{Command, Facts, Verdict};
 use crate::registrar::{Binding, Lifetimes, Registrar};
 use crate::sip::dialog::DialogId;
 use crate::sip::endpoint::{ClientTx, Endpoint, EndpointConfig, Event, ServerTx, Transmit};
@@ -356,7 +356,7 @@ impl Switch {
             how,
             wanted: command == Command::Start,
             refused,
-            decision: decide(&session.facts),
+            decision: session.decision(),
         };
         cx.shell.changed(session.id(), &change);
         session.record.changes.push(change);

@@ -33,8 +33,6 @@ pub struct Tried {
     pub path: Vec<TriedStep>,
     pub end: TrialEnd,
     pub decision: Decision,
-    /// The last recording step that was passed.
-    pub recording_step: Option<String>,
 }
 
 /// A step that is come to.
@@ -88,8 +86,7 @@ pub fn try_flow(directory: &Arc<Directory>, company: CompanyId, flow: FlowId, su
     let mut walk = Walk::new(path, directory, company, supposed);
     let end = walk.walk_on();
     let decision = walk.decision(&end);
-    let recording_step = walk.recording_step.filter(|_| decision.because == Because::FlowStep);
-    Tried { path: walk.told, end, decision, recording_step }
+    Tried { path: walk.told, end, decision }
 }
 
 struct Walk<'a> {
@@ -100,26 +97,13 @@ struct Walk<'a> {
     told: Vec<TriedStep>,
     /// The step that was come to last.
     last: Option<Step>,
-    /// Flows that steps may be of by now.
-    flows: Vec<FlowId>,
     /// How often each menu was come to.
     visits: BTreeMap<String, usize>,
-    recording_step: Option<String>,
 }
 
 impl<'a> Walk<'a> {
     fn new(path: Path, directory: &'a Directory, company: CompanyId, supposed: &'a Supposed) -> Self {
-        Walk {
-            directory,
-            company,
-            supposed,
-            path,
-            told: Vec::new(),
-            last: None,
-            flows: Vec::new(),
-            visits: BTreeMap::new(),
-            recording_step: None,
-        }
+        Walk { directory, company, supposed, path, told: Vec::new(), last: None, visits: BTreeMap::new() }
     }
 
     /// The path has an end of its own: it passes a bounded number of steps.
@@ -175,25 +159,19 @@ impl<'a> Walk<'a> {
         let number = self.supposed.number.and_then(|id| self.directory.number(id));
         let recording = number.map_or(NumberRecording::Inherit, |number| number.recording);
         let settings = &company.settings;
-        let facts = Facts::at_start(self.supposed.direction, settings, recording, self.path.recording());
-        decide(&match end {
+        let passed = self.path.recording();
+        let facts = Facts::at_start(self.supposed.direction, settings, recording, passed.map(|(on, _)| *on));
+        let decision = decide(&match end {
             TrialEnd::Answered { .. } | TrialEnd::HungUp { .. } => facts,
             TrialEnd::Outside { .. } => facts.gone_outside(settings),
             TrialEnd::Voicemail { .. } => Facts { voicemail: true, ..facts },
-        })
+        });
+        decision.named(passed.map(|(_, step)| step))
     }
 
     fn come_to(&mut self, passed: Passed) {
         match passed {
             Passed::Begins(start) => {
-                self.flows = match start {
-                    Start::Flow(id) => vec![id],
-                    Start::Inbox(id) => {
-                        let inbox = self.directory.inbox(id);
-                        inbox.into_iter().flat_map(|inbox| [inbox.flow, inbox.closed_flow]).flatten().collect()
-                    }
-                    Start::User(_) | Start::Group(_) | Start::Menu(_) => Vec::new(),
-                };
                 // Where it begins was said by whoever tries it.
                 if !self.told.is_empty() {
                     let text = format!("The call goes on to {}.", self.start_text(start));
@@ -201,11 +179,11 @@ impl<'a> Walk<'a> {
                 }
                 self.last = None;
             }
-            Passed::Step { flow, name } => self.step(&flow, &name),
+            Passed::Step { flow, of, name } => self.step(&flow, of, &name),
         }
     }
 
-    fn step(&mut self, flow: &Arc<Flow>, name: &StepName) {
+    fn step(&mut self, flow: &Flow, of: Option<FlowId>, name: &StepName) {
         if matches!(self.last, Some(Step::Ring { .. })) {
             self.leave_unset("nobody", "there is nobody to ring");
         }
@@ -213,17 +191,13 @@ impl<'a> Walk<'a> {
         if let (Some(_), Some(exit)) = (before, self.told.last_mut().and_then(|told| told.exit.as_mut())) {
             exit.to = Some(name.to_string());
         }
-        let of = self.flows.iter().filter_map(|id| self.directory.flow(*id)).find(|of| Arc::ptr_eq(&of.flow, flow));
-        let of = of.map(|flow| flow.name.clone());
+        let of = of.and_then(|id| self.directory.flow(id)).map(|flow| flow.name.clone());
         let (does, text) = said(step);
         let step_name = of.is_some().then(|| name.to_string());
         self.told.push(TriedStep { flow: of, step: step_name, does, text, exit: None });
         self.last = Some(step.clone());
         match step {
-            Step::Recording { .. } => {
-                self.recording_step = Some(name.to_string());
-                self.leave("next", "it holds from here on");
-            }
+            Step::Recording { .. } => self.leave("next", "it holds from here on"),
             Step::Schedule { schedule, .. } => {
                 let exit = if schedule.is_open(self.supposed.at) { "open" } else { "closed" };
                 self.leave(exit, &schedule.said(self.supposed.at));
@@ -379,24 +353,12 @@ impl Tried {
     pub fn because_text(&self) -> String {
         let Decision { record, because } = &self.decision;
         let verdict = if *record { "Recorded" } else { "Not recorded" };
-        let why = match (&self.recording_step, because) {
-            (Some(step), Because::FlowStep) => format!("the recording step `{step}` of the call flow"),
-            (
-                _,
-                Because::OutsideRefusal
-                | Because::Voicemail
-                | Because::FlowStep
-                | Because::AgentCommand
-                | Because::Number
-                | Because::Company { .. },
-            ) => because.to_string(),
-        };
         let nobody = match (&self.end, record) {
             (TrialEnd::HungUp { .. }, true) => ", if anybody answered: nobody does",
             (TrialEnd::HungUp { .. } | TrialEnd::Answered { .. } | TrialEnd::Outside { .. }, _)
             | (TrialEnd::Voicemail { .. }, _) => "",
         };
-        format!("{verdict}: {why}{nobody}.")
+        format!("{verdict}: {because}{nobody}.")
     }
 }
 

@@ -216,7 +216,7 @@ fn because(decision: &Decision) -> String {
         (
             other @ (Because::OutsideRefusal
             | Because::Voicemail
-            | Because::FlowStep
+            | Because::FlowStep { .. }
             | Because::AgentCommand
             | Because::Number),
             _,

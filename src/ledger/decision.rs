@@ -12,6 +12,22 @@ pub struct Decision {
     pub because: Because,
 }
 
+impl Decision {
+    /// The same, with the name of the step where one says so: it is none of the facts that decide.
+    pub fn named(self, passed: Option<&RecordingStep>) -> Self {
+        match self.because {
+            Because::FlowStep { passed: _ } => {
+                Decision { because: Because::FlowStep { passed: passed.cloned() }, ..self }
+            }
+            Because::OutsideRefusal
+            | Because::Voicemail
+            | Because::AgentCommand
+            | Because::Number
+            | Because::Company { .. } => self,
+        }
+    }
+}
+
 /// The source that decided, first of these that speaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "source", rename_all = "snake_case")]
@@ -22,7 +38,11 @@ pub enum Because {
     /// no recording.
     Voicemail,
     /// The path that the call took passed a recording step of the call flow.
-    FlowStep,
+    FlowStep {
+        /// Absent of calls from before it was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passed: Option<RecordingStep>,
+    },
     /// A permitted user commanded it.
     AgentCommand,
     /// The number's own setting is `on` or `off`.
@@ -31,13 +51,39 @@ pub enum Because {
     Company { direction: Direction },
 }
 
+/// A recording step of a call flow, as both were called when a call passed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecordingStep {
+    pub flow: String,
+    pub step: String,
+}
+
+impl fmt::Display for RecordingStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RecordingStep { flow, step } = self;
+        write!(f, "the recording step `{step}` of the call flow `{flow}`")
+    }
+}
+
 impl Because {
+    /// The step that says so, where its name was kept.
+    pub const fn step(&self) -> Option<&RecordingStep> {
+        match self {
+            Because::FlowStep { passed } => passed.as_ref(),
+            Because::OutsideRefusal
+            | Because::Voicemail
+            | Because::AgentCommand
+            | Because::Number
+            | Because::Company { .. } => None,
+        }
+    }
+
     /// The source's name, as in JSON.
     pub const fn source(&self) -> &'static str {
         match self {
             Because::OutsideRefusal => "outside_refusal",
             Because::Voicemail => "voicemail",
-            Because::FlowStep => "flow_step",
+            Because::FlowStep { .. } => "flow_step",
             Because::AgentCommand => "agent_command",
             Because::Number => "number",
             Because::Company { .. } => "company",
@@ -50,7 +96,8 @@ impl fmt::Display for Because {
         match self {
             Because::OutsideRefusal => f.write_str("the refusal of the outside party"),
             Because::Voicemail => f.write_str("voicemail, of which no recording is made"),
-            Because::FlowStep => f.write_str("a recording step of the call flow"),
+            Because::FlowStep { passed: Some(step) } => step.fmt(f),
+            Because::FlowStep { passed: None } => f.write_str("a recording step of the call flow"),
             Because::AgentCommand => f.write_str("a command of the agent"),
             Because::Number => f.write_str("the number's setting"),
             Because::Company { direction } => write!(f, "the company's setting for {direction} calls"),

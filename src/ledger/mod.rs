@@ -9,7 +9,7 @@ mod take;
 mod text;
 
 pub use call::{CallRecord, EndReason, Joined, JoinedBy, Outcome, Party};
-pub use decision::{Because, By, Change, Decision, How, Refusal};
+pub use decision::{Because, By, Change, Decision, How, RecordingStep, Refusal};
 pub use event::{
     CallThen, Family, Happened, MessageThen, NoteThen, OutboxEntry, OutboxKind, Subject, Told, happened, is_stale,
 };

@@ -162,7 +162,7 @@ async fn shown(
     if viewer.status != StatusCode::OK {
         return to_log_in(&seen);
     }
-    let is_staff = viewer.body.get("kind").is_some();
+    let is_staff = is_staff(&viewer.body);
     let (mut companies, mut of_staff) = (Value::Null, Value::Null);
     if is_staff {
         companies = asker.get("/companies", "").await.body;
@@ -175,7 +175,7 @@ async fn shown(
             of_staff = settings.body;
         }
     }
-    let admin = is_staff || viewer.body.get("role").and_then(Value::as_str) == Some("admin");
+    let admin = is_staff || is_admin(&viewer.body);
     if (page.area == Area::Admin && !admin) || (page.area == Area::Staff && !is_staff) {
         return problem_page(pages, &seen, Some(&viewer.body), StatusCode::NOT_FOUND, &Value::Null);
     }
@@ -204,6 +204,15 @@ async fn shown(
     context.insert("above".to_owned(), (page.area == Area::Staff).into());
     context.insert("admin".to_owned(), admin.into());
     pages.page(page.template, StatusCode::OK, context)
+}
+
+/// Of an operator or a reseller, who are of no company.
+fn is_staff(me: &Value) -> bool {
+    me.get("kind").is_some()
+}
+
+fn is_admin(me: &Value) -> bool {
+    me.get("role").and_then(Value::as_str) == Some("admin")
 }
 
 /// What every template has.
@@ -278,11 +287,12 @@ fn nonce() -> String {
 /// A page that says why there is none.
 fn problem_page(pages: &Pages, seen: &Seen, me: Option<&Value>, status: StatusCode, problem: &Value) -> Response {
     let mut context = context(seen, me);
-    let admin =
-        me.is_some_and(|me| me.get("kind").is_some() || me.get("role").and_then(Value::as_str) == Some("admin"));
+    let is_staff = me.is_some_and(is_staff);
+    let admin = is_staff || me.is_some_and(is_admin);
     context.insert("status".to_owned(), status.as_u16().into());
     context.insert("problem".to_owned(), problem.clone());
     context.insert("admin".to_owned(), admin.into());
+    context.insert("is_staff".to_owned(), is_staff.into());
     pages.page("problem.html", status, context)
 }
 

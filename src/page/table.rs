@@ -146,7 +146,7 @@ pub const PAGES: &[Page] = &[
                 "from",
                 "until",
             ]),
-            Asked::may("live", "/calls/live").of(&["inbox"]),
+            Asked::may("live", "/calls/live"),
             INBOXES.around(),
             ALL_USERS.around(),
             GROUPS.around(),
@@ -497,5 +497,6 @@ pub const PAGES: &[Page] = &[
     page("/lockouts", "lockouts.html", "lockouts", Admin, &[Asked::must("list", "/lockouts").of(&["after"])]),
     page("/companies", "companies.html", "companies", Staff, &[]),
     page("/staff/lockouts", "lockouts.html", "companies", Staff, &[Asked::must("list", "/lockouts").of(&["after"])]),
+    page("/staff/me", "me.html", "me", Staff, &[Asked::may("tokens", "/tokens")]),
     page("/staff", "staff.html", "companies", Staff, &[Asked::must("list", "/staff")]),
 ];

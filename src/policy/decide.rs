@@ -61,7 +61,7 @@ pub fn decide(facts: &Facts) -> Decision {
         return Decision { record: false, because: Because::Voicemail };
     }
     if let Some(record) = step {
-        return Decision { record, because: Because::FlowStep };
+        return Decision { record, because: Because::FlowStep { passed: None } };
     }
     if let Some(command) = command {
         return Decision { record: command == Command::Start, because: Because::AgentCommand };
@@ -170,7 +170,7 @@ mod tests {
             let source = match decision.because {
                 Because::OutsideRefusal => "refusal",
                 Because::Voicemail => "voicemail",
-                Because::FlowStep => "step",
+                Because::FlowStep { .. } => "step",
                 Because::AgentCommand => "command",
                 Because::Number => "number",
                 Because::Company { .. } => "company",

@@ -216,7 +216,8 @@ fn words(decision: &Decision) -> String {
     match because {
         Because::OutsideRefusal => format!("{verdict}: the outside party refused"),
         Because::Voicemail => format!("{verdict}: the call went to voicemail"),
-        Because::FlowStep => format!("{verdict}: a step of the call flow says so"),
+        Because::FlowStep { passed: Some(step) } => format!("{verdict}: {step} says so"),
+        Because::FlowStep { passed: None } => format!("{verdict}: a step of the call flow says so"),
         Because::AgentCommand => format!("{verdict}: an agent commanded it"),
         Because::Number => format!("{verdict}: the number's setting says so"),
         Because::Company { direction } => format!("{verdict}: the company's setting for {direction} calls says so"),

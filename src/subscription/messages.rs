@@ -135,7 +135,15 @@ impl MessageScope {
         scope
     }
 
-    /// What an admin manages, and who stands above the company.
+    /// What an operator or a reseller hears who is not of the company: as much as its admin, who has no
+    /// box there.
+    pub fn of_staff(directory: &Directory, company: CompanyId) -> Self {
+        let shared = |mailbox: &&Mailbox| Receivers::of(mailbox) == Receivers::Everybody;
+        let global = directory.mailboxes_of(company).filter(shared).map(|mailbox| mailbox.id).collect();
+        MessageScope { global, ..Self::nothing(company) }
+    }
+
+    /// Every message of the company, by the routes of management.
     pub fn of_whole(directory: &Directory, company: CompanyId) -> Self {
         let mut scope = MessageScope { all: true, ..Self::nothing(company) };
         for mailbox in directory.mailboxes_of(company) {

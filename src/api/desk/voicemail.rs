@@ -389,7 +389,16 @@ impl Desk {
         let mut of_each = Vec::new();
         for mailbox in boxes.into_iter().filter_map(|id| directory.mailbox(id)) {
             let waiting = self.store.waiting_over(&scope, Some(mailbox.id), numbers).await?;
-            of_each.push(BoxCounts { mailbox: BoxView::of(mailbox), waiting });
+            let messages = match realm {
+                Realm::Mine => None,
+                Realm::Managed(_) => {
+                    let numbers = numbers.map(<[NumberId]>::to_vec);
+                    let inside =
+                        MessageFilter { mailboxes: Some(vec![mailbox.id]), numbers, ..MessageFilter::default() };
+                    Some(self.store.count_messages(&scope, &inside).await?)
+                }
+            };
+            of_each.push(BoxCounts { mailbox: BoxView::of(mailbox), waiting, messages });
         }
         let all = self.store.waiting_over(&scope, mailbox.map(|mailbox| mailbox.id), numbers).await?;
         Ok(VoicemailReply::Counts(CountsView { all, boxes: of_each }))

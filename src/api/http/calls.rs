@@ -81,11 +81,28 @@ pub(super) fn read<T>(
     }
 }
 
+/// Digits that are a number, and no extension, date or part of a name.
+const FEWEST_DIGITS: usize = 6;
+
 /// As moments are expected.
 pub(super) const MOMENT: &str = "a time such as 2026-11-27T09:00:00Z";
 
 pub(super) fn short(text: &str) -> Option<String> {
     (text.chars().count() <= 100).then(|| text.to_owned())
+}
+
+/// What is searched for: a part of a name or of a number. A number is found however people write it: `+49 30 5678-9012`,
+/// `(030) 5678 9012`, `0049 30 …`.
+pub(super) fn searched(text: &str) -> Option<String> {
+    let text = short(text)?;
+    let text = text.trim();
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let is_number = text.chars().all(|c| c.is_ascii_digit() || "+ ()-./\u{a0}\u{202f}".contains(c));
+    if !is_number || digits.len() < FEWEST_DIGITS {
+        return Some(text.to_owned());
+    }
+    let bare = digits.strip_prefix("00").or_else(|| digits.strip_prefix('0')).unwrap_or(&digits);
+    Some(if text.starts_with('+') { format!("+{digits}") } else { bare.to_owned() })
 }
 
 pub(super) fn moment(text: &str) -> Option<Wall> {
@@ -141,7 +158,7 @@ impl ListQuery {
             missed,
             played,
             contact,
-            text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
+            text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", searched)?,
         })
     }
 }
@@ -257,4 +274,28 @@ async fn unsubscribe(
 ) -> Handled {
     let EndQuery { withdraw } = super::session::query(query, "withdraw=true, or nothing")?;
     shared.json(&who, Ask::Unsubscribe { number, extension, withdraw }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::searched;
+
+    #[test]
+    fn a_number_is_searched_for_however_it_is_written_and_a_name_as_it_is() {
+        for (written, sought) in [
+            ("+49 30 5678-9012", "+493056789012"),
+            ("(030) 5678 9012", "3056789012"),
+            ("0049 30/5678.9012", "493056789012"),
+            ("1 202 555 0147", "12025550147"),
+            ("56789012", "56789012"),
+            (" Jane Doe ", "Jane Doe"),
+            ("0815", "0815"),
+            ("24-7", "24-7"),
+            ("Room 030 567890", "Room 030 567890"),
+            ("2026-11-28!", "2026-11-28!"),
+        ] {
+            assert_eq!(searched(written).as_deref(), Some(sought), "{written}");
+        }
+        assert_eq!(searched(&"1".repeat(101)), None);
+    }
 }

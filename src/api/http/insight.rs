@@ -1,6 +1,6 @@
 //! Outside numbers, and figures.
 
-use super::calls::{read, short};
+use super::calls::{read, searched};
 use super::who::Who;
 use super::{Desks, Handled, HttpProblem, Shared};
 use crate::api::insight::{
@@ -73,7 +73,7 @@ async fn contacts(State(shared): Desks, who: Who, query: Result<Query<ContactsQu
     let query = ContactQuery {
         after: read("after", after, "`next` of the page before", read_cursor)?.unwrap_or_default(),
         limit: limit(most)?,
-        text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
+        text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", searched)?,
         inbox,
     };
     shared.json(&who, Ask::Insight(InsightAsk::Contacts(query))).await

@@ -3,7 +3,7 @@
 mod boxes;
 
 use super::audio::serve;
-use super::calls::{MOMENT, moment, read, short};
+use super::calls::{MOMENT, moment, read, searched};
 use super::session::{body, query};
 use super::who::Who;
 use super::{Desks, Handled, HttpProblem, Shared};
@@ -108,7 +108,7 @@ impl MessagesQuery {
             caller,
             from: read("from", from, MOMENT, moment)?,
             until: read("until", until, MOMENT, moment)?,
-            text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", short)?,
+            text: read("text", text.filter(|text| !text.is_empty()), "at most 100 characters", searched)?,
             removed: removed.unwrap_or(false),
         })
     }

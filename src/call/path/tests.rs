@@ -118,11 +118,12 @@ fn the_last_recording_step_of_the_path_speaks_and_none_says_nothing() {
         [[flow.step]]\nname = 'm'\ndo = 'menu'\nprompt = 'recorded'\ndigits = { 1 = 'r', 2 = 'off' }
         [[flow.step]]\nname = 'off'\ndo = 'recording'\non = false\nnext = 'r'
         [[flow.step]]\nname = 'r'\ndo = 'ring'\ntarget = 'user:203'\n";
-    for (key, recording) in [(b'1', Some(true)), (b'2', Some(false))] {
+    for (key, said) in [(b'1', (true, "on")), (b'2', (false, "off"))] {
         let mut lab = Lab::flow(steps);
         assert_eq!(lab.path.recording(), None);
         lab.walk(&[(Event::Begin, "ask recorded"), (Event::Key(key), "ring 203 25")]);
-        assert_eq!(lab.path.recording(), recording);
+        let (on, step) = lab.path.recording().unwrap();
+        assert_eq!((*on, step.step.as_str()), said);
     }
     let mut lab = Lab::flow(MENU);
     lab.walk(&[(Event::Begin, "ask recorded"), (Event::Key(b'1'), "ring 201+202 9")]);

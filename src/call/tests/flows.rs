@@ -5,7 +5,7 @@ use crate::base::{CompanyId, Direction, FlowId, GroupId, Side, UserId};
 use crate::call::Note;
 use crate::directory::flow::{Flow, ForwardTo};
 use crate::directory::{Facility, FacilityRow, GroupText, Route, Sound};
-use crate::ledger::{Because, Refusal};
+use crate::ledger::{Because, RecordingStep, Refusal};
 
 const NUMBER: &str = "+49301110001";
 
@@ -119,7 +119,8 @@ fn an_announcement_answers_the_caller_and_the_recording_begins_when_a_person_ans
     lab.rings(alice, 180).run(secs(1)).answers(alice).run(secs(1));
     let record = lab.record().clone();
     assert_eq!((record.outcome, record.callee.user), (Outcome::Answered, Some(UserId(1))));
-    assert_eq!((record.decision.record, record.decision.because), (true, Because::FlowStep));
+    let passed = Some(RecordingStep { flow: "main".to_owned(), step: "r".to_owned() });
+    assert_eq!((record.decision.record, record.decision.because), (true, Because::FlowStep { passed }));
     assert_eq!(lab.desk.prepared.len(), 1);
     assert!(lab.desk.tape.tapped.iter().any(|event| event.starts_with("Gate { open: true")));
     lab.hangs_up(alice).run(secs(1));

@@ -6,7 +6,7 @@ use crate::base::{CompanyId, FlowId, GroupId, Side};
 use crate::call::MediaOrder;
 use crate::directory::flow::Flow;
 use crate::directory::{Facility, FacilityRow, GroupText, NoticeTo, Route, Sound};
-use crate::ledger::{Because, How, JoinedBy};
+use crate::ledger::{How, JoinedBy};
 use crate::policy::Command;
 
 const TO_THE_FLOW: &str = "<sip:+49301110009@acme.test>";
@@ -148,7 +148,8 @@ fn a_recording_step_of_the_flow_decides_from_there_on_over_a_persons_pause_too()
         assert_eq!(lab.switch.calls()[0].recording, on, "{on} {record} {paused}");
         let change = lab.record().changes.last().unwrap();
         assert_eq!((change.how, change.wanted), (How::Transfer, on));
-        assert_eq!(change.decision.because, Because::FlowStep);
+        let because = change.decision.because.to_string();
+        assert_eq!(because, "the recording step `r` of the call flow `main`");
         lab.hangs_up(alice).run(secs(1));
         lab.finish();
     }

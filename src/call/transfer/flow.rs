@@ -20,7 +20,7 @@ use super::Transfer;
 use crate::audio::prompt::Pcm;
 use crate::base::{Rate, Samples, Side, Span, UserId};
 use crate::directory::{Directory, Mailbox};
-use crate::ledger::{JoinedBy, Party};
+use crate::ledger::{JoinedBy, Party, RecordingStep};
 use crate::media::{PlayId, Prompt, Times};
 use crate::policy::decide;
 use crate::sip::message::{Request, Response};
@@ -99,7 +99,7 @@ impl Switch {
         while let Some(event) = next.take() {
             let Some(led) = session.led() else { return Some(session) };
             let action = led.path.handle(event, Moment { wall: cx.wall, idle: &self.idle });
-            let recording = led.path.recording();
+            let recording = led.path.recording().cloned();
             self.pass_recording_step(&mut session, recording, cx);
             match action {
                 None => {}
@@ -121,14 +121,12 @@ impl Switch {
     }
 
     /// A recording step holds from where it stands; one that was passed before, until then.
-    fn pass_recording_step(&mut self, session: &mut Session, recording: Option<bool>, cx: &mut Cx<'_>) {
-        if recording.is_none() || recording == session.facts.step {
-            return;
-        }
+    fn pass_recording_step(&mut self, session: &mut Session, passed: Option<(bool, RecordingStep)>, cx: &mut Cx<'_>) {
+        let news = passed.filter(|(_, step)| session.passed.as_ref() != Some(step));
+        let Some((on, step)) = news else { return };
         let Some(side) = session.transfer.as_ref().map(|transfer| transfer.side) else { return };
-        let (facts, before) = (session.facts, decide(&session.facts).record);
-        session.facts.step = recording;
-        session.follow_pause(facts, cx.now);
+        let before = decide(&session.facts).record;
+        session.pass(on, step, cx.now);
         let by = session.record.party(side).clone();
         self.note_gate_moved(session, before, side, &by, cx);
         cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));

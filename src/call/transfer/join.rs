@@ -142,7 +142,7 @@ impl Switch {
 
     /// Where the transfer itself changed whether the call is recorded, that is written down.
     pub(super) fn note_gate_moved(&self, session: &mut Session, before: bool, side: Side, by: &Party, cx: &mut Cx<'_>) {
-        let decision = decide(&session.facts);
+        let decision = session.decision();
         if decision.record == before {
             return;
         }

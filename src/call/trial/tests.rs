@@ -88,7 +88,7 @@ const ROWS: [Row; 14] = [
         keys: &[("m", "1")],
         path: "m=1>rec rec=next>ring ring=answered",
         end: "answered 203",
-        because: "Recorded: the recording step `rec` of the call flow.",
+        because: "Recorded: the recording step `rec` of the call flow `main`.",
         ..ROW
     },
     Row {
@@ -96,7 +96,7 @@ const ROWS: [Row; 14] = [
         keys: &[("m", "92")],
         path: "m=invalid>m m=2>quiet quiet=next>ring ring=answered",
         end: "answered 203",
-        because: "Not recorded: the recording step `quiet` of the call flow.",
+        because: "Not recorded: the recording step `quiet` of the call flow `main`.",
         ..ROW
     },
     Row {

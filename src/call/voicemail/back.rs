@@ -34,6 +34,7 @@ impl Switch {
         let recording = number.map_or(NumberRecording::Inherit, |number| number.recording);
         let facts = Facts::at_start(session.record.direction, &session.settings, recording, None);
         session.facts = Facts { command: session.facts.command, refused: session.facts.refused, ..facts };
+        session.passed = None;
         session.path = Some(Box::new(path));
         if let Some(voicemail) = &mut session.voicemail {
             voicemail.away = true;

@@ -22,7 +22,6 @@ use crate::base::{BoxId, Language, Side, Span, Time, UserId};
 use crate::directory::{BoxOwner, Mailbox};
 use crate::ledger::{EndReason, Joined, JoinedBy, Keep, MessageDraft, Outcome, Party, TakeId};
 use crate::media::PlayId;
-use crate::policy::decide;
 use jiff::tz::TimeZone;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -246,7 +245,7 @@ impl Switch {
         match &session.transfer {
             None => {
                 session.record.callee = callee;
-                session.record.decision = decide(&session.facts);
+                session.record.decision = session.decision();
                 session.record.outcome = match outcome {
                     Outcome::Completed => Outcome::Answered,
                     outcome => outcome,

@@ -298,8 +298,6 @@
     const place = `${location.pathname}${[...pairs].length ? `?${pairs}` : ''}`;
     load(form.dataset.filters, place, { push: true });
     all('[data-follow-filters]').forEach(one => { if (one.id) load(`#${one.id}`, place); });
-    // Beside the list there may be calls that are up, of the same inbox.
-    if (find('#live-now')) load('#live-now', place);
     all('a[data-filtered]').forEach(link => { link.search = pairs.toString(); });
   }
   document.addEventListener('input', event => {

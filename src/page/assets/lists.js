@@ -233,7 +233,15 @@ window.telegraphoneLists = ({ find, all, headersOf, leave, settle }) => {
     if (row.contains(document.activeElement)) [row.nextElementSibling, row.previousElementSibling].map(one => one && find('.cover', one)).find(Boolean)?.focus({ preventScroll: true });
     row.remove();
   }
-  const differ = (old, row) => old.outerHTML.replace(' current', '') !== row.outerHTML;
+  // As it came: without what scripts have written into it since.
+  function asCame(row) {
+    const copy = row.cloneNode(true);
+    copy.classList.remove('current');
+    all('[data-since]', copy).forEach(one => one.replaceChildren());
+    all('[data-level]', copy).forEach(one => one.setAttribute('value', one.min));
+    return copy.outerHTML;
+  }
+  const differ = (old, row) => asCame(old) !== row.outerHTML;
 
   // Rows in their order behind `last`, those that are there already among them; the last of them.
   function align(list, last, rows, part) {

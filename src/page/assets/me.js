@@ -49,7 +49,7 @@
     else show('');
   }
 
-  on.addEventListener('click', async () => {
+  on?.addEventListener('click', async () => {
     if (await Notification.requestPermission() !== 'granted') { show(words.refused, { warn: true }); return; }
     on.setAttribute('aria-disabled', 'true');
     try {
@@ -69,15 +69,16 @@
     on.removeAttribute('aria-disabled');
     refresh();
   });
-  off.addEventListener('click', async () => {
+  off?.addEventListener('click', async () => {
     const { subscription, row } = await here();
     if (row) await ask('DELETE', `/me/push/${row.dataset.push}`);
     await subscription?.unsubscribe();
     toast(words.off);
     refresh();
   });
-  document.addEventListener('shown', event => { if (event.detail?.id === 'pushes' || find('#pushes', event.detail?.parentNode || document)) look(); });
-  look();
+  // Who is of no company has nothing to be told of.
+  if (state) document.addEventListener('shown', event => { if (event.detail?.id === 'pushes' || find('#pushes', event.detail?.parentNode || document)) look(); });
+  if (state) look();
 
   // ---- A token's secret -----------------------------------------------------------------------
 

@@ -105,6 +105,8 @@ fn a_message_is_heard_by_the_owner_of_its_box_and_in_the_companys_by_everybody()
             assert_eq!(scope.hears(&message), reason, "{extension} of {number}: `play` is about calls");
         }
         assert_eq!(MessageScope::of_whole(&directory, message.company).hears(&message), Some(MessageReason::Admin));
+        let staff = MessageScope::of_staff(&directory, message.company).hears(&message);
+        assert_eq!(staff, heard[0], "{number}: an operator hears as much as an admin without a box");
     }
 }
 
