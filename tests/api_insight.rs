@@ -141,6 +141,20 @@ async fn outside_numbers_and_figures_are_of_the_calls_that_one_sees() {
         assert_eq!((&me["time_zone"], &me["rights"]["play"]["from"]), (&json!("Pacific/Auckland"), &json!("company")));
         assert_eq!(me["numbers"], json!(["+15550100"]));
         assert_eq!(me["devices"][0]["transport"], "udp", "his phone is registered: {me}");
+        // Whoever asks why a phone does not ring sees it too, and nobody else.
+        for path in ["/api/v1/devices", "/api/v1/users/201/devices"] {
+            let all = ada.get(path).json();
+            assert_eq!(
+                (&all["devices"][0]["extension"], &all["devices"][0]["transport"]),
+                (&json!("201"), &json!("udp"))
+            );
+            assert_eq!((all["devices"].as_array().unwrap().len(), all.get("next")), (1, None), "{all}");
+            assert_eq!(bob.get(path).status, 403, "{path}");
+        }
+        assert_eq!(ada.get("/api/v1/users/202/devices").json(), json!({ "devices": [] }));
+        assert_eq!(ada.get("/api/v1/devices?after=201").json(), json!({ "devices": [] }));
+        assert_eq!(ada.get("/api/v1/users/999/devices").status, 404);
+        assert_eq!(eve.get("/api/v1/devices").json(), json!({ "devices": [] }), "those of her own company");
 
         // Whatever the router refuses by itself is a problem as well.
         for (method, path, status) in [

@@ -1,5 +1,6 @@
 //! What can be asked over HTTP, and the answers.
 
+use super::devices::{DeviceList, DevicesAsk};
 use super::directory::{DirectoryAsk, DirectoryReply};
 use super::locks::{LockAsk, LockReply};
 use super::notes::{NotesAsk, NotesReply};
@@ -139,6 +140,8 @@ pub enum Ask {
     TrunkState {
         name: String,
     },
+    /// Phones that are registered now.
+    Devices(DevicesAsk),
     /// Who is locked out after wrong passwords.
     Lockouts(LockAsk),
     Keeping(KeepingAsk),
@@ -172,6 +175,7 @@ impl Ask {
             | Ask::Unsubscribe { .. }
             | Ask::AccessLog { .. }
             | Ask::TrunkState { .. }
+            | Ask::Devices(_)
             | Ask::Keeping(_)
             | Ask::Shared(_)
             | Ask::Texts(_)
@@ -206,6 +210,7 @@ impl Ask {
             Ask::Lockouts(ask) => Some(ask.needs()),
             Ask::AccessLog { .. } => Some(Permission::ReadAccessLog),
             Ask::TrunkState { .. } => Some(Permission::ReadDirectory),
+            Ask::Devices(_) => Some(DevicesAsk::NEEDS),
             Ask::Keeping(ask) => Some(ask.needs()),
             Ask::Shared(ask) => Some(ask.needs()),
             Ask::Texts(ask) => Some(ask.needs()),
@@ -243,6 +248,7 @@ pub enum Reply {
     NewToken(Grant),
     AccessLog(AccessList),
     TrunkState(Box<TrunkStateView>),
+    Devices(DeviceList),
     Lockouts(LockReply),
     Keeping(KeepingReply),
     Shared(SharedReply),

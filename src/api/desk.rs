@@ -7,6 +7,7 @@
 
 mod calls;
 mod contacts;
+mod devices;
 mod directory;
 mod events;
 mod exports;
@@ -285,6 +286,7 @@ impl Desk {
                 person.must_be_admin()?;
                 self.trunk_state(&directory, company, &name).await
             }
+            Ask::Devices(ask) => self.devices(&directory, &person, ask).await,
             Ask::Lockouts(ask) => {
                 person.must_be_admin()?;
                 self.lockouts(&self.doer(&person), Some(company.id), ask).await

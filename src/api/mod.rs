@@ -11,6 +11,7 @@
 
 mod ask;
 mod desk;
+mod devices;
 pub mod directory;
 pub mod http;
 mod insight;
@@ -55,7 +56,7 @@ pub use login::csrf_of;
 pub use login::{Grant, Granted, LoggedIn, Permission, Scopes, Viewer, secret_token};
 pub use notes::{MOST_NOTES, NoteBy, NotePage, NoteView, NotesAsk, NotesReply, note_text};
 pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
-pub use operator::{Answer, DeviceView, Part, Readiness, Request, Status, Verified, VerifiedFile};
+pub use operator::{Answer, DeviceView, Part, Readiness, Registered, Request, Status, Verified, VerifiedFile};
 pub use peaks::{MessagePeaksView, PeaksView, Points, ShapeView};
 pub use problem::Problem;
 pub use provisioning::{ProvisionAsk, ProvisionView, ProvisioningSettings, SipServer};

@@ -45,9 +45,9 @@ pub enum Request {
     CallUp {
         call: CallId,
     },
-    /// What a user has registered.
+    /// What users have registered.
     DevicesOf {
-        user: UserId,
+        users: Vec<UserId>,
     },
     /// A user of the company wants it recorded, or not; whether they see the call was asked before.
     CallCommand {
@@ -131,8 +131,9 @@ pub enum Answer {
         record: Box<CallRecord>,
         recordings: Vec<RecordingRecord>,
     },
+    /// In the order of the users that were asked for, each one's newest first.
     Devices {
-        devices: Vec<DeviceView>,
+        devices: Vec<Registered>,
     },
     Recordings {
         recordings: Vec<RecordingRecord>,
@@ -248,6 +249,13 @@ pub struct VerifiedFile {
     pub path: String,
     /// Empty when everything is as it should be.
     pub problem: String,
+}
+
+/// A device and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    pub user: UserId,
+    pub device: DeviceView,
 }
 
 /// A device of a user, as it is registered now.

@@ -1,6 +1,6 @@
 //! Answers as tables for people.
 
-use crate::api::{Answer, DeviceView, Part, Readiness, Status, Verified, VerifiedFile};
+use crate::api::{Answer, Part, Readiness, Registered, Status, Verified, VerifiedFile};
 use crate::base::{Rate, Samples};
 use crate::call::{CallView, LockView};
 use crate::ledger::{CallRecord, Change, RecordingRecord, Refusal};
@@ -28,7 +28,9 @@ pub fn answer(answer: &Answer) -> String {
         Answer::Calls { calls } => call_table(calls),
         Answer::Call { up, record, recordings } => call_text(up.as_deref(), record, recordings),
         Answer::Devices { devices } => {
-            let line = |device: &DeviceView| format!("{} {} {}", device.transport, device.source, device.agent);
+            let line = |Registered { user: _, device }: &Registered| {
+                format!("{} {} {}", device.transport, device.source, device.agent)
+            };
             devices.iter().map(line).collect::<Vec<_>>().join("\n")
         }
         Answer::Recordings { recordings } if recordings.is_empty() => "No recordings yet.".to_owned(),

@@ -89,7 +89,7 @@ async fn other(State(pages): State<Pages>, request: Request) -> Response {
         let of_done: &[&str] = match (request.method(), request.uri().path()) {
             (&Method::GET, _) => &[],
             (_, "/api/v1/flows/try") => &["errors", "expected", "text", "warnings"],
-            (_, _) => &["warnings"],
+            (_, _) => &["confirm", "warnings"],
         };
         let response = pages.api.clone().oneshot(request).await.into_response();
         return told(response, language, of_done).await;

@@ -286,6 +286,7 @@ pub const PAGES: &[Page] = &[
         &[
             USERS,
             NUMBERS,
+            Asked::may("phones", "/devices"),
             Asked::may("trunks", "/trunks").fixed("limit=200"),
             SETTINGS,
             Asked::may("of_company", "/company"),
@@ -312,7 +313,17 @@ pub const PAGES: &[Page] = &[
         "user.html",
         "users",
         Admin,
-        &[Asked::must("user", "/users/{name}"), SETTINGS, USERS, GROUPS, NUMBERS, INBOXES, FLOWS, BOXES],
+        &[
+            Asked::must("user", "/users/{name}"),
+            Asked::may("phones", "/users/{name}/devices"),
+            SETTINGS,
+            USERS,
+            GROUPS,
+            NUMBERS,
+            INBOXES,
+            FLOWS,
+            BOXES,
+        ],
     ),
     page(
         "/groups",

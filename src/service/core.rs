@@ -8,7 +8,7 @@ use super::recorder::{RecorderReport, Review, TakeNews};
 use super::shell::ServiceShell;
 use super::tls::Tls;
 use super::worker::Report;
-use crate::api::{Answer, DeviceView, Request, Status};
+use crate::api::{Answer, DeviceView, Registered, Request, Status};
 use crate::archive::{LoadError, load_part};
 use crate::audio::prompt::Pcm;
 use crate::base::{CallId, Span, Time, UserId};
@@ -319,7 +319,9 @@ impl Core {
                 },
                 None => not_found(call),
             },
-            Request::DevicesOf { user } => Answer::Devices { devices: self.devices(*user, now) },
+            Request::DevicesOf { users } => {
+                Answer::Devices { devices: users.iter().flat_map(|user| self.devices(*user, now)).collect() }
+            }
             Request::CallHangUp { call } => {
                 match self.switch.hang_up(*call, EndReason::Operator, now, wall, &mut self.shell) {
                     true => Answer::Done,
@@ -381,12 +383,15 @@ impl Core {
         }
     }
 
-    fn devices(&self, user: UserId, now: Time) -> Vec<DeviceView> {
-        let view = |device: Binding| DeviceView {
-            agent: device.agent,
-            transport: device.flow.transport.to_string().to_lowercase(),
-            source: device.flow.remote.ip().to_string(),
-            expires_in_s: device.expires.since(now).0.div_ceil(1_000_000),
+    fn devices(&self, user: UserId, now: Time) -> Vec<Registered> {
+        let view = |device: Binding| {
+            let device = DeviceView {
+                agent: device.agent,
+                transport: device.flow.transport.to_string().to_lowercase(),
+                source: device.flow.remote.ip().to_string(),
+                expires_in_s: device.expires.since(now).0.div_ceil(1_000_000),
+            };
+            Registered { user, device }
         };
         self.switch.registrar().devices(user, now).into_iter().map(view).collect()
     }

@@ -6,7 +6,7 @@
 use super::holds::{Hold, hold_of};
 use super::retention::{Deletion, Gone, delete};
 use super::row::Reading;
-use super::{RecordingFile, Store, StoreError, calls, messages, notes, recordings};
+use super::{RecordingFile, Store, StoreError, calls, exports, messages, notes, recordings};
 use crate::base::{CallId, CompanyId, MessageId};
 use crate::ledger::{CallRecord, MessageRecord, Party, RecordingState};
 use serde_json::Value;
@@ -279,10 +279,10 @@ impl Store {
         }
         let notes = notes::erase(&mut transaction, call).await?;
         let query = sqlx::query(
-            "UPDATE exports SET state = 'withdrawn', problem = 'a contact in it was erased'
+            "UPDATE exports SET state = 'withdrawn', problem = $2
              WHERE state IN ('ready', 'making') AND id IN (SELECT export_id FROM export_items WHERE call_id = $1)",
         );
-        query.bind(call.to_string()).execute(&mut *transaction).await?;
+        query.bind(call.to_string()).bind(exports::CONTACT_ERASED).execute(&mut *transaction).await?;
         transaction.commit().await?;
         self.grown.notify_one();
         Ok(Erased::Done { files, notes })
@@ -381,11 +381,11 @@ impl Store {
         let count: i64 = query.bind(company.0).bind(contact.digits()).fetch_one(&self.readers).await?;
         if !dry && count > 0 {
             let query = sqlx::query(
-                "UPDATE exports SET what = 'null', problem = 'a contact in it was erased',
+                "UPDATE exports SET what = 'null', problem = $3,
                      state = CASE WHEN state IN ('waiting', 'making', 'ready') THEN 'withdrawn' ELSE state END
                  WHERE company_id = $1 AND instr(what, $2) > 0",
             );
-            query.bind(company.0).bind(contact.digits()).execute(&self.writer).await?;
+            query.bind(company.0).bind(contact.digits()).bind(exports::CONTACT_ERASED).execute(&self.writer).await?;
         }
         Ok(u64::try_from(count).unwrap_or(0))
     }

@@ -5,6 +5,12 @@ use super::{Store, StoreError};
 use crate::base::{CallId, CompanyId, RecordingId, Wall};
 use sqlx::sqlite::SqliteRow;
 
+// Why an archive is no more, for people.
+const BEGUN_TOO_OFTEN: &str = "the service ended while it was made, again and again";
+pub(super) const RECORDING_DELETED: &str = "a recording in it was deleted";
+pub(super) const MESSAGE_DELETED: &str = "a message in it was deleted";
+pub(super) const CONTACT_ERASED: &str = "a contact in it was erased";
+
 /// How far an archive is.
 ///
 /// ```text
@@ -131,11 +137,11 @@ impl Store {
     pub async fn begin_exports_again(&self, most: u32, now: Wall) -> Result<(), StoreError> {
         let query = sqlx::query(
             "UPDATE exports SET state = CASE WHEN tries >= $1 THEN 'failed' ELSE 'waiting' END,
-                 problem = CASE WHEN tries >= $1 THEN 'the service ended while it was made, again and again' ELSE '' END,
+                 problem = CASE WHEN tries >= $1 THEN $3 ELSE '' END,
                  finished = CASE WHEN tries >= $1 THEN $2 ELSE NULL END
              WHERE state = 'making'",
         );
-        query.bind(most).bind(now.unix_micros()).execute(&self.writer).await?;
+        query.bind(most).bind(now.unix_micros()).bind(BEGUN_TOO_OFTEN).execute(&self.writer).await?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! message. Everything that changes a state tells it by the outbox in the same transaction.
 
 use super::row::{Reading, int};
-use super::{Store, StoreError, calls, outbox};
+use super::{Store, StoreError, calls, exports, outbox};
 use crate::base::{BoxId, CallId, CompanyId, MessageId, NumberId, UserId, Wall};
 use crate::ledger::{CallRecord, Folder, MessageRecord, MessageThen, OutboxEntry, OutboxKind, Party, Told};
 use crate::subscription::{MessageFacts, Reader, Receivers};
@@ -438,10 +438,10 @@ async fn withdraw_archives(connection: &mut SqliteConnection, gone: &MessageReco
         return Ok(());
     }
     let query = sqlx::query(
-        "UPDATE exports SET state = 'withdrawn', problem = 'a message in it was deleted'
+        "UPDATE exports SET state = 'withdrawn', problem = $3
          WHERE company_id = $1 AND state IN ('ready', 'making') AND instr(what, '\"contact\":\"+' || $2 || '\"') > 0",
     );
-    query.bind(gone.company.0).bind(digits).execute(connection).await?;
+    query.bind(gone.company.0).bind(digits).bind(exports::MESSAGE_DELETED).execute(connection).await?;
     Ok(())
 }
 

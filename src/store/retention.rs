@@ -2,7 +2,7 @@
 
 use super::holds::{Hold, hold_of};
 use super::row::Reading;
-use super::{RecordingFile, Store, StoreError, outbox, recordings};
+use super::{RecordingFile, Store, StoreError, exports, outbox, recordings};
 use crate::base::{CompanyId, NumberId, RecordingId, Wall};
 use crate::ledger::{OutboxKind, RecordingRecord, RecordingState};
 use sqlx::SqliteConnection;
@@ -150,10 +150,10 @@ pub(super) async fn delete(
     outbox::append(connection, &record, OutboxKind::RecordingDeleted, *at).await?;
     // A copy of it is in no archive either.
     let query = sqlx::query(
-        "UPDATE exports SET state = 'withdrawn', problem = 'a recording in it was deleted'
+        "UPDATE exports SET state = 'withdrawn', problem = $2
          WHERE state IN ('ready', 'making') AND id IN (SELECT export_id FROM export_items WHERE recording_id = $1)",
     );
-    query.bind(id.to_string()).execute(connection).await?;
+    query.bind(id.to_string()).bind(exports::RECORDING_DELETED).execute(connection).await?;
     Ok(Deletion::Done(Box::new(record)))
 }
 

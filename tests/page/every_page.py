@@ -103,7 +103,7 @@ def look_at(w: World, who: str, paths: list[str], things: dict[str, str], shots:
 def every_page_is_accessible_and_is_looked_at(w: World, shots: Path) -> None:
     things = lay(w)
     # What is above the company, and what is for whom it was left or written.
-    others = ("/companies", "/staff", "/staff/lockouts", "/voicemail/{id}", "/messages/{id}")
+    others = ("/companies", "/staff", "/staff/lockouts", "/staff/me", "/voicemail/{id}", "/messages/{id}")
     paths = [path for path in pages() if path not in others]
     wrong = look_at(w, "100", paths, things, shots)
     assert not wrong, "\n".join(wrong)
@@ -127,7 +127,7 @@ def pages_above_the_companies_are_accessible_and_looked_at(w: World, shots: Path
     service.run("staff", "add", "olga", "--password", WEB_PASSWORDS["olga"])
     service.run("staff", "add", "rita", "--reseller", "--password", WEB_PASSWORDS["rita"])
     service.run("staff", "give", "rita", "acme")
-    wrong = look_at(w, "olga", ["/companies", "/staff", "/staff/lockouts"], things, shots)
+    wrong = look_at(w, "olga", ["/companies", "/staff", "/staff/lockouts", "/staff/me"], things, shots)
     wrong += look_at(w, "rita", ["/companies"], things, shots)
     # In a company one does what its admins do.
     tab = w.logged_in("rita")

@@ -8,7 +8,7 @@ from scenario_policy import check_one_pause, recording_switched
 from scenario_texts import said
 from service import eventually
 from stage import CARRIER, DOMAIN, SERVER, connect, hang_up, talk_for
-from world import NUMBER, OUTSIDE, SOON_MS, World
+from world import NUMBER, OUTSIDE, SHARED, SOON_MS, WEB_PASSWORDS, World
 
 
 def inbound_call(w: World, seconds: float = 3) -> str:
@@ -333,6 +333,134 @@ def a_long_list_stays_light_and_is_found_again_where_it_was_left(w: World) -> No
     same()
 
 
+def whoever_is_shut_out_while_listening_hears_no_more(w: World) -> None:
+    """A right that is taken away ends what sounds by it; other changes leave the listener alone."""
+    service = w.open()
+    call = inbound_call(w, seconds=8)
+    alice = w.logged_in("201", f"/calls/{call}")
+    player = alice.page.get_by_role("group", name="Recording")
+    expect(player).to_have_attribute("data-drawn", "")
+    alice.never_reloaded()
+    player.get_by_role("button", name="Play").click()
+    alice.page.wait_for_function("() => document.querySelector('.player audio').currentTime > 0.2")
+    # A right of hers that this is not about.
+    service.run("user", "change", "201", "download=false")
+    alice.page.wait_for_function("() => document.querySelector('.player audio').currentTime > 2.5")
+    assert alice.is_same(), "a change of another right stopped the sound"
+    service.run("user", "change", "201", "play=none")
+    expect(alice.page.get_by_text("No recording to hear")).to_be_visible(timeout=SOON_MS)
+    expect(player).to_have_count(0)
+    expect(alice.page.locator("audio")).to_have_count(0)
+
+
+def a_page_without_a_connection_says_so_until_there_is_one(w: World) -> None:
+    """What was missed meanwhile is there when it is back."""
+    service = w.open()
+    ada = w.logged_in("100")
+    ada.never_reloaded()
+    # Requests are refused while the service is down, and the stream breaks.
+    service.kill()
+    notice = ada.page.locator("#unreached")
+    expect(notice).to_have_text("No connection. What you see may be old.", timeout=SOON_MS)
+    expect(notice).to_be_visible()
+    service.start()
+    call = internal_call(w)
+    expect(notice).to_be_hidden(timeout=SOON_MS)
+    expect(ada.page.locator(f"#calls [data-id='{call}']")).to_have_count(1, timeout=SOON_MS)
+    assert ada.is_same(), "the page was loaded anew"
+    # The connection was lost: the browser says so, too.
+    ada.problems[:] = [problem for problem in ada.problems if "ERR_" not in problem]
+
+
+def a_call_is_a_row_of_the_list_from_its_first_ring(w: World) -> None:
+    """It has its state and buttons there, becomes one to listen to, and nothing around it moves."""
+    service = w.open()
+    before = internal_call(w)
+    ada = w.logged_in("100")
+    rows = ada.page.locator("#calls [data-id]")
+    expect(rows).to_have_count(1)
+    ada.never_reloaded()
+    bob, carrier = w.baresip("202"), w.carrier(OUTSIDE, microphone=w.low)
+    connect(carrier, bob, f"sip:{SHARED}@{SERVER}")
+    call = service.call()["record"]["id"]
+    row = ada.page.locator(f"#calls [data-id='{call}']")
+    expect(row.get_by_text("Recording", exact=True)).to_be_visible(timeout=SOON_MS)
+    # A step of the flow has said so: which one stands there, and nobody can stop it.
+    why = "the step “record” of the call flow “main”"
+    expect(row.get_by_text(why)).to_be_visible()
+    expect(row.get_by_role("button", name="Pause the recording")).to_have_count(0)
+    expect(row.get_by_role("button", name="Hang up")).to_be_visible()
+    expect(row.get_by_text("Support", exact=True)).to_be_visible()
+    place = "id => document.querySelector(`#calls [data-id='${id}']`).getBoundingClientRect().top"
+    stood = ada.page.evaluate(place, before)
+    hang_up(carrier, bob)
+    expect(row.get_by_role("button", name="Play the recording")).to_be_visible(timeout=SOON_MS)
+    moved = ada.page.evaluate(place, before) - stood
+    assert abs(moved) <= 2, f"the row below moved by {moved} px when the call ended"
+    assert ada.is_same() and rows.evaluate_all("rows => rows.map(row => row.dataset.id)") == [call, before]
+    row.locator(".cover").click()
+    ada.page.wait_for_url(f"**/calls/{call}")
+    expect(ada.page.get_by_text(f"At the answer: recorded, because of {why}.")).to_be_visible()
+
+
+def the_first_steps_tick_themselves_off(w: World) -> None:
+    """Users alone are no phones: the step is done when two are on, and what one has opened stays open."""
+    w.open()
+    ada = w.logged_in("100", "/welcome")
+    phones = ada.page.get_by_role("listitem").filter(has=ada.page.get_by_role("heading", name="Two users with a phone each"))
+    expect(phones.get_by_text("To do")).to_have_count(1)
+    ada.page.get_by_text("Set up a phone by hand").click()
+    ada.never_reloaded()
+    first = w.baresip("202")
+    expect(phones.get_by_text("phone is on")).to_have_count(1, timeout=SOON_MS)
+    expect(phones.get_by_text("To do")).to_have_count(1)
+    second = w.baresip("203")
+    expect(phones.get_by_text("Done")).to_have_count(1, timeout=SOON_MS)
+    expect(ada.page.get_by_text("the extension", exact=False).first).to_be_visible()
+    assert ada.page.locator("#by-hand").evaluate("one => one.open"), "what was opened is shut"
+    expect(ada.page.get_by_text("Call 203 from the phone of Bob, and answer.")).to_be_visible()
+    connect(first, second, f"sip:203@{DOMAIN}")
+    talk_for(1)
+    hang_up(first, second)
+    expect(ada.page.get_by_role("link", name="Hear it")).to_be_visible(timeout=SOON_MS)
+    assert ada.is_same(), "the guide was loaded anew as a whole"
+
+
+def a_reseller_has_settings_and_hears_no_messages_of_others(w: World) -> None:
+    """Under Voicemail there is what an admin finds there; language and password are the reseller's own."""
+    service = w.open()
+    leave_message(w, "201", "202")
+    leave_message(w, "203", SHARED)
+    service.run("staff", "add", "rita", "--reseller", "--password", WEB_PASSWORDS["rita"])
+    service.run("staff", "give", "rita", "acme")
+    rita = w.logged_in("rita")
+    page = rita.page
+    page.get_by_role("button", name="Enter Acme").click()
+    page.wait_for_url("**/calls")
+    rita.go("/voicemail")
+    messages = page.locator(".message-row")
+    expect(messages).to_have_count(1)
+    expect(messages.get_by_text("Everybody")).to_be_visible()
+    rita.allow(404)
+    rita.go("/messages/none")
+    expect(page.get_by_role("link", name="Companies")).to_have_count(0)
+    expect(page.locator(".nav-company")).to_be_visible()
+
+    page.get_by_role("link", name="rita").click()
+    page.wait_for_url("**/staff/me")
+    page.get_by_role("combobox", name="Language").select_option("de")
+    expect(page.get_by_role("heading", name="Sprache und Darstellung")).to_be_visible()
+    page.get_by_role("combobox", name="Sprache").select_option("en")
+    password = page.get_by_role("region", name="Password")
+    password.get_by_label("The one you have").fill(WEB_PASSWORDS["rita"])
+    password.get_by_label("The new one", exact=True).fill("rita-second-secret")
+    password.get_by_label("The new one again").fill("rita-second-secret")
+    rita.allow(401)
+    password.get_by_role("button", name="Set the password").click()
+    page.wait_for_url("**/login*")
+    w.person("rita").log_in("rita-second-secret")
+
+
 STORIES = [
     an_agent_hears_her_call_and_sees_no_other,
     a_toggle_is_switched_and_the_next_call_obeys,
@@ -343,4 +471,9 @@ STORIES = [
     what_arrives_is_read_and_answered_by_the_team,
     the_access_log_grows_without_gaps,
     a_long_list_stays_light_and_is_found_again_where_it_was_left,
+    whoever_is_shut_out_while_listening_hears_no_more,
+    a_page_without_a_connection_says_so_until_there_is_one,
+    a_call_is_a_row_of_the_list_from_its_first_ring,
+    the_first_steps_tick_themselves_off,
+    a_reseller_has_settings_and_hears_no_messages_of_others,
 ]

@@ -8,7 +8,7 @@ use crate::api::insight::{
     InsightAsk, InsightReply, MeMore, RightSource, RightsView, SubscriptionView, write_cursor,
 };
 use crate::api::texts::TextEntry;
-use crate::api::{Answer, CallPage, CallQuery, ContactItem, MeView, Permission, Problem, Reply, Request, Viewer};
+use crate::api::{CallPage, CallQuery, ContactItem, MeView, Permission, Problem, Reply, Viewer};
 use crate::base::{CallId, GroupId, NumberId, Span, UserId, Wall};
 use crate::directory::flow::Zone;
 use crate::directory::{Company, Directory, Role, User};
@@ -193,10 +193,7 @@ impl Desk {
         viewer: &Viewer,
     ) -> Result<Reply, Problem> {
         let subscribed = self.store.subscriptions_of(user.id).await?;
-        let devices = match self.operator.ask(Request::DevicesOf { user: user.id }).await {
-            Answer::Devices { devices } => devices,
-            _ => return Err(Problem::Internal),
-        };
+        let devices = self.devices_of(user.id).await?;
         let is_in = |members: &Vec<UserId>| members.contains(&user.id);
         let numbers = directory
             .numbers_of(company.id)

@@ -22,6 +22,7 @@
 //! | `GET /numbers/{e164}/subscribers`, `PUT`, `DELETE /…/{extension}` | admins |
 //! | `GET`, `POST /tokens`, `DELETE /tokens/{id}` | one's own |
 //! | `GET /access-log`, `GET /trunks/{name}/state` | admins |
+//! | `GET /devices`, `/users/{extension}/devices` | phones that are registered now: admins |
 //! | `GET`, `DELETE /lockouts` | who is locked out after wrong passwords: admins, and operators |
 //! | `GET /recordings/{id}/peaks`, `/messages/{id}/peaks`, `/voicemails/{box}/messages/{id}/peaks` | the shape of a recording or message; `points=` says how fine |
 //! | `PUT`, `DELETE /recordings/{id}/hold`, `/calls/{id}/hold`, `GET /holds` | legal holds: admins |
@@ -56,6 +57,7 @@
 mod access_log;
 mod audio;
 mod calls;
+mod devices;
 mod directory;
 mod entities;
 mod events;
@@ -152,6 +154,7 @@ fn api() -> OpenApiRouter<Shared> {
         .merge(tokens::routes())
         .merge(access_log::routes())
         .merge(trunks::routes())
+        .merge(devices::routes())
         .merge(locks::routes())
         .merge(events::routes())
         .merge(socket::routes())
@@ -263,6 +266,7 @@ impl Shared {
             Reply::NewToken(grant) => tokens::made(&grant),
             Reply::AccessLog(list) => Json(list).into_response(),
             Reply::TrunkState(state) => Json(state).into_response(),
+            Reply::Devices(list) => Json(list).into_response(),
             Reply::Lockouts(reply) => locks::said(reply),
             Reply::Keeping(reply) => keeping::answer(reply),
             Reply::Shared(reply) => shared::said(reply),

@@ -338,13 +338,18 @@
     for (const region of all('[data-poll]')) {
       const [last, now] = [polled.get(region.id), Date.now()];
       if (last === undefined) { polled.set(region.id, now); continue; }
-      if (now - last < (Number(region.dataset.poll) || 3000) || region.contains(document.activeElement)) continue;
+      if (now - last < (Number(region.dataset.poll) || 3000)) continue;
       // The next look begins when this one is over.
       polled.set(region.id, Infinity);
-      const looked = region.dataset.merge !== undefined ? merge(region) : reload(region);
+      const looked = region.dataset.merge !== undefined ? merge(region) : look(region);
       Promise.resolve(looked).finally(() => polled.set(region.id, Date.now()));
     }
   }, 1000);
+  // Only what has changed is put in place of what one reads.
+  async function look(region) {
+    const fresh = find(`#${CSS.escape(region.id)}`, await lists.part(new URL(location.href)) || document);
+    if (fresh && fresh.innerHTML !== region.innerHTML) await reload(region);
+  }
   // Whoever listens goes on listening, unless it is not for them any more.
   async function stillMine(region) {
     const response = await fetch(location.href, { headers: headersOf({ 'HX-Request': 'true' }), credentials: 'same-origin' }).catch(() => null);
@@ -359,7 +364,13 @@
     if (region.contains(document.activeElement) && document.activeElement.matches('input:not([type=checkbox]), textarea, select')) return;
     if (all('form[data-api]', region).some(isDirty)) return;
     if (all('audio', region).some(sound => !sound.paused)) { stillMine(region); return; }
+    // What one has opened or closed stays so, and whoever stands on a button stays there.
+    const folds = all('details[id]', region).map(({ id, open }) => ({ id, open }));
+    const stops = one => all('a[href], button, summary', one);
+    const at = stops(region).indexOf(document.activeElement);
     return load(`#${region.id}`, location.pathname + location.search).then(() => {
+      for (const { id, open } of folds) { const fold = find(`#${CSS.escape(id)}`); if (fold) fold.open = open; }
+      if (at >= 0) stops(find(`#${CSS.escape(region.id)}`) || document)[at]?.focus({ preventScroll: true });
       // The thing is not for this reader any more: the whole page says so.
       if (!find(`#${CSS.escape(region.id)}`)) location.reload();
     });
@@ -470,6 +481,8 @@
     sound.addEventListener('playing', () => soon('heard', () => { all('[data-merge]').forEach(merge); lists.renewed(id); }), { once: true });
     sound.addEventListener('error', () => toast(words.failed, true));
   }
+
+  find('.nav [aria-current]')?.scrollIntoView({ block: 'nearest' });
 
   // ---- Clicks and keys ------------------------------------------------------------------------
 

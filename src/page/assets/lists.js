@@ -390,5 +390,5 @@ window.telegraphoneLists = ({ find, all, headersOf, leave, settle }) => {
   function watch(root) {
     all('[data-more]', root).forEach(item => watcher.observe(item));
   }
-  return { merge, more, step, renewed, restore, watch };
+  return { part, merge, more, step, renewed, restore, watch };
 };
