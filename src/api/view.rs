@@ -331,12 +331,7 @@ fn can_command(directory: &Directory, user: Option<&User>, is_on: bool, call: &C
     let decided = last.map_or(&call.decision.because, |change| &change.decision.because);
     let may = || {
         let Some(user) = user else { return true };
-        let company = directory.company(call.company);
-        let is_permitted = company.is_some_and(|company| may_command(company, user).is_ok());
-        match user.role {
-            Role::Admin | Role::Supervisor => is_permitted,
-            Role::Analyst | Role::Agent => is_on && is_permitted,
-        }
+        directory.company(call.company).is_some_and(|company| may_command(&company.settings, user, is_on).is_ok())
     };
     match decided {
         Because::OutsideRefusal | Because::Voicemail | Because::FlowStep { .. } => false,

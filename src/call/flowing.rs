@@ -12,10 +12,8 @@ use super::setup::{Ringing, Way, Whom};
 use super::switch::{Cx, Switch};
 use super::{MediaOrder, Note, status};
 use crate::base::{Direction, Side, Span, UserId};
-use crate::directory::{User, may_command};
 use crate::ledger::{EndReason, Party};
-use crate::media::{Commander, PlayId, Prompt, Times};
-use crate::policy::Matcher;
+use crate::media::{PlayId, Prompt, Times};
 use crate::sdp::{Codec, Flow};
 use crate::sip::endpoint::ClientTx;
 use std::sync::Arc;
@@ -250,22 +248,11 @@ impl Switch {
         let call = session.id();
         session.callee.user = whom.user;
         session.record.callee = whom.party.clone();
-        let user = whom.user.and_then(|id| directory.user(id));
-        let commander = user.and_then(|user| commander(session, user, &directory));
+        let commander = whom.user.and_then(|id| directory.user(id)).map(|user| session.commander(user));
         cx.shell.media(call, MediaOrder::SetCommander { side: Side::Callee, commander });
         cx.shell.media(call, MediaOrder::Collect { side: Side::Caller, on: false });
         cx.shell.media(call, MediaOrder::StopPrompt { side: Side::Caller });
     }
-}
-
-fn commander(session: &Session, user: &User, directory: &crate::directory::Directory) -> Option<Commander> {
-    let company = directory.company(user.company)?;
-    let settings = &session.settings;
-    Some(Commander {
-        matcher: Matcher::new(&settings.commands.pause, &settings.commands.start),
-        permitted: may_command(company, user),
-        max_hold: Span::from_millis(u64::from(settings.max_hold_ms)),
-    })
 }
 
 fn destination(session: &Session, callee: Party, target: Target) -> Destination {

@@ -9,11 +9,11 @@ use super::transfer::Transfer;
 use super::voicemail::Voicemail;
 use crate::audio::Coding;
 use crate::audio::prompt::Pcm;
-use crate::base::{CallId, CompanyId, Side, Time, TrunkId, UserId};
-use crate::directory::Settings;
+use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId};
+use crate::directory::{Settings, User, may_command};
 use crate::ledger::{CallRecord, Decision, RecordingStep};
-use crate::media::{LegMedia, PlayId};
-use crate::policy::{Facts, Rules, decide};
+use crate::media::{Commander, LegMedia, PlayId};
+use crate::policy::{Facts, Matcher, Rules, decide};
 use crate::sdp::{Events, Flow, Format, Local, Negotiated, OfferAnswer};
 use crate::sip::Peer;
 use crate::sip::dialog::Dialog;
@@ -193,6 +193,16 @@ impl Session {
         self.facts.step = Some(on);
         self.passed = Some(step);
         self.follow_pause(before, now);
+    }
+
+    /// What commands of a user who is on it come to, by the settings that it began with.
+    pub fn commander(&self, user: &User) -> Commander {
+        let settings = &self.settings;
+        Commander {
+            matcher: Matcher::new(&settings.commands.pause, &settings.commands.start),
+            permitted: may_command(settings, user, true),
+            max_hold: Span::from_millis(u64::from(settings.max_hold_ms)),
+        }
     }
 
     pub fn rules(&self) -> Rules {

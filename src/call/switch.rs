@@ -12,7 +12,7 @@ use super::waiting::{Device, Lamps};
 use super::{MediaOrder, Note, Shell, TakeFact};
 use crate::audio::speech::Voices;
 use crate::base::{CallId, CompanyId, Side, Span, Time, TrunkId, UserId, Wall};
-use crate::directory::{Directory, Login, OnRecordingFailure, Role, User};
+use crate::directory::{Directory, Login, OnRecordingFailure, User, may_command};
 use crate::ledger::{By, Change, EndReason, How, Refusal, TakeId};
 use crate::media::Fact;
 use crate::policy::{Command, Facts, Verdict};
@@ -402,7 +402,7 @@ impl Switch {
                 let permitted = commander.map_or(Err(Refusal::Role), |commander| commander.permitted);
                 (By::User { id, name, side }, permitted)
             }
-            None => (By::Colleague { id, name }, may_command_from_outside(&session, user)),
+            None => (By::Colleague { id, name }, may_command(&session.settings, user, false)),
         };
         Some(self.obey(session, (by, How::Api, permitted), command, &mut cx))
     }
@@ -713,15 +713,5 @@ pub(super) struct Dice<'a>(pub &'a mut dyn Shell);
 impl crate::base::Random for Dice<'_> {
     fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill(bytes);
-    }
-}
-
-/// Whether a user who is not on the call may command its recording: an admin or a supervisor, by
-/// the permission that holds for those who are on it.
-fn may_command_from_outside(session: &Session, user: &User) -> Result<(), Refusal> {
-    match user.role {
-        Role::Admin | Role::Supervisor if user.overrides.agent_pause.unwrap_or(session.settings.agent_pause) => Ok(()),
-        Role::Admin | Role::Supervisor => Err(Refusal::AgentPauseOff),
-        Role::Analyst | Role::Agent => Err(Refusal::Role),
     }
 }

@@ -9,7 +9,7 @@ mod same;
 pub use facilities::FacilityRow;
 pub use reach::Reach;
 
-use super::{Company, Inbox, Network, Number, Role, Route, Trunk, User};
+use super::{Company, Inbox, Network, Number, Role, Route, Settings, Trunk, User};
 use crate::base::{CompanyId, NumberId, TrunkId, UserId};
 use crate::ledger::Refusal;
 use std::collections::{BTreeMap, HashMap};
@@ -242,23 +242,19 @@ impl Directory {
     }
 }
 
-impl Company {
-    /// Whether `user` may pause and start recordings as far as settings go: the user's own
-    /// setting, else the company's.
-    pub fn effective_agent_pause(&self, user: &User) -> bool {
-        user.overrides.agent_pause.unwrap_or(self.settings.agent_pause)
-    }
-}
-
-/// Whether `user` may command recordings: the effective `agent_pause` is on, and the role
-/// is admin, supervisor or agent.
-pub fn may_command(company: &Company, user: &User) -> Result<(), Refusal> {
-    if !company.effective_agent_pause(user) {
-        return Err(Refusal::AgentPauseOff);
-    }
-    match user.role {
-        Role::Admin | Role::Supervisor | Role::Agent => Ok(()),
-        Role::Analyst => Err(Refusal::Role),
+/// Whether `user` may command the recording of a call with these settings: the effective `agent_pause` is on
+/// (the user's own, else the company's), and the role is admin, supervisor or agent; of a call that they are
+/// not on (`is_on`), admin or supervisor.
+pub fn may_command(settings: &Settings, user: &User, is_on: bool) -> Result<(), Refusal> {
+    let is_permitted = match user.role {
+        Role::Admin | Role::Supervisor => true,
+        Role::Agent => is_on,
+        Role::Analyst => false,
+    };
+    match (is_permitted, user.overrides.agent_pause.unwrap_or(settings.agent_pause)) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Refusal::AgentPauseOff),
+        (false, _) => Err(Refusal::Role),
     }
 }
 

@@ -218,8 +218,8 @@ impl Policy {
     fn commander(&self, company: &Company, seen: &Seen<'_>) -> Option<Commander> {
         seen.party.user?;
         let permitted = match seen.user {
-            Some(user) => may_command(company, user),
-            None => may_command(company, &stand_in(company)),
+            Some(user) => may_command(&company.settings, user, true),
+            None => may_command(&company.settings, &stand_in(company), true),
         };
         Some(commander(company, permitted))
     }

@@ -244,7 +244,7 @@ fn rights(company: &Company, user: &User) -> RightsView {
     };
     let source = |own: bool| by_role.unwrap_or(if own { "own" } else { unset }).to_owned();
     let own = &user.overrides;
-    let may_command = crate::directory::may_command(company, user).is_ok();
+    let may_command = crate::directory::may_command(&company.settings, user, true).is_ok();
     let commands = match (user.role, own.agent_pause) {
         (Role::Analyst, _) => "role",
         (Role::Admin | Role::Supervisor | Role::Agent, Some(_)) => "own",

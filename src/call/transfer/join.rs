@@ -5,10 +5,10 @@ use super::super::switch::{Cx, Dice, Switch};
 use super::super::{Join, JoinFrom, MediaOrder};
 use super::{Reports, Transfer};
 use crate::base::{CallId, Direction, NumberId, Side, Span};
-use crate::directory::{Company, Directory, NumberRecording, may_command};
+use crate::directory::{Directory, NumberRecording};
 use crate::ledger::{By, Change, How, Joined, JoinedBy, Party};
 use crate::media::{Commander, Joining};
-use crate::policy::{Command, Matcher, decide};
+use crate::policy::{Command, decide};
 use crate::sdp::Flow;
 use crate::sip::endpoint::ServerTx;
 use crate::sip::message::{Method, Request};
@@ -224,14 +224,6 @@ impl Switch {
         side: Side,
         directory: &Directory,
     ) -> Option<Commander> {
-        let user = directory.user(session.leg(side).user?)?;
-        let company = directory.company(session.record.company)?;
-        // The company's settings are those of the call's start.
-        let company = Company { settings: session.settings.clone(), ..company.clone() };
-        Some(Commander {
-            matcher: Matcher::new(&session.settings.commands.pause, &session.settings.commands.start),
-            permitted: may_command(&company, user),
-            max_hold: Span::from_millis(u64::from(session.settings.max_hold_ms)),
-        })
+        Some(session.commander(directory.user(session.leg(side).user?)?))
     }
 }

@@ -144,11 +144,14 @@ fn commanding_needs_agent_pause_and_a_role_that_may() {
         (false, Some(true), Role::Analyst, Err(Refusal::Role)),
     ];
     for (company_setting, own, role, expected) in table {
-        let mut company = company(1, "acme", &[]);
-        company.settings.agent_pause = company_setting;
+        let settings = Settings { agent_pause: company_setting, ..company(1, "acme", &[]).settings };
         let overrides = UserOverrides { agent_pause: own, ..UserOverrides::default() };
         let user = User { role, overrides, ..user(1, 1, "201") };
-        assert_eq!(may_command(&company, &user), expected, "company {company_setting}, own {own:?}, {role:?}");
+        let what = format!("company {company_setting}, own {own:?}, {role:?}");
+        assert_eq!(may_command(&settings, &user, true), expected, "{what}");
+        // Of a call that they are not on agents may not, whatever is set.
+        let from_outside = if role == Role::Agent { Err(Refusal::Role) } else { expected };
+        assert_eq!(may_command(&settings, &user, false), from_outside, "{what}, not on the call");
     }
 }
 
