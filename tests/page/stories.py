@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import array
+import io
+import math
+import wave
+
 from clients import Event
 from playwright.sync_api import expect
 from scenario_policy import check_one_pause, recording_switched
 from scenario_texts import said
 from service import eventually
 from stage import CARRIER, DOMAIN, SERVER, connect, hang_up, talk_for
-from world import NUMBER, OUTSIDE, SHARED, SOON_MS, WEB_PASSWORDS, World
+from world import NUMBER, OUTSIDE, SHARED, SOON_MS, WEB_PASSWORDS, Tab, World
 
 
 def inbound_call(w: World, seconds: float = 3) -> str:
@@ -461,6 +466,61 @@ def a_reseller_has_settings_and_hears_no_messages_of_others(w: World) -> None:
     w.person("rita").log_in("rita-second-secret")
 
 
+def what_callers_hear_is_recorded_or_uploaded_in_the_browser(w: World) -> None:
+    """A prompt and a greeting from the microphone, and a sound as a music program writes it, fit for the telephone."""
+    w.open()
+
+    def heard(tab: Tab, path: str) -> wave.Wave_read:
+        """What the service has got, as a caller would hear it."""
+        audio = tab.page.evaluate("async path => [...new Uint8Array(await (await fetch(path)).arrayBuffer())]", f"/api/v1{path}")
+        sound = wave.open(io.BytesIO(bytes(audio)))
+        assert (sound.getnchannels(), sound.getframerate(), sound.getsampwidth()) == (1, 8000, 2), path
+        return sound
+
+    def record(tab: Tab) -> None:
+        dialog = tab.page.locator("#recorder")
+        dialog.get_by_role("button", name="Record").click()
+        expect(dialog.locator(".recorder-time")).to_have_text("0:02 / 2:00", timeout=SOON_MS)
+        dialog.get_by_role("button", name="Stop").click()
+        dialog.get_by_role("button", name="Keep it").click()
+        expect(dialog).to_be_hidden()
+
+    ada = w.logged_in("100", "/prompts")
+    form = ada.page.locator("#prompt-form")
+    form.get_by_role("button", name="Record").click()
+    expect(ada.page.locator("#recorder")).to_be_hidden()
+    form.get_by_label("Name").fill("hello")
+    form.get_by_role("button", name="Record").click()
+    record(ada)
+    expect(ada.page.locator("#prompts [data-id='hello']")).to_be_visible()
+    sound = heard(ada, "/prompts/hello/audio")
+    samples = array.array("h", sound.readframes(sound.getnframes()))
+    assert 2 <= len(samples) / 8000 < 10 and max(samples) > 3000, f"{len(samples)} samples, {max(samples)} at most"
+
+    # Two channels at 44.1 kHz, one of them silent.
+    file = w.folder / "tone.wav"
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(2)
+        out.setsampwidth(2)
+        out.setframerate(44_100)
+        tone = (int(20_000 * math.sin(2 * math.pi * 440 * at / 44_100)) for at in range(44_100))
+        out.writeframes(b"".join(value.to_bytes(2, "little", signed=True) + b"\0\0" for value in tone))
+    form.get_by_label("Name").fill("tone")
+    form.locator("input[type=file]").set_input_files(str(file))
+    expect(ada.page.locator("#prompts [data-id='tone']")).to_be_visible()
+    assert abs(heard(ada, "/prompts/tone/audio").getnframes() - 8000) <= 8
+    file.write_bytes(b"no sound")
+    form.get_by_label("Name").fill("noise")
+    form.locator("input[type=file]").set_input_files(str(file))
+    expect(ada.page.get_by_text("This file is no sound that the browser can read.")).to_be_visible()
+    assert ada.page.locator("#prompts [data-id='noise']").count() == 0
+
+    bob = w.logged_in("202", "/mailbox/8202")
+    bob.page.locator("[data-record$=unavailable]").click()
+    record(bob)
+    assert heard(bob, "/voicemails/8202/greetings/unavailable").getnframes() > 16_000
+
+
 STORIES = [
     an_agent_hears_her_call_and_sees_no_other,
     a_toggle_is_switched_and_the_next_call_obeys,
@@ -476,4 +536,5 @@ STORIES = [
     a_call_is_a_row_of_the_list_from_its_first_ring,
     the_first_steps_tick_themselves_off,
     a_reseller_has_settings_and_hears_no_messages_of_others,
+    what_callers_hear_is_recorded_or_uploaded_in_the_browser,
 ]

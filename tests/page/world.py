@@ -135,8 +135,12 @@ port = 5060
 transport = "udp"
 """
 
-# Chromium of the namespace: no sandbox, since this is root; sounds need no gesture and no device.
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+# Chromium of the namespace: no sandbox, since this is root; sounds need no gesture and no device, and the microphone
+# is one that beeps.
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]  # fmt: skip
 
 
 def chromium() -> Optional[str]:

@@ -52,7 +52,9 @@
     const list = find(form.dataset.narrow);
     if (!list) return;
     const wanted = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ''));
-    const text = (wanted.text || '').trim().toLowerCase();
+    const written = (wanted.text || '').trim().toLowerCase();
+    // A number is found however it is written.
+    const text = /^\+?[\d ()./-]{6,}$/.test(written) ? written.replace(/[^+\d]/g, '') : written;
     delete wanted.text;
     let [shown, total] = [0, 0];
     for (const row of all(':scope > [data-find]', list)) {

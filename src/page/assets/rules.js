@@ -58,42 +58,6 @@
   // The forms' first state was taken with everything enabled.
   window.telegraphone.remember(document);
 
-  // ---- A file to the API ----------------------------------------------------------------------
-
-  // A prompt under the name that stands in the form; the same name replaces it.
-  find('#prompt-form')?.addEventListener('submit', async event => {
-    event.preventDefault();
-    const form = event.target;
-    const file = form.elements.file.files[0];
-    const name = form.elements.name.value.trim();
-    if (!file) { form.elements.file.focus(); return; }
-    const head = new DataView(await file.slice(0, 44).arrayBuffer());
-    const problem = wave(head);
-    const place = find('#prompt-problem');
-    place.hidden = !problem;
-    place.textContent = problem || '';
-    if (problem) { form.elements.file.setAttribute('aria-invalid', 'true'); form.elements.file.focus(); return; }
-    form.elements.file.removeAttribute('aria-invalid');
-    const answer = await ask('PUT', `/prompts/${encodeURIComponent(name)}`, new Blob([file], { type: 'audio/wav' }));
-    if (!answer.ok) {
-      place.hidden = false;
-      place.textContent = (answer.body.errors || [answer.body.detail || window.telegraphone.words.failed]).join('\n');
-      return;
-    }
-    toast(window.telegraphone.words.saved);
-    form.reset();
-    window.telegraphone.refresh();
-  });
-  // What a WAV's head says that the service will not take.
-  function wave(head) {
-    const tag = (offset) => (head.byteLength >= offset + 4 ? String.fromCharCode(...[0, 1, 2, 3].map(step => head.getUint8(offset + step))) : '');
-    if (tag(0) !== 'RIFF' || tag(8) !== 'WAVE') return words.not_wav;
-    if (tag(12) !== 'fmt ') return '';
-    const [channels, rate] = [head.getUint16(22, true), head.getUint32(24, true)];
-    if (channels !== 1 || rate !== 8000) return words.not_8k.replace('CHANNELS', channels).replace('RATE', rate);
-    return '';
-  }
-
   // ---- Archives -------------------------------------------------------------------------------
 
   // Days become the moments at which they begin, as the list of calls takes them.
