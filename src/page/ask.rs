@@ -65,8 +65,14 @@ impl Asker {
             Err(never) => match never {},
         };
         let status = response.status();
+        let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let bytes = to_bytes(response.into_body(), ANSWER).await.unwrap_or_default();
-        Answered { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        let mut body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        // With it a form changes nothing that somebody else has changed meanwhile.
+        if let (Value::Object(body), Some(tag)) = (&mut body, tag) {
+            body.insert("tag".to_owned(), tag.into());
+        }
+        Answered { status, body }
     }
 
     /// The further pages of a list, behind its first one. What is left where there are very many keeps its `next`.

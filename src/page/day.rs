@@ -35,6 +35,11 @@ pub fn clock(at: &Zoned) -> String {
     format!("{:02}:{:02}", at.hour(), at.minute())
 }
 
+/// With seconds.
+pub fn time(at: &Zoned) -> String {
+    format!("{}:{:02}", clock(at), at.second())
+}
+
 /// A length of audio or of a call: `0:07`, `12:34`, `1:02:03`.
 pub fn length(ms: u64) -> String {
     let seconds = ms / 1_000;

@@ -218,7 +218,8 @@ fn is_admin(me: &Value) -> bool {
 /// What every template has.
 fn context(seen: &Seen, me: Option<&Value>) -> Map<String, Value> {
     let lang = words::language(&seen.headers);
-    let csrf = cookie(&seen.headers).map(csrf_of).unwrap_or_default();
+    // A cookie alone is no session: of one that is over nothing can be asked.
+    let csrf = me.and_then(|_| cookie(&seen.headers)).map(csrf_of).unwrap_or_default();
     let theme = cookie_named(&seen.headers, "telegraphone_theme").filter(|theme| ["dark", "light"].contains(theme));
     let Value::Object(context) = json!({
         "me": me,

@@ -39,6 +39,7 @@ fn environment() -> Environment<'static> {
     env.add_function("asset", |name: &str| Value::from_safe_string(assets::place(name)));
     env.add_filter("date", |state: &State<'_, '_>, at: &str| local(state, at, day::date));
     env.add_filter("clock", |state: &State<'_, '_>, at: &str| local(state, at, |at, _| day::clock(at)));
+    env.add_filter("time", |state: &State<'_, '_>, at: &str| local(state, at, |at, _| day::time(at)));
     env.add_filter("moment", |state: &State<'_, '_>, at: &str| {
         local(state, at, |at, language| format!("{}, {}", day::date(at, language), day::clock(at)))
     });

@@ -159,6 +159,7 @@ pub const PAGES: &[Page] = &[
         Everybody,
         &[
             Asked::must("call", "/calls/{id}"),
+            Asked::may("live", "/calls/live"),
             Asked::each("recordings", "/recordings/{id}", ("call", "/recordings")),
             Asked::may("notes", "/calls/{id}/notes"),
         ],

@@ -118,9 +118,10 @@ fn push_sums(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
     query
         .push(MISSED)
         .push(") AS missed, SUM(CASE WHEN c.ended > c.answered THEN c.ended - c.answered ELSE 0 END) AS talk, ");
-    query.push("SUM(c.answered IS NOT NULL AND ");
+    // What is being recorded is counted when it is over.
+    query.push("SUM(c.answered IS NOT NULL AND c.ended IS NOT NULL AND ");
     may_play(query);
-    query.push(") AS playable, SUM(c.recorded AND c.answered IS NOT NULL AND ");
+    query.push(") AS playable, SUM(c.recorded AND c.answered IS NOT NULL AND c.ended IS NOT NULL AND ");
     may_play(query);
     query.push(") AS recorded");
 }

@@ -521,6 +521,50 @@ def what_callers_hear_is_recorded_or_uploaded_in_the_browser(w: World) -> None:
     assert heard(bob, "/voicemails/8202/greetings/unavailable").getnframes() > 16_000
 
 
+def whose_session_was_ended_logs_in_again(w: World) -> None:
+    """The cookie of a session that is over leads to the log-in once, and is in nobody's way there."""
+    service = w.open()
+    alice = w.logged_in("201")
+    alice.allow(401)
+    service.run("user", "change", "201", "password=another-secret-1")
+    alice.page.wait_for_url("**/login*", timeout=SOON_MS)
+    alice.page.wait_for_load_state("networkidle")
+    alice.never_reloaded()
+    alice.page.get_by_label("Company").fill("Acme ")
+    alice.page.get_by_label("Extension or user name").fill("201")
+    alice.page.get_by_label("Password").fill("another-secret-1")
+    assert alice.is_same(), "the log-in is loaded again and again"
+    alice.page.get_by_role("button", name="Log in").click()
+    alice.page.wait_for_url("**/calls")
+
+
+def two_admins_at_one_thing_overwrite_nothing(w: World) -> None:
+    """The second one is told; and nobody takes the last admin away from a company."""
+    service = w.open()
+    ada = w.person("100")
+    first = ada.log_in().go("/groups/sales")
+    second = ada.tab("/groups/sales")
+    for tab in (first, second):
+        tab.allow(412, 409)
+        tab.page.get_by_role("checkbox", name="Carol").check()
+    first.page.locator("form[data-tag]").get_by_role("button", name="Save").click()
+    expect(first.page.get_by_text("Saved.")).to_be_visible()
+    second.page.get_by_role("checkbox", name="Bob").uncheck()
+    second.page.locator("form[data-tag]").get_by_role("button", name="Save").click()
+    expect(second.page.get_by_text("Somebody else has changed this meanwhile", exact=False)).to_be_visible()
+    members = [group["members"] for group in service.ask("group", "list")["groups"] if group["name"] == "sales"]
+    assert members == [["201", "202", "203"]], members
+    # The first one goes on from what it has saved.
+    first.page.get_by_role("checkbox", name="Carol").uncheck()
+    first.page.locator("form[data-tag]").get_by_role("button", name="Save").click()
+    expect(first.page.locator("form[data-tag][data-dirty]")).to_have_count(0)
+
+    first.go("/users/100")
+    first.page.get_by_label("Role").select_option("agent")
+    first.page.locator("form", has=first.page.get_by_label("Role")).get_by_role("button", name="Save").click()
+    expect(first.page.get_by_text("this is the last admin of the company", exact=False).first).to_be_visible()
+
+
 STORIES = [
     an_agent_hears_her_call_and_sees_no_other,
     a_toggle_is_switched_and_the_next_call_obeys,
@@ -537,4 +581,6 @@ STORIES = [
     the_first_steps_tick_themselves_off,
     a_reseller_has_settings_and_hears_no_messages_of_others,
     what_callers_hear_is_recorded_or_uploaded_in_the_browser,
+    whose_session_was_ended_logs_in_again,
+    two_admins_at_one_thing_overwrite_nothing,
 ]

@@ -11,10 +11,13 @@ use super::{Actor, Desk, Person, Request};
 use crate::api::directory::{DirectoryAsk, DirectoryReply, Fits, MOST, Only, number_view, plural, said, tag_of, view};
 use crate::api::{Problem, Reply};
 use crate::audio::prompt::write_wav;
+use crate::base::CompanyId;
 use crate::call::LockName;
 use crate::directory::file::{CompanyFile, FileError, Kind, Problem as FileProblem, Secret, table_of_json};
-use crate::directory::plan::{Edit, Listed, Plan, Replacement, Thing, generated, listed, plan, plan_edit};
-use crate::directory::{BoxAccess, BoxOwner, Company, Directory, FacilityKind, Inbox, MessageRoute, Sound, User};
+use crate::directory::plan::{
+    Change, Edit, Listed, Plan, Replacement, Thing, UserState, generated, listed, plan, plan_edit,
+};
+use crate::directory::{BoxAccess, BoxOwner, Company, Directory, FacilityKind, Inbox, MessageRoute, Role, Sound, User};
 use crate::store::{Answered, Applied, By, Repeat, StoreError};
 use serde_json::{Map, Value};
 use toml::Table;
@@ -226,7 +229,17 @@ impl Desk {
         person: &Person<'_>,
         make: impl Fn(&Directory) -> Result<Plan, Problem>,
     ) -> Result<Applied, Problem> {
-        self.change_by(&self.by(person), make).await
+        let company = person.company.id;
+        self.change_by(&self.by(person), |directory| {
+            let plan = make(directory)?;
+            match person.actor {
+                Actor::User(_) if leaves_no_admin(directory, company, &plan) => Err(Problem::Conflict(
+                    "this is the last admin of the company: make somebody else an admin first".to_owned(),
+                )),
+                Actor::User(_) | Actor::Staff(_) => Ok(plan),
+            }
+        })
+        .await
     }
 
     pub(super) async fn change_by(
@@ -251,6 +264,29 @@ impl Desk {
         }
         Err(Problem::Conflict("others change the directory all the time: try again".to_owned()))
     }
+}
+
+/// Whether it takes away the last who could take it back.
+fn leaves_no_admin(directory: &Directory, company: CompanyId, plan: &Plan) -> bool {
+    let is_admin = |user: &UserState| i64::from(user.role == Role::Admin && !user.deactivated);
+    let admins: Vec<&str> = directory
+        .users_of(company)
+        .filter(|user| user.role == Role::Admin)
+        .map(|user| user.extension.as_str())
+        .collect();
+    let more = |change: &Change| {
+        if let Change::ChangeUser { from, to, .. } = change {
+            is_admin(to) - is_admin(from)
+        } else if let Change::AddUser { to, .. } = change {
+            is_admin(to)
+        } else if let Change::RemoveUser { extension, .. } = change {
+            -i64::from(admins.contains(&extension.as_str()))
+        } else {
+            0
+        }
+    };
+    let gained: i64 = plan.changes.iter().map(more).sum();
+    i64::try_from(admins.len()).is_ok_and(|count| count > 0 && count + gained <= 0)
 }
 
 /// The user who asks; whoever stands above the companies is none.

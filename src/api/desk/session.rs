@@ -93,7 +93,8 @@ impl Desk {
         source: IpAddr,
     ) -> Result<(Arc<Directory>, Owner), Problem> {
         let directory = self.directory().await?;
-        let company = key.and_then(|key| directory.company_by_key(key));
+        // Keys are in small letters; people write names.
+        let company = key.and_then(|key| directory.company_by_key(&key.trim().to_lowercase()));
         let found = match (key, company) {
             (None, _) => self.store.staff_by_name(user).await?.map(|staff| Owner::Staff(staff.id)),
             (Some(_), None) => None,

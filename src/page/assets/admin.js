@@ -43,8 +43,19 @@
   });
   let leaving = false;
   document.addEventListener('click', event => {
-    if (event.target.closest('[data-discard]')) { leaving = true; location.reload(); }
+    const discard = event.target.closest('[data-discard]');
+    if (discard) anew(discard.form || discard.closest('form'));
   });
+  // The form as the service has it. What stands unsaved in others stays.
+  async function anew(form) {
+    const others = all('form[data-dirty]').filter(one => one !== form);
+    const fresh = others.length && await window.telegraphone.part(new URL(location.href));
+    const other = fresh && all('form[data-guard]', fresh)[all('form[data-guard]').indexOf(form)];
+    if (!other) { leaving = true; location.reload(); return; }
+    form.replaceWith(other);
+    window.telegraphone.remember(document, one => one === other);
+    document.dispatchEvent(new CustomEvent('shown', { detail: other }));
+  }
 
   // ---- Searching a list ------------------------------------------------------------------------
 
@@ -281,6 +292,7 @@
     if (event.target.dataset.boxName !== undefined && answer.context && answer.context !== 'default') answer.number = `${answer.number}@${answer.context}`;
     const { reload, said: text } = event.target.dataset;
     if (reload === undefined) return;
+    if (all('form[data-dirty]').some(one => one !== event.target)) { setTimeout(() => anew(event.target)); return; }
     sessionStorage.setItem('told', text || words.saved);
     leaving = true;
     location.reload();
@@ -292,6 +304,12 @@
     all('[data-shows]', event.target).forEach(one => one.dispatchEvent(new Event('change', { bubbles: true })));
     all('[data-picker]', event.target).forEach(picker => { search(picker); counted(picker); });
   }, 0));
+
+  // A number as people write it: what sets its digits apart goes.
+  document.addEventListener('change', event => {
+    const field = event.target;
+    if (field.matches('input[name=number][inputmode=tel]')) field.value = field.value.replace(/[\s().\/\u2011-]/g, '');
+  });
 
   // ---- A switch that turns a thing of its own on and off -----------------------------------------
 

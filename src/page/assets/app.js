@@ -39,6 +39,7 @@
   }
 
   function leave() {
+    if (location.pathname === '/login') return;
     location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   }
 
@@ -64,6 +65,8 @@
     const place = placeOfToasts();
     const one = document.createElement('div');
     one.className = 'toast';
+    // What went wrong before is settled, or said again.
+    all('.toast[role=alert]', place).forEach(other => other.remove());
     if (wrong) one.setAttribute('role', 'alert');
     const said = document.createElement('span');
     said.textContent = text;
@@ -236,6 +239,10 @@
       toast(String(error.message || error), true);
       return;
     }
+    // Days of keeping, 0 for ever: fewer of them delete something.
+    const { sureShorter, was, shorter } = form.dataset;
+    const days = Number(content[sureShorter]);
+    if (sureShorter && days > 0 && (Number(was) === 0 || days < Number(was)) && !(await sure(shorter))) return;
     const path = filled(place, content);
     const file = find('input[type=file]', form)?.files[0];
     const bare = method === 'DELETE' || (method === 'PUT' && whole === undefined && !Object.keys(content).length);
@@ -245,8 +252,11 @@
     const tag = form.dataset.tag ? { 'If-Match': form.dataset.tag } : {};
     const answer = await ask(method, path, sent, tag);
     button?.removeAttribute('aria-disabled');
+    if (answer.status === 412) { toast(words.stale, true); return; }
     if (!answer.ok) { if (answer.status !== 401) tell(form, answer); return; }
     untell(form);
+    // Forms of the same thing go on from what it is now.
+    if (answer.tag && form.dataset.tag) all('form[data-tag]').filter(one => one.dataset.api === form.dataset.api).forEach(one => { one.dataset.tag = answer.tag; });
     form.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
     const dialog = form.closest('dialog');
     if (then !== undefined) { location.assign(then.replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(answer.body[name] ?? ''))); return; }
@@ -348,7 +358,7 @@
   // Only what has changed is put in place of what one reads.
   async function look(region) {
     const fresh = find(`#${CSS.escape(region.id)}`, await lists.part(new URL(location.href)) || document);
-    if (fresh && fresh.innerHTML !== region.innerHTML) await reload(region);
+    if (fresh && fresh.innerHTML !== lists.asCame(region).innerHTML) await reload(region);
   }
   // Whoever listens goes on listening, unless it is not for them any more.
   async function stillMine(region) {
@@ -361,12 +371,13 @@
   // What somebody is writing in is left alone.
   function reload(region) {
     if (region.matches('dialog[open]')) return;
-    if (region.contains(document.activeElement) && document.activeElement.matches('input:not([type=checkbox]), textarea, select')) return;
+    const field = document.activeElement;
+    if (region.contains(field) && field.matches('input:not([type=checkbox]), textarea, select') && field.value !== field.defaultValue) return;
     if (all('form[data-api]', region).some(isDirty)) return;
     if (all('audio', region).some(sound => !sound.paused)) { stillMine(region); return; }
     // What one has opened or closed stays so, and whoever stands on a button stays there.
     const folds = all('details[id]', region).map(({ id, open }) => ({ id, open }));
-    const stops = one => all('a[href], button, summary', one);
+    const stops = one => all('a[href], button, summary, input, select, textarea', one);
     const at = stops(region).indexOf(document.activeElement);
     return load(`#${region.id}`, location.pathname + location.search).then(() => {
       for (const { id, open } of folds) { const fold = find(`#${CSS.escape(id)}`); if (fold) fold.open = open; }
@@ -462,6 +473,9 @@
 
   function play({ play: source, title, href }, id) {
     const dock = find('#dock');
+    const there = find('audio', dock);
+    // The same one again: it stops, or goes on.
+    if (there?.getAttribute('src') === source) { if (there.paused) there.play(); else there.pause(); return; }
     dock.hidden = false;
     dock.replaceChildren();
     const link = document.createElement('a');
@@ -601,7 +615,7 @@
     meter();
   }
   document.addEventListener('htmx:afterSettle', event => { remember(document, form => !came.has(form)); settle(document); document.dispatchEvent(new CustomEvent('shown', { detail: event.target })); });
-  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, settle, headersOf, renewed: lists.renewed };
+  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, settle, headersOf, part: lists.part, renewed: lists.renewed };
   remember(document);
   settle(document);
   lists.restore();

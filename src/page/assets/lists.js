@@ -239,9 +239,9 @@ window.telegraphoneLists = ({ find, all, headersOf, leave, settle }) => {
     copy.classList.remove('current');
     all('[data-since]', copy).forEach(one => one.replaceChildren());
     all('[data-level]', copy).forEach(one => one.setAttribute('value', one.min));
-    return copy.outerHTML;
+    return copy;
   }
-  const differ = (old, row) => asCame(old) !== row.outerHTML;
+  const differ = (old, row) => asCame(old).outerHTML !== row.outerHTML;
 
   // Rows in their order behind `last`, those that are there already among them; the last of them.
   function align(list, last, rows, part) {
@@ -390,5 +390,5 @@ window.telegraphoneLists = ({ find, all, headersOf, leave, settle }) => {
   function watch(root) {
     all('[data-more]', root).forEach(item => watcher.observe(item));
   }
-  return { part, merge, more, step, renewed, restore, watch };
+  return { part, asCame, merge, more, step, renewed, restore, watch };
 };

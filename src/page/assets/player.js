@@ -40,10 +40,12 @@
     sound.src = source;
 
     let duration = Number(player.dataset.length) / 1000;
+    // Whoever has hold of the slider moves it.
+    let dragging = false;
     const show = sought => {
       const at = typeof sought === 'number' ? sought : sound.currentTime || 0;
       time.textContent = `${lengthOf(at * 1000)} / ${lengthOf(duration * 1000)}`;
-      if (seek && document.activeElement !== seek) seek.value = at;
+      if (seek && !dragging) seek.value = at;
       if (seek) seek.setAttribute('aria-valuetext', lengthOf(at * 1000));
       toggle.setAttribute('aria-pressed', String(!sound.paused));
       toggle.dataset.state = sound.paused ? 'paused' : 'playing';
@@ -79,6 +81,8 @@
     }
 
     toggle.addEventListener('click', () => { if (sound.paused) play(); else sound.pause(); });
+    seek?.addEventListener('pointerdown', () => { dragging = true; });
+    for (const name of ['pointerup', 'pointercancel', 'change', 'blur']) seek?.addEventListener(name, () => { dragging = false; });
     seek?.addEventListener('input', () => { sound.currentTime = Number(seek.value); show(); });
     find('.speed', player)?.addEventListener('change', event => { sound.playbackRate = Number(event.target.value); sound.preservesPitch = true; });
     for (const channel of all('.channel', player)) {
@@ -98,10 +102,16 @@
 
     // Keys on the player: space, left and right, as in every player.
     player.addEventListener('keydown', event => {
-      if (event.target.matches('input, select, textarea, button') && event.key !== 'Escape') return;
+      if (event.target.matches('input:not(.seek), select, textarea, button')) return;
       if (event.key === ' ') { event.preventDefault(); toggle.click(); }
-      if (event.key === 'ArrowRight') sound.currentTime = Math.min(duration, sound.currentTime + 5);
-      if (event.key === 'ArrowLeft') sound.currentTime = Math.max(0, sound.currentTime - 5);
+      const step = { ArrowRight: 5, ArrowLeft: -5 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      // Before the first play nothing is loaded that could tell where one is.
+      const from = sound.readyState === 0 ? Number(seek?.value || 0) : sound.currentTime;
+      const to = Math.min(duration, Math.max(0, from + step));
+      sound.currentTime = to;
+      show(to);
     });
 
     let quiet = [];
@@ -147,22 +157,29 @@
       dragToSeek: true,
       cspNonce: data.nonce,
     });
-    const drawn = draw({ caller: colour('--caller'), callee: colour('--callee'), progress: colour('--line-strong'), cursor: colour('--ink') });
+    const colours = () => ({ caller: colour('--caller'), callee: colour('--callee'), progress: colour('--line-strong'), cursor: colour('--ink') });
+    const drawn = draw(colours());
+    new MutationObserver(() => {
+      const { caller, callee, progress, cursor } = colours();
+      const of = waveColor => ({ waveColor, progressColor: progress });
+      drawn.setOptions({ ...of(caller), cursorColor: cursor, ...(two ? { splitChannels: [of(caller), of(callee)] } : {}) });
+    }).observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
     // Before the first play nothing is loaded that could tell where one has clicked.
     drawn.on('interaction', at => { if (sound.readyState === 0) show(at); });
-    place(wave, JSON.parse(marks || '[]'), Number(rate) || stored.rate, duration);
+    place(wave, sound, JSON.parse(marks || '[]'), Number(rate) || stored.rate, duration);
     player.dataset.drawn = '';
     show();
   }
 
   // Pauses as hatched stretches, other markers as lines.
-  function place(wave, marks, rate, duration) {
+  function place(wave, sound, marks, rate, duration) {
     const layer = find('.wave-layer', wave);
     const put = (kind, from, until, text) => {
       const one = document.createElement('span');
       one.className = `wave-mark ${kind}`;
       one.title = text;
       one.style.left = `${(from / duration) * 100}%`;
+      one.addEventListener('click', () => { sound.currentTime = from; });
       if (until !== null) one.style.width = `${Math.max(0.2, ((until - from) / duration) * 100)}%`;
       layer.append(one);
     };

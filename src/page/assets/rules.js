@@ -69,7 +69,11 @@
     for (const name of ['recorded', 'missed']) if (content[name]) content[name] = content[name] === 'true';
     if (content.from) content.from = begins(content.from, 0);
     if (content.until) content.until = begins(content.until, 1);
+    const button = event.submitter || find('button:not([type=button])', form);
+    if (button?.getAttribute('aria-disabled') === 'true') return;
+    button?.setAttribute('aria-disabled', 'true');
     const answer = await ask('POST', '/exports', content);
+    button?.removeAttribute('aria-disabled');
     if (!answer.ok) { window.telegraphone.tell(form, answer); return; }
     toast(form.dataset.said);
     form.closest('dialog')?.close();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 fn count(sums: &mut Figures, scope: &Scope, call: &CallRecord, recorded: bool) {
     let facts = facts(call, recorded);
     let talk = call.answered.zip(call.ended).map_or(0, |(from, to)| to.unix_micros() - from.unix_micros());
-    let playable = call.answered.is_some() && scope.playable(&facts);
+    let playable = call.answered.is_some() && call.ended.is_some() && scope.playable(&facts);
     *sums += Figures {
         calls: 1,
         answered: u64::from(call.answered.is_some()),
