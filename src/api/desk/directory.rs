@@ -234,7 +234,7 @@ impl Desk {
             let plan = make(directory)?;
             match person.actor {
                 Actor::User(_) if leaves_no_admin(directory, company, &plan) => Err(Problem::Conflict(
-                    "this is the last admin of the company: make somebody else an admin first".to_owned(),
+                    "the company would have no admin left, so make somebody else an admin first".to_owned(),
                 )),
                 Actor::User(_) | Actor::Staff(_) => Ok(plan),
             }
