@@ -29,10 +29,8 @@ impl Switch {
             let Some(path) = &mut session.path else { return Some(session) };
             let moment = Moment { wall: cx.wall, idle: &self.idle };
             let action = path.handle(event, moment);
-            if let Some((on, step)) =
-                path.recording().filter(|(_, step)| session.passed.as_ref() != Some(step)).cloned()
-            {
-                session.pass(on, step, cx.now);
+            let recording = path.recording().cloned();
+            if session.pass(recording, cx.now).is_some() {
                 cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));
             }
             match action {

@@ -187,12 +187,19 @@ impl Session {
         decide(&self.facts).named(self.passed.as_ref())
     }
 
-    /// Its path has come through that step, which holds from here on.
-    pub fn pass(&mut self, on: bool, step: RecordingStep, now: Time) {
+    /// A path has come through that recording step, which holds from here on. `None`: it is the one that holds
+    /// already, or there is none; else whether the call was recorded until now.
+    pub fn pass(&mut self, recording: Option<(bool, RecordingStep)>, now: Time) -> Option<bool> {
+        let (on, step) = recording?;
+        // A flow can have been changed since the call passed the same step in it.
+        if (self.facts.step, self.passed.as_ref()) == (Some(on), Some(&step)) {
+            return None;
+        }
         let before = self.facts;
         self.facts.step = Some(on);
         self.passed = Some(step);
         self.follow_pause(before, now);
+        Some(decide(&before).record)
     }
 
     /// What commands of a user who is on it come to, by the settings that it began with.

@@ -118,21 +118,15 @@ pub struct MessageScope {
 impl MessageScope {
     /// What a user hears. `subscribed` are all intervals of that user that were not withdrawn.
     pub fn of(directory: &Directory, user: &User, subscribed: Vec<BoxSubscribed>) -> Self {
-        let mut scope = MessageScope { user: Some(user.id), ..Self::nothing(user.company) };
-        for mailbox in directory.mailboxes_of(user.company) {
-            match Receivers::of(mailbox) {
-                Receivers::Everybody => drop(scope.global.insert(mailbox.id)),
-                Receivers::Owner(owner) if owner == user.id => drop(scope.owned.insert(mailbox.id)),
-                Receivers::Owner(_) | Receivers::Subscribers => {}
-            }
-        }
+        let owns = |mailbox: &&Mailbox| Receivers::of(mailbox) == Receivers::Owner(user.id);
+        let owned = directory.mailboxes_of(user.company).filter(owns).map(|mailbox| mailbox.id).collect();
         // A box that has gone has no messages; one of another company was never theirs.
         let personal = |one: &BoxSubscribed| {
             let mailbox = directory.mailbox(one.mailbox).filter(|mailbox| mailbox.company == user.company);
             mailbox.is_some_and(|mailbox| mailbox.access == BoxAccess::Personal)
         };
-        scope.subscribed = subscribed.into_iter().filter(personal).collect();
-        scope
+        let subscribed = subscribed.into_iter().filter(personal).collect();
+        MessageScope { user: Some(user.id), owned, subscribed, ..Self::of_staff(directory, user.company) }
     }
 
     /// What an operator or a reseller hears who is not of the company: as much as its admin, who has no
@@ -145,15 +139,12 @@ impl MessageScope {
 
     /// Every message of the company, by the routes of management.
     pub fn of_whole(directory: &Directory, company: CompanyId) -> Self {
-        let mut scope = MessageScope { all: true, ..Self::nothing(company) };
-        for mailbox in directory.mailboxes_of(company) {
-            match Receivers::of(mailbox) {
-                Receivers::Everybody => drop(scope.global.insert(mailbox.id)),
-                Receivers::Owner(owner) => drop(scope.owners.insert(mailbox.id, owner)),
-                Receivers::Subscribers => {}
-            }
-        }
-        scope
+        let owner = |mailbox: &Mailbox| match Receivers::of(mailbox) {
+            Receivers::Owner(owner) => Some((mailbox.id, owner)),
+            Receivers::Everybody | Receivers::Subscribers => None,
+        };
+        let owners = directory.mailboxes_of(company).filter_map(owner).collect();
+        MessageScope { all: true, owners, ..Self::of_staff(directory, company) }
     }
 
     const fn nothing(company: CompanyId) -> Self {

@@ -33,19 +33,15 @@ impl Desk {
                 .collect(),
         };
         let registered = self.registered(users.iter().map(|user| user.id).collect()).await?;
-        let (limit, mut seen) = (limit.clamp(1, DevicesAsk::MOST), Vec::new());
-        let mut list = DeviceList { devices: Vec::new(), next: None };
-        for Registered { user, device } in registered {
-            let Some(user) = directory.user(user) else { continue };
-            if seen.last() != Some(&user.id) {
-                if seen.len() == limit {
-                    list.next = list.devices.last().map(|last: &UserDevice| last.extension.clone());
-                    break;
-                }
-                seen.push(user.id);
-            }
-            list.devices.push(UserDevice { extension: user.extension.clone(), name: user.name.clone(), device });
-        }
+        let limit = limit.clamp(1, DevicesAsk::MOST);
+        let of_each: Vec<&[Registered]> = registered.chunk_by(|one, other| one.user == other.user).collect();
+        let view = |Registered { user, device }: &Registered| {
+            let user = directory.user(*user)?;
+            Some(UserDevice { extension: user.extension.clone(), name: user.name.clone(), device: device.clone() })
+        };
+        let devices: Vec<UserDevice> = of_each.iter().take(limit).copied().flatten().filter_map(view).collect();
+        let next = devices.last().filter(|_| of_each.len() > limit).map(|last| last.extension.clone());
+        let list = DeviceList { devices, next };
         Ok(Reply::Devices(list))
     }
 

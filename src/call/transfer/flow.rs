@@ -22,7 +22,6 @@ use crate::base::{Rate, Samples, Side, Span, UserId};
 use crate::directory::{Directory, Mailbox};
 use crate::ledger::{JoinedBy, Party, RecordingStep};
 use crate::media::{PlayId, Prompt, Times};
-use crate::policy::decide;
 use crate::sip::message::{Request, Response};
 use std::sync::Arc;
 
@@ -122,11 +121,8 @@ impl Switch {
 
     /// A recording step holds from where it stands; one that was passed before, until then.
     fn pass_recording_step(&mut self, session: &mut Session, passed: Option<(bool, RecordingStep)>, cx: &mut Cx<'_>) {
-        let news = passed.filter(|(_, step)| session.passed.as_ref() != Some(step));
-        let Some((on, step)) = news else { return };
         let Some(side) = session.transfer.as_ref().map(|transfer| transfer.side) else { return };
-        let before = decide(&session.facts).record;
-        session.pass(on, step, cx.now);
+        let Some(before) = session.pass(passed, cx.now) else { return };
         let by = session.record.party(side).clone();
         self.note_gate_moved(session, before, side, &by, cx);
         cx.shell.media(session.id(), MediaOrder::SetRules(session.rules()));

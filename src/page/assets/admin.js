@@ -59,13 +59,16 @@
 
   // ---- Searching a list ------------------------------------------------------------------------
 
+  // A number without what sets its digits apart.
+  const bare = text => text.replace(/[\s().\/\u2011-]/g, '');
+
   function narrow(form) {
     const list = find(form.dataset.narrow);
     if (!list) return;
     const wanted = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ''));
     const written = (wanted.text || '').trim().toLowerCase();
     // A number is found however it is written.
-    const text = /^\+?[\d ()./-]{6,}$/.test(written) ? written.replace(/[^+\d]/g, '') : written;
+    const text = /^\+?[\d ()./-]{6,}$/.test(written) ? bare(written) : written;
     delete wanted.text;
     let [shown, total] = [0, 0];
     for (const row of all(':scope > [data-find]', list)) {
@@ -308,7 +311,7 @@
   // A number as people write it: what sets its digits apart goes.
   document.addEventListener('change', event => {
     const field = event.target;
-    if (field.matches('input[name=number][inputmode=tel]')) field.value = field.value.replace(/[\s().\/\u2011-]/g, '');
+    if (field.matches('input[name=number][inputmode=tel]')) field.value = bare(field.value);
   });
 
   // ---- A switch that turns a thing of its own on and off -----------------------------------------
