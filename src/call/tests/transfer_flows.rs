@@ -5,7 +5,7 @@ use crate::audio::prompt::BuiltIn;
 use crate::base::{CompanyId, FlowId, GroupId, Side};
 use crate::call::MediaOrder;
 use crate::directory::flow::Flow;
-use crate::directory::{Facility, FacilityRow, GroupText, NoticeTo, Route, Sound};
+use crate::directory::{Directory, Facility, FacilityRow, GroupText, NoticeTo, Route, Sound};
 use crate::ledger::{How, JoinedBy};
 use crate::policy::Command;
 
@@ -22,6 +22,15 @@ fn lab_with(steps: &str, record: bool) -> (Lab, Id, Id, Id) {
 }
 
 fn lab_of(steps: &str, change: impl FnOnce(&mut Parts)) -> (Lab, Id, Id, Id) {
+    let mut lab = Lab::new();
+    lab.desk.plays = true;
+    lab.switch.set_directory(directory_of(steps, change));
+    let (alice, bob, carol) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"), lab.phone(ACME, "203"));
+    lab.talk(alice, bob, "202");
+    (lab, alice, bob, carol)
+}
+
+fn directory_of(steps: &str, change: impl FnOnce(&mut Parts)) -> Arc<Directory> {
     let mut parts = companies();
     change(&mut parts);
     parts.numbers[2].route = Route::Flow(FlowId(61));
@@ -34,12 +43,7 @@ fn lab_of(steps: &str, change: impl FnOnce(&mut Parts)) -> (Lab, Id, Id, Id) {
         row(61, "main", Facility::Flow(flow)),
         row(62, "hello", Facility::Prompt(Sound(vec![8_031; 8_000].into()))),
     ];
-    let mut lab = Lab::new();
-    lab.desk.plays = true;
-    lab.switch.set_directory(Arc::new(directory::build(parts).with_facilities(rows)));
-    let (alice, bob, carol) = (lab.phone(ACME, "201"), lab.phone(ACME, "202"), lab.phone(ACME, "203"));
-    lab.talk(alice, bob, "202");
-    (lab, alice, bob, carol)
+    Arc::new(directory::build(parts).with_facilities(rows))
 }
 
 impl Lab {
@@ -130,14 +134,28 @@ fn where_nothing_is_heard_the_transferor_stays_until_somebody_answers() {
     }
 }
 
+/// Records, or not, and rings the group.
+fn step(on: bool) -> String {
+    format!(
+        r#"{{"start":"r","steps":{{"r":{{"do":"recording","on":{on},"next":"g"}},
+        "g":{{"do":"ring","target":"group:sales","how":"all","seconds":5,"next":null}}}}}}"#
+    )
+}
+
+#[test]
+fn a_step_that_was_changed_since_the_call_passed_it_is_passed_anew() {
+    let (mut lab, alice, bob, carol) = lab_with(&step(true), false);
+    lab.goes_to_the_flow(bob).answers(carol).run(ms(500));
+    assert!(lab.switch.calls()[0].recording);
+    lab.switch.set_directory(directory_of(&step(false), |_| {}));
+    lab.goes_to_the_flow(carol);
+    assert!(!lab.switch.calls()[0].recording, "of the same name, and says something else now");
+    lab.hangs_up(alice).run(secs(1));
+    lab.finish();
+}
+
 #[test]
 fn a_recording_step_of_the_flow_decides_from_there_on_over_a_persons_pause_too() {
-    let step = |on: bool| {
-        format!(
-            r#"{{"start":"r","steps":{{"r":{{"do":"recording","on":{on},"next":"g"}},
-            "g":{{"do":"ring","target":"group:sales","how":"all","seconds":5,"next":null}}}}}}"#
-        )
-    };
     for (on, record, paused) in [(true, false, false), (true, true, true), (false, true, false)] {
         let (mut lab, alice, bob, carol) = lab_with(&step(on), record);
         let call = lab.switch.calls()[0].record.id;

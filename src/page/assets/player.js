@@ -137,19 +137,18 @@
     quiet = silences(stored.peaks, duration);
     const two = stored.peaks.length === 2;
     const whole = wave.clientHeight || 176;
-    const draw = colours => window.WaveSurfer.create({
+    // What goes by the theme.
+    const colours = () => {
+      const of = side => ({ waveColor: colour(side), progressColor: colour('--line-strong') });
+      return { ...of('--caller'), cursorColor: colour('--ink'), splitChannels: two ? [of('--caller'), of('--callee')] : undefined };
+    };
+    const drawn = window.WaveSurfer.create({
       container: find('.wave-form', wave),
       media: sound,
       peaks: stored.peaks,
       duration,
       height: two ? whole / 2 : whole,
-      splitChannels: two ? [
-        { waveColor: colours.caller, progressColor: colours.progress },
-        { waveColor: colours.callee, progressColor: colours.progress },
-      ] : undefined,
-      waveColor: colours.caller,
-      progressColor: colours.progress,
-      cursorColor: colours.cursor,
+      ...colours(),
       cursorWidth: 2,
       barWidth: 2,
       barGap: 1,
@@ -157,13 +156,7 @@
       dragToSeek: true,
       cspNonce: data.nonce,
     });
-    const colours = () => ({ caller: colour('--caller'), callee: colour('--callee'), progress: colour('--line-strong'), cursor: colour('--ink') });
-    const drawn = draw(colours());
-    new MutationObserver(() => {
-      const { caller, callee, progress, cursor } = colours();
-      const of = waveColor => ({ waveColor, progressColor: progress });
-      drawn.setOptions({ ...of(caller), cursorColor: cursor, ...(two ? { splitChannels: [of(caller), of(callee)] } : {}) });
-    }).observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
+    new MutationObserver(() => drawn.setOptions(colours())).observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
     // Before the first play nothing is loaded that could tell where one has clicked.
     drawn.on('interaction', at => { if (sound.readyState === 0) show(at); });
     place(wave, sound, JSON.parse(marks || '[]'), Number(rate) || stored.rate, duration);
