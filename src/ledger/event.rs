@@ -268,6 +268,18 @@ impl From<&CallRecord> for CallThen {
     }
 }
 
+impl CallThen {
+    /// As it was while it was up: a busy disk can have the answer and the end written at once.
+    fn before_its_end(call: &CallRecord) -> Self {
+        let outcome = match call.outcome {
+            Outcome::Completed => Outcome::Answered,
+            Outcome::NoAnswer | Outcome::Busy | Outcome::Cancelled | Outcome::Failed => Outcome::Ringing,
+            outcome @ (Outcome::Ringing | Outcome::Answered | Outcome::Voicemail) => outcome,
+        };
+        CallThen { ended: None, outcome, missed: false, end_reason: None, ..CallThen::from(call) }
+    }
+}
+
 /// A note on a call, without what it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteThen {
@@ -382,7 +394,8 @@ pub fn happened(before: Option<&CallRecord>, now: &CallRecord) -> Vec<Happened> 
     }
     let tell = |at, kind, joined: Option<&Joined>, change: Option<&Change>| {
         let (joined, change) = (joined.cloned().map(Box::new), change.cloned().map(Box::new));
-        Happened { at, kind, told: Told::Call { call: Box::new(CallThen::from(now)), joined, change, note: None } }
+        let call = if kind == OutboxKind::CallEnded { CallThen::from(now) } else { CallThen::before_its_end(now) };
+        Happened { at, kind, told: Told::Call { call: Box::new(call), joined, change, note: None } }
     };
     let mut events = Vec::new();
     if before.is_none() {

@@ -89,6 +89,19 @@ fn what_happened_to_a_call_is_told_once_and_in_order_however_often_it_is_written
 }
 
 #[test]
+fn what_was_written_with_the_end_is_told_as_it_was_before_it() {
+    let whole = ended(answered(true));
+    for happened in happened(None, &whole) {
+        let Told::Call { call, .. } = happened.told else { panic!("{:?} is told of the call", happened.kind) };
+        let expected = match happened.kind {
+            OutboxKind::CallEnded => (whole.ended, whole.outcome, whole.end_reason.clone()),
+            _ => (None, Outcome::Answered, None),
+        };
+        assert_eq!((call.ended, call.outcome, call.end_reason), expected, "{:?}", happened.kind);
+    }
+}
+
+#[test]
 fn a_record_that_comes_late_tells_nothing() {
     let commanded = CallRecord { changes: vec![change(10, false, None)], ..answered(true) };
     let transferred = CallRecord { joined: vec![joined(20)], ..commanded.clone() };
