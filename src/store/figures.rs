@@ -16,7 +16,7 @@ pub enum FigureKey {
     Whole,
     /// Days since 1970-01-01 of a clock that is so many µs ahead of UTC.
     Day { ahead: i64 },
-    /// Each user who was a party; a call without one is in none.
+    /// Each user who was a party; a call without one is in none. Missed by whoever was called.
     User,
     /// The company's number; `None` for calls without one.
     Number,
@@ -67,7 +67,7 @@ impl Store {
             FigureKey::User => drop(query.push("g.user_id")),
             FigureKey::Number => drop(query.push("c.number_id")),
         }
-        push_sums(&mut query, scope);
+        push_sums(&mut query, scope, key);
         query.push(match key {
             FigureKey::User => " FROM calls AS c CROSS JOIN call_users AS g WHERE g.call_id = c.id AND ",
             FigureKey::Whole | FigureKey::Day { .. } | FigureKey::Number => " FROM calls AS c WHERE ",
@@ -107,7 +107,7 @@ fn push_condition(query: &mut QueryBuilder<Sqlite>, scope: &Scope, filter: &Call
     }
 }
 
-fn push_sums(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
+fn push_sums(query: &mut QueryBuilder<Sqlite>, scope: &Scope, key: FigureKey) {
     let playing = scope.playing();
     let may_play = |query: &mut QueryBuilder<Sqlite>| match scope.play {
         Play::All => drop(query.push("TRUE")),
@@ -115,9 +115,12 @@ fn push_sums(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
         Play::None => drop(query.push("FALSE")),
     };
     query.push(" AS bucket, COUNT(*) AS calls, SUM(c.answered IS NOT NULL) AS answered, SUM(");
-    query
-        .push(MISSED)
-        .push(") AS missed, SUM(CASE WHEN c.ended > c.answered THEN c.ended - c.answered ELSE 0 END) AS talk, ");
+    query.push(MISSED);
+    // Whoever called a colleague in vain has missed nothing.
+    if key == FigureKey::User {
+        query.push(" AND (c.direction <> 'internal' OR c.caller_user_id IS NOT g.user_id)");
+    }
+    query.push(") AS missed, SUM(CASE WHEN c.ended > c.answered THEN c.ended - c.answered ELSE 0 END) AS talk, ");
     // What is being recorded is counted when it is over.
     query.push("SUM(c.answered IS NOT NULL AND c.ended IS NOT NULL AND ");
     may_play(query);

@@ -6,14 +6,14 @@ use crate::store::access::tests::{Dice, at, generated, some_call, some_subscript
 use crate::store::facts;
 use std::collections::BTreeMap;
 
-fn count(sums: &mut Figures, scope: &Scope, call: &CallRecord, recorded: bool) {
+fn count(sums: &mut Figures, scope: &Scope, call: &CallRecord, recorded: bool, by_its_caller: bool) {
     let facts = facts(call, recorded);
     let talk = call.answered.zip(call.ended).map_or(0, |(from, to)| to.unix_micros() - from.unix_micros());
     let playable = call.answered.is_some() && call.ended.is_some() && scope.playable(&facts);
     *sums += Figures {
         calls: 1,
         answered: u64::from(call.answered.is_some()),
-        missed: u64::from(call.is_missed()),
+        missed: u64::from(call.is_missed() && !by_its_caller),
         talk: u64::try_from(talk).unwrap(),
         playable: u64::from(playable),
         recorded: u64::from(playable && recorded),
@@ -78,7 +78,11 @@ async fn figures_are_sums_over_the_calls_that_are_seen() {
                                 }
                             };
                             for bucket in buckets {
-                                count(expected.entry(bucket).or_default(), &scope, call, recorded(call));
+                                let by_its_caller = key == FigureKey::User
+                                    && call.direction == Direction::Internal
+                                    && call.caller.user.map(|user| user.0) == bucket;
+                                let sums = expected.entry(bucket).or_default();
+                                count(sums, &scope, call, recorded(call), by_its_caller);
                             }
                         }
                         let found = store.figures(&scope, &filter, (from, until), key).await.unwrap();
