@@ -154,6 +154,7 @@ async fn every_kind_of_thing_is_added_shown_changed_and_removed() {
         // What is still referred to stays, and all that refers to it is named.
         let used = ok(&ada.delete("/api/v1/groups/night"), 409);
         assert_eq!(used["errors"].as_array().unwrap().len(), 1, "{used}");
+        assert_eq!(used["uses"], json!([{ "kind": "flow", "name": "night", "step": "ring" }]), "{used}");
         assert!(used["detail"].as_str().unwrap().contains("flow night of api: step ring: group:night"), "{used}");
         for (all, key, new, _) in [&rows[4], &rows[3], &rows[2], &rows[1], &rows[5], &rows[0]] {
             let path = format!("/api/v1/{all}/{}", new[*key].as_str().unwrap().replace('+', "%2B"));
@@ -199,7 +200,7 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_changed() {
             ("/numbers", json!({ "number": "5550" }), "not an E.164 number"),
             ("/numbers", json!({ "number": "+15550999" }), "number +15550999 is taken"),
             ("/groups", json!({ "name": "x", "members": ["999"] }), "members `999`"),
-            ("/flows", json!({ "name": "x" }), "no [[flow.step]]"),
+            ("/flows", json!({ "name": "x" }), "no step"),
         ] {
             let said = ok(&post(&ada, path, &body), 422);
             assert!(said["detail"].as_str().unwrap().contains(part), "{path} {body}: {said}");

@@ -58,7 +58,7 @@ pub use notes::{MOST_NOTES, NoteBy, NotePage, NoteView, NotesAsk, NotesReply, no
 pub use notices::{GatewaySecret, GatewayView, NoticeAsk, NoticeList, NoticeReply, NoticeView, PushItem, PushView};
 pub use operator::{Answer, DeviceView, Part, Readiness, Registered, Request, Status, Verified, VerifiedFile};
 pub use peaks::{MessagePeaksView, PeaksView, Points, ShapeView};
-pub use problem::Problem;
+pub use problem::{Problem, Use};
 pub use provisioning::{ProvisionAsk, ProvisionView, ProvisioningSettings, SipServer};
 pub use staff::{
     CompanyItem, CompanyList, MadeCompany, NewCompany, StaffAsk, StaffList, StaffPassword, StaffReply, StaffView,

@@ -4,6 +4,7 @@ use super::HoldView;
 use crate::base::Wall;
 use crate::ledger::Refusal;
 use crate::store::StoreError;
+use serde::Serialize;
 
 /// Each is a status and a text that says the way out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +46,8 @@ pub enum Problem {
     #[error("{}", .0.join("\n"))]
     Unfit(Vec<String>),
     /// Everything that still refers to what shall go.
-    #[error("it is still referred to, so change that first (a user can be replaced):\n{}", .0.join("\n"))]
-    InUse(Vec<String>),
+    #[error("it is still referred to, so change that first (a user can be replaced):\n{}", Use::texts(.0).join("\n"))]
+    InUse(Vec<Use>),
     #[error("it is not what `If-Match` says any more: get it anew, and decide again")]
     Changed,
     #[error("the request has a session cookie and no X-CSRF-Token: send the one of the log-in")]
@@ -95,6 +96,28 @@ impl Problem {
             Problem::EventsGone { .. } => "events-gone",
             Problem::Internal => "internal",
         }
+    }
+}
+
+/// What still refers to a thing that shall go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Use {
+    /// `company` (its settings), `user`, `number`, `trunk`, `group`, `inbox`, `flow` or `voicemail`.
+    pub kind: &'static str,
+    /// Its extension, E.164 number, name or key.
+    pub name: String,
+    /// The step of a flow that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// For people.
+    #[serde(skip)]
+    pub text: String,
+}
+
+impl Use {
+    /// What is said of them to people.
+    pub fn texts(uses: &[Use]) -> Vec<String> {
+        uses.iter().map(|one| one.text.clone()).collect()
     }
 }
 

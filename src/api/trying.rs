@@ -84,8 +84,9 @@ pub struct TryStep {
     pub step: Option<String>,
     /// As the step's `do`; `goes_on` where the call was sent on.
     pub does: String,
-    /// For people.
+    /// For people: `sentences` as one text.
     pub text: String,
+    pub sentences: Vec<String>,
     /// Where it is left; `null` where the path ends in it, or is sent on.
     pub branch: Option<TryExit>,
 }
@@ -144,13 +145,14 @@ impl TryView {
 
 impl TryStep {
     fn of(told: &TriedStep) -> Self {
-        let TriedStep { flow, step, does, text, exit } = told;
+        let TriedStep { flow, step, does, sentences, exit } = told;
         let branch = exit.as_ref().map(|Exit { name, why, to }| TryExit {
             exit: name.clone(),
             why: why.clone(),
             to: to.clone(),
         });
-        TryStep { flow: flow.clone(), step: step.clone(), does: (*does).to_owned(), text: text.clone(), branch }
+        let (flow, step, text) = (flow.clone(), step.clone(), sentences.join(" "));
+        TryStep { flow, step, does: (*does).to_owned(), text, sentences: sentences.clone(), branch }
     }
 }
 

@@ -43,8 +43,8 @@ pub struct TriedStep {
     pub step: Option<String>,
     /// As `do` of a step, or `goes_on`.
     pub does: &'static str,
-    /// For people.
-    pub text: String,
+    /// What happens in it, for people.
+    pub sentences: Vec<String>,
     pub exit: Option<Exit>,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
             }
             event = match action {
                 Some(Action::Play { prompt }) => {
-                    self.add(&format!("The caller hears `{prompt}`."));
+                    self.add(format!("The caller hears `{prompt}`."));
                     self.leave("next", "the prompt is over");
                     Event::Played
                 }
@@ -174,8 +174,8 @@ impl<'a> Walk<'a> {
             Passed::Begins(start) => {
                 // Where it begins was said by whoever tries it.
                 if !self.told.is_empty() {
-                    let text = format!("The call goes on to {}.", self.start_text(start));
-                    self.told.push(TriedStep { flow: None, step: None, does: "goes_on", text, exit: None });
+                    let sentences = vec![format!("The call goes on to {}.", self.start_text(start))];
+                    self.told.push(TriedStep { flow: None, step: None, does: "goes_on", sentences, exit: None });
                 }
                 self.last = None;
             }
@@ -192,9 +192,9 @@ impl<'a> Walk<'a> {
             exit.to = Some(name.to_string());
         }
         let of = of.and_then(|id| self.directory.flow(id)).map(|flow| flow.name.clone());
-        let (does, text) = said(step);
+        let (does, sentences) = said(step);
         let step_name = of.is_some().then(|| name.to_string());
-        self.told.push(TriedStep { flow: of, step: step_name, does, text, exit: None });
+        self.told.push(TriedStep { flow: of, step: step_name, does, sentences, exit: None });
         self.last = Some(step.clone());
         match step {
             Step::Recording { .. } => self.leave("next", "it holds from here on"),
@@ -212,7 +212,7 @@ impl<'a> Walk<'a> {
     }
 
     fn ask(&mut self, prompt: &str) -> Event {
-        self.add(&format!("The caller hears `{prompt}` and is asked for a key."));
+        self.add(format!("The caller hears `{prompt}` and is asked for a key."));
         let menu = self.told.last().and_then(|told| told.step.clone()).unwrap_or_default();
         let visit = self.visits.entry(menu.clone()).or_default();
         let key = self.supposed.keys.get(&menu).and_then(|keys| keys.chars().nth(*visit));
@@ -229,9 +229,11 @@ impl<'a> Walk<'a> {
     }
 
     fn ring(&mut self, users: &[UserId], seconds: Option<u16>) {
-        let long = seconds.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
-        let (who, verb) = (self.names(users), if users.len() == 1 { "rings" } else { "ring" });
-        self.add(&format!("{who} {verb}{long}."));
+        let who = self.names(users);
+        self.add(match seconds {
+            Some(seconds) => format!("It rings for {seconds} s: {who}."),
+            None => format!("It rings: {who}."),
+        });
         match (self.supposed.answered, users.len()) {
             (true, 1) => self.leave("answered", &format!("it is supposed that {who} answers")),
             (true, _) => self.leave("answered", &format!("it is supposed that one of them answers: {who}")),
@@ -242,12 +244,12 @@ impl<'a> Walk<'a> {
     fn dial(&mut self, e164: &str, user: Option<UserId>) -> Result<TrialEnd, Event> {
         match onward(self.directory, self.company, self.supposed.number, user, e164) {
             Ok(Target::Trunk { called, caller_id }) if self.supposed.answered => {
-                self.add(&format!("The call leaves through a trunk to {called}, as {caller_id}."));
+                self.add(format!("The call leaves through a trunk to {called}, as {caller_id}."));
                 self.leave("answered", &format!("it is supposed that {called} answers"));
                 Ok(TrialEnd::Outside { e164: called, caller_id })
             }
             Ok(Target::Trunk { .. } | Target::User(_) | Target::Path(_)) => {
-                self.add(&format!("The call leaves through a trunk to {e164}."));
+                self.add(format!("The call leaves through a trunk to {e164}."));
                 self.leave("no_answer", "it is supposed that nobody answers");
                 Err(Event::NotAnswered(Unable::NoAnswer))
             }
@@ -259,12 +261,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds to what is told of the last step.
-    fn add(&mut self, text: &str) {
+    fn add(&mut self, sentence: String) {
         if let Some(told) = self.told.last_mut() {
-            if !told.text.is_empty() {
-                told.text.push(' ');
-            }
-            told.text.push_str(text);
+            told.sentences.push(sentence);
         }
     }
 
@@ -292,8 +291,7 @@ impl<'a> Walk<'a> {
         let names: Vec<String> = users.iter().filter_map(name).collect();
         match names.as_slice() {
             [] => "nobody".to_owned(),
-            [one] => one.clone(),
-            [all @ .., last] => format!("{} and {last}", all.join(", ")),
+            all => all.join(", "),
         }
     }
 
@@ -314,37 +312,38 @@ impl<'a> Walk<'a> {
 }
 
 /// What a step does, as it calls itself and for people.
-fn said(step: &Step) -> (&'static str, String) {
+fn said(step: &Step) -> (&'static str, Vec<String>) {
     match step {
-        Step::Recording { on: true, .. } => ("recording", "From here on the call is recorded.".to_owned()),
-        Step::Recording { on: false, .. } => ("recording", "From here on the call is not recorded.".to_owned()),
-        Step::Announce { .. } => ("announce", String::new()),
-        Step::Schedule { .. } => ("schedule", "The opening hours decide.".to_owned()),
-        Step::Menu { .. } => ("menu", String::new()),
+        Step::Recording { on: true, .. } => ("recording", vec!["From here on the call is recorded.".to_owned()]),
+        Step::Recording { on: false, .. } => ("recording", vec!["From here on the call is not recorded.".to_owned()]),
+        Step::Announce { .. } => ("announce", Vec::new()),
+        Step::Schedule { .. } => ("schedule", vec!["The opening hours decide.".to_owned()]),
+        Step::Menu { .. } => ("menu", Vec::new()),
         Step::Ring { target, how, .. } => {
             let whom = match target {
-                RingTo::User(extension) => format!("user {extension}"),
+                RingTo::User(extension) => format!("the user {extension}"),
                 RingTo::Group(name) => format!("the group {name}"),
                 RingTo::Inbox(name) => format!("the inbox {name}"),
             };
             let order = match how {
-                RingHow::All => "",
-                RingHow::InTurn => ", one after the other",
-                RingHow::LongestIdle => ", one after the other, whose last call ended longest ago first",
+                RingHow::All => None,
+                RingHow::InTurn => Some("They ring one after the other."),
+                RingHow::LongestIdle => Some("Whose last call ended longest ago rings first."),
             };
-            ("ring", format!("The call is for {whom}{order}."))
+            let sentences = [Some(format!("The call is for {whom}.")), order.map(str::to_owned)];
+            ("ring", sentences.into_iter().flatten().collect())
         }
         Step::Forward { to } => {
             let whom = match to {
-                ForwardTo::User(extension) => format!("user {extension}"),
+                ForwardTo::User(extension) => format!("the user {extension}"),
                 ForwardTo::Group(name) => format!("the group {name}"),
                 ForwardTo::Number(e164) => e164.clone(),
-                ForwardTo::Voicemail(name) => format!("box {name}"),
+                ForwardTo::Voicemail(name) => format!("the box {name}"),
             };
-            ("forward", format!("The call is sent on to {whom}."))
+            ("forward", vec![format!("The call is sent on to {whom}.")])
         }
-        Step::Voicemail { mailbox } => ("voicemail", format!("The caller leaves a message in box {mailbox}.")),
-        Step::Hangup { cause } => ("hangup", format!("The call is ended with status {cause}.")),
+        Step::Voicemail { mailbox } => ("voicemail", vec![format!("The caller leaves a message in box {mailbox}.")]),
+        Step::Hangup { cause } => ("hangup", vec![format!("The call is ended with status {cause}.")]),
     }
 }
 

@@ -88,7 +88,7 @@ async fn other(State(pages): State<Pages>, request: Request) -> Response {
         let language = if is_page { words::language(&seen.headers) } else { words::Language::default() };
         let of_done: &[&str] = match (request.method(), request.uri().path()) {
             (&Method::GET, _) => &[],
-            (_, "/api/v1/flows/try") => &["errors", "expected", "text", "warnings"],
+            (_, "/api/v1/flows/try") => &["errors", "expected", "sentences", "text", "why", "warnings"],
             (_, _) => &["confirm", "warnings"],
         };
         let response = pages.api.clone().oneshot(request).await.into_response();

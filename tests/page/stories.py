@@ -521,6 +521,67 @@ def what_callers_hear_is_recorded_or_uploaded_in_the_browser(w: World) -> None:
     assert heard(bob, "/voicemails/8202/greetings/unavailable").getnframes() > 16_000
 
 
+def a_phone_s_list_is_the_history_of_a_calling_app(w: World) -> None:
+    """Tapped, a call is heard; its page is behind its name. Elsewhere a click opens it."""
+    w.open()
+    call = inbound_call(w)
+    alice = w.logged_in("201", viewport={"width": 360, "height": 780}, has_touch=True, is_mobile=True)
+    entry = alice.page.locator(f"#calls [data-id='{call}'] .cover")
+    entry.tap()
+    sound = alice.page.locator("#dock audio")
+    expect(sound).to_have_count(1)
+    alice.page.wait_for_function("() => document.querySelector('#dock audio').currentTime > 0.3")
+    assert alice.page.url.endswith("/calls"), alice.page.url
+    entry.tap()
+    alice.page.wait_for_function("() => document.querySelector('#dock audio').paused")
+    alice.page.locator("#dock a").tap()
+    alice.page.wait_for_url(f"**/calls/{call}")
+    wide = w.logged_in("201")
+    wide.page.locator(f"#calls [data-id='{call}'] .cover").click()
+    wide.page.wait_for_url(f"**/calls/{call}")
+    # Back, one stands where one was.
+    wide.page.go_back()
+    expect(wide.page.locator(f"#calls [data-id='{call}'] .cover")).to_be_focused()
+
+
+def an_inbox_that_is_looked_at_is_kept_from_page_to_page(w: World) -> None:
+    """Until another is chosen, or the filters are taken away; and a search of a list is there again when one comes back."""
+    w.open()
+    ada = w.logged_in("100")
+    page = ada.page
+    clear = page.get_by_role("link", name="Clear filters")
+    expect(clear).to_have_count(0)
+    page.get_by_label("Inbox").select_option("Support")
+    page.wait_for_url("**/calls?inbox=support")
+    menu = page.get_by_role("navigation", name="Main")
+    for name, place in (("Voicemail", "voicemail"), ("Contacts", "contacts"), ("Users", "users")):
+        menu.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url(f"**/{place}?inbox=support")
+        expect(page.get_by_label("Inbox")).to_have_value("support")
+    expect(page.get_by_role("link", name="Carol")).to_be_visible()
+    expect(page.get_by_role("link", name="Alice")).to_be_hidden()
+    # On a page without such a filter it is not lost.
+    menu.get_by_role("link", name="Trunks", exact=True).click()
+    page.wait_for_url("**/trunks")
+    menu.get_by_role("link", name="Numbers", exact=True).click()
+    page.wait_for_url("**/numbers?inbox=support")
+    expect(page.get_by_role("link", name=SHARED)).to_be_visible()
+    expect(page.get_by_role("link", name=NUMBER)).to_be_hidden()
+    menu.get_by_role("link", name="Calls", exact=True).click()
+    clear.click()
+    page.wait_for_url("**/calls")
+    expect(page.get_by_label("Inbox")).to_have_value("")
+    menu.get_by_role("link", name="Users", exact=True).click()
+    page.get_by_role("searchbox").fill("caro")
+    expect(page.get_by_role("listitem").filter(has_text="Bob")).to_be_hidden()
+    page.get_by_role("link", name="Carol").click()
+    page.wait_for_url("**/users/203")
+    page.go_back()
+    expect(page.get_by_role("searchbox")).to_have_value("caro")
+    expect(page.get_by_role("link", name="Carol")).to_be_focused()
+    expect(page.get_by_role("listitem").filter(has_text="Bob")).to_be_hidden()
+
+
 def whose_session_was_ended_logs_in_again(w: World) -> None:
     """The cookie of a session that is over leads to the log-in once, and is in nobody's way there."""
     service = w.open()
@@ -559,6 +620,34 @@ def two_admins_at_one_thing_overwrite_nothing(w: World) -> None:
     first.page.locator("form[data-tag]").get_by_role("button", name="Save").click()
     expect(first.page.locator("form[data-tag][data-dirty]")).to_have_count(0)
 
+    # What only one of them changes is nobody's conflict.
+    first.go("/settings")
+    second.go("/settings")
+    first.page.get_by_label("Users can transfer calls").uncheck()
+    first.page.locator("#calls").get_by_role("button", name="Save").click()
+    expect(first.page.get_by_text("Saved.")).to_be_visible()
+    second.page.get_by_label("Keep recordings for").fill("90")
+    second.page.locator("#file").get_by_role("button", name="Save").click()
+    second.page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(second.page.get_by_text("Saved.")).to_be_visible()
+    settings = first.page.evaluate("async () => (await fetch('/api/v1/settings')).json()")
+    assert (settings["transfer"], settings["retention_days"]) == (False, 90), settings
+    first.page.get_by_label("Keep recordings for").fill("30")
+    first.page.locator("#file").get_by_role("button", name="Save").click()
+    first.page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(first.page.get_by_text("Somebody else has changed this meanwhile", exact=False)).to_be_visible()
+    first.page.locator("#file").get_by_role("button", name="Discard").click()
+    expect(first.page.get_by_label("Keep recordings for")).to_have_value("90")
+
+    # What is in use says where, and leads there.
+    first.go("/groups/sales")
+    first.page.get_by_role("button", name="Remove").click()
+    first.page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    used = first.page.get_by_role("dialog", name="It is still in use")
+    expect(used.get_by_text("step team", exact=False)).to_be_visible()
+    used.get_by_role("link", name="Call flow main").click()
+    first.page.wait_for_url("**/flows/main")
+
     first.go("/users/100")
     first.page.get_by_label("Role").select_option("agent")
     first.page.locator("form", has=first.page.get_by_label("Role")).get_by_role("button", name="Save").click()
@@ -583,4 +672,6 @@ STORIES = [
     what_callers_hear_is_recorded_or_uploaded_in_the_browser,
     whose_session_was_ended_logs_in_again,
     two_admins_at_one_thing_overwrite_nothing,
+    a_phone_s_list_is_the_history_of_a_calling_app,
+    an_inbox_that_is_looked_at_is_kept_from_page_to_page,
 ]

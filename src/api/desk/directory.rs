@@ -9,11 +9,11 @@ mod own_box;
 
 use super::{Actor, Desk, Person, Request};
 use crate::api::directory::{DirectoryAsk, DirectoryReply, Fits, MOST, Only, number_view, plural, said, tag_of, view};
-use crate::api::{Problem, Reply};
+use crate::api::{Problem, Reply, Use};
 use crate::audio::prompt::write_wav;
 use crate::base::CompanyId;
 use crate::call::LockName;
-use crate::directory::file::{CompanyFile, FileError, Kind, Problem as FileProblem, Secret, table_of_json};
+use crate::directory::file::{CompanyFile, FileError, Kind, Place, Problem as FileProblem, Secret, table_of_json};
 use crate::directory::plan::{
     Change, Edit, Listed, Plan, Replacement, Thing, UserState, generated, listed, plan, plan_edit,
 };
@@ -319,8 +319,25 @@ fn in_use(errors: &[FileError]) -> Problem {
     match errors {
         [FileError { problem: FileProblem::NotThere, .. }] => Problem::NotFound { what: "thing to remove" },
         [error] if matches!(error.problem, FileProblem::Replacement(_)) => unfit(errors),
-        errors => Problem::InUse(errors.iter().map(said).collect()),
+        errors => Problem::InUse(errors.iter().map(use_of).collect()),
     }
+}
+
+fn use_of(error: &FileError) -> Use {
+    let (kind, name) = match &error.place {
+        Place::Company { key } => ("company", key.clone()),
+        Place::User { extension, .. } => ("user", extension.clone()),
+        Place::Number { e164, .. } => ("number", e164.clone()),
+        Place::Trunk { name, .. } => ("trunk", name.clone()),
+        Place::Facility { kind, name, .. } => (kind.as_str(), name.clone()),
+        // A change of one thing comes from no file.
+        Place::File | Place::Item { .. } => ("company", String::new()),
+    };
+    let step = match &error.problem {
+        FileProblem::Step { step, .. } => Some(step.to_string()),
+        _ => None,
+    };
+    Use { kind, name, step, text: said(error) }
 }
 
 /// What can be removed.

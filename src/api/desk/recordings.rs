@@ -101,7 +101,7 @@ impl Desk {
             return Err(Problem::NotFound { what: "audio of this recording" });
         }
         if self.is_new_listening(person.viewer.token, id, purpose) {
-            self.note(person, action, format!("recording {id}")).await?;
+            self.note(person, action, format!("recording {id} of call {}", recording.call)).await?;
             if let Some(user) = person.user() {
                 self.store.mark_heard(id, user.id, self.world.wall()).await?;
             }
@@ -119,7 +119,7 @@ impl Desk {
         self.gone(&recording).await?;
         person.must_be_admin()?;
         // What is logged may not have happened; what happened is always logged.
-        self.note(person, "recording.delete", format!("recording {id}")).await?;
+        self.note(person, "recording.delete", format!("recording {id} of call {}", recording.call)).await?;
         let by = Some(keeping::who(person).name);
         done(self.operator.ask(Request::RecordingDelete { recording: id, by }).await)
     }

@@ -1,6 +1,6 @@
 //! Problems as HTTP says them (RFC 9457).
 
-use crate::api::Problem;
+use crate::api::{Problem, Use};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -36,8 +36,15 @@ impl IntoResponse for HttpProblem {
             }
             (_, Some(_) | None) => {}
         }
-        if let (Problem::Unfit(errors) | Problem::InUse(errors), Some(body)) = (&problem, body.as_object_mut()) {
-            body.insert("errors".to_owned(), errors.clone().into());
+        match (&problem, body.as_object_mut()) {
+            (Problem::Unfit(errors), Some(body)) => {
+                body.insert("errors".to_owned(), errors.clone().into());
+            }
+            (Problem::InUse(uses), Some(body)) => {
+                body.insert("errors".to_owned(), Use::texts(uses).into());
+                body.insert("uses".to_owned(), json!(uses));
+            }
+            (_, Some(_) | None) => {}
         }
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();

@@ -225,12 +225,12 @@ fn a_flow_is_walked_as_a_call_walks_it_and_says_why() {
 #[test]
 fn every_step_is_told_in_plain_words() {
     let (_, tried) = tried(&Row { steps: HOURS, answered: false, ..ROW });
-    let texts: Vec<&str> = tried.path.iter().map(|told| told.text.as_str()).collect();
+    let texts: Vec<String> = tried.path.iter().map(|told| told.sentences.join(" ")).collect();
     assert_eq!(
         texts,
         [
             "The opening hours decide.",
-            "The call is for the group sales. Alice (201) and Carol (203) ring for 25 s.",
+            "The call is for the group sales. It rings for 25 s: Alice (201), Carol (203).",
             "The caller leaves a message in box 8000.",
         ]
     );
@@ -239,7 +239,7 @@ fn every_step_is_told_in_plain_words() {
     assert_eq!(
         why,
         [
-            "Fri 2026-11-27 12:00 in Europe/Berlin is in the opening hours (mon-fri 09:00-17:00)",
+            "Fri 2026-11-27 12:00 (Europe/Berlin) is in the opening hours (mon-fri 09:00-17:00)",
             "it is supposed that nobody answers",
         ]
     );

@@ -102,7 +102,7 @@ pub enum Problem {
     DeactivatedUser { key: &'static str, to: String },
     #[error("route `{0}`: the company has none of that name: add it, or route elsewhere")]
     UnknownFacility(RouteTo),
-    #[error("{key} {e164} is not a number of this company: add a [[number]], or choose another")]
+    #[error("{key} {e164} is not a number of this company: add it, or choose another")]
     UnknownNumber { key: &'static str, e164: String },
     #[error(
         "realm `{new}`: the realm is `{old}` and never changes, since every stored password depends on it: take the key out"
@@ -130,7 +130,7 @@ pub enum Problem {
     AuthNameWithoutPassword(String),
     #[error("step {step}: {flaw}")]
     Step { step: StepName, flaw: Flaw },
-    #[error("no [[flow.step]]: a flow has at least one")]
+    #[error("no step: a flow has at least one")]
     NoSteps,
     #[error("start `{0}` is not a step of this flow")]
     UnknownStart(StepName),
@@ -191,7 +191,7 @@ pub enum Problem {
     )]
     OpenToAll(String),
     #[error(
-        "notice_refuse `{0}`: the service's own words say nine: add a [[prompt]] `recorded-refuse` that says which key it is"
+        "notice_refuse `{0}`: the service's own words say nine: add a prompt `recorded-refuse` that says which key it is"
     )]
     RefusePrompt(char),
     #[error("destinations: {0} stands twice: leave one out")]
@@ -210,6 +210,6 @@ pub enum Problem {
     DeleteUnmailed,
     #[error("no message fits: the shortest is {min} s and the longest {max} s")]
     NoMessageFits { min: u32, max: u32 },
-    #[error("number_format \"national\": the company has no `country_code`: set one in [company.settings]")]
+    #[error("number_format \"national\": the company has no `country_code`: set one in its settings")]
     NoCountry,
 }

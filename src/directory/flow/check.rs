@@ -12,7 +12,7 @@ pub enum Flaw {
     Useless(&'static str),
     #[error("stands twice in this flow: give one another name")]
     Twice,
-    #[error("no such box `{0}`: add a [[voicemail]] of that number, or name another")]
+    #[error("no such box `{0}`: add one of that number, or name another")]
     UnknownBox(String),
     #[error("`{0}` names no box: write its number, or NUMBER@CONTEXT")]
     BadBox(String),
@@ -24,7 +24,7 @@ pub enum Flaw {
     UnknownTarget(String),
     #[error("{0}: the user is deactivated: name another, or activate them")]
     DeactivatedUser(String),
-    #[error("prompt `{0}` is neither one of the company's [[prompt]] nor one that comes with the service ({names})", names = super::super::facility::BUILT_IN_PROMPTS.join(", "))]
+    #[error("prompt `{0}` is neither one of the company's nor one that comes with the service ({names})", names = super::super::facility::BUILT_IN_PROMPTS.join(", "))]
     UnknownPrompt(String),
     #[error("is never reached: no branch leads to it from the start")]
     Unreachable,

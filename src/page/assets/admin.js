@@ -66,6 +66,8 @@
     const list = find(form.dataset.narrow);
     if (!list) return;
     const wanted = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ''));
+    // Whoever opens one of them and comes back finds the same few.
+    history.replaceState({ ...history.state, narrow: { ...history.state?.narrow, [form.dataset.narrow]: wanted } }, '');
     const written = (wanted.text || '').trim().toLowerCase();
     // A number is found however it is written.
     const text = /^\+?[\d ()./-]{6,}$/.test(written) ? bare(written) : written;
@@ -93,6 +95,10 @@
       const list = find(form.dataset.narrow);
       if (!list || list.narrowed) continue;
       list.narrowed = true;
+      const inbox = new URLSearchParams(location.search).get('inbox');
+      const was = history.state?.narrow?.[form.dataset.narrow] || (inbox ? { inbox } : {});
+      for (const [name, value] of Object.entries(was)) if (form.elements[name]) form.elements[name].value = value;
+      form.elements.inbox?.dispatchEvent(new Event('change', { bubbles: true }));
       // What is loaded further down is searched too.
       new MutationObserver(() => narrow(form)).observe(list, { childList: true });
       narrow(form);
@@ -314,6 +320,19 @@
     if (field.matches('input[name=number][inputmode=tel]')) field.value = bare(field.value);
   });
 
+  // The short name of a new thing is made of its name, until somebody writes another.
+  const SHORT = { label: 'name', name: 'key' };
+  document.addEventListener('input', event => {
+    const { form, name, value } = event.target;
+    if (!form?.matches('dialog form[data-api^="POST"]')) return;
+    if (Object.values(SHORT).includes(name)) event.target.dataset.written = '';
+    const short = form.elements[SHORT[name]];
+    if (!short || short.dataset.written !== undefined) return;
+    const plain = value.toLowerCase().replace(/ß/g, 'ss').normalize('NFD').replace(/\p{M}/gu, '');
+    short.value = plain.replace(/[^a-z0-9]+/g, '-').replace(/^-+/, '').slice(0, 32).replace(/-+$/, '');
+  });
+  document.addEventListener('reset', event => all('[data-written]', event.target).forEach(one => delete one.dataset.written));
+
   // ---- A switch that turns a thing of its own on and off -----------------------------------------
 
   document.addEventListener('change', event => {
@@ -338,16 +357,6 @@
     const text = messages > 1 ? said(words.box_removes, { '@': messages }) : messages ? words.box_removes_one : words.box_empty;
     find('[data-dry-run-said]').textContent = text;
     find(button.dataset.then).showModal();
-  });
-
-  // ---- Choosing a company ------------------------------------------------------------------------
-
-  document.addEventListener('click', event => {
-    const chosen = event.target.closest('[data-choose-company]');
-    if (!chosen) return;
-    const secure = location.protocol === 'https:' ? '; Secure' : '';
-    document.cookie = `telegraphone_company=${encodeURIComponent(chosen.dataset.chooseCompany)}; Path=/; Max-Age=31536000; SameSite=Strict${secure}`;
-    location.assign('/calls');
   });
 
   // ---- Giving and taking companies ---------------------------------------------------------------

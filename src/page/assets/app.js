@@ -111,6 +111,29 @@
     });
   }
 
+  // A thing that is to go, and what still leads to it.
+  const PLACES = { user: 'users', number: 'numbers', trunk: 'trunks', group: 'groups', inbox: 'inboxes', flow: 'flows', voicemail: 'boxes' };
+  function tellUses(uses) {
+    const said = JSON.parse(find('#use-words')?.textContent || '{}');
+    const make = (kind, ...children) => { const one = document.createElement(kind); one.append(...children); return one; };
+    const lines = new Map(uses.map(({ kind, name, step }) => {
+      const link = make('a', kind === 'company' ? said.company : `${said[kind]} ${name}`);
+      link.href = kind === 'company' ? '/settings' : `/${PLACES[kind]}/${encodeURIComponent(name)}`;
+      return [`${kind} ${name} ${step}`, make('li', link, step ? `, ${said.step.replace('@', step)}` : '')];
+    }));
+    const dialog = make('dialog', make('h2', said.title), make('p', said.help), make('ul', ...lines.values()), make('div', make('button', words.close)));
+    const [title, , list, buttons] = dialog.children;
+    title.id = 'uses-title';
+    list.className = 'bullets';
+    buttons.className = 'buttons';
+    buttons.firstChild.className = 'button';
+    buttons.firstChild.addEventListener('click', () => dialog.close());
+    dialog.setAttribute('aria-labelledby', title.id);
+    dialog.addEventListener('close', () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
   function untell(form) {
     all('.wrong', form).forEach(one => one.remove());
     all('[aria-invalid]', form).forEach(one => {
@@ -121,13 +144,20 @@
   // What a problem says, and which fields it is about: `user[201].name: …` or `key: `value`: …`.
   function tell(form, { body: problem }) {
     untell(form);
+    if (problem.uses?.length) { tellUses(problem.uses); return; }
     // Where it is (`user 201 of acme: `) the reader sees.
     const whole = problem.errors?.length ? problem.errors : [problem.detail || words.failed];
     const lines = new Set(whole.map(line => line.replace(/^(?:company [^:]*|[a-z]+ [^:]* of [^:]*): /, '')));
     const others = [];
     for (const line of lines) {
-      const field = all('[name]', form).find(one => !one.closest('[hidden]') && (line.startsWith(`\`${one.name}\``)
-        || new RegExp(`(^|[^a-z_])${one.name.replaceAll('.', '\\.')}([^a-z_]|$)`).test(line.split('`')[0])));
+      // A key within a key stands behind it: `commands: pause `#11#`: …`.
+      const head = line.split('`')[0].replaceAll(': ', '.');
+      const isOf = one => line.startsWith(`\`${one.name}\``) || new RegExp(`(^|[^a-z_])${one.name.replaceAll('.', '\\.')}([^a-z_]|$)`).test(head);
+      const shown = all('[name]', form).filter(one => !one.closest('[hidden]') && one.type !== 'hidden');
+      const longest = shown.filter(isOf).sort((one, other) => other.name.length - one.name.length)[0];
+      // `user 201 is there already`: the field with the name that is taken.
+      const taken = problem.status === 409 && shown.find(one => one.required && one.value && line.split(/[ :,]/).includes(one.value));
+      const field = longest || taken;
       if (!field || field.type === 'hidden') { others.push(line); continue; }
       const wrong = document.createElement('span');
       wrong.className = 'wrong';
@@ -248,9 +278,11 @@
     const bare = method === 'DELETE' || (method === 'PUT' && whole === undefined && !Object.keys(content).length);
     const sent = file || (bare ? undefined : content);
     const button = submitter || find('button:not([type=button])', form);
+    if (button?.getAttribute('aria-disabled') === 'true') return;
     button?.setAttribute('aria-disabled', 'true');
-    const tag = form.dataset.tag ? { 'If-Match': form.dataset.tag } : {};
-    const answer = await ask(method, path, sent, tag);
+    const tagged = () => (form.dataset.tag ? { 'If-Match': form.dataset.tag } : {});
+    let answer = await ask(method, path, sent, tagged());
+    if (answer.status === 412 && await onlyElsewhere(form, content)) answer = await ask(method, path, sent, tagged());
     button?.removeAttribute('aria-disabled');
     if (answer.status === 412) { toast(words.stale, true); return; }
     if (!answer.ok) { if (answer.status !== 401) tell(form, answer); return; }
@@ -268,6 +300,21 @@
     if (form.dataset.keep === undefined) refresh();
   }
 
+  // The thing has changed since the form came. Where nobody changed what is sent here, it is sent of what the thing is now.
+  async function onlyElsewhere(form, content) {
+    const page = await lists.part(new URL(location.href));
+    const alike = one => one.dataset.api === form.dataset.api;
+    const fresh = page && all('form[data-tag]', page).filter(alike)[all('form[data-tag]').filter(alike).indexOf(form)];
+    if (!fresh) return false;
+    const same = (sent, before, now) => Object.entries(sent).every(([key, value]) => {
+      const isObject = value && typeof value === 'object' && !Array.isArray(value);
+      return isObject ? same(value, before?.[key] || {}, now?.[key] || {}) : JSON.stringify(before?.[key]) === JSON.stringify(now?.[key]);
+    });
+    if (!same(content, came.get(form) || {}, contentOf(fresh))) return false;
+    form.dataset.tag = fresh.dataset.tag;
+    return true;
+  }
+
   document.addEventListener('submit', event => {
     const form = event.target;
     if (form.matches('form[data-api]')) { event.preventDefault(); send(form, event.submitter); }
@@ -279,8 +326,15 @@
     const { api, sure: question, content, then, said, undo, ofCompany } = button.dataset;
     if (question && !(await sure(question))) return;
     const [method, path] = api.split(' ');
+    // Whoever clicks twice wants it once.
+    button.setAttribute('aria-disabled', 'true');
     const answer = await ask(method, path, content ? JSON.parse(content) : undefined, ofCompany ? { 'Telegraphone-Company': ofCompany } : {});
-    if (!answer.ok) { if (answer.status !== 401) toast((answer.body.errors || [answer.body.detail || words.failed]).join('\n'), true); return; }
+    button.removeAttribute('aria-disabled');
+    if (!answer.ok) {
+      if (answer.body.uses?.length) tellUses(answer.body.uses);
+      else if (answer.status !== 401) toast((answer.body.errors || [answer.body.detail || words.failed]).join('\n'), true);
+      return;
+    }
     button.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
     if (then !== undefined) { location.assign(then); return; }
     if (undo) {
@@ -290,6 +344,27 @@
     refresh();
   }
 
+  // ---- Choosing a company ---------------------------------------------------------------------
+
+  // The choice is the browser's, each of its tabs remembers its own: one that comes into another company says so.
+  const mine = sessionStorage.getItem('company');
+  if (data.company && find('#moved')) {
+    if (mine && mine !== data.company) {
+      const back = find('#moved [data-choose-company]');
+      back.dataset.chooseCompany = mine;
+      back.textContent = back.textContent.replace('@', mine);
+      find('#moved').hidden = false;
+    } else sessionStorage.setItem('company', data.company);
+  }
+  document.addEventListener('click', event => {
+    if (event.target.closest('[data-stay]')) { sessionStorage.setItem('company', data.company); find('#moved').hidden = true; }
+    const chosen = event.target.closest('[data-choose-company]');
+    if (!chosen) return;
+    sessionStorage.setItem('company', chosen.dataset.chooseCompany);
+    keep('telegraphone_company', chosen.dataset.chooseCompany);
+    if (chosen.dataset.here === undefined) location.assign('/calls'); else location.reload();
+  });
+
   // ---- Filters --------------------------------------------------------------------------------
 
   // A part of this page anew: from `place`, and into it.
@@ -298,7 +373,7 @@
     if (!target) return;
     // Each part waits for itself alone: of requests of one source htmx keeps the last that waits.
     await window.htmx.ajax('GET', place, { source: target, target: selector, select: selector, swap: 'outerHTML' });
-    if (push) history.replaceState(null, '', place);
+    if (push) history.replaceState(history.state, '', place);
   }
 
   let typing;
@@ -309,7 +384,32 @@
     load(form.dataset.filters, place, { push: true });
     all('[data-follow-filters]').forEach(one => { if (one.id) load(`#${one.id}`, place); });
     all('a[data-filtered]').forEach(link => { link.search = pairs.toString(); });
+    filtered();
   }
+  // All filters are taken away at once; which box and folder are looked at is none of them.
+  function filtered() {
+    for (const form of all('form[data-filters]')) {
+      const place = new URLSearchParams(all('input[type=hidden]', form).map(({ name, value }) => [name, value]));
+      const names = new Set([...form.elements].map(({ name }) => name).filter(name => name && !place.has(name)));
+      const isSet = [...new URLSearchParams(location.search)].some(([name, value]) => value && names.has(name));
+      let clear = find('[data-clear]', form);
+      if (!clear && names.size > 1) {
+        clear = Object.assign(document.createElement('a'), { className: 'button clear', textContent: words.clear });
+        clear.dataset.clear = '';
+        form.append(clear);
+      }
+      if (!clear) continue;
+      clear.href = `${location.pathname}${place.size ? `?${place}` : ''}`;
+      clear.hidden = !isSet;
+    }
+  }
+  // Whoever looks at one inbox goes on with it from page to page, until they choose another.
+  function keepInbox(chosen) {
+    if (find('.filters select[name=inbox]')) sessionStorage.setItem('inbox', chosen || '');
+    const inbox = sessionStorage.getItem('inbox');
+    for (const link of all('a[data-inbox-kept]')) link.search = inbox ? `inbox=${encodeURIComponent(inbox)}` : '';
+  }
+  document.addEventListener('change', event => { if (event.target.matches('.filters select[name=inbox]')) keepInbox(event.target.value); });
   document.addEventListener('input', event => {
     const form = event.target.closest('form[data-filters]');
     if (!form) return;
@@ -471,6 +571,8 @@
 
   // ---- Sound in a list ------------------------------------------------------------------------
 
+  const narrow = matchMedia('(max-width: 30rem)');
+
   function play({ play: source, title, href }, id) {
     const dock = find('#dock');
     const there = find('audio', dock);
@@ -504,6 +606,9 @@
     const target = event.target.closest('button, a, summary');
     if (!target) return;
     if (target.getAttribute('aria-disabled') === 'true') { event.preventDefault(); return; }
+    // On a phone the list is a calling app's history: tapped, a call is heard; its page is behind its name below.
+    const tapped = event.detail > 0 && target.matches('.cover') && narrow.matches && !event.ctrlKey && !event.metaKey && find('[data-play]', target.closest('.row'));
+    if (tapped) { event.preventDefault(); play(tapped.dataset, target.closest('[data-id]').dataset.id); return; }
     if (target.matches('button[data-api]')) press(target);
     if (target.matches('[data-play]')) play(target.dataset, target.closest('[data-id]')?.dataset.id);
     if (target.matches('[data-open]')) find(target.dataset.open)?.showModal();
@@ -523,6 +628,7 @@
     if (target.matches('.more a') && target.closest('[data-more]')) { event.preventDefault(); lists.more(target.closest('[data-more]')); }
   });
 
+  // A choice of this browser's, for a year.
   function keep(name, value) {
     const secure = location.protocol === 'https:' ? '; Secure' : '';
     document.cookie = `${name}=${encodeURIComponent(value)}; Path=/; Max-Age=31536000; SameSite=Strict${secure}`;
@@ -606,6 +712,27 @@
   document.addEventListener('visibilitychange', meter);
   window.addEventListener('pagehide', () => levels?.close());
 
+  // ---- Where one was --------------------------------------------------------------------------
+
+  // Whoever opens a row and comes back stands on it again.
+  document.addEventListener('click', event => {
+    const row = event.target.closest('.row[data-id] a[href]')?.closest('.row');
+    if (row) history.replaceState({ ...history.state, row: row.dataset.id }, '');
+  });
+  function stand() {
+    const id = ['back_forward', 'reload'].includes(performance.getEntriesByType('navigation')[0]?.type) && history.state?.row;
+    if (!id) return;
+    // What lies far down comes by and by.
+    let tries = 20;
+    const look = () => {
+      const row = find(`.row[data-id="${CSS.escape(id)}"]`);
+      if (document.activeElement !== document.body) return;
+      if (row) find('.cover, a[href]', row)?.focus({ preventScroll: true });
+      else if (tries--) setTimeout(look, 100);
+    };
+    look();
+  }
+
   // ---- Beginning ------------------------------------------------------------------------------
 
   function settle(root) {
@@ -619,6 +746,9 @@
   remember(document);
   settle(document);
   lists.restore();
+  stand();
+  filtered();
+  keepInbox(new URLSearchParams(location.search).get('inbox'));
   // Whoever comes from elsewhere brings no session along (SameSite): asked from here there may be one.
   if (find('[data-foreign]')) {
     fetch('/api/v1/me', { credentials: 'same-origin' }).then(response => {

@@ -677,17 +677,14 @@
   }
   function told({ valid, path: steps, ends, record, because, recording_step: by }) {
     const place = find('#try-result');
-    // The service's sentences are English; elsewhere the step is said as on its card.
-    const inWords = (of, step, text) => (data.lang !== 'en' && of === NAME && flow.steps[step] ? summary(flow.steps[step]) : text);
-    const exit = (of, step, { exit: name, why }) => (data.lang !== 'en' && of === NAME && flow.steps[step] ? branchWord(flow.steps[step], /^[0-9*#]$/.test(name) ? `digit:${name}` : name) || words.exits[name] || why : why);
     const nobody = ends?.kind === 'hang_up';
     if (!valid || wrongs.length) { place.replaceChildren(h('p', { class: 'muted' }, words.try_invalid)); return; }
     const go = name => () => { const one = find(`[data-step="${CSS.escape(name)}"]`); one?.scrollIntoView({ block: 'center' }); one?.focus(); };
     place.replaceChildren(
       h('p', { class: 'try-verdict' }, icon(record && !nobody ? 'record' : 'close'), h('span', {}, h('strong', {}, nobody ? words.nothing : record ? words.recorded : words.not_recorded), h('span', { class: 'sub' }, say(nobody ? (record ? words.would : words.would_not) : '%why%', { why: by ? say(words.step, by) : words.reasons[because] || because })))),
-      h('ol', { class: 'try-path' }, (steps || []).map(({ flow: of, step, text, branch }) => h('li', {},
+      h('ol', { class: 'try-path' }, (steps || []).map(({ flow: of, step, sentences, branch }) => h('li', {},
         step && of === NAME && flow.steps[step] ? h('button', { type: 'button', class: 'link', onclick: go(step) }, step) : step ? h('code', {}, step) : null,
-        h('span', {}, inWords(of, step, text)), branch ? h('span', { class: 'sub' }, `→ ${exit(of, step, branch)}`) : null))),
+        h('span', {}, sentences.join(' ')), branch ? h('span', { class: 'sub' }, `→ ${branch.why}`) : null))),
       ends ? h('p', { class: 'try-end' }, h('strong', {}, ends.text)) : null);
   }
   function problems(lines, warnings) {

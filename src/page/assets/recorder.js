@@ -1,7 +1,7 @@
 // Sounds that callers hear, from a microphone or a file: made fit for the telephone, and put where a button says.
 'use strict';
 (() => {
-  const { ask, toast, refresh, find, lengthOf, words: common } = window.telegraphone;
+  const { ask, toast, sure, refresh, find, lengthOf, words: common } = window.telegraphone;
   const recorder = find('#recorder');
   if (!recorder) return;
   const words = JSON.parse(find('#recorder-words').textContent);
@@ -201,6 +201,21 @@
   at('stop').addEventListener('click', stop);
   at('keep').addEventListener('click', async () => {
     if (ready && await keep(place, form, ready.wav)) recorder.close();
+  });
+  // What was spoken and is not kept is asked about before it goes.
+  async function giveUp() {
+    if (running) await stop();
+    if (!ready || await sure(words.lose)) recorder.close();
+  }
+  recorder.addEventListener('cancel', event => {
+    if (!running && !ready) return;
+    event.preventDefault();
+    giveUp();
+  });
+  recorder.addEventListener('click', event => {
+    if (!event.target.closest('[data-close]') || (!running && !ready)) return;
+    event.stopPropagation();
+    giveUp();
   });
   recorder.addEventListener('close', async () => {
     listen.pause();

@@ -13,6 +13,9 @@
     const dialog = find('#once');
     if (!source || !dialog) return;
     find('#once-secret').textContent = at(event.detail, source.dataset.once) ?? '';
+    const { name, extension } = event.detail;
+    find('#once-who').textContent = extension ? `${name || ''} (${extension})`.trim() : '';
+    find('#once-who').hidden = !extension;
     dialog.dataset.then = (source.dataset.onceThen || '').replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(at(event.detail, name) ?? ''));
     setTimeout(() => dialog.showModal());
   });
@@ -50,8 +53,10 @@
       family.disabled = everything.checked;
       for (const one of all('[data-kind-one]', group)) one.disabled = everything.checked || family.checked;
     }
+    const any = all('.kinds [name=kinds]', form).some(one => one.checked && !one.disabled);
+    everything.setCustomValidity(any ? '' : everything.closest('.kinds').dataset.none);
   }
-  document.addEventListener('change', event => { if (event.target.matches('[data-kind-all], [data-kind-whole]')) kinds(event.target.form); });
+  document.addEventListener('change', event => { if (event.target.matches('[name=kinds]')) kinds(event.target.form); });
   const settle = () => all('form').forEach(kinds);
   settle();
   document.addEventListener('shown', settle);

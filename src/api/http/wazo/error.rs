@@ -1,6 +1,6 @@
 //! Errors as Wazo's services tell them.
 
-use crate::api::Problem;
+use crate::api::{Problem, Use};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -65,7 +65,8 @@ fn status(problem: &Problem) -> StatusCode {
 
 fn messages(problem: &Problem) -> Vec<String> {
     match problem {
-        Problem::Unfit(errors) | Problem::InUse(errors) => errors.clone(),
+        Problem::Unfit(errors) => errors.clone(),
+        Problem::InUse(uses) => Use::texts(uses),
         Problem::NotFound { what: "company" } | Problem::NoCompany => vec!["Unauthorized".to_owned()],
         Problem::NotFound { what } => vec![format!("Resource Not Found - {what} was not found")],
         Problem::NotLoggedIn => vec!["Unauthorized".to_owned()],

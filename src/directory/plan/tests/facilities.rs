@@ -138,13 +138,13 @@ fn everything_that_leads_nowhere_is_said_at_once() {
         name = 'p'
     ";
     let expected = [
-        "flow f of a: step x: no such box `1`: add a [[voicemail]] of that number, or name another",
+        "flow f of a: step x: no such box `1`: add one of that number, or name another",
         "flow f of a: step y: inbox:none: the company has none of that name",
         "flow f of a: step y: `cause` means nothing in this kind of step: take it out",
         "flow f of a: step 3 of the flow: `name` is missing",
         "flow f of a: step 3 of the flow: `prompt` is missing",
         "flow f of a: step 3 of the flow: a menu without digits: name a step for at least one key",
-        "flow empty of a: no [[flow.step]]: a flow has at least one",
+        "flow empty of a: no step: a flow has at least one",
         "prompt p of a: `file` is missing: which WAV file is it?",
         "user 201 of a: on_busy `user:201` leads back to this user: choose another",
         "user 201 of a: on_unregistered `group:none`: the company has none of that name",
@@ -152,7 +152,7 @@ fn everything_that_leads_nowhere_is_said_at_once() {
         "number +100 of a: route `flow:none`: the company has none of that name: add it, or route elsewhere",
         "group g of a: members `999`: the company has none of that name",
         "group g of a: members names 201 twice: leave one out",
-        "inbox one of a: numbers +999 is not a number of this company: add a [[number]], or choose another",
+        "inbox one of a: numbers +999 is not a number of this company: add it, or choose another",
         "inbox one of a: primary `+101` is not one of the inbox's numbers: add it to `numbers`",
         "inbox one of a: flow `none`: the company has none of that name",
         "inbox two of a: number +100 is in inbox one too: a number is in one inbox at most, since its messages go to one place",

@@ -8,7 +8,7 @@ const ALL: [(Language, &str); 3] =
 /// Where what a person at the page can be told is written.
 const FOLDERS: [&str; 3] = ["directory", "api", "texts"];
 /// Where some of what is said to people stands among what is said to nobody.
-const ALSO: [&str; 2] = ["policy", "store"];
+const ALSO: [&str; 3] = ["call", "policy", "store"];
 /// What only programs are told, and the compatible API, whose clients know its words.
 const OTHERS: [&str; 3] = ["api/http/events.rs", "api/http/socket.rs", "wazo"];
 /// What stands before a sentence in the source.
@@ -154,6 +154,28 @@ fn a_sentence_is_known_by_what_stands_around_its_values() {
             "errors": [admin, { "key": "recording", "expected": told("recording") }],
         })
     );
+}
+
+#[test]
+fn what_a_tried_flow_would_do_is_said_with_what_is_said_in_it() {
+    let rows = [
+        ("The call goes on to the group Sales.", "Der Anruf geht weiter an die Gruppe Sales."),
+        ("The call is for the user 201.", "Der Anruf ist für den Benutzer 201."),
+        ("It rings for 25 s: Alice (201), Carol (203).", "Es klingelt 25 s lang bei: Alice (201), Carol (203)."),
+        ("the caller presses 1", "der Anrufer drückt 1"),
+        ("the caller presses 9, which stands for nothing here", "der Anrufer drückt 9, was hier für nichts steht"),
+        (
+            "Fri 2026-11-27 12:00 (Europe/Berlin) is outside the opening hours (mon-fri 13:00-17:00)",
+            "Fri 2026-11-27 12:00 (Europe/Berlin) liegt außerhalb der Öffnungszeiten (mon-fri 13:00-17:00)",
+        ),
+        (
+            "The call goes on to the inbox Support: Sat 2026-11-28 12:00 (UTC) is on a holiday.",
+            "Der Anruf geht weiter an das Postfach Support: Sat 2026-11-28 12:00 (UTC) ist ein Feiertag.",
+        ),
+    ];
+    for (english, german) in rows {
+        assert_eq!(told(Language::German, english), german);
+    }
 }
 
 proptest! {
