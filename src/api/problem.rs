@@ -109,6 +109,9 @@ pub struct Use {
     /// The step of a flow that does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// The key of the thing that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<&'static str>,
     /// For people.
     #[serde(skip)]
     pub text: String,

@@ -84,8 +84,7 @@ pub struct TryStep {
     pub step: Option<String>,
     /// As the step's `do`; `goes_on` where the call was sent on.
     pub does: String,
-    /// For people: `sentences` as one text.
-    pub text: String,
+    /// What happens in it, for people.
     pub sentences: Vec<String>,
     /// Where it is left; `null` where the path ends in it, or is sent on.
     pub branch: Option<TryExit>,
@@ -151,8 +150,13 @@ impl TryStep {
             why: why.clone(),
             to: to.clone(),
         });
-        let (flow, step, text) = (flow.clone(), step.clone(), sentences.join(" "));
-        TryStep { flow, step, does: (*does).to_owned(), text, sentences: sentences.clone(), branch }
+        TryStep {
+            flow: flow.clone(),
+            step: step.clone(),
+            does: (*does).to_owned(),
+            sentences: sentences.clone(),
+            branch,
+        }
     }
 }
 

@@ -273,6 +273,9 @@ impl CallThen {
     fn before_its_end(call: &CallRecord) -> Self {
         let outcome = match call.outcome {
             Outcome::Completed => Outcome::Answered,
+            Outcome::NoAnswer | Outcome::Busy | Outcome::Cancelled | Outcome::Failed if call.answered.is_some() => {
+                Outcome::Answered
+            }
             Outcome::NoAnswer | Outcome::Busy | Outcome::Cancelled | Outcome::Failed => Outcome::Ringing,
             outcome @ (Outcome::Ringing | Outcome::Answered | Outcome::Voicemail) => outcome,
         };

@@ -30,6 +30,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub enum PostError {
     #[error("the address of the hook: {0}")]
     Target(#[from] TargetError),
+    #[error("the host `{0}` is not found: check the address")]
+    NoHost(String),
     #[error("no connection: {0}")]
     Connection(io::Error),
     #[error("no answer: {0}")]
@@ -104,7 +106,8 @@ impl Postman {
     ) -> Result<u16, PostError> {
         let target = Target::parse(url, &self.guard)?;
         let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
-        let found: Vec<IpAddr> = found.map_err(PostError::Connection)?.map(|address| address.ip()).collect();
+        let found = found.map_err(|_| PostError::NoHost(target.host.clone()))?;
+        let found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
         let address = SocketAddr::new(target.choose(&found, &self.guard)?, target.port);
         let mut request = Request::builder()
             .method(Method::POST)

@@ -6,7 +6,7 @@ use super::table::{Asked, Need};
 use crate::api::http::{ABOVE, COMPANY, Peer};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, RawPathParams};
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -97,9 +97,14 @@ impl Asker {
     /// What a page asks for by `asked`; `context` has what was answered before it.
     pub async fn answer(&self, asked: &Asked, said: &Said, context: &Map<String, Value>) -> Result<Value, Answered> {
         let query = said.query_for(asked);
+        let had = |(name, pointer)| context.get(name).and_then(|value| value.pointer(pointer));
+        if asked.unless.and_then(had).is_some_and(|value| !value.is_null()) {
+            return Ok(Value::Null);
+        }
         match asked.over {
             None => {
-                let Some(path) = said.path(asked.path, &Value::Null) else { return Ok(Value::Null) };
+                let about = asked.about.and_then(|name| context.get(name)).unwrap_or(&Value::Null);
+                let Some(path) = said.path(asked.path, about) else { return Ok(Value::Null) };
                 let mut answered = self.get(&path, &query).await;
                 if let Some(list) = asked.whole {
                     self.complete(&mut answered.body, list, &path, &query).await;
@@ -141,11 +146,9 @@ pub struct Said {
 }
 
 impl Said {
-    pub fn new(params: &RawPathParams, query: &str, zone: &str) -> Self {
-        let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let pairs =
-            query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let query = pairs.map(|(name, value)| (unquoted(name), unquoted(value)));
+    pub fn new<'p>(params: impl IntoIterator<Item = (&'p str, &'p str)>, query: &str, zone: &str) -> Self {
+        let params = params.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let query = form_urlencoded::parse(query.as_bytes()).into_owned();
         // What is left empty in a form is not asked for.
         Said { params, query: query.filter(|(_, value)| !value.is_empty()).collect(), zone: zone.to_owned() }
     }
@@ -208,50 +211,20 @@ pub fn quoted(text: &str) -> String {
     quoted
 }
 
-/// A part of a query as it was meant; `+` is a space there.
-pub fn unquoted(text: &str) -> String {
-    let mut bytes = text.bytes();
-    let mut read = Vec::new();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'+' => read.push(b' '),
-            b'%' => {
-                let mut ahead = bytes.clone();
-                let digits =
-                    [ahead.next(), ahead.next()].map(|digit| digit.and_then(|digit| char::from(digit).to_digit(16)));
-                match digits {
-                    [Some(high), Some(low)] => {
-                        bytes = ahead;
-                        read.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
-                    }
-                    _ => read.push(b'%'),
-                }
-            }
-            byte => read.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&read).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn said(query: &str) -> Said {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        Said {
-            params: BTreeMap::from([("id".to_owned(), "a/b".to_owned())]),
-            query: pairs.map(|(name, value)| (unquoted(name), unquoted(value))).collect(),
-            zone: "Europe/Berlin".to_owned(),
-        }
+        Said::new([("id", "a/b")], query, "Europe/Berlin")
     }
 
     #[test]
     fn a_query_is_read_as_a_form_wrote_it() {
         for text in ["a b", "+49 30", "100 %", "ä&=/?"] {
-            assert_eq!(unquoted(&quoted(text)), text);
+            assert_eq!(said(&format!("text={}", quoted(text))).query()["text"], text);
         }
-        assert_eq!(unquoted("a+b%2Bc%zz"), "a b+c%zz");
+        assert_eq!(said("text=a+b%2Bc%zz&user=").query(), json!({ "text": "a b+c%zz" }));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn date(at: &Zoned, language: Language) -> String {
         Language::English => format!("{day} {name} {year}"),
         Language::German => format!("{day}. {name} {year}"),
         Language::French => format!("{day}{} {name} {year}", if day == 1 { "er" } else { "" }),
-        Language::Spanish => format!("{day} {name} {year}"),
+        Language::Spanish => format!("{day} de {name} de {year}"),
     }
 }
 
@@ -73,5 +73,6 @@ mod tests {
         assert_eq!((date(&at, Language::German), clock(&at)), ("2. März 2026".to_owned(), "00:30".to_owned()));
         let first = local("2026-11-01T12:00:00Z", "UTC").unwrap();
         assert_eq!(date(&first, Language::French), "1er novembre 2026");
+        assert_eq!(date(&first, Language::Spanish), "1 de noviembre de 2026");
     }
 }

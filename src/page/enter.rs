@@ -69,9 +69,9 @@ fn is_own(headers: &HeaderMap) -> bool {
 
 fn form(pages: &Pages, seen: &Seen, said: &Said, problem: Option<&Problem>) -> Response {
     let mut context = context(seen, None);
-    let last =
-        cookie_named(&seen.headers, "telegraphone_last").filter(|last| !last.is_empty()).map(super::ask::unquoted);
-    let company = if said.company.is_empty() { last.unwrap_or_default() } else { said.company.clone() };
+    let last = cookie_named(&seen.headers, "telegraphone_last").unwrap_or_default();
+    let last = || form_urlencoded::parse(last.as_bytes()).next().map(|(last, _)| last.into_owned());
+    let company = if said.company.is_empty() { last().unwrap_or_default() } else { said.company.clone() };
     let locked = match problem {
         Some(Problem::LockedOut { retry_s }) => Some(*retry_s),
         Some(_) | None => None,
@@ -100,9 +100,8 @@ struct Said {
 impl Said {
     fn read(text: &str) -> Self {
         let mut said = Said::default();
-        for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
-            let value = super::ask::unquoted(value);
-            match name {
+        for (name, value) in form_urlencoded::parse(text.as_bytes()).into_owned() {
+            match name.as_str() {
                 "company" => said.company = value.trim().to_owned(),
                 "user" => said.user = value.trim().to_owned(),
                 "password" => said.password = value,

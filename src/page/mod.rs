@@ -170,7 +170,10 @@ async fn shown(
             // The company that was chosen may be none of theirs any more.
             let settings = asker.get("/settings", "").await;
             if settings.status != StatusCode::OK {
-                return redirect("/companies");
+                return redirect(&match seen.path.as_str() {
+                    "/calls" => "/companies".to_owned(),
+                    wanted => format!("/companies?next={}", ask::quoted(wanted)),
+                });
             }
             of_staff = settings.body;
         }

@@ -47,6 +47,10 @@ pub struct Asked {
     pub need: Need,
     /// Once for each thing of a list in an earlier answer: its name, and where the list stands in it.
     pub over: Option<(&'static str, &'static str)>,
+    /// The earlier answer whose values its path has; without one nothing is asked.
+    pub about: Option<&'static str>,
+    /// Not asked where an earlier answer has a value there: its name, and where it stands in it.
+    pub unless: Option<(&'static str, &'static str)>,
     /// The list in the answer, where all of it is wanted and not its first page.
     pub whole: Option<&'static str>,
     /// It is for what stands around the parts of a page that change: not asked where only a part is wanted.
@@ -63,6 +67,8 @@ impl Asked {
             days: false,
             need: Need::Must,
             over: None,
+            about: None,
+            unless: None,
             whole: None,
             around: false,
         }
@@ -74,6 +80,14 @@ impl Asked {
 
     const fn each(name: &'static str, path: &'static str, over: (&'static str, &'static str)) -> Self {
         Asked { over: Some(over), ..Self::may(name, path) }
+    }
+
+    const fn about(self, thing: &'static str) -> Self {
+        Asked { about: Some(thing), ..self }
+    }
+
+    const fn unless(self, name: &'static str, pointer: &'static str) -> Self {
+        Asked { unless: Some((name, pointer)), ..self }
     }
 
     pub const fn fixed(self, fixed: &'static str) -> Self {
@@ -159,7 +173,7 @@ pub const PAGES: &[Page] = &[
         Everybody,
         &[
             Asked::must("call", "/calls/{id}"),
-            Asked::may("live", "/calls/live"),
+            Asked::may("live", "/calls/live").unless("call", "/ended"),
             Asked::each("recordings", "/recordings/{id}", ("call", "/recordings")),
             Asked::may("notes", "/calls/{id}/notes"),
         ],
@@ -176,6 +190,8 @@ pub const PAGES: &[Page] = &[
                 .days()
                 .of(&["before", "box", "inbox", "folder", "caller", "text", "removed", "from", "until"]),
             Asked::may("counts", "/messages/counts").of(&["inbox"]),
+            Asked::may("own_box", "/me/voicemail").around(),
+            Asked::may("cover", "/voicemails/{key}/subscribers").about("own_box").around(),
             BOXES,
             INBOXES,
             USERS,
@@ -383,7 +399,7 @@ pub const PAGES: &[Page] = &[
         "inbox.html",
         "inboxes",
         Admin,
-        &[Asked::must("inbox", "/inboxes/{name}"), USERS, NUMBERS, FLOWS, SETTINGS],
+        &[Asked::must("inbox", "/inboxes/{name}"), INBOXES.around(), USERS, NUMBERS, FLOWS, SETTINGS],
     ),
     page(
         "/boxes",

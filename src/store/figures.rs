@@ -3,7 +3,7 @@
 use super::lists::{CallFilter, MISSED, push_scope, push_seen};
 use super::row::Reading;
 use super::{Store, StoreError};
-use crate::base::Wall;
+use crate::base::{UserId, Wall};
 use crate::directory::Play;
 use crate::subscription::Scope;
 use sqlx::sqlite::SqliteRow;
@@ -16,7 +16,7 @@ pub enum FigureKey {
     Whole,
     /// Days since 1970-01-01 of a clock that is so many µs ahead of UTC.
     Day { ahead: i64 },
-    /// Each user who was a party; a call without one is in none. Missed by whoever was called.
+    /// Each user who was a party; a call without one is in none. Missed is what somebody else began.
     User,
     /// The company's number; `None` for calls without one.
     Number,
@@ -27,6 +27,7 @@ pub enum FigureKey {
 pub struct Figures {
     pub calls: u64,
     pub answered: u64,
+    /// Of one user's calls those that somebody else began.
     pub missed: u64,
     /// From answer to end, in µs; calls that are up count nothing.
     pub talk: u64,
@@ -67,7 +68,7 @@ impl Store {
             FigureKey::User => drop(query.push("g.user_id")),
             FigureKey::Number => drop(query.push("c.number_id")),
         }
-        push_sums(&mut query, scope, key);
+        push_sums(&mut query, scope, key, filter.user);
         query.push(match key {
             FigureKey::User => " FROM calls AS c CROSS JOIN call_users AS g WHERE g.call_id = c.id AND ",
             FigureKey::Whole | FigureKey::Day { .. } | FigureKey::Number => " FROM calls AS c WHERE ",
@@ -107,7 +108,8 @@ fn push_condition(query: &mut QueryBuilder<Sqlite>, scope: &Scope, filter: &Call
     }
 }
 
-fn push_sums(query: &mut QueryBuilder<Sqlite>, scope: &Scope, key: FigureKey) {
+/// `user`: whose calls they are, where only one user's are wanted.
+fn push_sums(query: &mut QueryBuilder<Sqlite>, scope: &Scope, key: FigureKey, user: Option<UserId>) {
     let playing = scope.playing();
     let may_play = |query: &mut QueryBuilder<Sqlite>| match scope.play {
         Play::All => drop(query.push("TRUE")),
@@ -117,8 +119,12 @@ fn push_sums(query: &mut QueryBuilder<Sqlite>, scope: &Scope, key: FigureKey) {
     query.push(" AS bucket, COUNT(*) AS calls, SUM(c.answered IS NOT NULL) AS answered, SUM(");
     query.push(MISSED);
     // Whoever called a colleague in vain has missed nothing.
-    if key == FigureKey::User {
-        query.push(" AND (c.direction <> 'internal' OR c.caller_user_id IS NOT g.user_id)");
+    match (key, user) {
+        (FigureKey::User, _) => drop(query.push(" AND c.caller_user_id IS NOT g.user_id")),
+        (FigureKey::Whole | FigureKey::Day { .. } | FigureKey::Number, Some(user)) => {
+            query.push(" AND c.caller_user_id IS NOT ").push_bind(user.0);
+        }
+        (FigureKey::Whole | FigureKey::Day { .. } | FigureKey::Number, None) => {}
     }
     query.push(") AS missed, SUM(CASE WHEN c.ended > c.answered THEN c.ended - c.answered ELSE 0 END) AS talk, ");
     // What is being recorded is counted when it is over.

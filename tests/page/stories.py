@@ -117,18 +117,48 @@ def a_live_call_is_paused_on_the_page_and_the_file_shows_it(w: World) -> None:
     connect(carrier, alice, f"sip:{NUMBER}@{SERVER}")
     talk_for(2)
     live = ada.page.locator("#live")
-    expect(live.get_by_text("Recording", exact=True)).to_be_visible(timeout=SOON_MS)
+    expect(live.get_by_text("Recording now", exact=True)).to_be_visible(timeout=SOON_MS)
+    # On the call's own page somebody is writing, who sees what happens all the same.
+    call = service.call()["record"]["id"]
+    writing = w.logged_in("100", f"/calls/{call}").page
+    note = writing.get_by_label("New note")
+    note.press_sequentially("She asked for")
     live.get_by_role("button", name="Pause the recording").click()
     recording_switched(service, False)
     expect(live.get_by_text("Paused", exact=True)).to_be_visible()
+    expect(writing.get_by_text("Paused", exact=True)).to_be_visible()
+    expect(note).to_be_focused()
+    note.press_sequentially(" the long one")
+    expect(note).to_have_value("She asked for the long one")
     talk_for(2)
     live.get_by_role("button", name="Record from here on").click()
     recording_switched(service, True)
-    expect(live.get_by_text("Recording", exact=True)).to_be_visible()
+    expect(live.get_by_text("Recording now", exact=True)).to_be_visible()
     talk_for(2)
-    call = service.call()["record"]["id"]
     hang_up(carrier, alice)
     expect(ada.page.get_by_role("heading", name="Nobody is talking")).to_be_visible()
+    player = writing.get_by_role("group", name="Recording")
+    expect(player).to_have_attribute("data-drawn", "")
+    expect(note).to_have_value("She asked for the long one")
+    # Whoever takes notes while listening goes on where they were.
+    player.get_by_label("Speed").select_option("1.5")
+    player.get_by_role("button", name="Mute").first.click()
+    player.locator(".seek").fill("3")
+    writing.get_by_role("button", name="Add the note").click()
+    expect(writing.locator(".note")).to_have_count(1)
+    expect(note).to_have_value("")
+    expect(player.get_by_label("Speed")).to_have_value("1.5")
+    expect(player.get_by_role("button", name="Mute").first).to_have_attribute("aria-pressed", "true")
+    expect(player.locator(".seek")).to_have_value("3")
+    # A click in the pause comes to where one clicked.
+    paused = player.locator(".wave-mark.paused")
+    box = paused.bounding_box()
+    paused.click(position={"x": box["width"] * 0.75, "y": 20})
+    whole = player.locator(".wave-layer").bounding_box()
+    length = float(player.locator(".seek").get_attribute("max"))
+    expected = (box["x"] + box["width"] * 0.75 - whole["x"]) / whole["width"] * length
+    at = float(player.locator(".seek").input_value())
+    assert abs(at - expected) < 0.2, (at, expected)
     assert ada.is_same(), "the page of live calls was loaded anew as a whole"
     check_one_pause(service, "api")
     ada.go(f"/calls/{call}")
@@ -169,6 +199,12 @@ def a_subscriber_is_added_and_the_voicemail_appears_without_reload(w: World) -> 
     carol.page.wait_for_function("() => [...document.querySelectorAll('audio')].some(sound => sound.currentTime > 0.3)")
     bob.go("/voicemail")
     expect(bob.page.locator(f"#messages [data-id='{message}'][data-new]")).to_be_visible()
+    # He is reminded of it until it is over.
+    bob.page.get_by_text("Your new messages also go to Carol.").get_by_role("link").click()
+    bob.page.get_by_role("button", name="End the cover by Carol").click()
+    expect(bob.page.get_by_role("button", name="End the cover by Carol")).to_have_count(0)
+    bob.go("/voicemail")
+    expect(bob.page.get_by_text("Your new messages also go to", exact=False)).to_have_count(0)
     # Alice, who left it, hears it not.
     alice = w.logged_in("201", "/voicemail")
     expect(alice.page.locator("#messages [data-id]")).to_have_count(0)
@@ -389,7 +425,7 @@ def a_call_is_a_row_of_the_list_from_its_first_ring(w: World) -> None:
     connect(carrier, bob, f"sip:{SHARED}@{SERVER}")
     call = service.call()["record"]["id"]
     row = ada.page.locator(f"#calls [data-id='{call}']")
-    expect(row.get_by_text("Recording", exact=True)).to_be_visible(timeout=SOON_MS)
+    expect(row.get_by_text("Recording now", exact=True)).to_be_visible(timeout=SOON_MS)
     # A step of the flow has said so: which one stands there, and nobody can stop it.
     why = "the step “record” of the call flow “main”"
     expect(row.get_by_text(why)).to_be_visible()
@@ -464,6 +500,45 @@ def a_reseller_has_settings_and_hears_no_messages_of_others(w: World) -> None:
     password.get_by_role("button", name="Set the password").click()
     page.wait_for_url("**/login*")
     w.person("rita").log_in("rita-second-secret")
+
+
+def tabs_at_two_companies_say_where_they_are(w: World) -> None:
+    """The last choice is the browser's: a tab that comes into another company with it says so, and leads back."""
+    service = w.open()
+    service.run("staff", "add", "olga", "--password", WEB_PASSWORDS["olga"])
+    olga = w.person("olga")
+    first = olga.log_in()
+    first.page.get_by_role("button", name="Add a company").click()
+    new = first.page.get_by_role("dialog", name="Add a company")
+    new.get_by_label("Name", exact=True).fill("Über Land")
+    # The short name is made of the name.
+    expect(new.get_by_label("Short name")).to_have_value("uber-land")
+    new.get_by_label("SIP domains, one a line").fill("land.example")
+    new.get_by_label("Extension of the first admin").fill("900")
+    new.get_by_role("button", name="Add").click()
+    with first.page.expect_navigation():
+        first.page.get_by_role("button", name="I have it").click()
+    # A link into a company is kept over the choice of one.
+    first.go("/users/201")
+    first.page.wait_for_url("**/companies?next=*")
+    first.page.get_by_role("button", name="Enter Acme").click()
+    first.page.wait_for_url("**/users/201")
+    expect(first.page.locator(".nav-company")).to_have_text("acme")
+    second = olga.tab("/companies")
+    second.page.get_by_role("button", name="Enter Über Land").click()
+    second.page.wait_for_url("**/calls")
+    first.go("/users")
+    moved = first.page.get_by_role("status").filter(has_text="You are in uber-land now")
+    expect(moved).to_be_visible()
+    moved.get_by_role("button", name="Back to acme").click()
+    expect(first.page.get_by_role("link", name="Alice")).to_be_visible()
+    expect(first.page.get_by_text("You are in", exact=False)).to_have_count(0)
+    # The other tab is told in its turn, and stays.
+    second.go("/users")
+    second.page.get_by_role("button", name="Stay here").click()
+    second.go("/groups")
+    expect(second.page.get_by_role("link", name="Sales")).to_be_visible()
+    expect(second.page.get_by_role("button", name="Stay here")).to_have_count(0)
 
 
 def what_callers_hear_is_recorded_or_uploaded_in_the_browser(w: World) -> None:
@@ -626,12 +701,17 @@ def two_admins_at_one_thing_overwrite_nothing(w: World) -> None:
     first.page.get_by_label("Users can transfer calls").uncheck()
     first.page.locator("#calls").get_by_role("button", name="Save").click()
     expect(first.page.get_by_text("Saved.")).to_be_visible()
+    first.page.get_by_label("Channels").select_option("mono")
+    first.page.locator("#file").get_by_role("button", name="Save").click()
+    expect(first.page.locator("form[data-dirty]")).to_have_count(0)
     second.page.get_by_label("Keep recordings for").fill("90")
     second.page.locator("#file").get_by_role("button", name="Save").click()
     second.page.get_by_role("dialog").get_by_role("button", name="Yes").click()
     expect(second.page.get_by_text("Saved.")).to_be_visible()
+    # What the other one changed in the same card is shown from there on, and not put back.
+    expect(second.page.get_by_label("Channels")).to_have_value("mono")
     settings = first.page.evaluate("async () => (await fetch('/api/v1/settings')).json()")
-    assert (settings["transfer"], settings["retention_days"]) == (False, 90), settings
+    assert (settings["transfer"], settings["channels"], settings["retention_days"]) == (False, "mono", 90), settings
     first.page.get_by_label("Keep recordings for").fill("30")
     first.page.locator("#file").get_by_role("button", name="Save").click()
     first.page.get_by_role("dialog").get_by_role("button", name="Yes").click()
@@ -669,6 +749,7 @@ STORIES = [
     a_call_is_a_row_of_the_list_from_its_first_ring,
     the_first_steps_tick_themselves_off,
     a_reseller_has_settings_and_hears_no_messages_of_others,
+    tabs_at_two_companies_say_where_they_are,
     what_callers_hear_is_recorded_or_uploaded_in_the_browser,
     whose_session_was_ended_logs_in_again,
     two_admins_at_one_thing_overwrite_nothing,

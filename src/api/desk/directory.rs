@@ -103,8 +103,7 @@ impl Desk {
         let company = person.company;
         let applied = self.change(person, |directory| {
             if listed(directory, company, kind).iter().any(|thing| thing.name == name) {
-                let kind = kind.as_str();
-                return Err(Problem::Conflict(format!("{kind} {name} is there already: change it, or choose another")));
+                return Err(Problem::Conflict(format!("{name} is there already: change that, or choose another")));
             }
             lay(directory, company, kind, &name, &table)
         });
@@ -187,6 +186,10 @@ impl Desk {
         let turn = self.turn().await?;
         let name = LockName::new(user.company, &user.extension);
         self.proves_present(&turn, &name, person.viewer, present.reveal()).await?;
+        if present.reveal() == password.reveal() {
+            let expected = "another password than the present one";
+            return Err(Problem::Invalid { key: "password", value: "…".to_owned(), expected });
+        }
         let keys = password_keys(&password);
         self.lay(person, Kind::User, &user.extension.clone(), &keys, &Fits::default()).await.map(drop)
     }
@@ -333,11 +336,18 @@ fn use_of(error: &FileError) -> Use {
         // A change of one thing comes from no file.
         Place::File | Place::Item { .. } => ("company", String::new()),
     };
-    let step = match &error.problem {
-        FileProblem::Step { step, .. } => Some(step.to_string()),
-        _ => None,
+    let (step, key) = match &error.problem {
+        FileProblem::Step { step, .. } => (Some(step.to_string()), None),
+        FileProblem::UnknownRoute(_) | FileProblem::UnknownFacility(_) => (None, Some("route")),
+        FileProblem::UnknownNumber { key, .. }
+        | FileProblem::UnknownName { key, .. }
+        | FileProblem::UnknownForward { key, .. }
+        | FileProblem::DeactivatedUser { key, .. } => (None, Some(*key)),
+        FileProblem::NotAMember(_) => (None, Some("default_inbox")),
+        FileProblem::PrimaryElsewhere(_) => (None, Some("primary")),
+        _ => (None, None),
     };
-    Use { kind, name, step, text: said(error) }
+    Use { kind, name, step, key, text: said(error) }
 }
 
 /// What can be removed.

@@ -61,13 +61,7 @@ impl FromRequest<Shared> for Asked {
 impl Asked {
     fn params(&self) -> Params {
         let query = self.parts.uri.query().unwrap_or_default();
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        Params(
-            pairs
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(key, value)| (decoded(key), decoded(value)))
-                .collect(),
-        )
+        Params(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
     /// A JSON object, whatever the request says that it is.
@@ -108,26 +102,6 @@ impl Asked {
             Err(_) => IpAddr::from([0, 0, 0, 0]),
         }
     }
-}
-
-/// `%41` and `+` of a query, as far as they are text.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut ahead = rest.clone();
-        let digits = (ahead.next(), ahead.next());
-        let hex = |digit: Option<u8>| digit.and_then(|digit| char::from(digit).to_digit(16));
-        match (byte, hex(digits.0), hex(digits.1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
-                rest = ahead;
-            }
-            (b'+', ..) => bytes.push(b' '),
-            (byte, ..) => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Shared {
@@ -189,18 +163,4 @@ async fn audio(path: &std::path::Path, name: Option<String>, request: Request<Bo
     headers.extend(name.map(|name| (header::CONTENT_DISPOSITION, name)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::decoded;
-
-    #[test]
-    fn a_query_is_decoded_and_what_is_no_code_stays() {
-        for (text, meant) in
-            [("a%20b", "a b"), ("a+b", "a b"), ("%2B1", "+1"), ("100%", "100%"), ("%zz", "%zz"), ("%c3%a9", "é")]
-        {
-            assert_eq!(decoded(text), meant);
-        }
-    }
 }

@@ -239,7 +239,7 @@ fn every_step_is_told_in_plain_words() {
     assert_eq!(
         why,
         [
-            "Fri 2026-11-27 12:00 (Europe/Berlin) is in the opening hours (mon-fri 09:00-17:00)",
+            "fri 2026-11-27 12:00 (Europe/Berlin) is in the opening hours (mon-fri 09:00-17:00)",
             "it is supposed that nobody answers",
         ]
     );

@@ -208,7 +208,7 @@ pub enum Problem {
         "`delete_messages` without `email` and `attach_audio`: messages would be lost unheard: set both, or leave it off"
     )]
     DeleteUnmailed,
-    #[error("no message fits: the shortest is {min} s and the longest {max} s")]
+    #[error("`min_s` {min} is longer than `max_s` {max}: no message fits")]
     NoMessageFits { min: u32, max: u32 },
     #[error("number_format \"national\": the company has no `country_code`: set one in its settings")]
     NoCountry,

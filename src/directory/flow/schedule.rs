@@ -40,7 +40,13 @@ impl Schedule {
     pub fn said(&self, at: Wall) -> String {
         let instant = jiff::Timestamp::from_microsecond(at.unix_micros()).unwrap_or_default();
         let local = instant.to_zoned(self.time_zone.time_zone());
-        let there = format!("{} ({})", local.strftime("%a %Y-%m-%d %H:%M"), self.time_zone);
+        let there = format!(
+            "{} {} ({})",
+            // As the hours call it.
+            local.strftime("%a").to_string().to_lowercase(),
+            local.strftime("%Y-%m-%d %H:%M"),
+            self.time_zone
+        );
         let hours = self.hours.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match (self.is_open(at), self.is_holiday(local.date())) {
             (true, _) => format!("{there} is in the opening hours ({hours})"),

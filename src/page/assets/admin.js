@@ -48,13 +48,8 @@
   });
   // The form as the service has it. What stands unsaved in others stays.
   async function anew(form) {
-    const others = all('form[data-dirty]').filter(one => one !== form);
-    const fresh = others.length && await window.telegraphone.part(new URL(location.href));
-    const other = fresh && all('form[data-guard]', fresh)[all('form[data-guard]').indexOf(form)];
-    if (!other) { leaving = true; location.reload(); return; }
-    form.replaceWith(other);
-    window.telegraphone.remember(document, one => one === other);
-    document.dispatchEvent(new CustomEvent('shown', { detail: other }));
+    const others = all('form[data-dirty]').some(one => one !== form);
+    if (!others || !(await window.telegraphone.renew(form))) again(form);
   }
 
   // ---- Searching a list ------------------------------------------------------------------------
@@ -66,8 +61,6 @@
     const list = find(form.dataset.narrow);
     if (!list) return;
     const wanted = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ''));
-    // Whoever opens one of them and comes back finds the same few.
-    history.replaceState({ ...history.state, narrow: { ...history.state?.narrow, [form.dataset.narrow]: wanted } }, '');
     const written = (wanted.text || '').trim().toLowerCase();
     // A number is found however it is written.
     const text = /^\+?[\d ()./-]{6,}$/.test(written) ? bare(written) : written;
@@ -85,9 +78,20 @@
     const none = find(`[data-none-of="${form.dataset.narrow}"]`);
     if (none) none.hidden = shown > 0 || !!find(':scope > [data-more]', list);
   }
+  // Whoever opens one of them and comes back finds the same few.
+  let noting;
+  function noteNarrowed() {
+    clearTimeout(noting);
+    const narrowed = all('form[data-narrow]').map(form => [form.dataset.narrow, [...new FormData(form)].filter(([, value]) => value !== '')]);
+    history.replaceState({ ...history.state, narrowed }, '');
+  }
+  document.addEventListener('click', event => { if (event.target.closest('a[href]') && find('form[data-narrow]')) noteNarrowed(); }, true);
   document.addEventListener('input', event => {
     const form = event.target.closest('form[data-narrow]');
-    if (form) narrow(form);
+    if (!form) return;
+    narrow(form);
+    clearTimeout(noting);
+    noting = setTimeout(noteNarrowed, 400);
   });
   document.addEventListener('submit', event => { if (event.target.matches('form[data-narrow]')) event.preventDefault(); });
   function beginLists() {
@@ -96,9 +100,11 @@
       if (!list || list.narrowed) continue;
       list.narrowed = true;
       const inbox = new URLSearchParams(location.search).get('inbox');
-      const was = history.state?.narrow?.[form.dataset.narrow] || (inbox ? { inbox } : {});
-      for (const [name, value] of Object.entries(was)) if (form.elements[name]) form.elements[name].value = value;
-      form.elements.inbox?.dispatchEvent(new Event('change', { bubbles: true }));
+      const [, was] = history.state?.narrowed?.find(([list]) => list === form.dataset.narrow) || [null, inbox ? [['inbox', inbox]] : []];
+      for (const [name, value] of was) {
+        const field = form.elements[name];
+        if (field && (!field.options || [...field.options].some(option => option.value === value))) field.value = value;
+      }
       // What is loaded further down is searched too.
       new MutationObserver(() => narrow(form)).observe(list, { childList: true });
       narrow(form);
@@ -271,6 +277,8 @@
     if (link) { onward.href = link.href; onward.textContent = link.label; }
     dialog.showModal();
   }
+  // It is closed by whoever has it, not by a key.
+  find('#once')?.addEventListener('keydown', event => { if (event.key === 'Escape') event.preventDefault(); });
   document.addEventListener('click', event => {
     const button = event.target.closest('#once [data-copy]');
     if (!button) return;
@@ -303,11 +311,17 @@
     if (reload === undefined) return;
     if (all('form[data-dirty]').some(one => one !== event.target)) { setTimeout(() => anew(event.target)); return; }
     sessionStorage.setItem('told', text || words.saved);
+    again(event.target);
+  });
+  function again(form) {
+    sessionStorage.setItem('stood', form.getAttribute('aria-labelledby') || '');
     leaving = true;
     location.reload();
-  });
-  const told = sessionStorage.getItem('told');
-  if (told) { sessionStorage.removeItem('told'); toast(told); }
+  }
+  // Whoever saved something stands at it again.
+  const stood = sessionStorage.getItem('stood');
+  sessionStorage.removeItem('stood');
+  if (stood) find(`form[aria-labelledby="${CSS.escape(stood)}"] button:not([type=button])`)?.focus({ preventScroll: true });
   // What a form is emptied to decides which of its fields are there.
   document.addEventListener('reset', event => setTimeout(() => {
     all('[data-shows]', event.target).forEach(one => one.dispatchEvent(new Event('change', { bubbles: true })));

@@ -55,9 +55,15 @@
       place.className = 'toasts';
       place.setAttribute('role', 'status');
       dialog.append(place);
-      dialog.addEventListener('close', () => { find('#toasts').append(...place.children); place.remove(); }, { once: true });
+      // What went wrong in it is over with it.
+      dialog.addEventListener('close', () => { find('#toasts').prepend(...all(':scope > :not([role=alert])', place)); place.remove(); }, { once: true });
     }
     return place;
+  }
+
+  // What stands in backticks is a value or a key.
+  function written(text) {
+    return text.split('`').map((part, at) => (at % 2 ? Object.assign(document.createElement('code'), { textContent: part }) : part));
   }
 
   function toast(text, wrong = false, action = null) {
@@ -69,12 +75,18 @@
     all('.toast[role=alert]', place).forEach(other => other.remove());
     if (wrong) one.setAttribute('role', 'alert');
     const said = document.createElement('span');
-    said.textContent = text;
+    said.append(...written(text));
     one.append(said);
     const button = document.createElement('button');
     button.type = 'button';
     button.textContent = action ? action.label : words.close;
-    button.addEventListener('click', () => { one.remove(); action?.act(); });
+    const at = document.activeElement?.closest('[data-id]')?.dataset.id;
+    button.addEventListener('click', async () => {
+      one.remove();
+      find('#main').focus({ preventScroll: true });
+      await action?.act();
+      if (action && at) standAt(at, find('#main'));
+    });
     one.append(button);
     place.append(one);
     // As long as somebody is at it, it stays.
@@ -116,10 +128,11 @@
   function tellUses(uses) {
     const said = JSON.parse(find('#use-words')?.textContent || '{}');
     const make = (kind, ...children) => { const one = document.createElement(kind); one.append(...children); return one; };
-    const lines = new Map(uses.map(({ kind, name, step }) => {
+    const lines = new Map(uses.map(({ kind, name, step, key }) => {
       const link = make('a', kind === 'company' ? said.company : `${said[kind]} ${name}`);
       link.href = kind === 'company' ? '/settings' : `/${PLACES[kind]}/${encodeURIComponent(name)}`;
-      return [`${kind} ${name} ${step}`, make('li', link, step ? `, ${said.step.replace('@', step)}` : '')];
+      const place = step ? said.step.replace('@', step) : said.keys[key];
+      return [`${kind} ${name} ${step} ${key}`, make('li', link, place ? `, ${place}` : '')];
     }));
     const dialog = make('dialog', make('h2', said.title), make('p', said.help), make('ul', ...lines.values()), make('div', make('button', words.close)));
     const [title, , list, buttons] = dialog.children;
@@ -141,6 +154,29 @@
       if (one.dataset.described) one.setAttribute('aria-describedby', one.dataset.described); else one.removeAttribute('aria-describedby');
     });
   }
+  function wrongAt(field, text) {
+    const wrong = document.createElement('span');
+    wrong.className = 'wrong';
+    wrong.id = `wrong-${Math.random().toString(36).slice(2)}`;
+    wrong.append(...written(text));
+    field.setAttribute('aria-invalid', 'true');
+    field.dataset.described ??= field.getAttribute('aria-describedby') || '';
+    field.setAttribute('aria-describedby', `${wrong.id} ${field.dataset.described}`.trim());
+    (field.closest('.field, .choice') || field.parentElement).append(wrong);
+    const fold = field.closest('details');
+    if (fold) fold.open = true;
+  }
+  // What a browser would say in its own language and place is said as what the service says.
+  function flawOf(field) {
+    const { validity: state, min, max } = field;
+    const { flaws } = words;
+    if (state.customError) return field.validationMessage;
+    if (state.valueMissing) return field.matches('select, [type=checkbox], [type=radio]') ? flaws.choose : flaws.missing;
+    if (state.badInput) return flaws.number;
+    if (state.typeMismatch) return flaws[field.type] || flaws.other;
+    if (state.rangeUnderflow || state.rangeOverflow || state.stepMismatch) return (max === '' ? flaws.least : flaws.between).replace('@', min).replace('#', max);
+    return flaws.other;
+  }
   // What a problem says, and which fields it is about: `user[201].name: …` or `key: `value`: …`.
   function tell(form, { body: problem }) {
     untell(form);
@@ -149,24 +185,25 @@
     const whole = problem.errors?.length ? problem.errors : [problem.detail || words.failed];
     const lines = new Set(whole.map(line => line.replace(/^(?:company [^:]*|[a-z]+ [^:]* of [^:]*): /, '')));
     const others = [];
+    // A key is called as its field is.
+    const labelOf = name => {
+      const field = all('[name]', form).find(one => one.name === name || one.name.endsWith(`.${name}`));
+      return field && (find('.label, :scope > span', field.closest('.field') || form) || field.labels?.[0])?.textContent.trim();
+    };
     for (const line of lines) {
       // A key within a key stands behind it: `commands: pause `#11#`: …`.
       const head = line.split('`')[0].replaceAll(': ', '.');
+      const key = /^`([\w.]+)`/.exec(line)?.[1];
       const isOf = one => line.startsWith(`\`${one.name}\``) || new RegExp(`(^|[^a-z_])${one.name.replaceAll('.', '\\.')}([^a-z_]|$)`).test(head);
       const shown = all('[name]', form).filter(one => !one.closest('[hidden]') && one.type !== 'hidden');
-      const longest = shown.filter(isOf).sort((one, other) => other.name.length - one.name.length)[0];
+      const longest = shown.filter(isOf).sort((one, other) => other.name.length - one.name.length)[0]
+        || shown.find(one => one.name.includes('.') && [key, ...head.split(/[^a-z_]+/)].includes(one.name.split('.').at(-1)));
       // `user 201 is there already`: the field with the name that is taken.
-      const taken = problem.status === 409 && shown.find(one => one.required && one.value && line.split(/[ :,]/).includes(one.value));
+      const taken = problem.status === 409 && (shown.find(one => one.required && one.value && line.split(/[ :,]/).includes(one.value)) || find('[name=role]', form));
       const field = longest || taken;
-      if (!field || field.type === 'hidden') { others.push(line); continue; }
-      const wrong = document.createElement('span');
-      wrong.className = 'wrong';
-      wrong.id = `wrong-${Math.random().toString(36).slice(2)}`;
-      wrong.textContent = field.dataset.wrong || line.replace(/^[\w.[\]]+: /, '');
-      field.setAttribute('aria-invalid', 'true');
-      field.dataset.described ??= field.getAttribute('aria-describedby') || '';
-      field.setAttribute('aria-describedby', `${wrong.id} ${field.dataset.described}`.trim());
-      (field.closest('.field, .choice') || field.parentElement).append(wrong);
+      if (!field) { others.push(line); continue; }
+      const text = field.dataset.wrong || line.replace(/^[\w.[\]]+: /, '');
+      wrongAt(field, text.replace(/`([\w.]+)`/g, (whole, name) => (labelOf(name) ? `“${labelOf(name)}”` : whole)));
     }
     find('[aria-invalid]', form)?.focus();
     if (!others.length) return;
@@ -238,7 +275,10 @@
   }
 
   function remember(root, isNew = () => true) {
-    all('form[data-api]', root).filter(isNew).forEach(form => came.set(form, contentOf(form)));
+    for (const form of all('form[data-api]', root).filter(isNew)) {
+      came.set(form, contentOf(form));
+      form.noValidate = true;
+    }
   }
   // Whether somebody has written something in it that was not sent.
   function isDirty(form) {
@@ -256,6 +296,10 @@
 
   async function send(form, submitter) {
     const { api, then, said, sure: question, whole } = form.dataset;
+    untell(form);
+    const flawed = [...form.elements].filter(one => one.willValidate && !one.validity.valid && !one.closest('[hidden]'));
+    flawed.forEach(one => wrongAt(one, flawOf(one)));
+    if (flawed.length) { flawed[0].focus(); return; }
     if (question && !(await sure(question))) return;
     const [method, place] = api.split(' ');
     let content;
@@ -279,32 +323,55 @@
     const sent = file || (bare ? undefined : content);
     const button = submitter || find('button:not([type=button])', form);
     if (button?.getAttribute('aria-disabled') === 'true') return;
-    button?.setAttribute('aria-disabled', 'true');
     const tagged = () => (form.dataset.tag ? { 'If-Match': form.dataset.tag } : {});
-    let answer = await ask(method, path, sent, tagged());
-    if (answer.status === 412 && await onlyElsewhere(form, content)) answer = await ask(method, path, sent, tagged());
-    button?.removeAttribute('aria-disabled');
-    if (answer.status === 412) { toast(words.stale, true); return; }
+    let [answer, merged] = [null, false];
+    button?.setAttribute('aria-disabled', 'true');
+    try {
+      answer = await ask(method, path, sent, tagged());
+      merged = answer.status === 412 && await onlyElsewhere(form, content);
+      if (merged) answer = await ask(method, path, sent, tagged());
+    } finally { button?.removeAttribute('aria-disabled'); }
+    if (answer.status === 412) { toast(words.stale, true, { label: words.load, act: () => renew(form) }); return; }
     if (!answer.ok) { if (answer.status !== 401) tell(form, answer); return; }
     untell(form);
-    // Forms of the same thing go on from what it is now.
-    if (answer.tag && form.dataset.tag) all('form[data-tag]').filter(one => one.dataset.api === form.dataset.api).forEach(one => { one.dataset.tag = answer.tag; });
+    // Forms of the same thing that show it as this one does go on from what it is now.
+    const sentOf = form.dataset.tag;
+    if (answer.tag && sentOf) all('form[data-tag]').filter(one => one.dataset.tag === sentOf).forEach(one => { one.dataset.tag = answer.tag; });
     form.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
     const dialog = form.closest('dialog');
-    if (then !== undefined) { location.assign(then.replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(answer.body[name] ?? ''))); return; }
+    if (then !== undefined) { sessionStorage.setItem('told', said || words.saved); location.assign(then.replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(answer.body[name] ?? ''))); return; }
     if (said !== undefined || form.dataset.quiet === undefined) toast(said || words.saved);
     if (form.dataset.clear !== undefined) form.reset();
     // What is in it from here on is what was sent, or nothing: nobody loses it when the part is read anew.
     came.set(form, contentOf(form));
     if (dialog && form.dataset.keep === undefined) dialog.close();
     if (form.dataset.keep === undefined) refresh();
+    // What somebody else changed in it is not here yet.
+    if (merged) renew(form);
+  }
+
+  // The same form of the page as it is now; null where there is none.
+  async function formNow(form) {
+    const page = await lists.part(new URL(location.href));
+    const label = one => one.getAttribute('aria-labelledby') || one.getAttribute('aria-label');
+    return (page && all('form[data-guard], form[data-tag]', page).find(one => label(one) === label(form))) || null;
+  }
+  // Puts it in place of this one; whether it could.
+  async function renew(form) {
+    const fresh = await formNow(form);
+    if (!fresh) return false;
+    const stood = form.contains(document.activeElement);
+    form.replaceWith(fresh);
+    remember(document, one => one === fresh);
+    settle(fresh);
+    document.dispatchEvent(new CustomEvent('shown', { detail: fresh }));
+    if (stood) find('button:not([type=button])', fresh)?.focus({ preventScroll: true });
+    return true;
   }
 
   // The thing has changed since the form came. Where nobody changed what is sent here, it is sent of what the thing is now.
   async function onlyElsewhere(form, content) {
-    const page = await lists.part(new URL(location.href));
-    const alike = one => one.dataset.api === form.dataset.api;
-    const fresh = page && all('form[data-tag]', page).filter(alike)[all('form[data-tag]').filter(alike).indexOf(form)];
+    const fresh = await formNow(form);
     if (!fresh) return false;
     const same = (sent, before, now) => Object.entries(sent).every(([key, value]) => {
       const isObject = value && typeof value === 'object' && !Array.isArray(value);
@@ -328,15 +395,17 @@
     const [method, path] = api.split(' ');
     // Whoever clicks twice wants it once.
     button.setAttribute('aria-disabled', 'true');
-    const answer = await ask(method, path, content ? JSON.parse(content) : undefined, ofCompany ? { 'Telegraphone-Company': ofCompany } : {});
-    button.removeAttribute('aria-disabled');
+    let answer;
+    try {
+      answer = await ask(method, path, content ? JSON.parse(content) : undefined, ofCompany ? { 'Telegraphone-Company': ofCompany } : {});
+    } finally { button.removeAttribute('aria-disabled'); }
     if (!answer.ok) {
       if (answer.body.uses?.length) tellUses(answer.body.uses);
       else if (answer.status !== 401) toast((answer.body.errors || [answer.body.detail || words.failed]).join('\n'), true);
       return;
     }
     button.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
-    if (then !== undefined) { location.assign(then); return; }
+    if (then !== undefined) { sessionStorage.setItem('told', said || (method === 'DELETE' ? words.removed : words.done)); location.assign(then); return; }
     if (undo) {
       const [undoing, place] = undo.split(' ');
       toast(said || words.done, false, { label: words.undo, act: async () => { await ask(undoing, place, button.dataset.undoContent ? JSON.parse(button.dataset.undoContent) : undefined); refresh(); } });
@@ -347,22 +416,33 @@
   // ---- Choosing a company ---------------------------------------------------------------------
 
   // The choice is the browser's, each of its tabs remembers its own: one that comes into another company says so.
+  // Whoever logs in next begins anew.
+  if (location.pathname === '/login') sessionStorage.clear();
   const mine = sessionStorage.getItem('company');
-  if (data.company && find('#moved')) {
+  if (find('#moved')) {
     if (mine && mine !== data.company) {
-      const back = find('#moved [data-choose-company]');
+      const moved = find('#moved').content.cloneNode(true);
+      const back = find('[data-choose-company]', moved);
       back.dataset.chooseCompany = mine;
       back.textContent = back.textContent.replace('@', mine);
-      find('#moved').hidden = false;
+      find('#moved-place').append(moved);
     } else sessionStorage.setItem('company', data.company);
   }
   document.addEventListener('click', event => {
-    if (event.target.closest('[data-stay]')) { sessionStorage.setItem('company', data.company); find('#moved').hidden = true; }
+    if (event.target.closest('[data-stay]')) {
+      sessionStorage.setItem('company', data.company);
+      find('#moved-place').replaceChildren();
+      find('#main').focus();
+    }
     const chosen = event.target.closest('[data-choose-company]');
     if (!chosen) return;
     sessionStorage.setItem('company', chosen.dataset.chooseCompany);
     keep('telegraphone_company', chosen.dataset.chooseCompany);
-    if (chosen.dataset.here === undefined) location.assign('/calls'); else location.reload();
+    // The same address is another thing there.
+    const isList = location.pathname.split('/').length === 2;
+    const next = new URLSearchParams(location.search).get('next') || '';
+    if (chosen.dataset.here !== undefined && isList) location.reload();
+    else location.assign(chosen.dataset.here === undefined && /^\/[a-z]/.test(next) ? next : '/calls');
   });
 
   // ---- Filters --------------------------------------------------------------------------------
@@ -384,16 +464,16 @@
     load(form.dataset.filters, place, { push: true });
     all('[data-follow-filters]').forEach(one => { if (one.id) load(`#${one.id}`, place); });
     all('a[data-filtered]').forEach(link => { link.search = pairs.toString(); });
-    filtered();
+    filtered(pairs);
   }
   // All filters are taken away at once; which box and folder are looked at is none of them.
-  function filtered() {
+  function filtered(pairs) {
     for (const form of all('form[data-filters]')) {
       const place = new URLSearchParams(all('input[type=hidden]', form).map(({ name, value }) => [name, value]));
       const names = new Set([...form.elements].map(({ name }) => name).filter(name => name && !place.has(name)));
-      const isSet = [...new URLSearchParams(location.search)].some(([name, value]) => value && names.has(name));
+      const isSet = [...pairs].some(([name, value]) => value && names.has(name));
       let clear = find('[data-clear]', form);
-      if (!clear && names.size > 1) {
+      if (!clear) {
         clear = Object.assign(document.createElement('a'), { className: 'button clear', textContent: words.clear });
         clear.dataset.clear = '';
         form.append(clear);
@@ -403,13 +483,23 @@
       clear.hidden = !isSet;
     }
   }
-  // Whoever looks at one inbox goes on with it from page to page, until they choose another.
-  function keepInbox(chosen) {
-    if (find('.filters select[name=inbox]')) sessionStorage.setItem('inbox', chosen || '');
-    const inbox = sessionStorage.getItem('inbox');
-    for (const link of all('a[data-inbox-kept]')) link.search = inbox ? `inbox=${encodeURIComponent(inbox)}` : '';
+  // Whoever looks at one inbox goes on with it from page to page, until they choose another, or none.
+  const INBOX = `inbox of ${data.company}`;
+  function keepInbox() {
+    const inbox = sessionStorage.getItem(INBOX);
+    const places = new Set(all('.nav a[data-inbox-kept]').map(link => link.pathname));
+    for (const link of all('.nav a, a.brand, a.crumb').filter(one => places.has(one.pathname))) {
+      const query = new URLSearchParams(link.search);
+      if (inbox) query.set('inbox', inbox); else query.delete('inbox');
+      link.search = query.toString();
+    }
   }
-  document.addEventListener('change', event => { if (event.target.matches('.filters select[name=inbox]')) keepInbox(event.target.value); });
+  function chooseInbox(inbox) {
+    if (inbox) sessionStorage.setItem(INBOX, inbox); else sessionStorage.removeItem(INBOX);
+    keepInbox();
+  }
+  document.addEventListener('change', event => { if (event.target.matches('.filters select[name=inbox]')) chooseInbox(event.target.value); });
+  document.addEventListener('click', event => { if (event.target.closest('[data-clear]')) chooseInbox(''); });
   document.addEventListener('input', event => {
     const form = event.target.closest('form[data-filters]');
     if (!form) return;
@@ -468,20 +558,44 @@
     const sources = all('[data-source]', region).map(one => one.dataset.source);
     if (!fresh || sources.some(source => !find(`[data-source="${CSS.escape(source)}"]`, fresh))) location.reload();
   }
+  // A player goes on as one has set it, unless it is another one; and so does what one is writing.
+  const firstOf = new WeakMap();
+  const staying = new Map();
+  function noteStaying(root) {
+    for (const one of all('[data-stays]', root)) if (!firstOf.has(one)) firstOf.set(one, one.outerHTML);
+  }
+  function stay(root) {
+    const field = document.activeElement;
+    for (const one of all('[data-stays]', root)) {
+      const was = staying.get(one.dataset.stays);
+      if (!was || was === one || was.isConnected) continue;
+      staying.delete(one.dataset.stays);
+      const isSame = firstOf.get(was) === one.outerHTML;
+      if (!isSame && !all('form[data-api]', was).some(isDirty)) continue;
+      const stood = (field === document.body && was.contains(last)) || one.contains(field);
+      one.replaceWith(was);
+      if (stood && was.contains(last)) last.focus({ preventScroll: true });
+    }
+  }
+  let last = null;
+  document.addEventListener('focusin', event => { if (!staying.size) last = event.target; });
   // What somebody is writing in is left alone.
   function reload(region) {
     if (region.matches('dialog[open]')) return;
     const field = document.activeElement;
-    if (region.contains(field) && field.matches('input:not([type=checkbox]), textarea, select') && field.value !== field.defaultValue) return;
-    if (all('form[data-api]', region).some(isDirty)) return;
+    const stays = one => all('[data-stays]', region).some(inner => inner.contains(one));
+    if (region.contains(field) && !stays(field) && field.matches('input:not([type=checkbox]), textarea, select') && field.value !== field.defaultValue) return;
+    if (all('form[data-api]', region).some(form => isDirty(form) && !stays(form))) return;
     if (all('audio', region).some(sound => !sound.paused)) { stillMine(region); return; }
     // What one has opened or closed stays so, and whoever stands on a button stays there.
     const folds = all('details[id]', region).map(({ id, open }) => ({ id, open }));
     const stops = one => all('a[href], button, summary, input, select, textarea', one);
     const at = stops(region).indexOf(document.activeElement);
+    const stood = at >= 0;
+    all('[data-stays]', region).forEach(one => staying.set(one.dataset.stays, one));
     return load(`#${region.id}`, location.pathname + location.search).then(() => {
       for (const { id, open } of folds) { const fold = find(`#${CSS.escape(id)}`); if (fold) fold.open = open; }
-      if (at >= 0) stops(find(`#${CSS.escape(region.id)}`) || document)[at]?.focus({ preventScroll: true });
+      if (stood && !document.activeElement?.closest('[data-stays]')) (stops(find(`#${CSS.escape(region.id)}`) || document)[at] || find('#main')).focus({ preventScroll: true });
       // The thing is not for this reader any more: the whole page says so.
       if (!find(`#${CSS.escape(region.id)}`)) location.reload();
     });
@@ -571,7 +685,7 @@
 
   // ---- Sound in a list ------------------------------------------------------------------------
 
-  const narrow = matchMedia('(max-width: 30rem)');
+  const phone = matchMedia('(max-width: 30rem) and (pointer: coarse)');
 
   function play({ play: source, title, href }, id) {
     const dock = find('#dock');
@@ -585,6 +699,8 @@
     link.textContent = title || '';
     const sound = document.createElement('audio');
     sound.controls = true;
+    // Whoever may fetch it has a link for that.
+    sound.setAttribute('controlslist', 'nodownload');
     sound.src = source;
     sound.autoplay = true;
     sound.setAttribute('aria-label', title || '');
@@ -607,8 +723,13 @@
     if (!target) return;
     if (target.getAttribute('aria-disabled') === 'true') { event.preventDefault(); return; }
     // On a phone the list is a calling app's history: tapped, a call is heard; its page is behind its name below.
-    const tapped = event.detail > 0 && target.matches('.cover') && narrow.matches && !event.ctrlKey && !event.metaKey && find('[data-play]', target.closest('.row'));
-    if (tapped) { event.preventDefault(); play(tapped.dataset, target.closest('[data-id]').dataset.id); return; }
+    const tapped = event.detail > 0 && phone.matches && target.matches('.cover') && target.closest('.row')?.querySelector('[data-play]');
+    if (tapped) {
+      event.preventDefault();
+      play(tapped.dataset, target.closest('[data-id]')?.dataset.id);
+      find('#dock audio')?.focus({ preventScroll: true });
+      return;
+    }
     if (target.matches('button[data-api]')) press(target);
     if (target.matches('[data-play]')) play(target.dataset, target.closest('[data-id]')?.dataset.id);
     if (target.matches('[data-open]')) find(target.dataset.open)?.showModal();
@@ -617,7 +738,7 @@
     if (target.matches('.menu-button')) {
       const open = find('.nav').classList.toggle('open');
       target.setAttribute('aria-expanded', String(open));
-      if (open) find('.nav a')?.focus();
+      if (open) all('.nav a').find(one => one.offsetParent)?.focus();
     }
     if (target.matches('[data-theme-switch]')) {
       const dark = getComputedStyle(document.documentElement).colorScheme.includes('dark');
@@ -721,12 +842,14 @@
   });
   function stand() {
     const id = ['back_forward', 'reload'].includes(performance.getEntriesByType('navigation')[0]?.type) && history.state?.row;
-    if (!id) return;
-    // What lies far down comes by and by.
+    if (id) standAt(id, document.body);
+  }
+  // On a row, as soon as it is there, unless one has gone elsewhere from `from`.
+  function standAt(id, from) {
     let tries = 20;
     const look = () => {
       const row = find(`.row[data-id="${CSS.escape(id)}"]`);
-      if (document.activeElement !== document.body) return;
+      if (document.activeElement !== from) return;
       if (row) find('.cover, a[href]', row)?.focus({ preventScroll: true });
       else if (tries--) setTimeout(look, 100);
     };
@@ -737,18 +860,26 @@
 
   function settle(root) {
     lists.watch(root === document ? document : root.parentElement || document);
+    noteStaying(document);
     all('[data-shows]', root).forEach(showWhat);
     tick();
     meter();
   }
-  document.addEventListener('htmx:afterSettle', event => { remember(document, form => !came.has(form)); settle(document); document.dispatchEvent(new CustomEvent('shown', { detail: event.target })); });
-  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, settle, headersOf, part: lists.part, renewed: lists.renewed };
+  document.addEventListener('htmx:afterSettle', event => { stay(document); remember(document, form => !came.has(form)); settle(document); document.dispatchEvent(new CustomEvent('shown', { detail: event.target })); });
+  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, renew, settle, headersOf, part: lists.part, renewed: lists.renewed };
   remember(document);
   settle(document);
   lists.restore();
   stand();
-  filtered();
-  keepInbox(new URLSearchParams(location.search).get('inbox'));
+  // What was done on the page before.
+  const told = sessionStorage.getItem('told');
+  if (told) { sessionStorage.removeItem('told'); toast(told); }
+  // Whoever closes a dialog that another has opened stands on the page, not nowhere.
+  document.addEventListener('close', () => setTimeout(() => { if (document.activeElement === document.body) find('#main').focus({ preventScroll: true }); }), true);
+  const query = new URLSearchParams(location.search);
+  filtered(query);
+  // An inbox that is gone leads nowhere.
+  if (find('[data-problem]')) chooseInbox(''); else if (query.get('inbox')) chooseInbox(query.get('inbox')); else keepInbox();
   // Whoever comes from elsewhere brings no session along (SameSite): asked from here there may be one.
   if (find('[data-foreign]')) {
     fetch('/api/v1/me', { credentials: 'same-origin' }).then(response => {

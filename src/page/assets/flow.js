@@ -260,7 +260,8 @@
     find('#flow-loose-tree').replaceChildren(list);
     marks();
     menus();
-    if (at) find(`[data-at="${CSS.escape(at)}"]`)?.focus({ preventScroll: !focus });
+    const stood = at && find(`[data-at="${CSS.escape(at)}"]`);
+    if (stood) stood.focus({ preventScroll: !focus }); else if (at) find('#flow-tree').focus({ preventScroll: true });
   }
 
   // What follows from a slot, one below the other, until a way forks or ends.
@@ -276,7 +277,7 @@
       if (!flow.steps[target]) { list.append(h('li', { class: 'item end' }, joint, link(at, target, false))); break; }
       if (seen.has(target)) { list.append(h('li', { class: 'item end' }, joint, link(at, target, true))); break; }
       seen.add(target);
-      list.append(h('li', { class: 'item' }, joint, card(target, seen)));
+      list.append(h('li', { class: 'item' }, joint, card(target, seen, at)));
       at = SEQUENCE.includes(flow.steps[target].do) ? slotOf(target, 'next') : null;
     }
     return list;
@@ -298,11 +299,12 @@
       button('close', say(words.acts.unlink, { name: target }), `${slot.from ?? ''}:unlink:${slot.branch}`, () => act(() => put(slot, null), { focus: `${slot.from ?? ''}:add:${slot.branch}` })));
   }
 
-  function card(name, seen) {
+  // `at`: where it is drawn; the other ways to it are said.
+  function card(name, seen, at = null) {
     const step = flow.steps[name];
     const { up, down } = neighbours(name);
     const shown = open.has(name);
-    const others = leadingTo(name).slice(1);
+    const others = leadingTo(name).filter(slot => !at || slot.from !== at.from || slot.branch !== at.branch);
     const title = `step-${name}`;
     const article = h('article', { class: `flow-step kind-${step.do}`, 'data-step': name, tabindex: '-1', 'aria-labelledby': title },
       h('header', {},
@@ -447,7 +449,16 @@
       const to = event.target.value.trim();
       if (to === name) return;
       const problem = !/^[a-z0-9-]{1,32}$/.test(to) ? words.name_wrong : flow.steps[to] ? words.name_taken : null;
-      if (problem) { toast(problem, true); event.target.value = name; return; }
+      const label = event.target.closest('label');
+      find('.wrong', label)?.remove();
+      event.target.toggleAttribute('aria-invalid', Boolean(problem));
+      if (problem) {
+        const wrong = h('span', { class: 'wrong', id: `wrong-${name}-name` }, problem);
+        event.target.setAttribute('aria-invalid', 'true');
+        event.target.setAttribute('aria-describedby', wrong.id);
+        label.append(wrong);
+        return;
+      }
       rename(name, to);
     } });
     return [own, labelled(words.fields.name, naming, 'name')];
@@ -660,9 +671,10 @@
     wrongs = [...own, ...(answer.body.errors || []).map(one => placed(one, content.flow)).filter(one => !(one.key === 'digits' && own.some(mine => mine.step === one.step)))];
     path = answer.body.valid && !own.length ? answer.body.path || [] : [];
     problems(wrongs.filter(one => !one.step || !flow.steps[one.step]), []);
+    if (!isCaller) path = [];
     marks();
     state();
-    told(answer.body);
+    if (isCaller) told(answer.body); else find('#try-result').replaceChildren();
   }
   // What is wrong with what is supposed, at its field.
   function supposition(name, text) {
@@ -692,17 +704,38 @@
     place.hidden = !lines.length && !warnings.length;
     place.replaceChildren(icon('warn'), h('ul', {}, [...lines.map(one => one.expected), ...warnings].map(text => h('li', {}, text))));
   }
+  // A key is called as its field, or as its branch.
+  function inWords(name, { key, expected }) {
+    const step = flow.steps[name];
+    const labels = { prompt: words.fields.prompt, target: words.fields.target, to: words.fields.to, box: words.fields.box, hours: words.fields.hours, holidays: words.fields.holidays, time_zone: words.fields.time_zone };
+    const label = labels[key] || (branchesOf(step).includes(key) ? branchWord(step, key) : null);
+    return label ? expected.replaceAll(`\`${key}\``, `“${label}”`) : expected;
+  }
   // Errors at their steps and fields, and the way that the tried call takes.
   function marks() {
     for (const card of all('.flow-step')) {
       const name = card.dataset.step;
       const mine = wrongs.filter(one => one.step === name);
       const list = find('.wrongs', card);
-      list.hidden = !mine.length;
-      list.replaceChildren(...mine.map(one => h('li', { class: 'wrong', id: `wrong-${name}-${one.key}` }, one.expected)));
       card.classList.toggle('wrong-step', mine.length > 0);
-      all('[data-field]', card).forEach(field => field.removeAttribute('aria-invalid'));
-      for (const one of mine) find(`[data-field="${CSS.escape(one.key)}"]`, card)?.setAttribute('aria-invalid', 'true');
+      all('.flow-fields .wrong[data-of-service]', card).forEach(one => one.remove());
+      for (const field of all('[data-field]', card)) {
+        field.removeAttribute('aria-invalid');
+        if (field.dataset.described !== undefined) field.setAttribute('aria-describedby', field.dataset.described);
+      }
+      const left = [];
+      for (const one of mine) {
+        const text = inWords(name, one);
+        const field = find(`[data-field="${CSS.escape(one.key)}"]`, card);
+        if (!field) { left.push(h('li', { class: 'wrong' }, text)); continue; }
+        const wrong = h('span', { class: 'wrong', 'data-of-service': true, id: `wrong-${name}-${one.key}` }, text);
+        field.setAttribute('aria-invalid', 'true');
+        field.dataset.described ??= field.getAttribute('aria-describedby') || '';
+        field.setAttribute('aria-describedby', `${wrong.id} ${field.dataset.described}`.trim());
+        (field.closest('label, fieldset') || field.parentElement).append(wrong);
+      }
+      list.hidden = !left.length;
+      list.replaceChildren(...left);
       const at = path.map((step, index) => (step.flow === NAME && step.step === name ? index + 1 : 0)).filter(Boolean);
       const mark = find('.path-mark', card);
       card.classList.toggle('on-path', at.length > 0);

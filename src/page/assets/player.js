@@ -29,7 +29,7 @@
   }
 
   async function set(player) {
-    if (player.dataset.set !== undefined) return;
+    if (player.dataset.set !== undefined || !player.isConnected) return;
     player.dataset.set = '';
     const { source, shape, marks, rate } = player.dataset;
     const sound = find('audio', player);
@@ -158,21 +158,25 @@
     });
     new MutationObserver(() => drawn.setOptions(colours())).observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
     // Before the first play nothing is loaded that could tell where one has clicked.
-    drawn.on('interaction', at => { if (sound.readyState === 0) show(at); });
-    place(wave, sound, JSON.parse(marks || '[]'), Number(rate) || stored.rate, duration);
+    drawn.on('interaction', at => { if (sound.readyState === 0) { sound.currentTime = at; show(at); } });
+    place(wave, to => { sound.currentTime = to; show(to); }, JSON.parse(marks || '[]'), Number(rate) || stored.rate, duration);
     player.dataset.drawn = '';
     show();
   }
 
   // Pauses as hatched stretches, other markers as lines.
-  function place(wave, sound, marks, rate, duration) {
+  function place(wave, seekTo, marks, rate, duration) {
     const layer = find('.wave-layer', wave);
     const put = (kind, from, until, text) => {
       const one = document.createElement('span');
       one.className = `wave-mark ${kind}`;
       one.title = text;
       one.style.left = `${(from / duration) * 100}%`;
-      one.addEventListener('click', () => { sound.currentTime = from; });
+      // A line is a moment; in a stretch one comes to where one has clicked.
+      one.addEventListener('click', event => {
+        const box = layer.getBoundingClientRect();
+        seekTo(until === null ? from : Math.min(duration, Math.max(0, ((event.clientX - box.left) / box.width) * duration)));
+      });
       if (until !== null) one.style.width = `${Math.max(0.2, ((until - from) / duration) * 100)}%`;
       layer.append(one);
     };

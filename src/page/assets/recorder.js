@@ -114,8 +114,9 @@
 
   let starting = false;
   async function start() {
-    if (starting || running) return;
+    if (starting || running || stopping) return;
     starting = true;
+    if (ready && !(await sure(words.lose))) { starting = false; return; }
     forget();
     try { await listenTo(); } finally { starting = false; }
   }
@@ -155,8 +156,14 @@
     at('stop').focus();
   }
 
+  // Until the take is there to be heard.
+  let stopping = null;
   async function stop() {
     if (!running) return;
+    stopping = finish();
+    try { await stopping; } finally { stopping = null; }
+  }
+  async function finish() {
     const { stream, context, blocks, count } = running;
     running = null;
     stream.getTracks().forEach(track => track.stop());
@@ -203,20 +210,27 @@
     if (ready && await keep(place, form, ready.wav)) recorder.close();
   });
   // What was spoken and is not kept is asked about before it goes.
+  const isBusy = () => Boolean(running || stopping || ready);
+  let giving = false;
   async function giveUp() {
-    if (running) await stop();
-    if (!ready || await sure(words.lose)) recorder.close();
+    if (giving) return;
+    giving = true;
+    try {
+      if (running) await stop(); else await stopping;
+      if (!ready || await sure(words.lose)) recorder.close();
+    } finally { giving = false; }
   }
   recorder.addEventListener('cancel', event => {
-    if (!running && !ready) return;
+    if (!isBusy()) return;
     event.preventDefault();
     giveUp();
   });
   recorder.addEventListener('click', event => {
-    if (!event.target.closest('[data-close]') || (!running && !ready)) return;
+    if (!event.target.closest('[data-close]') || !isBusy()) return;
     event.stopPropagation();
     giveUp();
   });
+  window.addEventListener('beforeunload', event => { if (recorder.open && isBusy()) event.preventDefault(); });
   recorder.addEventListener('close', async () => {
     listen.pause();
     if (running) {

@@ -44,7 +44,9 @@
       find('[data-menu="heard"]', menu).hidden = row.dataset.new === undefined;
       find('[data-menu="new"]', menu).hidden = row.dataset.new !== undefined;
       const select = find('[data-menu-move] select', menu);
-      if ([...select.options].some(option => option.value === chosen.folder)) select.value = chosen.folder; else select.selectedIndex = 0;
+      // Where it is already it need not go.
+      for (const option of select.options) option.hidden = option.disabled = option.value === chosen.folder;
+      select.selectedIndex = [...select.options].findIndex(option => !option.disabled);
       find('[data-forward]', menu).reset();
       all('[data-find]', menu).forEach(one => { one.hidden = false; });
       menu.showModal();

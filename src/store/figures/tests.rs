@@ -78,9 +78,9 @@ async fn figures_are_sums_over_the_calls_that_are_seen() {
                                 }
                             };
                             for bucket in buckets {
-                                let by_its_caller = key == FigureKey::User
-                                    && call.direction == Direction::Internal
-                                    && call.caller.user.map(|user| user.0) == bucket;
+                                let whose =
+                                    if key == FigureKey::User { bucket } else { filter.user.map(|user| user.0) };
+                                let by_its_caller = whose.is_some() && call.caller.user.map(|user| user.0) == whose;
                                 let sums = expected.entry(bucket).or_default();
                                 count(sums, &scope, call, recorded(call), by_its_caller);
                             }

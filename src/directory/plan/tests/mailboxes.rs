@@ -138,7 +138,7 @@ fn everything_that_cannot_be_of_a_box_is_refused() {
         ),
         (
             "number = '8001'\nmin_s = 200",
-            "voicemail 8001 of a: no message fits: the shortest is 200 s and the longest 180 s",
+            "voicemail 8001 of a: `min_s` 200 is longer than `max_s` 180: no message fits",
         ),
     ];
     for (keys, expected) in rows {

@@ -6,13 +6,16 @@ use std::path::Path;
 const ALL: [(Language, &str); 3] =
     [(Language::German, GERMAN), (Language::French, FRENCH), (Language::Spanish, SPANISH)];
 /// Where what a person at the page can be told is written.
-const FOLDERS: [&str; 3] = ["directory", "api", "texts"];
+const FOLDERS: [&str; 4] = ["directory", "api", "texts", "call/route.rs"];
 /// Where some of what is said to people stands among what is said to nobody.
-const ALSO: [&str; 3] = ["call", "policy", "store"];
+const ALSO: [&str; 4] = ["call", "notify", "policy", "store"];
 /// What only programs are told, and the compatible API, whose clients know its words.
 const OTHERS: [&str; 3] = ["api/http/events.rs", "api/http/socket.rs", "wazo"];
 /// What stands before a sentence in the source.
 const MARKS: [&str; 7] = ["#[error(", "Forbidden(", "Conflict(", "TooMuch(", "expected = ", "expected: ", "what: "];
+/// Where whatever has a space is said to people, but for what stands in sentences that the page makes itself.
+const SENTENCES: &str = "call/trial.rs";
+const OWN_OF_PAGE: [&str; 2] = ["Not recorded", ", if anybody answered: nobody does"];
 /// Frames around a sentence, which are none.
 const FRAMES: [&str; 3] = ["{}: {}", "{}", "{}: `{}`: {}"];
 
@@ -25,7 +28,12 @@ fn nameless(text: &str) -> String {
     Sentence::read(text).around.join("{}")
 }
 
+/// What stands in these folders and files.
 fn sources(folders: &[&str]) -> Vec<(String, String)> {
+    fn take(path: &Path, found: &mut Vec<(String, String)>) {
+        let text = std::fs::read_to_string(path).unwrap();
+        found.push((path.to_string_lossy().into_owned(), text.split("#[cfg(test)]").next().unwrap().to_owned()));
+    }
     fn read(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -33,14 +41,15 @@ fn sources(folders: &[&str]) -> Vec<(String, String)> {
             if path.is_dir() {
                 read(&path, found);
             } else if name.ends_with(".rs") && !name.contains("tests") && !OTHERS.iter().any(|one| name.contains(one)) {
-                let text = std::fs::read_to_string(&path).unwrap();
-                found.push((name, text.split("#[cfg(test)]").next().unwrap().to_owned()));
+                take(&path, found);
             }
         }
     }
     let mut found = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    folders.iter().for_each(|folder| read(&root.join(folder), &mut found));
+    for folder in folders.iter().map(|folder| root.join(folder)) {
+        if folder.is_dir() { read(&folder, &mut found) } else { take(&folder, &mut found) }
+    }
     found
 }
 
@@ -81,6 +90,16 @@ fn whatever_can_be_said_is_in_every_language_with_the_same_values() {
                 }
             }
         }
+    }
+    for (name, source) in self::sources(&[SENTENCES]) {
+        let texts = source.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| {
+            let odd = line.match_indices('"').step_by(2);
+            odd.filter_map(|(at, _)| string(&line[at..])).collect::<Vec<_>>()
+        });
+        let texts = texts.filter(|text| text.contains(' ') && !OWN_OF_PAGE.contains(&text.as_str()));
+        let texts =
+            texts.map(|text| nameless(&text)).filter(|text| text.chars().filter(|one| one.is_alphabetic()).count() > 2);
+        said.extend(texts.map(|text| (text, name.clone())));
     }
     assert!(said.len() > 200, "{}", said.len());
     let mut wrong = Vec::new();
@@ -163,14 +182,17 @@ fn what_a_tried_flow_would_do_is_said_with_what_is_said_in_it() {
         ("The call is for the user 201.", "Der Anruf ist für den Benutzer 201."),
         ("It rings for 25 s: Alice (201), Carol (203).", "Es klingelt 25 s lang bei: Alice (201), Carol (203)."),
         ("the caller presses 1", "der Anrufer drückt 1"),
-        ("the caller presses 9, which stands for nothing here", "der Anrufer drückt 9, was hier für nichts steht"),
         (
-            "Fri 2026-11-27 12:00 (Europe/Berlin) is outside the opening hours (mon-fri 13:00-17:00)",
-            "Fri 2026-11-27 12:00 (Europe/Berlin) liegt außerhalb der Öffnungszeiten (mon-fri 13:00-17:00)",
+            "the caller presses 9, which stands for nothing here",
+            "der Anrufer drückt 9; die Taste ist hier nicht belegt",
         ),
         (
-            "The call goes on to the inbox Support: Sat 2026-11-28 12:00 (UTC) is on a holiday.",
-            "Der Anruf geht weiter an das Postfach Support: Sat 2026-11-28 12:00 (UTC) ist ein Feiertag.",
+            "fri 2026-11-27 12:00 (Europe/Berlin) is outside the opening hours (mon-fri 13:00-17:00)",
+            "fri 2026-11-27 12:00 (Europe/Berlin) liegt außerhalb der Öffnungszeiten (mon-fri 13:00-17:00)",
+        ),
+        (
+            "The call goes on to the inbox Support: sat 2026-11-28 12:00 (UTC) is on a holiday.",
+            "Der Anruf geht weiter an das Postfach Support: sat 2026-11-28 12:00 (UTC) ist ein Feiertag.",
         ),
     ];
     for (english, german) in rows {
