@@ -30,8 +30,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub enum PostError {
     #[error("the address of the hook: {0}")]
     Target(#[from] TargetError),
-    #[error("the host `{0}` is not found: check the address")]
-    NoHost(String),
+    #[error("the host `{host}` is not found ({error}): check the address")]
+    NoHost { host: String, error: io::Error },
     #[error("no connection: {0}")]
     Connection(io::Error),
     #[error("no answer: {0}")]
@@ -106,7 +106,7 @@ impl Postman {
     ) -> Result<u16, PostError> {
         let target = Target::parse(url, &self.guard)?;
         let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
-        let found = found.map_err(|_| PostError::NoHost(target.host.clone()))?;
+        let found = found.map_err(|error| PostError::NoHost { host: target.host.clone(), error })?;
         let found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
         let address = SocketAddr::new(target.choose(&found, &self.guard)?, target.port);
         let mut request = Request::builder()

@@ -399,7 +399,7 @@ pub const PAGES: &[Page] = &[
         "inbox.html",
         "inboxes",
         Admin,
-        &[Asked::must("inbox", "/inboxes/{name}"), INBOXES.around(), USERS, NUMBERS, FLOWS, SETTINGS],
+        &[Asked::must("inbox", "/inboxes/{name}"), INBOXES, USERS, NUMBERS, FLOWS, SETTINGS],
     ),
     page(
         "/boxes",

@@ -150,6 +150,12 @@ def a_live_call_is_paused_on_the_page_and_the_file_shows_it(w: World) -> None:
     expect(player.get_by_label("Speed")).to_have_value("1.5")
     expect(player.get_by_role("button", name="Mute").first).to_have_attribute("aria-pressed", "true")
     expect(player.locator(".seek")).to_have_value("3")
+    # What happened leads into it, also from the list that came with the note.
+    told = writing.locator(".marks").get_by_role("listitem").filter(has_text="Recording goes on")
+    told.get_by_role("button").click()
+    writing.wait_for_function("() => !document.querySelector('.player audio').paused")
+    player.get_by_role("button", name="Play").click()
+    writing.wait_for_function("() => document.querySelector('.player audio').paused")
     # A click in the pause comes to where one clicked.
     paused = player.locator(".wave-mark.paused")
     box = paused.bounding_box()
@@ -516,6 +522,10 @@ def tabs_at_two_companies_say_where_they_are(w: World) -> None:
     new.get_by_label("SIP domains, one a line").fill("land.example")
     new.get_by_label("Extension of the first admin").fill("900")
     new.get_by_role("button", name="Add").click()
+    # What is shown this once does not go by a key.
+    for _ in range(3):
+        first.page.keyboard.press("Escape")
+    expect(first.page.get_by_role("button", name="I have it")).to_be_visible()
     with first.page.expect_navigation():
         first.page.get_by_role("button", name="I have it").click()
     # A link into a company is kept over the choice of one.
@@ -727,6 +737,23 @@ def two_admins_at_one_thing_overwrite_nothing(w: World) -> None:
     expect(used.get_by_text("step team", exact=False)).to_be_visible()
     used.get_by_role("link", name="Call flow main").click()
     first.page.wait_for_url("**/flows/main")
+
+    # What a browser would say in its own words is said at the field, until it is mended.
+    first.go("/settings")
+    days = first.page.get_by_label("Keep recordings for")
+    days.fill("-1")
+    first.page.locator("#file").get_by_role("button", name="Save").click()
+    expect(first.page.get_by_text("From 0 to 36500.")).to_be_visible()
+    expect(days).to_be_focused()
+    days.fill("30")
+    expect(first.page.get_by_text("From 0 to 36500.")).to_have_count(0)
+    days.fill("90")
+    first.page.get_by_label("Shortest message").fill("50")
+    first.page.get_by_label("Longest message").fill("2")
+    first.allow(422)
+    first.page.locator("#voicemail").get_by_role("button", name="Save").first.click()
+    expect(first.page.get_by_text("“Shortest message” 50 is longer than “Longest message” 2: no message fits")).to_be_visible()
+    first.page.locator("#voicemail").get_by_role("button", name="Discard").first.click()
 
     first.go("/users/100")
     first.page.get_by_label("Role").select_option("agent")

@@ -105,6 +105,7 @@
         const field = form.elements[name];
         if (field && (!field.options || [...field.options].some(option => option.value === value))) field.value = value;
       }
+      if (was.length || history.state?.narrowed) form.elements.inbox?.dispatchEvent(new Event('change', { bubbles: true }));
       // What is loaded further down is searched too.
       new MutationObserver(() => narrow(form)).observe(list, { childList: true });
       narrow(form);
@@ -277,8 +278,6 @@
     if (link) { onward.href = link.href; onward.textContent = link.label; }
     dialog.showModal();
   }
-  // It is closed by whoever has it, not by a key.
-  find('#once')?.addEventListener('keydown', event => { if (event.key === 'Escape') event.preventDefault(); });
   document.addEventListener('click', event => {
     const button = event.target.closest('#once [data-copy]');
     if (!button) return;

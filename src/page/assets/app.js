@@ -154,6 +154,24 @@
       if (one.dataset.described) one.setAttribute('aria-describedby', one.dataset.described); else one.removeAttribute('aria-describedby');
     });
   }
+  // Whoever mends it sees no more of it.
+  function mended(field) {
+    const [first] = (field.getAttribute('aria-describedby') || '').split(' ');
+    const wrong = first && find(`#${CSS.escape(first)}.wrong`);
+    if (!wrong) return;
+    wrong.remove();
+    field.removeAttribute('aria-invalid');
+    if (field.dataset.described) field.setAttribute('aria-describedby', field.dataset.described); else field.removeAttribute('aria-describedby');
+  }
+  for (const kind of ['input', 'change']) document.addEventListener(kind, event => { if (event.target.matches('form[data-api] [aria-invalid]')) mended(event.target); });
+  document.addEventListener('close', event => all('form[data-api]', event.target).forEach(untell), true);
+  document.addEventListener('reset', event => untell(event.target));
+  // What is shown this once goes when somebody says so, not by a key.
+  for (const kind of ['keydown', 'cancel']) {
+    document.addEventListener(kind, event => {
+      if ((kind === 'cancel' || event.key === 'Escape') && all('dialog[open]').at(-1)?.matches('[data-holds]')) event.preventDefault();
+    }, true);
+  }
   function wrongAt(field, text) {
     const wrong = document.createElement('span');
     wrong.className = 'wrong';
@@ -174,8 +192,12 @@
     if (state.valueMissing) return field.matches('select, [type=checkbox], [type=radio]') ? flaws.choose : flaws.missing;
     if (state.badInput) return flaws.number;
     if (state.typeMismatch) return flaws[field.type] || flaws.other;
-    if (state.rangeUnderflow || state.rangeOverflow || state.stepMismatch) return (max === '' ? flaws.least : flaws.between).replace('@', min).replace('#', max);
-    return flaws.other;
+    if (state.rangeUnderflow || state.rangeOverflow) return (max === '' ? flaws.least : flaws.between).replace('@', min).replace('#', max);
+    if (state.stepMismatch) return flaws.whole;
+    if (state.tooShort) return flaws.short.replace('@', field.minLength);
+    // What is wanted stands beside it.
+    const help = (field.dataset.described || field.getAttribute('aria-describedby') || '').split(' ').map(id => id && find(`#${CSS.escape(id)}`)).find(Boolean);
+    return field.dataset.wrong || help?.textContent.trim() || flaws.other;
   }
   // What a problem says, and which fields it is about: `user[201].name: …` or `key: `value`: …`.
   function tell(form, { body: problem }) {
@@ -188,7 +210,8 @@
     // A key is called as its field is.
     const labelOf = name => {
       const field = all('[name]', form).find(one => one.name === name || one.name.endsWith(`.${name}`));
-      return field && (find('.label, :scope > span', field.closest('.field') || form) || field.labels?.[0])?.textContent.trim();
+      const around = field?.closest('.field');
+      return field && ((around && find('.label, :scope > span', around)) || field.labels?.[0])?.textContent.trim();
     };
     for (const line of lines) {
       // A key within a key stands behind it: `commands: pause `#11#`: …`.
@@ -203,7 +226,7 @@
       const field = longest || taken;
       if (!field) { others.push(line); continue; }
       const text = field.dataset.wrong || line.replace(/^[\w.[\]]+: /, '');
-      wrongAt(field, text.replace(/`([\w.]+)`/g, (whole, name) => (labelOf(name) ? `“${labelOf(name)}”` : whole)));
+      wrongAt(field, text.replace(/`([\w.]+)`/g, (whole, name) => (labelOf(name) ? words.quoted.replace('@', labelOf(name)) : whole)));
     }
     find('[aria-invalid]', form)?.focus();
     if (!others.length) return;
@@ -212,7 +235,7 @@
     const wrong = document.createElement('p');
     wrong.className = 'notice warn wrong';
     wrong.setAttribute('role', 'alert');
-    wrong.textContent = others.join('\n');
+    wrong.append(...written(others.join('\n')));
     form.prepend(wrong);
   }
 
@@ -285,6 +308,9 @@
     try { return came.has(form) && Object.keys(changedOf(form)).length > 0; } catch { return true; }
   }
 
+  // What has no answer, or leads to the log-in, has been said.
+  const isTold = ({ status }) => status !== 0 && status !== 401;
+
   // `{name}` in a path is a field of the form, which is then no part of the content.
   function filled(path, content) {
     return path.replace(/\{([\w.]+)\}/g, (_, name) => {
@@ -332,14 +358,14 @@
       if (merged) answer = await ask(method, path, sent, tagged());
     } finally { button?.removeAttribute('aria-disabled'); }
     if (answer.status === 412) { toast(words.stale, true, { label: words.load, act: () => renew(form) }); return; }
-    if (!answer.ok) { if (answer.status !== 401) tell(form, answer); return; }
+    if (!answer.ok) { if (isTold(answer)) tell(form, answer); return; }
     untell(form);
     // Forms of the same thing that show it as this one does go on from what it is now.
     const sentOf = form.dataset.tag;
     if (answer.tag && sentOf) all('form[data-tag]').filter(one => one.dataset.tag === sentOf).forEach(one => { one.dataset.tag = answer.tag; });
     form.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
     const dialog = form.closest('dialog');
-    if (then !== undefined) { sessionStorage.setItem('told', said || words.saved); location.assign(then.replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(answer.body[name] ?? ''))); return; }
+    if (then !== undefined) { sessionStorage.setItem('told', said || (method === 'DELETE' ? words.removed : words.saved)); location.assign(then.replace(/\{([\w.]+)\}/g, (_, name) => encodeURIComponent(answer.body[name] ?? ''))); return; }
     if (said !== undefined || form.dataset.quiet === undefined) toast(said || words.saved);
     if (form.dataset.clear !== undefined) form.reset();
     // What is in it from here on is what was sent, or nothing: nobody loses it when the part is read anew.
@@ -401,7 +427,7 @@
     } finally { button.removeAttribute('aria-disabled'); }
     if (!answer.ok) {
       if (answer.body.uses?.length) tellUses(answer.body.uses);
-      else if (answer.status !== 401) toast((answer.body.errors || [answer.body.detail || words.failed]).join('\n'), true);
+      else if (isTold(answer)) toast((answer.body.errors || [answer.body.detail || words.failed]).join('\n'), true);
       return;
     }
     button.dispatchEvent(new CustomEvent('answered', { bubbles: true, detail: answer.body }));
@@ -472,7 +498,7 @@
       const place = new URLSearchParams(all('input[type=hidden]', form).map(({ name, value }) => [name, value]));
       const names = new Set([...form.elements].map(({ name }) => name).filter(name => name && !place.has(name)));
       const isSet = [...pairs].some(([name, value]) => value && names.has(name));
-      let clear = find('[data-clear]', form);
+      let clear = find('a[data-clear]', form);
       if (!clear) {
         clear = Object.assign(document.createElement('a'), { className: 'button clear', textContent: words.clear });
         clear.dataset.clear = '';
@@ -499,7 +525,7 @@
     keepInbox();
   }
   document.addEventListener('change', event => { if (event.target.matches('.filters select[name=inbox]')) chooseInbox(event.target.value); });
-  document.addEventListener('click', event => { if (event.target.closest('[data-clear]')) chooseInbox(''); });
+  document.addEventListener('click', event => { if (event.target.closest('a[data-clear]')) chooseInbox(''); });
   document.addEventListener('input', event => {
     const form = event.target.closest('form[data-filters]');
     if (!form) return;

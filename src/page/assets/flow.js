@@ -447,11 +447,12 @@
     }[step.do]?.() ?? [];
     const naming = h('input', { value: name, maxlength: 32, spellcheck: 'false', autocapitalize: 'none', autocomplete: 'off', onchange: event => {
       const to = event.target.value.trim();
-      if (to === name) return;
-      const problem = !/^[a-z0-9-]{1,32}$/.test(to) ? words.name_wrong : flow.steps[to] ? words.name_taken : null;
+      const problem = to === name ? null : !/^[a-z0-9-]{1,32}$/.test(to) ? words.name_wrong : flow.steps[to] ? words.name_taken : null;
       const label = event.target.closest('label');
       find('.wrong', label)?.remove();
-      event.target.toggleAttribute('aria-invalid', Boolean(problem));
+      event.target.removeAttribute('aria-invalid');
+      event.target.removeAttribute('aria-describedby');
+      if (to === name) return;
       if (problem) {
         const wrong = h('span', { class: 'wrong', id: `wrong-${name}-name` }, problem);
         event.target.setAttribute('aria-invalid', 'true');
@@ -709,7 +710,7 @@
     const step = flow.steps[name];
     const labels = { prompt: words.fields.prompt, target: words.fields.target, to: words.fields.to, box: words.fields.box, hours: words.fields.hours, holidays: words.fields.holidays, time_zone: words.fields.time_zone };
     const label = labels[key] || (branchesOf(step).includes(key) ? branchWord(step, key) : null);
-    return label ? expected.replaceAll(`\`${key}\``, `“${label}”`) : expected;
+    return label ? expected.replaceAll(`\`${key}\``, window.telegraphone.words.quoted.replace('@', label)) : expected;
   }
   // Errors at their steps and fields, and the way that the tried call takes.
   function marks() {
@@ -719,7 +720,7 @@
       const list = find('.wrongs', card);
       card.classList.toggle('wrong-step', mine.length > 0);
       all('.flow-fields .wrong[data-of-service]', card).forEach(one => one.remove());
-      for (const field of all('[data-field]', card)) {
+      for (const field of all('[data-field]:not([data-field="name"])', card)) {
         field.removeAttribute('aria-invalid');
         if (field.dataset.described !== undefined) field.setAttribute('aria-describedby', field.dataset.described);
       }

@@ -120,9 +120,7 @@
       const within = quiet.find(([from, until]) => sound.currentTime >= from && sound.currentTime < until - 0.1);
       if (within) sound.currentTime = within[1];
     });
-    for (const jump of all('[data-at]', player.closest('.recording') || player)) {
-      jump.addEventListener('click', () => { sound.currentTime = Number(jump.dataset.at); play(); });
-    }
+    player.jump = to => { sound.currentTime = to; play(); };
     show();
 
     if (!wave || !shape) return;
@@ -190,6 +188,11 @@
     if (paused) put('paused', paused.at, duration, paused.text);
   }
 
+  // The list of what happened may be another one than when the player began.
+  document.addEventListener('click', event => {
+    const jump = event.target.closest('.recording [data-at]');
+    if (jump) find('.player', jump.closest('.recording'))?.jump?.(Number(jump.dataset.at));
+  });
   const begin = () => all('.player[data-source]').forEach(set);
   document.addEventListener('shown', begin);
   begin();

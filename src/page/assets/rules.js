@@ -23,8 +23,6 @@
   document.addEventListener('answered', event => {
     if (event.target.matches?.('[data-lift]') && event.detail.confirm) toast(words.lift_asked.replace('WHO', event.detail.confirm));
   });
-  // It is closed by whoever has it, not by a key.
-  find('#once')?.addEventListener('keydown', event => { if (event.key === 'Escape') event.preventDefault(); });
   find('#once')?.addEventListener('close', () => {
     const dialog = find('#once');
     find('#once-secret').textContent = '';
