@@ -498,12 +498,7 @@
       const place = new URLSearchParams(all('input[type=hidden]', form).map(({ name, value }) => [name, value]));
       const names = new Set([...form.elements].map(({ name }) => name).filter(name => name && !place.has(name)));
       const isSet = [...pairs].some(([name, value]) => value && names.has(name));
-      let clear = find('a[data-clear]', form);
-      if (!clear) {
-        clear = Object.assign(document.createElement('a'), { className: 'button clear', textContent: words.clear });
-        clear.dataset.clear = '';
-        form.append(clear);
-      }
+      const clear = find('a[data-clear]', form);
       if (!clear) continue;
       clear.href = `${location.pathname}${place.size ? `?${place}` : ''}`;
       clear.hidden = !isSet;
