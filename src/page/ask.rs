@@ -224,6 +224,11 @@ mod tests {
         for text in ["a b", "+49 30", "100 %", "ä&=/?"] {
             assert_eq!(said(&format!("text={}", quoted(text))).query()["text"], text);
         }
+        let rows =
+            [("a%20b", "a b"), ("a+b", "a b"), ("%2B1", "+1"), ("100%", "100%"), ("%zz", "%zz"), ("%c3%a9", "é")];
+        for (written, meant) in rows {
+            assert_eq!(said(&format!("text={written}")).query()["text"], meant);
+        }
         assert_eq!(said("text=a+b%2Bc%zz&user=").query(), json!({ "text": "a b+c%zz" }));
     }
 

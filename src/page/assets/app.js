@@ -95,31 +95,37 @@
     setTimeout(go, last);
   }
 
+  function make(kind, ...children) {
+    const one = document.createElement(kind);
+    one.append(...children);
+    return one;
+  }
+  function buttonOf(text, kind, act) {
+    const one = Object.assign(make('button', text), { type: 'button', className: `button ${kind}`.trim() });
+    one.addEventListener('click', act);
+    return one;
+  }
+  // A dialog of the page's own, there until it is closed; the first of its buttons is a way out that changes nothing.
+  function openDialog(title, children, buttons) {
+    const heading = Object.assign(make('h2', title), { id: 'dialog-title' });
+    const dialog = make('dialog', heading, ...children, Object.assign(make('div', ...buttons(() => dialog.close())), { className: 'buttons' }));
+    dialog.setAttribute('aria-labelledby', heading.id);
+    dialog.addEventListener('close', () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+    return dialog;
+  }
+
   // Asks in a dialog of the page; resolves to whether it was confirmed.
   function sure(text) {
     return new Promise(done => {
-      const dialog = document.createElement('dialog');
-      const title = document.createElement('h2');
-      title.textContent = words.sure;
-      const said = document.createElement('p');
-      said.textContent = text;
-      const buttons = document.createElement('div');
-      buttons.className = 'buttons';
-      const no = document.createElement('button');
-      no.type = 'button'; no.className = 'button'; no.textContent = words.cancel;
-      const yes = document.createElement('button');
-      yes.type = 'button'; yes.className = 'button danger'; yes.textContent = words.yes;
-      buttons.append(no, yes);
-      dialog.append(title, said, buttons);
-      title.id = 'sure-title';
-      dialog.setAttribute('aria-labelledby', title.id);
-      document.body.append(dialog);
       let answer = false;
-      no.addEventListener('click', () => dialog.close());
-      yes.addEventListener('click', () => { answer = true; dialog.close(); });
-      dialog.addEventListener('close', () => { dialog.remove(); done(answer); });
-      dialog.showModal();
-      no.focus();
+      const dialog = openDialog(words.sure, [make('p', text)], close => [
+        buttonOf(words.cancel, '', close),
+        buttonOf(words.yes, 'danger', () => { answer = true; close(); }),
+      ]);
+      dialog.addEventListener('close', () => done(answer));
+      find('.button', dialog).focus();
     });
   }
 
@@ -127,32 +133,19 @@
   const PLACES = { user: 'users', number: 'numbers', trunk: 'trunks', group: 'groups', inbox: 'inboxes', flow: 'flows', voicemail: 'boxes' };
   function tellUses(uses) {
     const said = JSON.parse(find('#use-words')?.textContent || '{}');
-    const make = (kind, ...children) => { const one = document.createElement(kind); one.append(...children); return one; };
     const lines = new Map(uses.map(({ kind, name, step, key }) => {
       const link = make('a', kind === 'company' ? said.company : `${said[kind]} ${name}`);
       link.href = kind === 'company' ? '/settings' : `/${PLACES[kind]}/${encodeURIComponent(name)}`;
       const place = step ? said.step.replace('@', step) : said.keys[key];
       return [`${kind} ${name} ${step} ${key}`, make('li', link, place ? `, ${place}` : '')];
     }));
-    const dialog = make('dialog', make('h2', said.title), make('p', said.help), make('ul', ...lines.values()), make('div', make('button', words.close)));
-    const [title, , list, buttons] = dialog.children;
-    title.id = 'uses-title';
-    list.className = 'bullets';
-    buttons.className = 'buttons';
-    buttons.firstChild.className = 'button';
-    buttons.firstChild.addEventListener('click', () => dialog.close());
-    dialog.setAttribute('aria-labelledby', title.id);
-    dialog.addEventListener('close', () => dialog.remove());
-    document.body.append(dialog);
-    dialog.showModal();
+    const list = Object.assign(make('ul', ...lines.values()), { className: 'bullets' });
+    openDialog(said.title, [make('p', said.help), list], close => [buttonOf(words.close, '', close)]);
   }
 
   function untell(form) {
+    all('[aria-invalid]', form).forEach(mended);
     all('.wrong', form).forEach(one => one.remove());
-    all('[aria-invalid]', form).forEach(one => {
-      one.removeAttribute('aria-invalid');
-      if (one.dataset.described) one.setAttribute('aria-describedby', one.dataset.described); else one.removeAttribute('aria-describedby');
-    });
   }
   // Whoever mends it sees no more of it.
   function mended(field) {
@@ -180,7 +173,7 @@
     field.setAttribute('aria-invalid', 'true');
     field.dataset.described ??= field.getAttribute('aria-describedby') || '';
     field.setAttribute('aria-describedby', `${wrong.id} ${field.dataset.described}`.trim());
-    (field.closest('.field, .choice') || field.parentElement).append(wrong);
+    (field.matches('fieldset') ? field : field.closest('.field, .choice') || field.parentElement).append(wrong);
     const fold = field.closest('details');
     if (fold) fold.open = true;
   }
@@ -887,7 +880,7 @@
     meter();
   }
   document.addEventListener('htmx:afterSettle', event => { stay(document); remember(document, form => !came.has(form)); settle(document); document.dispatchEvent(new CustomEvent('shown', { detail: event.target })); });
-  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, renew, settle, headersOf, part: lists.part, renewed: lists.renewed };
+  window.telegraphone = { ask, toast, sure, tell, refresh, contentOf, lengthOf, words, find, all, data, remember, isDirty, renew, settle, wrongAt, mended, headersOf, renewed: lists.renewed };
   remember(document);
   settle(document);
   lists.restore();

@@ -1,7 +1,7 @@
 // The editor of a call flow: an indented tree of its steps, checked and tried by the service as one types.
 'use strict';
 (() => {
-  const { ask, toast, find, all, data } = window.telegraphone;
+  const { ask, toast, find, all, wrongAt, mended } = window.telegraphone;
   const words = JSON.parse(find('#flow-words').textContent);
   const known = JSON.parse(find('#flow-data').textContent);
   const NAME = known.flow.name;
@@ -448,19 +448,8 @@
     const naming = h('input', { value: name, maxlength: 32, spellcheck: 'false', autocapitalize: 'none', autocomplete: 'off', onchange: event => {
       const to = event.target.value.trim();
       const problem = to === name ? null : !/^[a-z0-9-]{1,32}$/.test(to) ? words.name_wrong : flow.steps[to] ? words.name_taken : null;
-      const label = event.target.closest('label');
-      find('.wrong', label)?.remove();
-      event.target.removeAttribute('aria-invalid');
-      event.target.removeAttribute('aria-describedby');
-      if (to === name) return;
-      if (problem) {
-        const wrong = h('span', { class: 'wrong', id: `wrong-${name}-name` }, problem);
-        event.target.setAttribute('aria-invalid', 'true');
-        event.target.setAttribute('aria-describedby', wrong.id);
-        label.append(wrong);
-        return;
-      }
-      rename(name, to);
+      mended(event.target);
+      if (problem) wrongAt(event.target, problem); else if (to !== name) rename(name, to);
     } });
     return [own, labelled(words.fields.name, naming, 'name')];
   }
@@ -680,13 +669,10 @@
   // What is wrong with what is supposed, at its field.
   function supposition(name, text) {
     const form = find('#flow-try');
-    all('.wrong', form).forEach(one => one.remove());
-    all('[aria-invalid]', form).forEach(one => one.removeAttribute('aria-invalid'));
+    all('[aria-invalid]', form).forEach(mended);
     if (name === null) return;
     const field = form.elements[name];
-    if (!field?.closest) { toast(text, true); return; }
-    field.setAttribute('aria-invalid', 'true');
-    field.closest('.field').append(h('span', { class: 'wrong' }, text));
+    if (field?.closest) wrongAt(field, text); else toast(text, true);
   }
   function told({ valid, path: steps, ends, record, because, recording_step: by }) {
     const place = find('#try-result');
@@ -719,21 +705,13 @@
       const mine = wrongs.filter(one => one.step === name);
       const list = find('.wrongs', card);
       card.classList.toggle('wrong-step', mine.length > 0);
-      all('.flow-fields .wrong[data-of-service]', card).forEach(one => one.remove());
-      for (const field of all('[data-field]:not([data-field="name"])', card)) {
-        field.removeAttribute('aria-invalid');
-        if (field.dataset.described !== undefined) field.setAttribute('aria-describedby', field.dataset.described);
-      }
+      // Of a name the editor itself says what is wrong.
+      all('[data-field]:not([data-field="name"])', card).forEach(mended);
       const left = [];
       for (const one of mine) {
         const text = inWords(name, one);
         const field = find(`[data-field="${CSS.escape(one.key)}"]`, card);
-        if (!field) { left.push(h('li', { class: 'wrong' }, text)); continue; }
-        const wrong = h('span', { class: 'wrong', 'data-of-service': true, id: `wrong-${name}-${one.key}` }, text);
-        field.setAttribute('aria-invalid', 'true');
-        field.dataset.described ??= field.getAttribute('aria-describedby') || '';
-        field.setAttribute('aria-describedby', `${wrong.id} ${field.dataset.described}`.trim());
-        (field.closest('label, fieldset') || field.parentElement).append(wrong);
+        if (field) wrongAt(field, text); else left.push(h('li', { class: 'wrong' }, text));
       }
       list.hidden = !left.length;
       list.replaceChildren(...left);
