@@ -106,6 +106,8 @@ const CARE: Span = Span::from_millis(10);
 const CARE_PARTS: u32 = 100;
 /// Largest datagram that is taken; G.711 at 60 ms has 492 bytes.
 const DATAGRAM: usize = 2_048;
+/// Packets of one party that are taken at its call's end: 2 s of 10 ms.
+const MOST_WAITING: usize = 200;
 const WAKER: u64 = u64::MAX;
 /// Of the time that a look at the sockets took, the part that other threads get at least: a worker
 /// that is never done would leave a real-time core to nobody else.
@@ -122,6 +124,27 @@ impl WorkerHandle {
         reports: tokio::sync::mpsc::Sender<Report>,
         meter: WorkerMeter,
     ) -> io::Result<Self> {
+        let (mut handle, worker) = Self::prepare(clock, ring, reports, meter)?;
+        let (raised, class) = sync_channel(1);
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            if let Some(core) = core {
+                pin(core);
+            }
+            let _ = raised.send(raise_worker(realtime));
+            worker.run();
+        })?;
+        handle.class = class.recv().map_err(io::Error::other)?;
+        handle.thread = Some(thread);
+        Ok(handle)
+    }
+
+    /// A worker that has no thread yet, and its handle.
+    fn prepare(
+        clock: Clock,
+        ring: Producer<u8>,
+        reports: tokio::sync::mpsc::Sender<Report>,
+        meter: WorkerMeter,
+    ) -> io::Result<(Self, Worker)> {
         let (commands, inbox) = sync_channel(COMMANDS);
         let waker = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -144,16 +167,8 @@ impl WorkerHandle {
             gauge: Arc::clone(&gauge),
             meter,
         };
-        let (raised, class) = sync_channel(1);
-        let thread = thread::Builder::new().name(name).spawn(move || {
-            if let Some(core) = core {
-                pin(core);
-            }
-            let _ = raised.send(raise_worker(realtime));
-            worker.run();
-        })?;
-        let class = class.recv().map_err(io::Error::other)?;
-        Ok(WorkerHandle { commands, waker, calls, gauge, class, thread: Some(thread) })
+        let class = WorkerClass::Usual;
+        Ok((WorkerHandle { commands, waker, calls, gauge, class, thread: None }, worker))
     }
 
     /// How the worker's thread runs.
@@ -317,9 +332,10 @@ impl Worker {
         thread::sleep(Duration::from_micros(left));
     }
 
-    fn receive(&mut self, token: u64, buffer: &mut [u8; DATAGRAM], now: Time) {
+    /// Takes one packet of a socket; `false` where there is none.
+    fn receive(&mut self, token: u64, buffer: &mut [u8; DATAGRAM], now: Time) -> bool {
         let (slot, side, is_rtcp) = read_token(token);
-        let Some(call) = self.calls.get_mut(&slot) else { return };
+        let Some(call) = self.calls.get_mut(&slot) else { return false };
         let [caller, callee] = &call.sockets;
         let own = match side {
             Side::Caller => caller,
@@ -328,10 +344,10 @@ impl Worker {
         let socket = if is_rtcp { &own.rtcp } else { &own.rtp };
         let (length, from) = match socket.recv_from(buffer) {
             Ok(received) => received,
-            // An ICMP error of an earlier send, or nothing there after all.
-            Err(_) => return,
+            // Nothing there after all, or an ICMP error of an earlier send.
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
         };
-        let Some(packet) = buffer.get_mut(..length) else { return };
+        let Some(packet) = buffer.get_mut(..length) else { return true };
         let mut out = WorkerOut {
             slot,
             id: call.id,
@@ -346,6 +362,21 @@ impl Worker {
         }
         if call.bridge.is_busy() && !self.busy.contains(&slot) {
             self.busy.push(slot);
+        }
+        true
+    }
+
+    /// Takes what a call's parties have sent up to now: before the call or a take in it ends, whatever
+    /// waits in the sockets was said in it, and a worker that was late has not seen it yet.
+    fn catch_up(&mut self, slot: u32) {
+        let (now, mut buffer) = (self.clock.now(), [0u8; DATAGRAM]);
+        for side in Side::BOTH {
+            // A sender that never pauses does not keep the call from ending.
+            for _ in 0..MOST_WAITING {
+                if !self.receive(token(slot, side, false), &mut buffer, now) {
+                    break;
+                }
+            }
         }
     }
 
@@ -489,6 +520,9 @@ impl Worker {
     }
 
     fn order(&mut self, slot: Slot, order: MediaOrder) {
+        if matches!(order, MediaOrder::End | MediaOrder::GiveUp { .. } | MediaOrder::EndTake { .. }) {
+            self.catch_up(slot.0);
+        }
         let now = self.clock.now();
         if matches!(order, MediaOrder::End) {
             self.end_but(slot.0, None);
@@ -564,6 +598,7 @@ impl Worker {
     fn end_all(&mut self) {
         let slots: Vec<u32> = self.calls.keys().copied().collect();
         for slot in slots {
+            self.catch_up(slot);
             self.end_but(slot, None);
         }
         for report in self.unsent.drain(..) {
@@ -671,3 +706,6 @@ impl WorkerOut<'_> {
 
 /// Bytes of the ring that only events that must not be lost may use: gates, transfers, ends.
 const RESERVE: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests;
