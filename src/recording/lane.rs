@@ -5,6 +5,7 @@
 //!                                              │  ▲ close again within 500 ms
 //!                       > 200 ms off its place ▼  │
 //!                                            Straying ─500 ms─► a new segment, placed by arrival
+//!                                                     ─over───► late words keep their place
 //! ```
 //! Inside a segment the place of a sample follows the RTP clock alone.
 
@@ -21,12 +22,25 @@ const SETTLE: Span = Span::from_millis(200);
 const STRAY: i64 = 1_600;
 /// So long may a stream stray before it is a new segment.
 const STRAY_FOR: Span = Span::from_millis(500);
+/// By this much (1 s, in samples at 8 kHz) a network or a machine may well be late; who is later and
+/// does not catch up has a clock that stood still.
+const STALL: i64 = 8_000;
+/// Samples may lie this far after their arrival: those of a stream that was late and is in time again
+/// follow what came late, and a packet may be early.
+pub(super) const FURTHEST: i64 = STALL + 2 * STRAY;
+/// A packet (20 ms, in samples at 8 kHz): by so little the fastest of a stream differ.
+const PACKET: i64 = 160;
 /// Frames that wait for their place at most: 2 s of 10 ms packets.
 const MOST_WAITING: usize = 200;
 /// What waits spans no more than this (1 s, in samples at 8 kHz), unless a timestamp is wrong.
 const MOST_SPAN: i64 = 8_000;
+/// Keys whose stretch is kept silent when more of it comes.
+const MOST_KEYS: usize = 8;
 /// Gaps that are still open to late packets.
 const MOST_GAPS: usize = 32;
+/// In speech a correction is made no more often than this: enough for a clock that is wrong by 5,000
+/// ppm, and a stream that is far off its place comes back mostly in its pauses.
+const BETWEEN_FORCED: Span = Span::from_secs(1);
 /// Below this amplitude a correction is not heard.
 const QUIET: u16 = 256;
 
@@ -61,6 +75,11 @@ pub enum Action {
     NewSegment {
         at: i64,
     },
+    /// A key that was pressed before its stream had a place.
+    KeyFound {
+        at: i64,
+        length: i64,
+    },
     /// Samples were put in (positive) or dropped (negative).
     Drift {
         at: i64,
@@ -78,6 +97,10 @@ struct Segment {
     anchor: i64,
     /// Before this scaled timestamp the older anchor holds (a drift correction in between).
     before: Option<(i64, i64)>,
+    /// It stands so much later than its arrival asked for, because what came late reached so far.
+    lead: i64,
+    /// When it was last corrected where it was not silent.
+    forced: Option<Time>,
     highest: i64,
     end: i64,
 }
@@ -114,6 +137,12 @@ impl Segment {
         self.ssrc == stamp.ssrc && self.scale == Scale::of(stamp.coding, axis)
     }
 
+    /// Whether a packet of this lateness is too far off its place.
+    fn is_astray(&self, lateness: i64, axis: Axis) -> bool {
+        let stray = axis.samples(STRAY);
+        !(-(stray + self.lead)..=stray).contains(&lateness)
+    }
+
     fn position(&self, timestamp: i64) -> i64 {
         match self.before {
             Some((boundary, anchor)) if timestamp < boundary => timestamp + anchor,
@@ -144,6 +173,8 @@ pub struct Lane {
     gaps: VecDeque<(i64, i64)>,
     /// End of all that was placed.
     end: i64,
+    /// End of what stands later than it arrived.
+    moved_end: i64,
     /// Stretches of keys, by SSRC and scaled timestamp.
     keys: VecDeque<(u32, i64, i64)>,
     started: bool,
@@ -174,13 +205,16 @@ impl Lane {
         let at = segment.position(segment.peek(stamp.timestamp));
         let lateness = axis.position(stamp.arrival) - at;
         let follows = stamp.sequence == (segment.highest + 1) as u16 && at >= segment.end;
-        if !follows || lateness.abs() > axis.samples(STRAY) {
+        if !follows || segment.is_astray(lateness, axis) {
             return None;
         }
         segment.highest = segment.sequence.extend(stamp.sequence);
         segment.timestamp.extend(stamp.timestamp);
         segment.end = at + i64::try_from(length).unwrap_or(0);
         self.end = self.end.max(segment.end);
+        if lateness < -axis.samples(PACKET) {
+            self.moved_end = self.end;
+        }
         self.envelope.observe(lateness, stamp.arrival);
         Some(at)
     }
@@ -206,7 +240,7 @@ impl Lane {
         let at = segment.position(segment.peek(frame.stamp.timestamp));
         let arrival = frame.stamp.arrival;
         let lateness = axis.position(arrival) - at;
-        if lateness.abs() > axis.samples(STRAY) {
+        if segment.is_astray(lateness, axis) {
             return self.stray(frame, axis, actions);
         }
         if matches!(self.waiting, Waiting::Straying { .. }) {
@@ -233,7 +267,8 @@ impl Lane {
         let Waiting::Straying { frames, .. } = std::mem::take(&mut self.waiting) else { return };
         let latest = axis.position(now) + axis.samples(STRAY);
         for frame in frames {
-            let future = self.segment.as_ref().is_none_or(|s| s.position(s.peek(frame.stamp.timestamp)) > latest);
+            let is_future = |s: &Segment| s.position(s.peek(frame.stamp.timestamp)) > latest + s.lead;
+            let future = self.segment.as_ref().is_none_or(is_future);
             if !future {
                 self.place(frame, axis, actions);
             }
@@ -251,7 +286,9 @@ impl Lane {
                 frames.push(frame);
             }
             Waiting::Nothing | Waiting::Starting { .. } | Waiting::Straying { .. } => {
-                self.settle_now(axis, actions);
+                self.settle_rest(axis, actions);
+                // Those of an earlier stream of this name.
+                self.keys.retain(|(ssrc, ..)| *ssrc != frame.stamp.ssrc);
                 self.waiting = Waiting::Starting { since: now, frames: vec![frame] };
             }
         }
@@ -270,11 +307,45 @@ impl Lane {
         }
     }
 
+    /// Gives what waits its place because nothing follows it: the stream or the recording is over.
+    pub fn settle_rest(&mut self, axis: Axis, actions: &mut Vec<Action>) {
+        match &self.waiting {
+            Waiting::Straying { frames, .. } if self.is_only_late(frames, axis) => {
+                let latest = frames.iter().map(|frame| frame.stamp.arrival).max().unwrap_or(Time::ZERO);
+                self.come_together(axis, latest, actions);
+            }
+            Waiting::Nothing | Waiting::Starting { .. } | Waiting::Straying { .. } => self.settle_now(axis, actions),
+        }
+    }
+
+    /// Whether what strays was held up on its way: each frame goes on from the segment, or comes from
+    /// within it, and is behind its time no longer than a stall or came as fast as after one.
+    fn is_only_late(&self, frames: &[Frame], axis: Axis) -> bool {
+        let (Some(segment), Some(first), Some(last)) = (&self.segment, frames.first(), frames.last()) else {
+            return false;
+        };
+        let at = |stamp: &Stamp| segment.position(segment.peek(stamp.timestamp));
+        let lateness = |stamp: &Stamp| axis.position(stamp.arrival) - at(stamp);
+        let belongs = |frame: &Frame| {
+            let place = at(&frame.stamp);
+            let after = segment.sequence.peek(frame.stamp.sequence) - segment.highest;
+            match after > 0 {
+                true => place >= segment.end,
+                false => -after <= MOST_WAITING as i64 && (0..segment.end).contains(&place),
+            }
+        };
+        let spoken = at(&last.stamp) - at(&first.stamp);
+        let came = axis.position(last.stamp.arrival) - axis.position(first.stamp.arrival);
+        let held_up = lateness(&last.stamp) <= axis.samples(STALL) || 2 * came <= spoken;
+        held_up && frames.iter().all(|frame| belongs(frame) && lateness(&frame.stamp) > 0)
+    }
+
     /// Makes a segment of what waits: placed by arrival, of the packet that came fastest.
-    pub fn settle_now(&mut self, axis: Axis, actions: &mut Vec<Action>) {
-        let frames = match std::mem::take(&mut self.waiting) {
+    fn settle_now(&mut self, axis: Axis, actions: &mut Vec<Action>) {
+        let (frames, is_new) = match std::mem::take(&mut self.waiting) {
             Waiting::Nothing => return,
-            Waiting::Starting { frames, .. } | Waiting::Straying { frames, .. } => frames,
+            Waiting::Starting { frames, .. } => (frames, true),
+            Waiting::Straying { frames, .. } => (frames, false),
         };
         let Some(first) = frames.first() else { return };
         let first = first.stamp;
@@ -283,9 +354,12 @@ impl Lane {
         let places: Vec<(i64, i64)> = frames.iter().map(|frame| place(&frame.stamp)).collect();
         let anchor = places.iter().map(|(timestamp, arrival)| arrival - timestamp).min().unwrap_or(0);
         let earliest = places.iter().map(|(timestamp, _)| *timestamp).min().unwrap_or(0);
-        // A start that would run into the end of what is there by jitter alone begins after it.
+        // A start that would run into the end of what is there begins after it: nothing is written over.
+        // Before the first one is the start of the file; only jitter reaches behind that.
+        let most = axis.samples(if self.started { STALL } else { STRAY });
         let overlap = self.end - (earliest + anchor);
-        let anchor = if (1..=axis.samples(STRAY)).contains(&overlap) { anchor + overlap } else { anchor };
+        let lead = if (0..=most).contains(&overlap) { overlap } else { 0 };
+        let anchor = anchor + lead;
         let mut segment = Segment {
             ssrc: first.ssrc,
             scale,
@@ -293,6 +367,8 @@ impl Lane {
             timestamp: Unwrap32::default(),
             anchor,
             before: None,
+            lead,
+            forced: None,
             highest: 0,
             end: earliest + anchor,
         };
@@ -302,6 +378,8 @@ impl Lane {
             actions.push(Action::NewSegment { at: earliest + anchor });
         }
         self.started = true;
+        let keys = self.keys.iter().filter(|(ssrc, ..)| is_new && *ssrc == first.ssrc);
+        actions.extend(keys.map(|(_, from, to)| Action::KeyFound { at: segment.position(*from), length: to - from }));
         let straggle_until = first.arrival + STRAY_FOR + STRAY_FOR;
         self.previous = self.segment.replace(segment).map(|old| (old, straggle_until));
         self.envelope = Envelope::default();
@@ -318,6 +396,11 @@ impl Lane {
     fn place(&mut self, frame: Frame, axis: Axis, actions: &mut Vec<Action>) {
         let Some(segment) = &mut self.segment else { return };
         let stamp = frame.stamp;
+        // A timestamp that is wrong: nothing that follows is to stand behind it.
+        let early = segment.position(segment.peek(stamp.timestamp)) - axis.position(stamp.arrival);
+        if early > axis.samples(FURTHEST) {
+            return;
+        }
         let length = i64::try_from(frame.samples.len()).unwrap_or(0);
         let sequence = segment.sequence.extend(stamp.sequence);
         let in_order = sequence > segment.highest;
@@ -326,7 +409,7 @@ impl Lane {
             false => segment.peek(stamp.timestamp),
         };
         if in_order {
-            follow_clock(segment, &mut self.envelope, timestamp, &frame.samples, axis, actions);
+            follow_clock(segment, &mut self.envelope, timestamp, &frame, axis, actions);
         }
         let at = segment.position(timestamp);
         let mut found = None;
@@ -338,6 +421,9 @@ impl Lane {
             segment.end = segment.end.max(at + length);
         }
         self.end = self.end.max(at + length);
+        if early > axis.samples(PACKET) {
+            self.moved_end = self.moved_end.max(at + length);
+        }
         if let Some(gap) = found {
             self.open_gap(gap, actions);
         }
@@ -392,22 +478,48 @@ impl Lane {
         });
     }
 
-    /// A key is down from `timestamp` for `length` ticks so far. Returns the key's place and length.
-    pub fn key(&mut self, ssrc: u32, timestamp: u32, length: u32, actions: &mut Vec<Action>) -> Option<(i64, i64)> {
+    /// A key is down from `timestamp` for `length` ticks so far. Returns the key's place and length,
+    /// which come as an action where its stream has no place yet.
+    pub fn key(
+        &mut self,
+        ssrc: u32,
+        timestamp: u32,
+        length: u32,
+        axis: Axis,
+        actions: &mut Vec<Action>,
+    ) -> Option<(i64, i64)> {
+        if let Some(first) = self.starts(ssrc) {
+            let (mut clock, scale) = (Unwrap32::default(), Scale::of(first.coding, axis));
+            clock.extend(first.timestamp);
+            let from = scale.samples(clock.peek(timestamp));
+            self.remember_key(ssrc, from, from + scale.samples(i64::from(length)));
+            return None;
+        }
         let segment = self.segment.as_ref().filter(|segment| segment.ssrc == ssrc)?;
         let from = segment.peek(timestamp);
         let to = from + segment.scale.samples(i64::from(length));
+        self.remember_key(ssrc, from, to);
+        let segment = self.segment.as_ref()?;
+        actions.push(Action::Silence { from: segment.position(from), to: segment.position(to) });
+        Some((segment.position(from), to - from))
+    }
+
+    /// The first frame of a stream that waits for its place.
+    fn starts(&self, ssrc: u32) -> Option<Stamp> {
+        let Waiting::Starting { frames, .. } = &self.waiting else { return None };
+        frames.first().map(|frame| frame.stamp).filter(|first| first.ssrc == ssrc)
+    }
+
+    fn remember_key(&mut self, ssrc: u32, from: i64, to: i64) {
         match self.keys.iter_mut().find(|key| key.0 == ssrc && key.1 == from) {
             Some(key) => key.2 = key.2.max(to),
             None => {
-                if self.keys.len() >= 8 {
+                if self.keys.len() >= MOST_KEYS {
                     self.keys.pop_front();
                 }
                 self.keys.push_back((ssrc, from, to));
             }
         }
-        actions.push(Action::Silence { from: segment.position(from), to: segment.position(to) });
-        Some((segment.position(from), to - from))
     }
 
     /// The place of a timestamp of the current segment.
@@ -448,6 +560,11 @@ impl Lane {
         to.saturating_sub(from).clamp(0, axis.samples(MOST_SPAN))
     }
 
+    /// Where the words end that stand later than they arrived, behind what came late; 0 where none do.
+    pub const fn moved_end(&self) -> i64 {
+        self.moved_end
+    }
+
     /// End of all that was placed, in samples.
     pub const fn end(&self) -> i64 {
         self.end
@@ -459,17 +576,24 @@ fn follow_clock(
     segment: &mut Segment,
     envelope: &mut Envelope,
     timestamp: i64,
-    samples: &[i16],
+    frame: &Frame,
     axis: Axis,
     actions: &mut Vec<Action>,
 ) {
-    let error = envelope.error();
-    let quiet = samples.iter().all(|sample| sample.unsigned_abs() < QUIET);
+    let (error, now) = (envelope.error(), frame.stamp.arrival);
+    let quiet = frame.samples.iter().all(|sample| sample.unsigned_abs() < QUIET);
     let (correct, force) = (axis.samples(CORRECT), axis.samples(FORCE));
     if error.abs() < correct || (error.abs() < force && !quiet) {
         return;
     }
+    if !quiet {
+        if segment.forced.is_some_and(|last| now.since(last) < BETWEEN_FORCED) {
+            return;
+        }
+        segment.forced = Some(now);
+    }
     let by = correct * error.signum();
+    segment.lead = (segment.lead + by.min(0)).max(0);
     let at = segment.position(timestamp);
     segment.before = Some((timestamp, segment.anchor));
     segment.anchor += by;

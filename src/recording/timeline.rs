@@ -1,7 +1,7 @@
 //! Two lanes on one axis: tap events in, aligned stereo blocks and late patches out.
 
 use super::cuts::Cuts;
-use super::lane::{Action, Frame, Lane, Stamp, decode};
+use super::lane::{Action, FURTHEST, Frame, Lane, Stamp, decode};
 use super::marker::Markers;
 use super::quiet::Quiet;
 use super::voice::Voice;
@@ -86,9 +86,6 @@ pub struct Timeline {
 
 /// What usually waits: the window, the time between two writes, a little more.
 const USUAL: usize = 5_120;
-/// Samples at 8 kHz may lie this far after the newest arrival (200 ms and a packet); further is a
-/// fault.
-const FURTHEST: i64 = 4_000;
 /// A pause that is cut out ends this much before it was over (60 ms, in samples at 8 kHz): what is
 /// let through again may stand a little before its arrival, by a long packet at most.
 const EDGE: i64 = 480;
@@ -139,8 +136,8 @@ impl Timeline {
             }
             TapEvent::Gate { open, at, edge } => self.gate(open, at, edge, sink),
             TapEvent::Key { side, ssrc, timestamp, length, first } => {
-                let mut actions = std::mem::take(&mut self.actions);
-                let place = self.lane(side).key(ssrc, timestamp, length, &mut actions);
+                let (axis, mut actions) = (self.axis, std::mem::take(&mut self.actions));
+                let place = self.lane(side).key(ssrc, timestamp, length, axis, &mut actions);
                 match (place, first) {
                     (Some((at, length)), true) => self.mark(MarkerKind::DigitBlanked, at, length, Some(side)),
                     (Some((_, length)), false) => self.markers.lengthen_key(side, length),
@@ -295,6 +292,10 @@ impl Timeline {
                 Action::Filled { from, to } => {
                     self.markers.fill(self.cuts.in_file(from), self.cuts.in_file(to), side);
                 }
+                Action::KeyFound { at, length } => {
+                    self.mark(MarkerKind::DigitBlanked, at, length, Some(side));
+                    self.quiet.key(side, at, length);
+                }
                 Action::NewSegment { at } => self.mark(MarkerKind::Segment, at, 0, Some(side)),
                 Action::Drift { at, samples } => self.mark(MarkerKind::Drift, at, samples, Some(side)),
             }
@@ -418,11 +419,13 @@ impl Timeline {
         self.written = until;
     }
 
-    /// Ends the file at `end`: everything that waits is written, everything after `end` is cut.
+    /// Ends the file at `end`: everything that waits is written, and what lies after `end` is cut, but
+    /// for words that stand there because others came late.
     pub fn finish(&mut self, end: Time, sink: &mut impl Sink) {
         self.flush_voices(None, end, sink);
         self.settle_all(end, sink);
-        let until = self.axis.position(end).max(self.written);
+        let moved = self.lanes.iter().map(Lane::moved_end).max().unwrap_or(0);
+        let until = self.axis.position(end).max(self.written).max(moved);
         if let Some((from, length)) = self.cuts.end(until) {
             self.markers.close_cut(self.cuts.in_file(from), length);
         }
@@ -437,7 +440,7 @@ impl Timeline {
         let axis = self.axis;
         for side in Side::BOTH {
             let mut actions = std::mem::take(&mut self.actions);
-            self.lane(side).settle_now(axis, &mut actions);
+            self.lane(side).settle_rest(axis, &mut actions);
             self.act(side, actions, now, sink);
         }
     }

@@ -11,12 +11,17 @@ pub struct Unwrap16 {
 impl Unwrap16 {
     /// The extended number of `value`; later values may be lower (reordering).
     pub fn extend(&mut self, value: u16) -> i64 {
-        let extended = match self.last {
-            None => i64::from(value),
-            Some(last) => last + i64::from(value.wrapping_sub(last as u16) as i16),
-        };
+        let extended = self.peek(value);
         self.last = Some(self.last.map_or(extended, |last| last.max(extended)));
         extended
+    }
+
+    /// What `value` would be, without remembering it.
+    pub fn peek(&self, value: u16) -> i64 {
+        match self.last {
+            None => i64::from(value),
+            Some(last) => last + i64::from(value.wrapping_sub(last as u16) as i16),
+        }
     }
 }
 
