@@ -27,6 +27,11 @@ const LANES: usize = 14;
 /// A last packet may cross the BYE: two packets of 20 ms at each edge, in ms.
 const EDGE_MS: f64 = 40.0;
 
+/// A machine that is so late, in ms, may hold each side of a call up for longer than a stream is waited for.
+const LATE_MS: u64 = 100;
+/// How often a call is placed on such a machine, until it is placed in time.
+const ATTEMPTS: u8 = 4;
+
 /// What becomes of a capture.
 enum Comes {
     /// Each call has a file whose channels have at least so many samples that are the replay's.
@@ -115,6 +120,11 @@ country_code = "1"
     text
 }
 
+/// What was sent so late is not the captured call any more.
+fn is_late(report: &LiveReport) -> bool {
+    report.calls.iter().any(|call| call.late_ms > LATE_MS)
+}
+
 fn account(extension: usize) -> Account {
     format!("{extension}:secret-{extension}@acme.example").parse().unwrap()
 }
@@ -142,7 +152,7 @@ fn every_capture_has_a_row() {
     assert_eq!(captures, rows);
 }
 
-/// In real time, several at once; about half a minute.
+/// In real time, several at once; about half a minute, longer on a machine that is too busy for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_service_records_what_the_replay_does() {
     let folder = tempfile::tempdir().unwrap();
@@ -159,8 +169,16 @@ async fn the_service_records_what_the_replay_does() {
                 let next = captures.lock().unwrap().pop_front();
                 let Some(name) = next else { return reports };
                 let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fixtures/captures", name].iter().collect();
-                let stem = name.replace('.', "-");
-                let report = run(&path, &stem, &target, Some(&socket), &Policy::default(), &Options::new(&out)).await;
+                let mut attempt = 1;
+                let report = loop {
+                    let stem = format!("{}-{attempt}", name.replace('.', "-"));
+                    let (policy, options) = (Policy::default(), Options::new(&out));
+                    let report = run(&path, &stem, &target, Some(&socket), &policy, &options).await;
+                    if attempt == ATTEMPTS || !report.as_ref().is_ok_and(is_late) {
+                        break report;
+                    }
+                    attempt += 1;
+                };
                 reports.push((name, report.map_err(|error| error.to_string())));
             }
         })
@@ -218,17 +236,22 @@ fn ends_alike(name: &str, call: &LiveCall) {
 
 fn is_identical(name: &str, call: &LiveCall, identical: [u64; 2]) {
     let live = call.live.as_ref().unwrap();
-    // A busy machine is late with a BYE; what was said is compared sample by sample.
-    assert!(live.longer_by_ms.abs() <= 500, "{name}: {} ms longer", live.longer_by_ms);
+    // A busy machine is late in sending, and in taking what was sent.
+    let late_ms = 2.0 * call.late_ms as f64;
+    // With a BYE as well; what was said is compared sample by sample.
+    let longer_ms = live.longer_by_ms.abs() as f64;
+    assert!(longer_ms <= 500.0 + late_ms, "{name}: {longer_ms} ms longer, sent {} ms late", call.late_ms);
     let channels = live.channels.as_ref().unwrap_or_else(|| panic!("{name}: {:?} {:?}", live.files, call.notes));
     for (channel, least) in channels.iter().zip(identical) {
-        let all = format!("{name}: {channel:?}, {:?}", live.markers);
+        let all = format!("{name}, sent {} ms late: {channel:?}, {:?}", call.late_ms, live.markers);
         assert!(channel.identical >= least, "{all}");
         let per_ms = call.replay.files[0].samples as f64 / call.replay.files[0].length_s / 1_000.0;
+        let marks = |kind| live.markers.iter().filter(move |marker| marker.kind == kind).count();
         assert!(channel.edges.iter().all(|edge| *edge as f64 <= EDGE_MS * per_ms), "{all}");
         // Where the machine was so late that a clock was followed, its edges may differ: by 20 ms each time.
-        let followed = live.markers.iter().filter(|marker| marker.kind == MarkerKind::Drift).count();
-        let edges = (followed as f64 * 20.0 * per_ms) as u64;
+        // A command cuts the other party where it arrives: late by as much as it was sent and taken.
+        let (followed, commands) = (marks(MarkerKind::Drift) as f64 * 20.0, live.commands.len() as f64 * late_ms);
+        let edges = ((followed + commands) * per_ms) as u64;
         match channel.offsets.len() {
             0 => assert_eq!(least, 0, "{all}"),
             1 => assert!(channel.identical + edges >= channel.compared, "{all}"),

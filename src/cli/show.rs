@@ -393,12 +393,21 @@ pub fn placed(reports: &[LiveReport]) -> String {
     format!("{table}\n{}", notes.join("\n"))
 }
 
+/// What is sent so much after its time is worth a note: jitter is less.
+const LATE_MS: u64 = 60;
+
 fn placed_row(name: &str, call: &LiveCall, notes: &mut Vec<String>) -> Vec<String> {
     let [caller, callee] = call.packets;
     let mut row = vec![name.to_owned(), format!("{caller} / {callee}")];
     let [caller, callee] = call.unsent;
     if caller + callee > 0 {
         notes.push(format!("{caller} / {callee} packets could not be sent as agreed"));
+    }
+    if call.late_ms > LATE_MS {
+        let late = call.late_ms;
+        notes.push(format!(
+            "packets were sent up to {late} ms late, this machine is busy: edges and lengths differ by it"
+        ));
     }
     let Some(live) = &call.live else { return row };
     let commands: Vec<String> = live.commands.iter().map(command_text).collect();

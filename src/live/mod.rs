@@ -15,7 +15,7 @@ mod report;
 
 pub use compare::{Channel, Marks};
 pub use fetch::{Fetched, fetch};
-pub use place::{Account, Target, place};
+pub use place::{Account, Placed, Target, place};
 pub use report::{LiveCall, LiveReport, Recorded, run};
 
 use crate::demo::phone::LiveError;

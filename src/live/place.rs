@@ -47,17 +47,33 @@ pub struct Target {
     pub callee: Account,
 }
 
-/// Places the call of a script and waits for its end. Packets that were not sent, by side.
-pub async fn place(script: &Script, target: &Target) -> Result<[u64; 2], PlaceError> {
+/// How a call was placed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// Packets that were not sent, by side; those that cross the end of the call are none.
+    pub unsent: [u64; 2],
+    /// How long after its time a step was taken, at most.
+    pub late: Span,
+}
+
+/// Places the call of a script and waits for its end.
+pub async fn place(script: &Script, target: &Target) -> Result<Placed, PlaceError> {
     let [caller_says, callee_says] = &script.says;
     // The service asks a phone for SRTP over TLS only: the callee takes what it is offered.
     let callee = registered(target.server, &target.callee, callee_says, Encryption::Accepted).await?;
     let offers = if caller_says.encrypted { Encryption::Offered } else { Encryption::Accepted };
     let caller = registered(target.server, &target.caller, caller_says, offers).await?;
-    let mut stage = Stage { caller, callee, clock: Clock::start(), from: (Time::ZERO, Span(0)), unsent: [0; 2] };
+    let mut stage = Stage {
+        caller,
+        callee,
+        clock: Clock::start(),
+        from: (Time::ZERO, Span(0)),
+        placed: Placed::default(),
+        hung_up: false,
+    };
     let played = stage.play(script, &target.callee.user).await;
     stage.leave().await;
-    played.map(|()| stage.unsent)
+    played.map(|()| stage.placed)
 }
 
 /// Both phones, and the time of the script.
@@ -67,7 +83,8 @@ struct Stage {
     clock: Clock,
     /// A moment, and what it is in the script.
     from: (Time, Span),
-    unsent: [u64; 2],
+    placed: Placed,
+    hung_up: bool,
 }
 
 impl Stage {
@@ -89,7 +106,9 @@ impl Stage {
         self.callee.wait_for(|event| matches!(event, PhoneEvent::Incoming { .. }), SOON).await?;
         self.go_on_from(Span(0));
         for Cued { at, side, cue } in &script.cues {
-            sleep(self.clock.until(self.due(*at))).await;
+            let due = self.due(*at);
+            sleep(self.clock.until(due)).await;
+            self.placed.late = self.placed.late.max(self.clock.now().since(due));
             self.act(*at, *side, cue, called).await?;
         }
         let over = |event: &PhoneEvent| matches!(event, PhoneEvent::Ended(_));
@@ -139,7 +158,10 @@ impl Stage {
             }
             Cue::Answer => self.answer(at, called).await?,
             Cue::Refuse(status) => self.callee.refuse(*status).await?,
-            Cue::HangUp => self.phone(side).hang_up().await?,
+            Cue::HangUp => {
+                self.hung_up = true;
+                self.phone(side).hang_up().await?;
+            }
         }
         Ok(())
     }
@@ -164,7 +186,8 @@ impl Stage {
             Ok(())
         };
         self.phone(side).act(send).await?;
-        if let Some(unsent) = self.unsent.get_mut(side.channel()) {
+        // Whoever has heard of the end sends nothing more.
+        if let Some(unsent) = self.placed.unsent.get_mut(side.channel()).filter(|_| !self.hung_up) {
             *unsent += u64::from(sent.try_recv() != Ok(true));
         }
         Ok(())

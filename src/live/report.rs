@@ -1,7 +1,7 @@
 //! What came of a placed call, beside what `replay` makes of the same capture.
 
 use super::fetch::{Fetched, fetch, find};
-use super::{Channel, PlaceError, Target, place};
+use super::{Channel, PlaceError, Placed, Target, place};
 use crate::base::{CallId, Rate, Samples, Side, Wall};
 use crate::ledger::{Change, Decision, EndReason, Marker, Outcome};
 use crate::replay::{CallReport, Options, Policy, Script, Unplaceable, replay};
@@ -32,6 +32,9 @@ pub struct LiveCall {
     pub packets: [usize; 2],
     /// Of those, what was not agreed and therefore not sent.
     pub unsent: [u64; 2],
+    /// How long after its time a packet was sent at most, in ms: by so much a machine that is too busy for
+    /// this sets the recordings apart.
+    pub late_ms: u64,
     /// What `replay` makes of it.
     pub replay: CallReport,
     /// What the service made of it; `None` where nobody was asked, or it was not placed.
@@ -108,7 +111,7 @@ pub async fn run(
 fn not_placed(replay: CallReport, why: &Unplaceable) -> LiveCall {
     let notes = replay.notes.iter().cloned().chain([why.to_string()]).collect();
     let call_id = replay.call_id.clone();
-    LiveCall { call_id, packets: [0; 2], unsent: [0; 2], replay, live: None, notes }
+    LiveCall { call_id, packets: [0; 2], unsent: [0; 2], late_ms: 0, replay, live: None, notes }
 }
 
 /// Places a call.
@@ -120,7 +123,7 @@ async fn one(
 ) -> Result<LiveCall, PlaceError> {
     let since = Clock::start().wall();
     let parties = [target.caller.user.as_str(), target.callee.user.as_str()];
-    let (unsent, found) = place_and_find(script, target, socket, parties, since).await?;
+    let (placed, found) = place_and_find(script, target, socket, parties, since).await?;
     let mut notes: Vec<String> = replay.notes.iter().chain(&script.notes).cloned().collect();
     let live = match (socket, found) {
         (None, _) => {
@@ -133,7 +136,8 @@ async fn one(
         }
         (Some(socket), Some(id)) => Some(recorded(fetch(socket, id).await?, &replay)?),
     };
-    Ok(LiveCall { call_id: replay.call_id.clone(), packets: script.packets(), unsent, replay, live, notes })
+    let (call_id, packets, late_ms) = (replay.call_id.clone(), script.packets(), placed.late.as_millis());
+    Ok(LiveCall { call_id, packets, unsent: placed.unsent, late_ms, replay, live, notes })
 }
 
 /// Places the call and asks for its id while it is up.
@@ -143,7 +147,7 @@ async fn place_and_find(
     socket: Option<&Path>,
     parties: [&str; 2],
     since: Wall,
-) -> Result<([u64; 2], Option<CallId>), PlaceError> {
+) -> Result<(Placed, Option<CallId>), PlaceError> {
     let placing = place(script, target);
     tokio::pin!(placing);
     let mut found = None;
