@@ -127,8 +127,8 @@ impl Channel {
             self.compared += 1;
             let said = sample(expected, at);
             let later = following.iter().take_while(|(stretch, offset)| at >= stretch.start - offset);
-            let same = said == sample(found, at + offset)
-                || later.into_iter().any(|(_, offset)| said == sample(found, at + offset));
+            let mut offsets = std::iter::once(offset).chain(later.map(|(_, offset)| *offset));
+            let same = offsets.any(|offset| said == sample(found, at + offset));
             if !same {
                 self.differ(at, at);
                 walk.run = 0;
@@ -264,11 +264,15 @@ mod tests {
         Marker { at, length: 0, kind, side: Some(Side::Caller), name: String::new() }
     }
 
+    fn compared(replay: &[i16], live: &[i16], marks: &[Marker]) -> Channel {
+        Channel::compare(Rate::NARROW, (replay, &[]), (live, marks), Side::Caller)
+    }
+
     #[test]
     fn a_later_start_is_one_offset_and_nothing_else() {
         let replay = noise(20_000);
         let live = [vec![0; 37], replay.clone()].concat();
-        let found = Channel::compare(Rate::NARROW, (&replay, &[]), (&live, &[]), Side::Caller);
+        let found = compared(&replay, &live, &[]);
         assert_eq!((found.offsets.as_slice(), found.compared, found.identical), (&[37][..], 20_000, 20_000));
         assert_eq!((found.longest, found.edges), (20_000, [0, 0]));
     }
@@ -278,8 +282,7 @@ mod tests {
         let replay = noise(20_000);
         let mut live = [&replay[..8_000], &[0; 40][..], &replay[8_000..]].concat();
         live[100] ^= 0x100;
-        let found =
-            Channel::compare(Rate::NARROW, (&replay, &[]), (&live, &[mark(8_000, MarkerKind::Drift)]), Side::Caller);
+        let found = compared(&replay, &live, &[mark(8_000, MarkerKind::Drift)]);
         assert_eq!((found.offsets.as_slice(), found.compared - found.identical), (&[0, 40][..], 1));
         assert_eq!(found.differs, Some([100, 100]));
     }
@@ -290,7 +293,7 @@ mod tests {
         // Late by 3,000 samples from 10,000 on, in time again from 20,000 on, but behind what came late.
         let live = [&replay[..10_000], &[0; 3_000][..], &replay[10_000..]].concat();
         let marks = [mark(13_000, MarkerKind::Segment), mark(23_000, MarkerKind::Segment)];
-        let found = Channel::compare(Rate::NARROW, (&replay, &[]), (&live, &marks), Side::Caller);
+        let found = compared(&replay, &live, &marks);
         assert_eq!((found.offsets.as_slice(), found.edges), (&[0, 3_000, 3_000][..], [0, 0]));
         assert_eq!((found.compared, found.identical), (40_000, 40_000));
     }
@@ -299,8 +302,7 @@ mod tests {
     fn what_was_written_over_is_missed() {
         let replay = noise(40_000);
         let live = [&replay[..10_000], &replay[12_000..]].concat();
-        let found =
-            Channel::compare(Rate::NARROW, (&replay, &[]), (&live, &[mark(10_000, MarkerKind::Segment)]), Side::Caller);
+        let found = compared(&replay, &live, &[mark(10_000, MarkerKind::Segment)]);
         assert_eq!((found.offsets.as_slice(), found.edges), (&[0, -2_000][..], [0, 0]));
         assert_eq!((found.compared, found.identical, found.differs), (40_000, 38_000, Some([10_000, 11_999])));
     }
@@ -311,7 +313,7 @@ mod tests {
         let silence = [0; 2_950];
         let live = [&replay[..8_000], &silence, &replay[8_000..8_160], &silence, &replay[8_160..]].concat();
         let marks = [mark(10_950, MarkerKind::Segment), mark(14_060, MarkerKind::Segment)];
-        let found = Channel::compare(Rate::NARROW, (&replay, &[]), (&live, &marks), Side::Caller);
+        let found = compared(&replay, &live, &marks);
         assert_eq!((found.offsets.as_slice(), found.edges), (&[0, 2_950, 5_900][..], [0, 0]));
         assert_eq!((found.compared, found.identical), (16_000, 16_000));
     }
@@ -320,8 +322,7 @@ mod tests {
     fn a_last_word_of_one_packet_that_was_moved_is_found() {
         let replay = noise(16_000);
         let live = [&replay[..15_840], &[0; 2_000][..], &replay[15_840..]].concat();
-        let found =
-            Channel::compare(Rate::NARROW, (&replay, &[]), (&live, &[mark(17_840, MarkerKind::Segment)]), Side::Caller);
+        let found = compared(&replay, &live, &[mark(17_840, MarkerKind::Segment)]);
         assert_eq!((found.offsets.as_slice(), found.edges), (&[0, 2_000][..], [0, 0]));
         assert_eq!((found.compared, found.identical), (16_000, 16_000));
     }
@@ -329,7 +330,7 @@ mod tests {
     #[test]
     fn a_packet_that_is_missing_at_the_end_is_an_edge() {
         let replay = noise(20_000);
-        let found = Channel::compare(Rate::NARROW, (&replay, &[]), (&replay[..19_840], &[]), Side::Caller);
+        let found = compared(&replay, &replay[..19_840], &[]);
         assert_eq!((found.compared, found.identical, found.edges), (19_840, 19_840, [0, 160]));
     }
 }

@@ -32,4 +32,4 @@ pub use receive::Counters;
 pub use tap::{TAP_HEADER, TapEvent, decode_tap, encode_tap, payload_length};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

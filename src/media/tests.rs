@@ -3,16 +3,16 @@
 mod holds;
 mod levels;
 mod notices;
+pub(crate) mod plain;
 mod prompts;
 mod refusals;
 mod takes;
 
 use super::*;
 use crate::audio::{Coding, Law, Tone};
-use crate::base::{Direction, Side, Span, Time};
-use crate::directory::NumberRecording;
+use crate::base::{Side, Span, Time};
 use crate::ledger::{How, Refusal};
-use crate::policy::{Command, Facts, Matcher, Rules};
+use crate::policy::{Command, Matcher};
 use crate::rtp::{EventPayload, HEADER, View, event_of_key, rewrite_header};
 use std::net::SocketAddr;
 
@@ -94,42 +94,22 @@ fn media(side: Side, law: Law) -> LegMedia {
         Law::A => 8,
     };
     LegMedia {
-        remote: address(side),
         remote_rtcp: SocketAddr::new(address(side).ip(), address(side).port() + 1),
         rtcp_mux: false,
-        signalling_ip: address(side).ip(),
         send: (pt(law), Coding::G711(law)),
         receive: LegMedia::received([(0, Coding::PCMU), (8, Coding::PCMA)]),
-        ptime: 20,
         send_events: Some(if side == Side::Caller { (96, 8_000) } else { (101, 8_000) }),
         receive_events: Some((101, 8_000)),
-        info: false,
-        sends: true,
-        receives: true,
-        held: false,
-        keys: None,
+        ..plain::media(address(side))
     }
 }
 
 fn lab_config(toggle: bool, permitted: Result<(), Refusal>) -> BridgeConfig {
     let commander = Commander { matcher: Matcher::new("#11#", "#12#"), permitted, max_hold: Span::from_secs(3) };
-    let facts = Facts {
-        refused: false,
-        voicemail: false,
-        step: None,
-        command: None,
-        number: NumberRecording::Inherit,
-        direction: Direction::Internal,
-        toggle,
-    };
     BridgeConfig {
         start: [(0x1111, 65_530, 0xffff_ff00), (0x2222, 10, 77)],
-        rules: Rules { facts, failed: false },
         commanders: [Some(commander), None],
-        record_while_held: false,
-        silence_timeout: Span::from_secs(60),
-        rtcp_interval: Span::from_secs(5),
-        cnames: ["a".into(), "b".into()],
+        ..plain::config(toggle)
     }
 }
 

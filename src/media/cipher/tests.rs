@@ -1,10 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use crate::audio::Coding;
-use crate::base::{Direction, Seeded, Side, Span, Time};
-use crate::directory::NumberRecording;
+use crate::base::{Seeded, Side, Span, Time};
+use crate::media::tests::plain;
 use crate::media::{Bridge, BridgeConfig, Fact, LegMedia, Out, TapEvent};
-use crate::policy::{Facts, Rules};
 use crate::rtp::srtp::{Inbound, Keys, MasterKey, OVERHEAD, Outbound, Suite};
 use crate::rtp::{HEADER, View, rewrite_header, rtcp};
 use std::net::SocketAddr;
@@ -72,45 +70,15 @@ fn seen_from_there(keys: &Keys) -> (Outbound, Inbound) {
 
 impl Lab {
     fn new(mux: bool) -> Self {
-        let facts = Facts {
-            refused: false,
-            voicemail: false,
-            step: None,
-            command: None,
-            number: NumberRecording::Inherit,
-            direction: Direction::Internal,
-            toggle: true,
-        };
-        let config = BridgeConfig {
-            start: [(0x1111, 65_530, 0xffff_ff00), (0x2222, 65_500, 77)],
-            rules: Rules { facts, failed: false },
-            commanders: [None, None],
-            record_while_held: false,
-            silence_timeout: Span::from_secs(60),
-            rtcp_interval: Span::from_secs(5),
-            cnames: ["a".into(), "b".into()],
-        };
+        let config =
+            BridgeConfig { start: [(0x1111, 65_530, 0xffff_ff00), (0x2222, 65_500, 77)], ..plain::config(true) };
         let now = Time(1_000_000);
         Lab { bridge: Bridge::new(config, now), out: Captured::default(), now, mux }
     }
 
     fn set(&mut self, side: Side, keys: Option<Keys>) {
-        let media = LegMedia {
-            remote: address(side),
-            remote_rtcp: SocketAddr::new(address(side).ip(), address(side).port() + 1),
-            rtcp_mux: self.mux,
-            signalling_ip: address(side).ip(),
-            send: (0, Coding::PCMU),
-            ptime: 20,
-            receive: LegMedia::received([(0, Coding::PCMU)]),
-            send_events: None,
-            receive_events: None,
-            info: false,
-            sends: true,
-            receives: true,
-            held: false,
-            keys,
-        };
+        let remote_rtcp = SocketAddr::new(address(side).ip(), address(side).port() + 1);
+        let media = LegMedia { remote_rtcp, rtcp_mux: self.mux, keys, ..plain::media(address(side)) };
         self.bridge.set_media(side, media, self.now, &mut self.out);
     }
 

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::audio::{Law, Tone};
-use crate::base::{Direction, Samples, Side, Span, Time};
+use crate::base::{Samples, Side, Span, Time};
 use crate::directory::NumberRecording;
 use crate::ledger::How;
+use crate::media::tests::plain;
 use crate::media::{Bridge, BridgeConfig, Commander, Fact, LegMedia, Out, TapEvent};
-use crate::policy::{Command, Facts, Matcher, Rules};
+use crate::policy::{Command, Matcher};
 use crate::rtp::{HEADER, View, rewrite_header};
 use std::net::SocketAddr;
 
@@ -109,44 +110,18 @@ fn address(side: Side) -> SocketAddr {
 fn lab(caller: Party, callee: Party) -> Lab {
     let commander =
         Commander { matcher: Matcher::new("#11#", "#12#"), permitted: Ok(()), max_hold: Span::from_secs(3) };
-    let facts = Facts {
-        refused: false,
-        voicemail: false,
-        step: None,
-        command: None,
-        number: NumberRecording::On,
-        direction: Direction::Internal,
-        toggle: true,
-    };
-    let config = BridgeConfig {
-        start: [(1, 1, 1), (2, 2, 2)],
-        rules: Rules { facts, failed: false },
-        commanders: [Some(commander), None],
-        record_while_held: false,
-        silence_timeout: Span::from_secs(60),
-        rtcp_interval: Span::from_secs(5),
-        cnames: ["a".into(), "b".into()],
-    };
+    let mut config = BridgeConfig { commanders: [Some(commander), None], ..plain::config(true) };
+    config.rules.facts.number = NumberRecording::On;
     let now = Time(1_000_000);
     let mut lab = Lab { bridge: Bridge::new(config, now), out: Captured::default(), parties: [caller, callee], now };
     for side in Side::BOTH {
         let party = &lab.parties[side.channel()];
         let (coding, remote) = (party.coding, address(side));
         let media = LegMedia {
-            remote,
-            remote_rtcp: remote,
-            rtcp_mux: true,
-            signalling_ip: remote.ip(),
             send: (pt(coding), coding),
             receive: LegMedia::received([(pt(coding), coding), (13, Coding::Noise)]),
             ptime: party.ms,
-            send_events: None,
-            receive_events: None,
-            info: false,
-            sends: true,
-            receives: true,
-            held: false,
-            keys: None,
+            ..plain::media(remote)
         };
         lab.bridge.set_media(side, media, now, &mut lab.out);
     }

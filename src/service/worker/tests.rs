@@ -3,11 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where its expectation fails")]
 
 use super::*;
-use crate::audio::Coding;
-use crate::base::{Direction, Wall};
-use crate::directory::NumberRecording;
-use crate::media::{LegMedia, decode_tap, payload_length};
-use crate::policy::{Facts, Rules};
+use crate::base::Wall;
+use crate::media::tests::plain;
+use crate::media::{decode_tap, payload_length};
 use crate::service::meters::Meters;
 use crate::service::ports::Ports;
 
@@ -24,38 +22,6 @@ struct Late {
     ours: [SocketAddr; 2],
 }
 
-fn media(remote: SocketAddr) -> LegMedia {
-    LegMedia {
-        remote,
-        remote_rtcp: remote,
-        rtcp_mux: true,
-        signalling_ip: remote.ip(),
-        send: (0, Coding::PCMU),
-        receive: LegMedia::received([(0, Coding::PCMU)]),
-        ptime: 20,
-        send_events: None,
-        receive_events: None,
-        info: false,
-        sends: true,
-        receives: true,
-        held: false,
-        keys: None,
-    }
-}
-
-fn rules() -> Rules {
-    let facts = Facts {
-        refused: false,
-        voicemail: false,
-        step: None,
-        command: None,
-        number: NumberRecording::Inherit,
-        direction: Direction::Internal,
-        toggle: true,
-    };
-    Rules { facts, failed: false }
-}
-
 impl Late {
     fn with_a_call() -> Self {
         let (producer, ring) = rtrb::RingBuffer::new(RESERVE + (1 << 16));
@@ -67,21 +33,17 @@ impl Late {
         let sockets = [ports.open(loopback).unwrap(), ports.open(loopback).unwrap()];
         let ours = [0, 1].map(|at: usize| sockets[at].rtp.local_addr().unwrap());
         let parties = [(), ()].map(|()| UdpSocket::bind((loopback, 0)).unwrap());
-        let config = BridgeConfig {
-            start: [(1, 1, 1), (2, 2, 2)],
-            rules: rules(),
-            commanders: [None, None],
-            record_while_held: false,
-            silence_timeout: Span::from_secs(60),
-            rtcp_interval: Span::from_secs(5),
-            cnames: ["a".into(), "b".into()],
-        };
         let call = CallId::new(Wall::from_unix_micros(0), [1; 10]);
-        handle.send(Command::Add { slot: SLOT, call, sockets: Box::new(sockets), config: Box::new(config) });
+        handle.send(Command::Add {
+            slot: SLOT,
+            call,
+            sockets: Box::new(sockets),
+            config: Box::new(plain::config(true)),
+        });
         let late = Late { handle, worker, ring, reports, parties, ours };
         for side in Side::BOTH {
             let remote = late.parties[side.channel()].local_addr().unwrap();
-            late.order(MediaOrder::SetMedia { side, media: Box::new(media(remote)) });
+            late.order(MediaOrder::SetMedia { side, media: Box::new(plain::media(remote)) });
         }
         late.order(MediaOrder::Connect);
         late
